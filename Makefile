@@ -1,0 +1,60 @@
+# fsmon: see README.md. Debian 12 as root with make and Go 1.26 is all that `make demo` and `make test` need.
+.POSIX:
+.SUFFIXES:
+
+VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS = -s -w -X fsmon/cmd/internal/cli.version=$(VERSION)
+# Without cgo names are resolved in Go, where a deadline is a deadline.
+GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+DESTDIR =
+SBINDIR = /usr/sbin
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+build: ## build the commands into bin/
+	$(GOBUILD) -o bin/ ./cmd/clp_sambamon
+
+test: samba shellcheck lint ## install what is missing and run every test
+	go test -timeout 10m ./...
+
+race: samba ## run every test with the race detector (needs gcc)
+	go test -race -timeout 20m ./...
+
+demo: samba build ## watch a private Samba, freeze it, and see the alerts
+	go run ./cmd/internal/demo bin/clp_sambamon
+
+bench: samba build ## measure a probe and a settled watch against smbclient
+	go run ./cmd/internal/bench bin/clp_sambamon
+
+lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
+	@unformatted=$$(gofmt -l cmd smbprobe watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	GOOS=windows go vet $(PORTABLE)
+	GOOS=windows go tool staticcheck $(PORTABLE)
+	shellcheck .ci/run
+
+# What compiles for Windows too; the watch and its registry are for Linux.
+PORTABLE = ./smbprobe/...
+
+windows: ## build everything that is meant for Windows
+	GOOS=windows GOARCH=amd64 go build $(PORTABLE)
+
+install: build ## install the commands to /usr/sbin
+	install -d $(DESTDIR)$(SBINDIR)
+	install -m 0755 bin/clp_sambamon $(DESTDIR)$(SBINDIR)
+
+clean: ## remove what was built
+	rm -rf bin
+
+# Debian packages, installed when missing.
+APT = DEBIAN_FRONTEND=noninteractive apt-get
+
+samba:
+	@command -v smbd >/dev/null && command -v smbclient >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends samba smbclient; }
+
+shellcheck:
+	@command -v shellcheck >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends shellcheck; }
+
+.PHONY: help build test race demo bench lint windows install clean samba shellcheck

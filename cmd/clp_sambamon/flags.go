@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"fsmon/cmd/internal/cli"
+	"fsmon/smbprobe"
+)
+
+const usage = `Watch a Samba (SMB) share and exit when the server is dead or hung.
+
+  clp_sambamon ID -s SHARE [-a ADDRESS] [-u USER] [-p PASSWORD] [-i SECONDS] [-c COUNT] [-r SECONDS]
+  clp_sambamon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp | -del
+
+ID names the watch: 1 to 255 letters, digits, '.', '_', '-', the first a letter or digit.
+
+  -s, --share SHARE        share to connect to (required)
+  -a, --address ADDRESS    server's IP address or name (127.0.0.1)
+      --port PORT          server's TCP port (445)
+  -u, --user USER          user to log in as (none: anonymous)
+  -p, --password PASSWORD  visible to others for an instant: --credentials or the variable PASSWD are better
+      --domain DOMAIN      domain of the user
+      --credentials FILE   username=, password=, domain= lines, as for mount.cifs; mode 0600
+  -i, --interval SECONDS   from the start of one probe to the next, 1 to 10000 (30)
+  -c, --retry COUNT        retries that must fail after the first failure, 1 to 10000 (5)
+  -r, --timeout SECONDS    deadline of a whole probe, 1 to 10000 (60)
+      --log-file FILE      log here (root: /var/log/fsmon/ID/watch.log)
+
+  -stop [SECONDS]          end the watch, waiting up to 1 to 10000 seconds (60)
+  -pause [SECONDS]         stop probing until -continue, or for 1 to 604800 seconds
+  -continue                probe again
+  -disp                    show process ID and state
+  -del                     remove what a killed watch left behind
+      --help, --version    without an ID
+
+Exit codes: 0 ended on request, or the verb did its work; 1 the server was judged failed, or the verb could not
+do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 this machine could not run the watch.
+`
+
+// flags is clp_sambamon's own options.
+type flags struct {
+	share, address, user, password, domain, credentials string
+	port                                                int
+}
+
+func (f *flags) declare(o *cli.Options) {
+	f.address, f.port = "127.0.0.1", smbprobe.DefaultPort
+	o.String(&f.share, "share", "s", "the name of a share")
+	o.Required("share")
+	o.String(&f.address, "address", "a", "an IP address or a host name")
+	o.Int(&f.port, "port", "", 1, 65535, "")
+	o.String(&f.user, "user", "u", "a user's name")
+	o.Verbatim("user")
+	o.Secret(&f.password, "password", "p")
+	o.String(&f.domain, "domain", "", "a domain's name")
+	o.String(&f.credentials, "credentials", "", "the name of a file")
+}
+
+// target checks what the grammar cannot and makes the probe. Its errors are
+// wrong usage or configuration.
+func (f *flags) target() (cli.Target, error) {
+	if strings.ContainsAny(f.share, `/\`) {
+		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, without server and slashes)", f.share)
+	}
+	l := login{f.user, f.password, f.domain}
+	var reread func() (login, error)
+	switch {
+	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):
+		return cli.Target{}, fmt.Errorf("--credentials: does not go with -u, -p or --domain (the file names user, password and domain)")
+	case f.credentials != "":
+		reread = func() (login, error) { return readCredentials(f.credentials) }
+		var err error
+		if l, err = reread(); err != nil {
+			return cli.Target{}, fmt.Errorf("--credentials: %w", err)
+		}
+	case f.user == "" && (f.password != "" || f.domain != ""):
+		return cli.Target{}, fmt.Errorf("-p and --domain: need a user (-u)")
+	case f.user != "" && f.password == "":
+		// As mount.cifs has it.
+		l.password = os.Getenv("PASSWD")
+	}
+	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
+	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
+		Address: address, Port: f.port, Share: f.share,
+		User: l.user, Password: l.password, Domain: l.domain,
+	})}
+	return cli.Target{
+		Name:  f.share,
+		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
+		Probe: p.Probe,
+	}, nil
+}

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/watch"
+)
+
+// Exit codes of both commands.
+const (
+	exitOK     = 0 // ended on request, or the verb did its work
+	exitFailed = 1 // the file server was judged failed, or the verb could not do its work
+	exitUsage  = 2 // wrong usage or configuration
+	exitInUse  = 3 // the identifier is in use
+	exitLocal  = 4 // this machine could not run the watch
+)
+
+// version is set by the linker.
+var version = "devel"
+
+// Service is what makes one watch command differ from the other.
+type Service struct {
+	Command   string // "clp_sambamon"
+	Module    string // "sambamon", the module name of its alerts
+	Kind      string // "samba"
+	Usage     string
+	Catalogue observe.Catalogue
+	Declare   func(*Options)         // its own options
+	Target    func() (Target, error) // after Declare's options are set; an error is wrong usage or configuration
+}
+
+// Target is what a watch probes.
+type Target struct {
+	Name  string // as the messages name it: the share, the directory
+	Where string // in full, for -disp: "//127.0.0.1:445/share"
+	Probe watch.Probe
+}
+
+// Main runs the command line of this process and returns its exit code.
+func Main(s Service) int {
+	tune()
+	args := os.Args[1:]
+	req, err := Parse(args, s.Declare)
+	for _, secret := range req.SecretArgs() {
+		wipe(args[secret.Index][secret.Offset:])
+	}
+	if err != nil {
+		usage := err.(*UsageError)
+		message := s.Catalogue.Invalid
+		switch usage.Message {
+		case 12:
+			message = s.Catalogue.Missing
+		case 13:
+			message = s.Catalogue.NoID
+		}
+		s.tell("", message.Alert())
+		s.complain("%s", usage.Text)
+		return exitUsage
+	}
+	switch req.Verb {
+	case Help:
+		fmt.Print(s.Usage)
+		return exitOK
+	case Version:
+		fmt.Printf("%s %s\n", s.Command, version)
+		return exitOK
+	case Start:
+		return s.start(req)
+	}
+	return s.control(req)
+}
+
+// tune keeps a watch small: it works for milliseconds in every interval, so
+// memory counts and throughput does not.
+func tune() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(25)
+}
+
+// complain says on stderr what went wrong.
+func (s Service) complain(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, s.Command+": error: "+format+"\n", args...)
+}
+
+// tell sends one message of a command that does not become a watch to every
+// sink but the log file, which belongs to the watch.
+func (s Service) tell(id string, a observe.Alert) {
+	alerts := observe.NewAlerts(s.sinks(id)...)
+	alerts.Send(a)
+	alerts.Close(sinkBudget)
+}
+
+// sinkBudget is how long the sinks get for the last messages.
+const sinkBudget = 500 * time.Millisecond
+
+// stopBudget is the same for a watch that ends on request, which must be gone
+// within 200 ms.
+const stopBudget = 100 * time.Millisecond
+
+// clplogcmd writes to the CLUSTERPRO alert view.
+const clplogcmd = "/usr/sbin/clplogcmd"
+
+// sinks are the places this machine has for messages, stderr first.
+func (s Service) sinks(id string) []observe.Sink {
+	sinks := []observe.Sink{observe.Stderr(io.Writer(os.Stderr), s.Module)}
+	if log := observe.SystemLog(s.Command, id); log != nil {
+		sinks = append(sinks, log)
+	}
+	if view := observe.Clusterpro(clplogcmd); view != nil {
+		sinks = append(sinks, view)
+	}
+	return sinks
+}

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/watch"
+	"fsmon/watchreg"
+)
+
+// start runs a watch in the foreground until it ends.
+func (s Service) start(req Request) int {
+	target, err := s.Target()
+	if err != nil {
+		s.tell(req.ID, s.Catalogue.Invalid.Alert())
+		s.complain("%v", err)
+		return exitUsage
+	}
+	// Not for the children that a sink starts.
+	os.Unsetenv("PASSWD")
+
+	if _, err := os.Hostname(); err != nil {
+		s.tell(req.ID, s.Catalogue.NoName.Alert(errnoOf(err)))
+		return exitLocal
+	}
+	claim, code := s.claim(req.ID)
+	if claim == nil {
+		return code
+	}
+	defer release(claim)
+
+	// Caught rather than ignored, so that children start with the default.
+	deaf := make(chan os.Signal, 1)
+	signal.Notify(deaf, syscall.SIGHUP, syscall.SIGPIPE)
+	defer signal.Stop(deaf)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(asked)
+	go func() {
+		if sig, ok := <-asked; ok {
+			cancel(errors.New(signalName(sig)))
+		}
+	}()
+
+	alerts := s.alerts(req)
+	code = s.watch(ctx, req, target, claim, alerts)
+	if code == exitOK {
+		alerts.Close(stopBudget)
+	} else {
+		alerts.Close(sinkBudget)
+	}
+	return code
+}
+
+// release gives the identifier back. A registry on a hung disk must not keep
+// the process: the kernel drops its lock, and the next start takes over.
+func release(claim *watchreg.Claim) {
+	done := make(chan struct{})
+	go func() {
+		claim.Release()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(stopBudget):
+	}
+}
+
+// watch runs the loop with its listeners.
+func (s Service) watch(ctx context.Context, req Request, target Target, claim *watchreg.Claim, alerts *observe.Alerts) int {
+	status := observe.NewStatus(watchreg.Status{
+		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(), Kind: s.Kind, Target: target.Where,
+		Interval: int(req.Interval.Seconds()), Retries: req.Retries, Timeout: int(req.Timeout.Seconds()),
+	}, claim.WriteStatus, func(err error) { alerts.Send(observe.StatusLost(err)) })
+
+	announce := observe.Announce(s.Catalogue, target.Name, alerts.Send)
+	left := claim.Leftover
+	w := watch.Watch{
+		Policy: watch.Policy{Interval: req.Interval, Timeout: req.Timeout, Retries: req.Retries},
+		Probe:  target.Probe,
+		Publish: func(e watch.Event) {
+			announce(e)
+			status.On(e)
+			switch e.Kind {
+			case watch.Started:
+				if left != nil {
+					alerts.Send(observe.TookOver.Alert(left.PID))
+					if left.State == watchreg.Paused {
+						alerts.Send(observe.Unpaused.Alert())
+					}
+				}
+			case watch.Healthy, watch.Failed, watch.Void:
+				debug.FreeOSMemory()
+			}
+		},
+	}
+	outcome := w.Run(ctx, controls(claim.Controls()))
+	status.Close(stopBudget)
+	switch {
+	case outcome.Err == nil:
+		return exitOK
+	case s.Catalogue.Failure(target.Name, outcome.Err).Local:
+		return exitLocal
+	}
+	return exitFailed
+}
+
+// controls passes the registry's requests on to the loop.
+func controls(from <-chan watchreg.Control) <-chan watch.Control {
+	to := make(chan watch.Control)
+	go func() {
+		defer close(to)
+		verbs := map[watchreg.Verb]watch.Verb{watchreg.Stop: watch.Stop, watchreg.Pause: watch.Pause, watchreg.Continue: watch.Continue}
+		for c := range from {
+			to <- watch.Control{Verb: verbs[c.Verb], For: c.For}
+		}
+	}()
+	return to
+}
+
+// claim takes the identifier for this process. A nil claim comes with the exit
+// code; everything has been said then.
+func (s Service) claim(id string) (*watchreg.Claim, int) {
+	registry, err := watchreg.Open(watchreg.DefaultDir())
+	if err == nil {
+		var claim *watchreg.Claim
+		if claim, err = registry.Claim(id); err == nil {
+			return claim, exitOK
+		}
+	}
+	if errors.Is(err, watchreg.ErrInUse) {
+		s.tell(id, s.Catalogue.InUse.Alert())
+		by := ""
+		if e, err := registry.Read(id); err == nil && e.Status != nil {
+			by = fmt.Sprintf(" by process %d", e.Status.PID)
+		}
+		s.complain("identifier %q is in use%s (choose another, or end that watch: %s %s -stop)", id, by, s.Command, id)
+		return nil, exitInUse
+	}
+	s.tell(id, s.Catalogue.System.Alert(callOf(err), errnoOf(err)))
+	s.complain("%v (set FSMON_REGISTRY to use another registry directory)", err)
+	return nil, exitLocal
+}
+
+// alerts opens the sinks of a watch.
+func (s Service) alerts(req Request) *observe.Alerts {
+	sinks := s.sinks(req.ID)
+	path := req.LogFile
+	if path == "" && os.Geteuid() == 0 {
+		path = filepath.Join("/var/log/fsmon", req.ID, "watch.log")
+	}
+	if path != "" {
+		log, err := observe.LogFile(path, s.Module)
+		if err != nil {
+			s.complain("%v (the watch goes on without a log file)", err)
+		} else {
+			sinks = append(sinks, log)
+		}
+	}
+	return observe.NewAlerts(sinks...)
+}
+
+func signalName(sig os.Signal) string {
+	if sig == syscall.SIGINT {
+		return "SIGINT"
+	}
+	return "SIGTERM"
+}
+
+// callOf and errnoOf are the function name and error number of message 42.
+func callOf(err error) string {
+	var path *os.PathError
+	var call *os.SyscallError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Op
+	case errors.As(err, &call):
+		return call.Syscall
+	case errors.As(err, &link):
+		return link.Op
+	}
+	return "registry"
+}
+
+func errnoOf(err error) int {
+	var n syscall.Errno
+	if errors.As(err, &n) {
+		return int(n)
+	}
+	return 0
+}

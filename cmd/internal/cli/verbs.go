@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"fsmon/cmd/internal/observe"
+	"fsmon/watchreg"
+)
+
+// effectWait is how long -pause and -continue wait for the status to show
+// their effect.
+const effectWait = 5 * time.Second
+
+// control carries out a verb on the watch that holds the identifier.
+func (s Service) control(req Request) int {
+	registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
+	if err != nil {
+		s.complain("%v", err)
+		return exitFailed
+	}
+	switch req.Verb {
+	case Stop:
+		return s.stop(registry, req)
+	case Pause, Continue:
+		return s.pause(registry, req)
+	case Disp:
+		return s.disp(registry, req)
+	case Del:
+		return s.del(registry, req)
+	}
+	panic("unreachable verb")
+}
+
+// stop ends the watch and waits until it has gone.
+func (s Service) stop(registry *watchreg.Registry, req Request) int {
+	ctx, cancel := context.WithTimeout(context.Background(), req.Wait)
+	defer cancel()
+	gone := make(chan error, 1)
+	go func() { gone <- registry.WaitGone(ctx, req.ID) }()
+	err := registry.Send(ctx, req.ID, watchreg.Control{Verb: watchreg.Stop})
+	if errors.Is(err, watchreg.ErrUnknown) || errors.Is(err, watchreg.ErrNotRunning) {
+		// The normal way of stop.sh after a verdict: no alert.
+		alerts := observe.NewAlerts(observe.Stderr(os.Stderr, s.Module))
+		alerts.Send(s.Catalogue.NotEnded.Alert())
+		alerts.Close(sinkBudget)
+		return s.notRunning(req.ID)
+	}
+	if err == nil {
+		err = <-gone
+	}
+	if err != nil {
+		s.tell(req.ID, s.Catalogue.NotEnded.Alert())
+		s.complain("watch %q did not end within %s (%v; see what its process does: %s %s -disp)", req.ID, req.Wait, err, s.Command, req.ID)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func (s Service) notRunning(id string) int {
+	s.complain("no watch %q is running", id)
+	return exitFailed
+}
+
+// pause carries out -pause and -continue. It returns 0 only when the status
+// shows the effect, so that `-pause && systemctl stop smbd` is safe.
+func (s Service) pause(registry *watchreg.Registry, req Request) int {
+	e, err := registry.Read(req.ID)
+	switch {
+	case errors.Is(err, watchreg.ErrUnknown), err == nil && !e.Live:
+		return s.notRunning(req.ID)
+	case err != nil:
+		s.complain("%v", err)
+		return exitFailed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), effectWait)
+	defer cancel()
+	asked := time.Now()
+	c := watchreg.Control{Verb: watchreg.Continue}
+	if req.Verb == Pause {
+		c = watchreg.Control{Verb: watchreg.Pause, For: req.For}
+	}
+	if err := registry.Send(ctx, req.ID, c); err != nil {
+		if errors.Is(err, watchreg.ErrUnknown) || errors.Is(err, watchreg.ErrNotRunning) {
+			return s.notRunning(req.ID)
+		}
+		s.complain("watch %q does not read its controls (%v)", req.ID, err)
+		return exitFailed
+	}
+	before := e
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		e, err := registry.Read(req.ID)
+		switch {
+		case errors.Is(err, watchreg.ErrUnknown), err == nil && !e.Live:
+			return s.notRunning(req.ID)
+		case err == nil && e.Status != nil && shows(*e.Status, req, asked):
+			tick.Stop()
+			if again := before.Status != nil && (before.Status.State == watchreg.Paused) == (req.Verb == Pause); again {
+				fmt.Printf("watch %q %s\n", req.ID, standing(*e.Status))
+			}
+			return exitOK
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			tick.Stop()
+			s.complain("watch %q has not obeyed within %s (its process may be frozen: %s %s -disp)", req.ID, effectWait, s.Command, req.ID)
+			return exitFailed
+		}
+	}
+}
+
+// shows reports whether the status shows the effect of the verb.
+func shows(st watchreg.Status, req Request, asked time.Time) bool {
+	switch {
+	case req.Verb == Continue:
+		return st.State != watchreg.Paused
+	case st.State != watchreg.Paused:
+		return false
+	case req.For == 0:
+		return st.PausedUntil.IsZero()
+	}
+	// The watch reckons from when it read the line, which is after asked.
+	return !st.PausedUntil.IsZero() && !st.PausedUntil.Before(asked.Add(req.For).Truncate(time.Second)) &&
+		st.PausedUntil.Before(time.Now().Add(req.For+time.Second))
+}
+
+// standing says in words how a watch stands with pausing.
+func standing(st watchreg.Status) string {
+	switch {
+	case st.State != watchreg.Paused:
+		return "is not paused"
+	case st.PausedUntil.IsZero():
+		return "was paused already; it stays paused until -continue"
+	}
+	return "was paused already; it stays paused until " + st.PausedUntil.Local().Format(time.DateTime)
+}
+
+// disp shows one watch.
+func (s Service) disp(registry *watchreg.Registry, req Request) int {
+	e, err := registry.Read(req.ID)
+	if errors.Is(err, watchreg.ErrUnknown) {
+		s.complain("there is no watch %q", req.ID)
+		return exitFailed
+	}
+	if err != nil {
+		s.complain("%v", err)
+		return exitFailed
+	}
+	display(os.Stdout, e)
+	if !e.Live {
+		return exitFailed
+	}
+	return exitOK
+}
+
+func display(out io.Writer, e watchreg.Entry) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, name+"\t"+format+"\n", args...)
+	}
+	if e.Status == nil {
+		row("identifier", "%s", e.ID)
+		if e.Live {
+			row("state", "starting")
+		} else {
+			row("state", "not running; nothing is known of it (-del removes it)")
+		}
+		return
+	}
+	st := *e.Status
+	row("pid", "%d", st.PID)
+	row("identifier", "%s", e.ID)
+	row("watches", "%s (%s %s)", st.Target, st.Command, st.Version)
+	if !e.Live {
+		row("state", "not running; last seen %s at %s (-del removes it, a new start takes it over)", st.State, moment(st.Since))
+	} else {
+		state := string(st.State)
+		if !st.PausedUntil.IsZero() {
+			state += " until " + moment(st.PausedUntil)
+		}
+		row("state", "%s since %s", state, moment(st.Since))
+	}
+	if st.LastProbe.IsZero() {
+		row("last probe", "none yet")
+	} else {
+		row("last probe", "%s, %.1f ms, %s", moment(st.LastProbe), st.ProbeMS, result(st))
+	}
+	if !st.LastSuccess.IsZero() {
+		row("last success", "%s", moment(st.LastSuccess))
+	}
+	row("failures", "%d in a row; %d make the verdict", st.Failures, st.Retries+1)
+	row("settings", "-i %d -c %d -r %d", st.Interval, st.Retries, st.Timeout)
+	for _, warning := range st.Warnings {
+		row("warning", "%s", warning)
+	}
+}
+
+func result(st watchreg.Status) string {
+	if st.LastError != "" {
+		return st.LastError
+	}
+	return "healthy"
+}
+
+func moment(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+// del removes what a dead watch left behind.
+func (s Service) del(registry *watchreg.Registry, req Request) int {
+	switch err := registry.Delete(req.ID); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, watchreg.ErrInUse):
+		s.complain("watch %q is alive, and deleting it would break it (end it first: %s %s -stop)", req.ID, s.Command, req.ID)
+	case errors.Is(err, watchreg.ErrUnknown):
+		s.complain("there is no watch %q", req.ID)
+	default:
+		s.complain("%v", err)
+	}
+	return exitFailed
+}

@@ -1,0 +1,281 @@
+// Package watch is the loop of a watch and its retry rule. It runs a probe
+// again and again, publishes what happens as events, and knows nobody who
+// listens.
+package watch
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// Policy is how a server is watched (FSM 7.4).
+type Policy struct {
+	Interval time.Duration // from the start of one probe to the start of the next; 1 s to 10000 s
+	Timeout  time.Duration // one deadline for a whole probe; 1 s to 10000 s
+	Retries  int           // failed probes in a row after the first that make the verdict; 1 to 10000
+}
+
+// Verb is what a Control asks for.
+type Verb int
+
+// The verbs a running watch obeys.
+const (
+	Stop Verb = iota
+	Pause
+	Continue
+)
+
+// Control is one request to a running watch.
+type Control struct {
+	Verb Verb
+	For  time.Duration // Pause: it ends by itself after so long; 0: it does not
+}
+
+// Outcome is how a watch ended: nil Err on request, otherwise the error of the
+// probe that completed the verdict.
+type Outcome struct{ Err error }
+
+// overrun is how long past its deadline a probe may take to return before the
+// loop goes on without it: a probe that ignores its context must not turn the
+// watch into the second thing that hangs.
+const overrun = 100 * time.Millisecond
+
+// PanicError is a panic inside a probe: a failed probe, never a silent death.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("the probe panicked: %v", e.Value) }
+
+// Watch is one watch. All fields are set before Run.
+type Watch struct {
+	Policy  Policy
+	Probe   Probe
+	Publish func(Event) // called in order, from Run's goroutine; must not block
+}
+
+// Run probes until it is asked to stop (by ctx, whose cause names who asked,
+// or by a Stop) or the server is judged failed. It never waits for a probe
+// that does not return: a stop takes effect at once.
+func (w *Watch) Run(ctx context.Context, controls <-chan Control) Outcome {
+	l := loop{Watch: w, next: time.Now(), timer: time.NewTimer(0)}
+	defer l.timer.Stop()
+	l.publish(Event{Kind: Started})
+	for {
+		wake := l.plan()
+		select {
+		case <-ctx.Done():
+			return l.stop(context.Cause(ctx).Error())
+		case c, ok := <-controls:
+			if !ok {
+				controls = nil
+			} else if c.Verb == Stop {
+				return l.stop("-stop")
+			} else {
+				l.control(c)
+			}
+		case r := <-l.results():
+			l.noteLateness(wake)
+			if out, ended := l.finish(r); ended {
+				return out
+			}
+		case <-l.timer.C:
+			l.noteLateness(wake)
+			if out, ended := l.tick(); ended {
+				return out
+			}
+		}
+	}
+}
+
+// loop is the state of one Run.
+type loop struct {
+	*Watch
+	timer *time.Timer
+
+	next     time.Time // start of the next probe, when none runs and none is paused
+	failures int
+	healthy  bool // there was a success
+	repeat   bool // the running or next probe repeats a void one
+
+	running *running // nil: no probe runs
+
+	paused bool
+	until  time.Time // end of the pause; zero: none
+}
+
+// running is a probe under way.
+type running struct {
+	began     time.Time
+	cancel    context.CancelFunc
+	done      chan result
+	suspended time.Duration // time this machine has slept, when the probe began
+	late      time.Duration // the latest that the loop was woken during the probe
+}
+
+type result struct {
+	report Report
+	err    error
+}
+
+// plan arms the timer for whatever is due next and returns when that is.
+func (l *loop) plan() time.Time {
+	now := time.Now()
+	var wake time.Time
+	switch {
+	case l.running != nil:
+		// The beat: only a loop that expects to be woken soon can notice that
+		// it was woken late.
+		wake = now.Add(min(l.Policy.Timeout/4, time.Second))
+		if end := l.running.began.Add(l.Policy.Timeout + overrun); end.Before(wake) {
+			wake = end
+		}
+	case !l.paused:
+		wake = l.next
+	case !l.until.IsZero():
+		wake = l.until
+	default:
+		wake = now.Add(time.Hour)
+	}
+	l.timer.Reset(max(0, wake.Sub(now)))
+	return wake
+}
+
+func (l *loop) results() <-chan result {
+	if l.running == nil {
+		return nil
+	}
+	return l.running.done
+}
+
+func (l *loop) noteLateness(wake time.Time) {
+	if l.running == nil {
+		return
+	}
+	// The monotonic clock stands still while the machine is suspended.
+	slept := suspended() - l.running.suspended
+	l.running.late = max(l.running.late, time.Since(wake)+slept)
+}
+
+// tick is the timer: a probe is due, one overran its deadline, or a pause ended.
+func (l *loop) tick() (Outcome, bool) {
+	now := time.Now()
+	switch {
+	case l.running != nil:
+		if now.Before(l.running.began.Add(l.Policy.Timeout + overrun)) {
+			return Outcome{}, false
+		}
+		return l.finish(result{err: fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)})
+	case l.paused:
+		if !l.until.IsZero() && !now.Before(l.until) {
+			l.resume(true)
+		}
+	case !now.Before(l.next):
+		l.start(now)
+	}
+	return Outcome{}, false
+}
+
+func (l *loop) start(now time.Time) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.Policy.Timeout)
+	r := &running{began: now, cancel: cancel, done: make(chan result, 1), suspended: suspended()}
+	l.running = r
+	l.next = now.Add(l.Policy.Interval)
+	go func() {
+		var res result
+		defer func() {
+			if v := recover(); v != nil {
+				res = result{err: &PanicError{Value: v, Stack: debug.Stack()}}
+			}
+			r.done <- res
+		}()
+		res.report, res.err = l.Probe(ctx)
+	}()
+}
+
+// finish takes the result of the running probe through the retry rule.
+func (l *loop) finish(res result) (Outcome, bool) {
+	r := l.running
+	l.running = nil
+	r.cancel()
+	now := time.Now()
+	e := Event{Began: r.began, Took: now.Sub(r.began), Report: res.report, Err: res.err}
+
+	if res.err != nil && !l.repeat && r.late > l.Policy.Timeout/2 {
+		l.repeat = true
+		l.next = now
+		e.Kind, e.Late = Void, r.late
+		l.publish(e)
+		return Outcome{}, false
+	}
+	l.repeat = false
+
+	before := l.failures
+	failures, judged := judge(l.failures, l.Policy.Retries, res.err == nil)
+	l.failures = failures
+	if res.err == nil {
+		e.Kind, e.First, e.Failures = Healthy, !l.healthy, before
+		l.healthy = true
+		l.publish(e)
+		return Outcome{}, false
+	}
+	e.Kind, e.Failures, e.Allowed = Failed, failures, l.Policy.Retries+1
+	l.publish(e)
+	if judged {
+		e.Kind = Judged
+		l.publish(e)
+	}
+	return Outcome{Err: res.err}, judged
+}
+
+func (l *loop) control(c Control) {
+	switch c.Verb {
+	case Pause:
+		until := time.Time{}
+		if c.For > 0 {
+			until = time.Now().Add(c.For)
+		}
+		again := l.paused
+		if again && until.IsZero() && l.until.IsZero() {
+			return
+		}
+		l.abandon()
+		l.paused, l.until = true, until
+		l.publish(Event{Kind: Paused, Until: until, Again: again})
+	case Continue:
+		if l.paused {
+			l.resume(false)
+		}
+	}
+}
+
+// resume probes at once, with a clean count.
+func (l *loop) resume(expired bool) {
+	l.paused, l.until = false, time.Time{}
+	l.failures, l.repeat = 0, false
+	l.next = time.Now()
+	l.publish(Event{Kind: Continued, Expired: expired})
+}
+
+func (l *loop) stop(reason string) Outcome {
+	l.abandon()
+	l.publish(Event{Kind: Stopped, Reason: reason})
+	return Outcome{}
+}
+
+// abandon ends the running probe without counting it. Its goroutine ends by
+// itself: the result channel has room for its one result.
+func (l *loop) abandon() {
+	if l.running != nil {
+		l.running.cancel()
+		l.running = nil
+	}
+}
+
+func (l *loop) publish(e Event) {
+	e.At = time.Now()
+	l.Publish(e)
+}

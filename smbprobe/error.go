@@ -1,0 +1,93 @@
+package smbprobe
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Step is a rung of the probe's ladder, in wire order.
+type Step int
+
+// The steps of a probe.
+const (
+	Resolve        Step = iota // name to addresses
+	Socket                     // socket(2), and every other want of this machine: descriptors, memory, local ports
+	Connect                    // TCP connect
+	Negotiate                  // MS-SMB2 3.2.4.2.2
+	SessionSetup               // MS-SMB2 3.2.4.2.3
+	TreeConnect                // MS-SMB2 3.2.4.2.4
+	ShareType                  // the share is a disk or a printer
+	TreeDisconnect             // MS-SMB2 3.2.4.22
+	Logoff                     // MS-SMB2 3.2.4.23
+)
+
+var stepNames = [...]string{"resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type", "tree disconnect", "logoff"}
+
+func (s Step) String() string {
+	if s < 0 || int(s) >= len(stepNames) {
+		return fmt.Sprintf("step %d", int(s))
+	}
+	return stepNames[s]
+}
+
+// Error is a failed probe: the first step that broke, and why. Its cause is
+// one of Status, *NetBIOSError, *MalformedError, *ShareTypeError,
+// ErrSMB1Only, a *net.OpError (whose Op is "dial", "read" or "write" and which
+// wraps the errno), a *net.DNSError, or a context error; errors.Is finds a
+// deadline as context.DeadlineExceeded.
+type Error struct {
+	Step Step
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Step.String() + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrSMB1Only is the cause when a server answers the old SMB1 protocol only.
+var ErrSMB1Only = errors.New("the server speaks SMB1 only")
+
+// MalformedError is an answer that no SMB server should give.
+type MalformedError struct{ What string }
+
+func (e *MalformedError) Error() string { return "malformed answer: " + e.What }
+
+func malformed(format string, args ...any) error {
+	return &MalformedError{What: fmt.Sprintf(format, args...)}
+}
+
+// NetBIOSError is a negative session response (RFC 1002 4.3.4): the server
+// turns the whole connection away before any SMB is spoken.
+type NetBIOSError struct{ Code byte }
+
+var netBIOSCodes = map[byte]string{
+	0x80: "not listening on called name",
+	0x81: "not listening for calling name",
+	0x82: "called name not present",
+	0x83: "insufficient resources",
+	0x8f: "unspecified error",
+}
+
+func (e *NetBIOSError) Error() string {
+	name, ok := netBIOSCodes[e.Code]
+	if !ok {
+		name = "unknown reason"
+	}
+	return fmt.Sprintf("negative session response 0x%02X (%s)", e.Code, name)
+}
+
+// ShareTypeError is a share that is neither disk nor printer, such as IPC$.
+type ShareTypeError struct {
+	Type    byte // MS-SMB2 2.2.10 ShareType: 2 is a pipe
+	Visible bool // false: recognised by its name, since the whole session is encrypted
+}
+
+func (e *ShareTypeError) Error() string {
+	what := fmt.Sprintf("type 0x%02X", e.Type)
+	if e.Type == shareTypePipe {
+		what = "a pipe"
+	}
+	if !e.Visible {
+		return "the share is " + what + " by its name (share type not visible), neither disk nor printer"
+	}
+	return "the share is " + what + ", neither disk nor printer"
+}

@@ -1,0 +1,171 @@
+package smbprobe
+
+import "encoding/binary"
+
+// SMB2 commands of a probe (MS-SMB2 2.2.1.2).
+const (
+	cmdNegotiate      = 0
+	cmdSessionSetup   = 1
+	cmdLogoff         = 2
+	cmdTreeConnect    = 3
+	cmdTreeDisconnect = 4
+)
+
+// stepOf is the rung that a command belongs to.
+func stepOf(cmd uint16) (Step, bool) {
+	switch cmd {
+	case cmdNegotiate:
+		return Negotiate, true
+	case cmdSessionSetup:
+		return SessionSetup, true
+	case cmdTreeConnect:
+		return TreeConnect, true
+	case cmdTreeDisconnect:
+		return TreeDisconnect, true
+	case cmdLogoff:
+		return Logoff, true
+	}
+	return 0, false
+}
+
+// Wire constants (MS-SMB2 2.2).
+const (
+	headerLen    = 64
+	transformLen = 52
+
+	flagResponse = 0x1 // SMB2_FLAGS_SERVER_TO_REDIR
+
+	securityRequired = 0x2 // SMB2_NEGOTIATE_SIGNING_REQUIRED
+
+	sessionGuest   = 0x1
+	sessionNull    = 0x2
+	sessionEncrypt = 0x4
+
+	shareEncrypt = 0x8000 // SMB2_SHAREFLAG_ENCRYPT_DATA
+
+	shareTypeDisk    = 1
+	shareTypePipe    = 2
+	shareTypePrinter = 3
+
+	contextEncryption = 2 // SMB2_ENCRYPTION_CAPABILITIES
+
+	cipherCCM = 1
+	cipherGCM = 2
+
+	unsolicited = 1<<64 - 1 // MessageId of a message that answers nothing
+)
+
+var (
+	le = binary.LittleEndian
+	be = binary.BigEndian
+)
+
+// header is what the probe reads of an SMB2 header (MS-SMB2 2.2.1).
+type header struct {
+	command   uint16
+	status    Status
+	flags     uint32
+	messageID uint64
+}
+
+// parseReply checks the header of a whole plain SMB2 answer.
+func parseReply(f []byte) (header, error) {
+	if len(f) < headerLen+4 {
+		return header{}, malformed("frame of %d bytes, too short for SMB2", len(f))
+	}
+	h := header{command: le.Uint16(f[12:]), status: Status(le.Uint32(f[8:])), flags: le.Uint32(f[16:]), messageID: le.Uint64(f[24:])}
+	switch {
+	case le.Uint16(f[4:]) != headerLen:
+		return h, malformed("SMB2 header with structure size %d", le.Uint16(f[4:]))
+	case h.flags&flagResponse == 0:
+		return h, malformed("a request where an answer was due")
+	case le.Uint32(f[20:]) != 0:
+		return h, malformed("a chain of answers to a single request")
+	}
+	return h, nil
+}
+
+// negotiated is what a negotiate answer says (MS-SMB2 2.2.4).
+type negotiated struct {
+	dialect         uint16
+	signingRequired bool
+	cipher          uint16 // SMB 3.1.1 only; 0: none agreed
+}
+
+func parseNegotiate(f []byte) (negotiated, error) {
+	body := f[headerLen:]
+	if len(body) < 64 || le.Uint16(body) != 65 {
+		return negotiated{}, malformed("negotiate answer of the wrong size")
+	}
+	n := negotiated{dialect: le.Uint16(body[4:]), signingRequired: le.Uint16(body[2:])&securityRequired != 0}
+	if !inside(f, le.Uint16(body[56:]), le.Uint16(body[58:])) {
+		return n, malformed("negotiate answer with its security buffer outside the frame")
+	}
+	switch n.dialect {
+	case 0x0202, 0x0210, 0x0300, 0x0302:
+	case 0x0311:
+		var err error
+		if n.cipher, err = parseContexts(f, le.Uint32(body[60:]), le.Uint16(body[6:])); err != nil {
+			return n, err
+		}
+	default:
+		return n, malformed("negotiate answer with unknown dialect 0x%04X", n.dialect)
+	}
+	return n, nil
+}
+
+// parseContexts walks the negotiate contexts (MS-SMB2 2.2.4.1) and returns the
+// cipher that was agreed on.
+func parseContexts(f []byte, off uint32, count uint16) (uint16, error) {
+	const maxContexts = 16 // MS-SMB2 defines 8
+	if count > maxContexts {
+		return 0, malformed("%d negotiate contexts", count)
+	}
+	var cipher uint16
+	for at := uint64(off); count > 0; count-- {
+		if at < headerLen+64 || at+8 > uint64(len(f)) {
+			return 0, malformed("negotiate context outside the frame")
+		}
+		kind, n := le.Uint16(f[at:]), uint64(le.Uint16(f[at+2:]))
+		if at+8+n > uint64(len(f)) {
+			return 0, malformed("negotiate context longer than the frame")
+		}
+		if data := f[at+8 : at+8+n]; kind == contextEncryption {
+			if len(data) < 4 || le.Uint16(data) != 1 {
+				return 0, malformed("encryption context without exactly one cipher")
+			}
+			cipher = le.Uint16(data[2:])
+		}
+		at += (8 + n + 7) &^ 7
+	}
+	return cipher, nil
+}
+
+// parseSessionSetup returns the session flags of an answer that was not
+// refused (MS-SMB2 2.2.6).
+func parseSessionSetup(f []byte) (uint16, error) {
+	body := f[headerLen:]
+	if len(body) < 8 || le.Uint16(body) != 9 {
+		return 0, malformed("session setup answer of the wrong size")
+	}
+	if !inside(f, le.Uint16(body[4:]), le.Uint16(body[6:])) {
+		return 0, malformed("session setup answer with its security buffer outside the frame")
+	}
+	return le.Uint16(body[2:]), nil
+}
+
+// parseTreeConnect returns share type and share flags (MS-SMB2 2.2.10).
+func parseTreeConnect(f []byte) (kind byte, flags uint32, err error) {
+	body := f[headerLen:]
+	if len(body) < 16 || le.Uint16(body) != 16 {
+		return 0, 0, malformed("tree connect answer of the wrong size")
+	}
+	return body[2], le.Uint32(body[4:]), nil
+}
+
+// inside reports whether a buffer, given by its offset from the header and its
+// length, lies behind the header and within the frame. An empty one may point
+// anywhere.
+func inside(f []byte, off, n uint16) bool {
+	return n == 0 || off >= headerLen && int(off)+int(n) <= len(f)
+}

@@ -1,0 +1,290 @@
+package smbprobe
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// maxFrame is the longest frame that is read. The answers of a probe are far
+// below 4 KB; the cap bounds memory whatever a server claims.
+const maxFrame = 64 << 10
+
+// guard is the connection that the SMB library is given. It sees every whole
+// frame first: it caps sizes, rejects what no server should send before the
+// library can act on it, and records what was on the wire, so that the failing
+// step and its code are known exactly.
+type guard struct {
+	net.Conn
+
+	pending []byte // checked bytes that the library has not read yet; reader's goroutine only
+	out     []byte // the length prefix that waits for its packet; writer's goroutine only
+
+	mu   sync.Mutex
+	seen facts
+}
+
+// facts is what a guard has recorded.
+type facts struct {
+	step      Step   // the step whose request was sent last, or is about to be
+	sent      bool   // a request was written
+	answered  bool   // at least one byte came back
+	messageID uint64 // of the last plain request
+	command   uint16 // of the last plain request
+	err       error  // first failure of the connection or check of a frame
+
+	status   map[Step]Status // last answer's status, by step
+	began    map[Step]time.Time
+	ended    map[Step]time.Time
+	server   negotiated
+	first    uint16 // session flags of the first session setup answer
+	setups   int
+	session  uint16 // session flags
+	haveType bool
+	kind     byte
+	share    uint32 // share flags
+}
+
+func newGuard(c net.Conn) *guard {
+	return &guard{Conn: c, seen: facts{
+		step:   Negotiate,
+		status: make(map[Step]Status),
+		began:  make(map[Step]time.Time),
+		ended:  make(map[Step]time.Time),
+	}}
+}
+
+// facts returns a copy that does not change any more.
+func (g *guard) facts() facts {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.seen
+	f.status = clone(f.status)
+	f.began = clone(f.began)
+	f.ended = clone(f.ended)
+	return f
+}
+
+func clone[V any](m map[Step]V) map[Step]V {
+	c := make(map[Step]V, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// begin says which step comes next, for requests that are encrypted and so do
+// not show it on the wire.
+func (g *guard) begin(s Step) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen.step = s
+}
+
+// fail keeps the first failure: what follows is its consequence.
+func (g *guard) fail(err error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.seen.err == nil {
+		g.seen.err = err
+	}
+	return err
+}
+
+// Write takes the library's two writes for a frame, the length prefix and the
+// packet, and sends them as one.
+func (g *guard) Write(p []byte) (int, error) {
+	if len(g.out) == 0 && len(p) == 4 {
+		g.out = append(g.out, p...)
+		return len(p), nil
+	}
+	frame := append(g.out, p...)
+	g.out = g.out[:0]
+	g.note(p)
+	if _, err := g.Conn.Write(frame); err != nil {
+		return 0, g.fail(err)
+	}
+	return len(p), nil
+}
+
+// note records which request goes out.
+func (g *guard) note(p []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(p) >= headerLen && string(p[:4]) == "\xfeSMB" {
+		g.seen.command, g.seen.messageID = le.Uint16(p[12:]), le.Uint64(p[24:])
+		if s, ok := stepOf(g.seen.command); ok {
+			g.seen.step = s
+		}
+	}
+	g.seen.sent = true
+	if _, again := g.seen.began[g.seen.step]; !again {
+		g.seen.began[g.seen.step] = time.Now()
+	}
+}
+
+func (g *guard) Read(p []byte) (int, error) {
+	for len(g.pending) == 0 {
+		frame, err := g.next()
+		if err != nil {
+			return 0, g.fail(err)
+		}
+		g.pending = frame
+	}
+	n := copy(p, g.pending)
+	g.pending = g.pending[n:]
+	return n, nil
+}
+
+// next reads one whole frame, prefix included, and checks it. It returns nil
+// for one that is to be passed over.
+func (g *guard) next() ([]byte, error) {
+	var prefix [4]byte
+	if n, err := io.ReadFull(g.Conn, prefix[:]); err != nil {
+		if n > 0 {
+			g.heard()
+		}
+		return nil, readError(g.Conn, err)
+	}
+	g.heard()
+	// MS-SMB2 2.1: a zero byte and a length of three. RFC 1002 4.3: others.
+	n := int(be.Uint32(prefix[:]) & 0xffffff)
+	switch prefix[0] {
+	case 0:
+	case 0x83:
+		code := make([]byte, 1)
+		if n != 1 {
+			return nil, malformed("negative session response of %d bytes", n)
+		}
+		if _, err := io.ReadFull(g.Conn, code); err != nil {
+			return nil, readError(g.Conn, err)
+		}
+		return nil, &NetBIOSError{Code: code[0]}
+	case 0x85:
+		if n == 0 {
+			return nil, nil // keep-alive
+		}
+		fallthrough
+	default:
+		return nil, malformed("not an SMB server: it starts with %q", prefix[:])
+	}
+	if n < 4 || n > maxFrame {
+		return nil, malformed("frame of %d bytes", n)
+	}
+	frame := make([]byte, 4+n)
+	copy(frame, prefix[:])
+	if _, err := io.ReadFull(g.Conn, frame[4:]); err != nil {
+		return nil, readError(g.Conn, err)
+	}
+	if err := g.check(frame[4:]); err != nil {
+		return nil, err
+	}
+	return frame, nil
+}
+
+func (g *guard) heard() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen.answered = true
+}
+
+// readError gives a closed connection the form of every other network error.
+func readError(c net.Conn, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: io.EOF}
+	}
+	return err
+}
+
+// check validates one frame against what was asked and records it.
+func (g *guard) check(f []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch string(f[:4]) {
+	case "\xfeSMB":
+		return g.seen.plain(f)
+	case "\xfdSMB":
+		return g.seen.encrypted(f)
+	case "\xffSMB":
+		return malformed("an SMB1 answer to an SMB2 request")
+	}
+	return malformed("not an SMB frame: it starts with %q", f[:4])
+}
+
+// encrypted checks a transform header (MS-SMB2 2.2.41). The library, which
+// alone has the key, checks the rest.
+func (s *facts) encrypted(f []byte) error {
+	if len(f) < transformLen+headerLen {
+		return malformed("encrypted frame of %d bytes", len(f))
+	}
+	if s.setups == 0 || !s.canEncrypt() {
+		return malformed("encrypted frame where no key was agreed on")
+	}
+	s.ended[s.step] = time.Now()
+	return nil
+}
+
+// canEncrypt: the library derives keys after the first session setup answer,
+// unless that names a guest or anonymous session.
+func (s *facts) canEncrypt() bool {
+	return s.first&(sessionGuest|sessionNull) == 0 && s.server.canEncrypt()
+}
+
+func (n negotiated) canEncrypt() bool {
+	if n.dialect == 0x0311 {
+		return n.cipher == cipherCCM || n.cipher == cipherGCM
+	}
+	return n.dialect >= 0x0300
+}
+
+// plain checks a plain answer.
+func (s *facts) plain(f []byte) error {
+	h, err := parseReply(f)
+	if err != nil {
+		return err
+	}
+	if h.messageID == unsolicited {
+		return nil // an oplock break or such: the library passes it over
+	}
+	if !s.sent || h.messageID != s.messageID || h.command != s.command {
+		return malformed("answer %d to command %d, where answer %d to command %d was due", h.messageID, h.command, s.messageID, s.command)
+	}
+	if h.status == statusPending {
+		return nil // interim (MS-SMB2 3.2.5.1.5)
+	}
+	s.status[s.step] = h.status
+	s.ended[s.step] = time.Now()
+	switch {
+	case h.command == cmdNegotiate && h.status == statusOK:
+		s.server, err = parseNegotiate(f)
+	case h.command == cmdSessionSetup && (h.status == statusOK || h.status == statusMoreProcessing):
+		err = s.sessionSetup(f)
+	case h.command == cmdTreeConnect && h.status == statusOK:
+		s.kind, s.share, err = parseTreeConnect(f)
+		s.haveType = err == nil
+		if s.share&shareEncrypt != 0 && !s.canEncrypt() {
+			err = malformed("the share demands encryption, for which this session has no key")
+		}
+	}
+	return err
+}
+
+func (s *facts) sessionSetup(f []byte) error {
+	flags, err := parseSessionSetup(f)
+	if err != nil {
+		return err
+	}
+	const noKey = sessionGuest | sessionNull
+	if s.setups++; s.setups == 1 {
+		s.first = flags
+	} else if s.first&noKey != 0 && flags&noKey == 0 {
+		return malformed("a guest session turned into a user's")
+	}
+	if flags&sessionEncrypt != 0 && (flags&noKey != 0 || !s.canEncrypt()) {
+		return malformed("the session demands encryption, for which it has no key")
+	}
+	s.session = flags
+	return nil
+}

@@ -1,0 +1,248 @@
+// Package smbprobe asks a file server once, the way an SMB client would:
+// resolve, connect, negotiate, session setup, tree connect, share type, tree
+// disconnect, logoff, close. SMB 2.0.2 to 3.1.1 (MS-SMB2).
+package smbprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudsoda/go-smb2"
+)
+
+// DefaultPort is SMB over TCP (MS-SMB2 2.1).
+const DefaultPort = 445
+
+// Config says what is probed. A zero Port is DefaultPort; no User is an
+// anonymous login.
+type Config struct {
+	Address  string // IP address, with a zone if need be, or host name
+	Port     int
+	Share    string
+	User     string
+	Password string
+	Domain   string
+
+	dialect uint16 // tests: the one dialect to offer; 0: all
+}
+
+// Prober probes one share and remembers the address of its last success. A
+// probe that was cancelled may still be ending while the next one runs.
+type Prober struct {
+	mu       sync.Mutex
+	config   Config
+	lastGood netip.Addr
+	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// New returns a prober.
+func New(c Config) *Prober {
+	if c.Port == 0 {
+		c.Port = DefaultPort
+	}
+	return &Prober{config: c, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}}
+}
+
+// Login replaces user, password and domain for the probes to come.
+func (p *Prober) Login(user, password, domain string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.User, p.config.Password, p.config.Domain = user, password, domain
+}
+
+// Probe asks the server once; ctx bears the deadline for all of it. nil means
+// healthy; otherwise the error is an *Error. Its connections are closed when
+// it returns. The report holds what was learnt on the way, also on failure.
+func (p *Prober) Probe(ctx context.Context) (Report, error) {
+	p.mu.Lock()
+	once := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup}
+	p.mu.Unlock()
+	report, err := once.probe(ctx)
+	if ap, perr := netip.ParseAddrPort(report.Address); err == nil && perr == nil {
+		p.mu.Lock()
+		p.lastGood = ap.Addr()
+		p.mu.Unlock()
+	}
+	return report, err
+}
+
+// attempt is one probe: what it is to do, as of when it began.
+type attempt struct {
+	Config
+	lastGood netip.Addr
+	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+func (p *attempt) probe(ctx context.Context) (Report, error) {
+	var r Report
+	conn, err := p.dial(ctx, &r)
+	if err != nil {
+		return r, err
+	}
+	g := newGuard(conn)
+	// The library's own goroutines end when the connection is closed, not
+	// when the context ends.
+	defer g.Close()
+	if end, ok := ctx.Deadline(); ok {
+		g.SetDeadline(end)
+	}
+	defer context.AfterFunc(ctx, func() { g.SetDeadline(time.Unix(1, 0)) })()
+
+	step, err := p.ladder(ctx, g, &r)
+	f := g.facts()
+	r.learn(f, p.User, step)
+	if err != nil {
+		err = classify(ctx, step, err, f)
+		if step == Negotiate && !f.answered && !errors.Is(err, context.DeadlineExceeded) && p.smb1Only(ctx) {
+			err = &Error{Step: Negotiate, Err: ErrSMB1Only}
+		}
+		return r, err
+	}
+	return r, nil
+}
+
+// ladder climbs from negotiate to logoff. It returns the step that broke.
+func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, err error) {
+	defer func() {
+		// The library's decoders run in this goroutine too.
+		if v := recover(); v != nil {
+			step, err = g.facts().step, malformed("the SMB library panicked on it: %v", v)
+		}
+	}()
+	dialer := smb2.Dialer{
+		Negotiator: smb2.Negotiator{SpecifiedDialect: p.dialect},
+		Initiator:  &smb2.NTLMInitiator{User: p.User, Password: p.Password, Domain: p.Domain},
+	}
+	session, err := dialer.DialConn(ctx, g, uncHost(p.Address))
+	if err != nil {
+		return g.facts().step, err
+	}
+	session = session.WithContext(ctx)
+	g.begin(TreeConnect)
+	share, err := session.Mount(`\\` + uncHost(p.Address) + `\` + p.Share)
+	if err != nil {
+		return TreeConnect, err
+	}
+	f := g.facts()
+	if f.session&sessionGuest != 0 && p.User != "" {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the server does not know user %q and logged it in as guest", p.User))
+	}
+	if err := checkShareType(f, p.Share); err != nil {
+		// A clean goodbye, as after a success; its outcome adds nothing.
+		if g.begin(TreeDisconnect); share.WithContext(ctx).Umount() == nil {
+			g.begin(Logoff)
+			session.Logoff()
+		}
+		return ShareType, err
+	}
+	g.begin(TreeDisconnect)
+	if err := share.WithContext(ctx).Umount(); err != nil {
+		if err := p.goodbye(ctx, g, r, TreeDisconnect, err); err != nil {
+			return TreeDisconnect, err
+		}
+	}
+	g.begin(Logoff)
+	if err := session.Logoff(); err != nil {
+		return Logoff, p.goodbye(ctx, g, r, Logoff, err)
+	}
+	return Logoff, nil
+}
+
+// goodbye turns a refused tree disconnect or logoff into a warning: a share
+// whose directory cannot be read answers so. Anything but a status remains a
+// failure.
+func (p *attempt) goodbye(ctx context.Context, g *guard, r *Report, step Step, err error) error {
+	var s Status
+	if !errors.As(classify(ctx, step, err, g.facts()), &s) {
+		return err
+	}
+	r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, s))
+	return nil
+}
+
+func checkShareType(f facts, share string) error {
+	switch {
+	case f.haveType && f.kind != shareTypeDisk && f.kind != shareTypePrinter:
+		return &ShareTypeError{Type: f.kind, Visible: true}
+	case !f.haveType && strings.EqualFold(share, "IPC$"):
+		return &ShareTypeError{Type: shareTypePipe}
+	}
+	return nil
+}
+
+// classify finds the true cause of a failed step. The guard saw the wire; the
+// library's errors are second to that, and for a session that is encrypted as
+// a whole they are all there is.
+func classify(ctx context.Context, step Step, err error, f facts) error {
+	cause := err
+	var (
+		response *smb2.ResponseError
+		invalid  *smb2.InvalidResponseError
+		internal *smb2.InternalError
+		already  *MalformedError
+		kind     *ShareTypeError
+	)
+	status, answered := f.status[step]
+	switch {
+	case errors.As(err, &kind), errors.As(err, &already):
+	case ctx.Err() != nil:
+		cause = fmt.Errorf("no answer within the deadline: %w", ctx.Err())
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cause = ctx.Err()
+		}
+	case answered && status != statusOK && status != statusMoreProcessing:
+		cause = status
+	case f.err != nil && errors.Is(f.err, os.ErrDeadlineExceeded):
+		// The connection's deadline fires a moment before the context's.
+		cause = fmt.Errorf("no answer within the deadline: %w", context.DeadlineExceeded)
+	case f.err != nil:
+		cause = f.err
+	case errors.As(err, &response):
+		cause = Status(response.Code)
+	case errors.Is(err, smb2.ErrRequestNotAccepted):
+		cause = statusRequestNotAccepted
+	case errors.Is(err, os.ErrPermission):
+		cause = statusAccessDenied
+	case errors.Is(err, os.ErrNotExist):
+		cause = statusObjectNotFound
+	case errors.Is(err, os.ErrExist):
+		cause = statusObjectCollision
+	case errors.As(err, &invalid):
+		cause = malformed("%s", invalid.Message)
+	case errors.As(err, &internal):
+		cause = malformed("%s", internal.Message)
+	}
+	return &Error{Step: step, Err: cause}
+}
+
+// smb1Only asks once more, with SMB1, what closed on the SMB2 negotiate.
+func (p *attempt) smb1Only(ctx context.Context) bool {
+	var unused Report
+	conn, err := p.dial(ctx, &unused)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if end, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(end)
+	}
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	return speaksSMB1(conn)
+}
+
+// uncHost is the address as it stands in a UNC path, where a colon cannot.
+func uncHost(address string) string {
+	if !strings.Contains(address, ":") {
+		return address
+	}
+	return strings.NewReplacer(":", "-", "%", "s").Replace(address) + ".ipv6-literal.net"
+}

@@ -1,0 +1,124 @@
+package smbprobe
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Report is what a probe learnt, as far up the ladder as it came.
+type Report struct {
+	Address         string // the address and port spoken to; empty before a connection stood
+	Rungs           []Rung // the steps that were begun, in wire order
+	Dialect         string // "3.1.1"; empty before the negotiate answer
+	SigningRequired bool   // the server demands signing
+	Encryption      string // "session" or "share", with the cipher; empty when nothing is encrypted
+	Identity        string // "anonymous", "guest" or "user"; empty before session setup was answered
+	ShareType       string // "disk", "printer", or "not visible" in a session encrypted as a whole
+	Warnings        []string
+}
+
+// Rung is one step that was begun.
+type Rung struct {
+	Step   Step
+	Took   time.Duration
+	Learnt string // in words; may be empty
+}
+
+var dialects = map[uint16]string{0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1"}
+
+func (n negotiated) cipherName() string {
+	if n.cipher == cipherGCM {
+		return "AES-128-GCM"
+	}
+	return "AES-128-CCM"
+}
+
+func shareTypeName(kind byte) string {
+	switch kind {
+	case shareTypeDisk:
+		return "disk"
+	case shareTypePipe:
+		return "pipe"
+	case shareTypePrinter:
+		return "printer"
+	}
+	return fmt.Sprintf("type 0x%02X", kind)
+}
+
+// learn fills the report from what the guard recorded. user is the configured
+// one; "" logs in anonymously.
+func (r *Report) learn(f facts, user string, failed Step) {
+	if name, ok := dialects[f.server.dialect]; ok {
+		r.Dialect = name
+		r.SigningRequired = f.server.signingRequired
+	}
+	if f.status[SessionSetup] == statusOK && f.setups > 0 {
+		switch {
+		case f.session&sessionGuest != 0:
+			r.Identity = "guest"
+		case f.session&sessionNull != 0 || user == "":
+			r.Identity = "anonymous"
+		default:
+			r.Identity = "user"
+		}
+		if f.session&sessionEncrypt != 0 {
+			r.Encryption = "session, " + f.server.cipherName()
+		}
+	}
+	if f.haveType {
+		r.ShareType = shareTypeName(f.kind)
+		if f.share&shareEncrypt != 0 && r.Encryption == "" {
+			r.Encryption = "share, " + f.server.cipherName()
+		}
+	} else if failed > TreeConnect && f.session&sessionEncrypt != 0 {
+		r.ShareType = "not visible"
+	}
+	for s := Negotiate; s <= Logoff; s++ {
+		began, ok := f.began[s]
+		if !ok {
+			continue
+		}
+		took := time.Since(began)
+		if ended, ok := f.ended[s]; ok {
+			took = ended.Sub(began)
+		}
+		r.Rungs = append(r.Rungs, Rung{Step: s, Took: took, Learnt: r.learnt(s, user)})
+	}
+}
+
+// learnt says in words what a step brought to light.
+func (r *Report) learnt(s Step, user string) string {
+	var parts []string
+	switch s {
+	case Negotiate:
+		if r.Dialect != "" {
+			parts = append(parts, "SMB "+r.Dialect)
+			if r.SigningRequired {
+				parts = append(parts, "signing required")
+			}
+		}
+	case SessionSetup:
+		switch r.Identity {
+		case "user":
+			parts = append(parts, "NTLMv2 user "+user)
+		case "guest", "anonymous":
+			parts = append(parts, r.Identity)
+		}
+		if strings.HasPrefix(r.Encryption, "session") {
+			parts = append(parts, "encrypted, "+strings.TrimPrefix(r.Encryption, "session, "))
+		}
+	case TreeConnect:
+		switch r.ShareType {
+		case "":
+		case "not visible":
+			parts = append(parts, "share type not visible")
+		default:
+			parts = append(parts, r.ShareType)
+		}
+		if strings.HasPrefix(r.Encryption, "share") {
+			parts = append(parts, "encrypted, "+strings.TrimPrefix(r.Encryption, "share, "))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

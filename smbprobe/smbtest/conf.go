@@ -1,0 +1,140 @@
+package smbtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// users of the private password database; both are Unix accounts that every Debian has.
+var users = []struct{ name, password string }{{"root", "pw"}, {"games", "pw-games"}}
+
+// defaultShares are there unless Config.Shares replaces them; IPC$ is built in.
+var defaultShares = map[string][]string{
+	"share":      {"guest ok = yes", "read only = no"},
+	"priv":       {"read only = no"},
+	"valid":      {"valid users = games"},
+	"hostsdeny":  {"guest ok = yes", "hosts deny = ALL"},
+	"missing":    {"guest ok = yes", "path = @DIR@/nowhere"},
+	"encrypted":  {"server smb encrypt = required"},
+	"unreadable": {"guest ok = yes", "path = @DIR@/unreadable"}, // 0700, root's
+	"printer":    {"guest ok = yes", "printable = yes", "path = @DIR@/spool"},
+}
+
+// global is the [global] section before Config.Global. Everything smbd writes stays below @DIR@.
+const global = `[global]
+server role = standalone server
+interfaces = @INTERFACE@
+bind interfaces only = yes
+smb ports = @PORT@
+disable netbios = yes
+private dir = @DIR@/private
+lock directory = @DIR@/lock
+state directory = @DIR@/state
+cache directory = @DIR@/cache
+pid directory = @DIR@/pid
+ncalrpc dir = @DIR@/ncalrpc
+winbindd socket directory = @DIR@/winbindd
+usershare path = @DIR@/usershares
+logging = file
+passdb backend = tdbsam:@DIR@/private/passdb.tdb
+map to guest = Bad User
+guest account = nobody
+load printers = no
+printing = bsd
+printcap name = /dev/null
+lpq command = true
+disable spoolss = yes
+# The RPC helpers put themselves into a session of their own and outlive smbd; a probe opens no pipe.
+rpc start on demand helpers = no
+`
+
+// writeTree fills dir with what smbd needs: directories, shares, smb.conf.
+func writeTree(dir string, port int, c Config) error {
+	ip, err := netip.ParseAddr(c.Address)
+	if err != nil {
+		return err
+	}
+	// Samba takes a bare loopback address only when it is the interface's own; with the network's prefix
+	// any of 127.0.0.0/8 will do.
+	iface := netip.PrefixFrom(ip, 128).String()
+	if ip.Is4() {
+		iface = netip.PrefixFrom(ip, 8).String()
+	}
+	for name, mode := range map[string]os.FileMode{
+		"": 0o755, "private": 0o700, "lock": 0o755, "state": 0o755, "cache": 0o755, "pid": 0o755, "ncalrpc": 0o755,
+		"usershares": 0o755, "log": 0o755, "shares": 0o755, "unreadable": 0o700, "spool": 0o777 | os.ModeSticky,
+	} {
+		if err := mkdir(filepath.Join(dir, name), mode); err != nil {
+			return err
+		}
+	}
+
+	fill := strings.NewReplacer("@DIR@", dir, "@PORT@", fmt.Sprint(port), "@INTERFACE@", iface)
+	var conf strings.Builder
+	conf.WriteString(global)
+	for _, line := range c.Global {
+		fmt.Fprintln(&conf, line)
+	}
+	shares := maps.Clone(defaultShares)
+	maps.Copy(shares, c.Shares)
+	for _, name := range slices.Sorted(maps.Keys(shares)) {
+		fmt.Fprintf(&conf, "[%s]\n", name)
+		if !slices.ContainsFunc(shares[name], isPath) {
+			path := filepath.Join(dir, "shares", name)
+			if err := mkdir(path, 0o777); err != nil {
+				return err
+			}
+			fmt.Fprintln(&conf, "path =", path)
+		}
+		for _, line := range shares[name] {
+			fmt.Fprintln(&conf, line)
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "smb.conf"), []byte(fill.Replace(conf.String())), 0o644)
+}
+
+func isPath(line string) bool {
+	key, _, _ := strings.Cut(line, "=")
+	return strings.EqualFold(strings.TrimSpace(key), "path")
+}
+
+// mkdir makes path with exactly this mode, whatever the umask; an existing directory gets the mode too.
+func mkdir(path string, mode os.FileMode) error {
+	if err := os.MkdirAll(path, mode); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
+}
+
+func addUsers(ctx context.Context, conf string) error {
+	path, err := lookPath("smbpasswd")
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		cmd := exec.CommandContext(ctx, path, "-s", "-c", conf, "-a", u.name)
+		cmd.Stdin = strings.NewReader(u.password + "\n" + u.password + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("smbpasswd -a %s: %w: %s", u.name, err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
+}
+
+// lookPath finds a program of Samba's, also when PATH is that of a user without administrative directories.
+func lookPath(name string) (string, error) {
+	for _, p := range []string{name, "/usr/sbin/" + name, "/usr/local/samba/sbin/" + name} {
+		if path, err := exec.LookPath(p); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %s (install the package samba)", exec.ErrNotFound, name)
+}

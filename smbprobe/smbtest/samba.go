@@ -1,0 +1,327 @@
+// Package smbtest gives tests, the demo and the benchmark something to probe: a private real smbd on
+// loopback (StartSamba), a scriptable hostile server (Hostile), and a relay in front of a real server
+// that can spoil single replies (Relay).
+package smbtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	startTime = 10 * time.Second     // bound of one start when the caller's context has none that is shorter
+	endTime   = 5 * time.Second      // bound of everything that ends or stops a process
+	pollTime  = 2 * time.Millisecond // between two looks at a state
+)
+
+// Config says how the private Samba server differs from the default one.
+type Config struct {
+	Address string              // address to listen on, IPv4 or IPv6; default 127.0.0.1
+	Port    int                 // 1 to 65535; 0 picks a free one
+	Global  []string            // further [global] lines of smb.conf; a later line wins
+	Shares  map[string][]string // further or replaced share sections; without a path line the share gets a directory of its own
+}
+
+// Server is a running private Samba server. Its users are root with the password "pw" and games with
+// "pw-games"; conf.go has its shares. The methods may be called from any goroutine, the fields are to
+// be read only while none of them runs.
+type Server struct {
+	Address string
+	Port    int
+	Dir     string // holds smb.conf, log/, private/passdb.tdb, shares/; mode 0755
+	PID     int    // the listening smbd, leader of a session and process group of its own; changes with Restart
+
+	mu      sync.Mutex
+	port    net.Listener // reserves the port among the users of this package
+	reaper  *reaper
+	cmd     *exec.Cmd
+	ended   chan struct{} // closed when the smbd PID has been waited for
+	waitErr error         // why it ended; read only after ended is closed
+	closed  bool
+}
+
+// Addr returns "address:port" as net.Dial takes it.
+func (s *Server) Addr() string { return net.JoinHostPort(s.Address, strconv.Itoa(s.Port)) }
+
+// Samba is StartSamba for a test: it ends the server in t.Cleanup. Without an installed smbd the test is
+// skipped, or fails when the environment says CI=true.
+func Samba(t testing.TB, c Config) *Server {
+	t.Helper()
+	s, err := StartSamba(t.Context(), c)
+	switch {
+	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// StartSamba starts a private smbd and returns when it answers a negotiate; ctx bounds the start only.
+// It needs root. The error wraps exec.ErrNotFound when Samba is not installed. The caller must Close the
+// server; should this process die first, however it dies, smbd and Dir go with it.
+func StartSamba(ctx context.Context, c Config) (*Server, error) {
+	if err := canStart(); err != nil {
+		return nil, fmt.Errorf("smbtest: %w", err)
+	}
+	if c.Address == "" {
+		c.Address = "127.0.0.1"
+	}
+	s := &Server{Address: c.Address}
+	if err := s.setUp(ctx, c); err != nil {
+		return nil, errors.Join(fmt.Errorf("smbtest: start smbd: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) setUp(ctx context.Context, c Config) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	if s.port, s.Port, err = reserve(c.Address, c.Port); err != nil {
+		return err
+	}
+	if s.Dir, err = os.MkdirTemp("", "smbtest-"); err != nil {
+		return err
+	}
+	if s.reaper, err = startReaper(s.Dir); err != nil {
+		return err
+	}
+	if err = writeTree(s.Dir, s.Port, c); err != nil {
+		return err
+	}
+	if err = addUsers(ctx, s.conf()); err != nil {
+		return err
+	}
+	return s.start(ctx)
+}
+
+func (s *Server) conf() string { return filepath.Join(s.Dir, "smb.conf") }
+
+// reserve returns a port nobody listens on, held by a listener on an abstract socket until that is closed.
+// smbd binds with SO_REUSEPORT: two servers on one port would not fail but share its connections.
+func reserve(address string, port int) (net.Listener, int, error) {
+	// Below Linux's range of ephemeral ports, so that no outgoing connection takes the port while smbd is down.
+	const lowest, count = 20000, 12000
+	tries := 100
+	if port != 0 {
+		tries = 1
+	}
+	var err error
+	for range tries {
+		n := port
+		if n == 0 {
+			n = lowest + rand.IntN(count)
+		}
+		addr := net.JoinHostPort(address, strconv.Itoa(n))
+		var held net.Listener
+		if held, err = net.Listen("unix", "@fsmon-smbtest-"+addr); err != nil {
+			continue
+		}
+		if err = nobodyListens(addr); err == nil {
+			return held, n, nil
+		}
+		held.Close()
+	}
+	return nil, 0, fmt.Errorf("no free port: %w", err)
+}
+
+func nobodyListens(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// start runs smbd and waits until it answers.
+func (s *Server) start(ctx context.Context) error {
+	path, err := lookPath("smbd")
+	if err != nil {
+		return err
+	}
+	if err := nobodyListens(s.Addr()); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(filepath.Join(s.Dir, "log", "output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	// A session of its own, since a dying smbd signals its whole process group. The shell tells the reaper
+	// the PID before it becomes smbd: at no moment is there an smbd the reaper does not know.
+	cmd := exec.Command("/bin/sh", "-c", `echo $$ >&3 && exec 3>&- && exec "$@"`, "sh",
+		path, "--foreground", "--no-process-group", "--configfile="+s.conf(), "--log-basename="+filepath.Join(s.Dir, "log"))
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.ExtraFiles = []*os.File{s.reaper.pipe}
+	cmd.SysProcAttr = newSession()
+	// smbd looks up the machine's own name at every logon: a silent name server must not cost more than this.
+	cmd.Env = append(os.Environ(), "RES_OPTIONS=timeout:1 attempts:1")
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.cmd, s.PID, s.ended = cmd, cmd.Process.Pid, make(chan struct{})
+	go func(ended chan struct{}) {
+		s.waitErr = cmd.Wait()
+		close(ended)
+	}(s.ended)
+
+	for {
+		err := answers(ctx, s.Addr())
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.ended:
+			return fmt.Errorf("smbd ended at once: %v\n%s", s.waitErr, s.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("no answer on %s: %w (last: %v)\n%s", s.Addr(), ctx.Err(), err, s.logTail())
+		case <-time.After(pollTime):
+		}
+	}
+}
+
+// logTail returns the end of what smbd wrote, for error messages.
+func (s *Server) logTail() string {
+	var all []byte
+	for _, name := range []string{"output", "log.smbd"} {
+		b, _ := os.ReadFile(filepath.Join(s.Dir, "log", name)) // no log, nothing to show
+		all = append(all, b...)
+	}
+	return string(bytes.TrimSpace(all[max(0, len(all)-2000):]))
+}
+
+// Freeze stops the listening smbd (SIGSTOP), the classic hang: TCP still connects, since the kernel does
+// that, but nothing is answered. Connections already served are served on by their own processes.
+func (s *Server) Freeze() error {
+	return s.signal("freeze", freeze, func(state byte) bool { return state == 'T' })
+}
+
+// Thaw undoes Freeze; smbd then serves what has connected in the meantime.
+func (s *Server) Thaw() error {
+	return s.signal("thaw", thaw, func(state byte) bool { return state != 'T' })
+}
+
+func (s *Server) signal(what string, send func(*os.Process) error, reached func(state byte) bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return fmt.Errorf("smbtest: %s smbd: %w", what, os.ErrProcessDone)
+	}
+	err := send(s.cmd.Process)
+	if err == nil {
+		err = poll(func() (bool, error) {
+			state, err := processState(s.PID)
+			return reached(state), err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("smbtest: %s smbd %d: %w", what, s.PID, err)
+	}
+	return nil
+}
+
+// Kill ends smbd and all processes it has for its connections with SIGKILL. Afterwards they are gone, the port
+// refuses connections, and Restart can bring the server back. To Kill twice changes nothing.
+func (s *Server) Kill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kill()
+}
+
+func (s *Server) kill() error {
+	if s.cmd == nil {
+		return nil
+	}
+	// SIGKILL ends stopped processes too, so a frozen server needs no Thaw first.
+	if err := killSession(s.PID); err != nil {
+		return fmt.Errorf("smbtest: kill smbd %d: %w", s.PID, err)
+	}
+	err := poll(func() (bool, error) {
+		select {
+		case <-s.ended:
+		default:
+			return false, nil
+		}
+		left, err := sessionMembers(s.PID)
+		return len(left) == 0, err
+	})
+	if err != nil {
+		return fmt.Errorf("smbtest: wait for the end of smbd %d: %w", s.PID, err)
+	}
+	s.cmd = nil
+	if err := s.reaper.forget(); err != nil {
+		return fmt.Errorf("smbtest: %w", err)
+	}
+	if err := nobodyListens(s.Addr()); err != nil {
+		return fmt.Errorf("smbtest: after the end of smbd %d: %w", s.PID, err)
+	}
+	return nil
+}
+
+// Restart starts the server again on the same port with the same directory; a server still running is
+// killed first. smb.conf may have been edited before.
+func (s *Server) Restart() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("smbtest: restart smbd: %w", os.ErrClosed)
+	}
+	if err := s.kill(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	if err := s.start(ctx); err != nil {
+		return fmt.Errorf("smbtest: restart smbd: %w", err)
+	}
+	return nil
+}
+
+// Close ends every process of the server, frozen or not, and removes Dir. To Close twice changes nothing.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	err := s.kill()
+	if s.Dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.Dir))
+	}
+	if s.reaper != nil {
+		err = errors.Join(err, s.reaper.end())
+	}
+	if s.port != nil {
+		err = errors.Join(err, s.port.Close())
+	}
+	return err
+}
+
+// poll waits until done says so, for endTime at most.
+func poll(done func() (bool, error)) error {
+	for deadline := time.Now().Add(endTime); ; time.Sleep(pollTime) {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return context.DeadlineExceeded
+		}
+	}
+}

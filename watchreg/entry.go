@@ -1,0 +1,88 @@
+package watchreg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Entry is what the registry knows about one identifier.
+type Entry struct {
+	ID     string
+	Live   bool    // a watch holds it; otherwise it is a dead watch's leftover
+	Status *Status // nil when there is none yet, or none that could be read
+	Err    error   // why the entry or its status could not be read
+}
+
+// Read returns what is known about an identifier. The error is ErrUnknown,
+// *UnsafeError, or the entry's Err: a *FormatError for a newer status, or one
+// that says what is wrong with it; ID and Live hold then nevertheless. Other
+// users may read the status of root's watches.
+func (r *Registry) Read(id string) (Entry, error) {
+	dir, err := r.entryDir(id)
+	if err != nil {
+		return Entry{ID: id, Err: err}, err
+	}
+	e := Entry{ID: id}
+	if e.Live, err = alive(dir); err != nil {
+		e.Err = fmt.Errorf("read %q: %w", id, err)
+		return e, e.Err
+	}
+	if e.Status, err = readStatus(dir); err != nil {
+		e.Err = fmt.Errorf("read %q: %w", id, err)
+	}
+	if !e.Live {
+		// The lock goes last when a watch releases, so without it this was no leftover.
+		if _, err := os.Lstat(filepath.Join(dir, lockName)); errors.Is(err, os.ErrNotExist) {
+			return Entry{ID: id}, fmt.Errorf("%q: %w", id, ErrUnknown)
+		}
+	}
+	return e, e.Err
+}
+
+// List returns all entries, sorted by identifier. What no watch made is
+// ignored; an entry that cannot be read is there with its Err.
+func (r *Registry) List() ([]Entry, error) {
+	if r.dir == "" {
+		return nil, nil
+	}
+	names, err := os.ReadDir(r.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the registry: %w", err)
+	}
+	var entries []Entry
+	for _, name := range names {
+		if !name.IsDir() || ValidID(name.Name()) != nil {
+			continue
+		}
+		e, err := r.Read(name.Name())
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// Delete removes what a dead watch left behind, temporary files included. Like
+// Claim it has up to two seconds of patience. Errors: ErrUnknown, ErrInUse for
+// a live watch, *UnsafeError, or one that wraps the *os.PathError or
+// *os.SyscallError of the call that failed.
+func (r *Registry) Delete(id string) error {
+	dir, err := r.entryDir(id)
+	if err != nil {
+		return err
+	}
+	lock, err := acquire(dir, false)
+	if err != nil {
+		return fmt.Errorf("delete %q: %w", id, err)
+	}
+	if err := errors.Join(removeEntry(dir), lock.Unlock()); err != nil {
+		return fmt.Errorf("delete %q: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package watchreg
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	statusFormat = 1
+	maxStatus    = 64 << 10 // bytes
+	maxText      = 1 << 10  // bytes of one text in a status that would be too large
+)
+
+// State is what a watch is doing.
+type State string
+
+// The states of a watch.
+const (
+	Starting State = "starting" // no probe has succeeded since it started or was continued
+	Healthy  State = "healthy"
+	Failing  State = "failing" // the last probe failed; no verdict yet
+	Paused   State = "paused"
+	Stopping State = "stopping" // told to end
+	Failed   State = "failed"   // the file server was judged failed
+)
+
+// Status is what a watch says about itself, in the file that every user may
+// read: it never holds a secret. Times are RFC 3339 in the file. Fields may be
+// added within a format; one that changes its meaning makes a new format.
+type Status struct {
+	Format  int    `json:"format"` // set by WriteStatus
+	Command string `json:"command"`
+	Version string `json:"version"`
+	ID      string `json:"id"`  // set by WriteStatus
+	PID     int    `json:"pid"` // set by WriteStatus; for people only
+
+	Kind    string `json:"kind"`              // "samba" or "nfs"
+	Target  string `json:"target"`            // "//127.0.0.1:445/share"
+	Address string `json:"address,omitempty"` // what the last probe spoke to, "192.0.2.1:445"
+
+	State   State     `json:"state"`
+	Since   time.Time `json:"since"` // when State was entered
+	Started time.Time `json:"started"`
+
+	Interval int `json:"interval"` // seconds
+	Retries  int `json:"retries"`  // failed retries in a row that make the verdict
+	Timeout  int `json:"timeout"`  // seconds, for one whole probe
+
+	LastProbe   time.Time `json:"last_probe,omitzero"`   // when the last finished probe started
+	LastSuccess time.Time `json:"last_success,omitzero"` // when the last successful probe started
+	ProbeMS     float64   `json:"probe_ms"`              // milliseconds the last finished probe took
+	Failures    int       `json:"failures"`              // failed probes in a row
+	LastError   string    `json:"last_error"`            // of the last failed probe; empty when healthy
+	Warnings    []string  `json:"warnings,omitempty"`    // of the last finished probe
+	PausedUntil time.Time `json:"paused_until,omitzero"` // zero: not paused, or until continued
+	Note        string    `json:"note"`
+}
+
+// FormatError means that a status was written by a newer version of this software.
+type FormatError struct {
+	Found, Known int // the format in the file, and the newest one this version reads
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the status has format %d, this version reads formats up to %d (use the newer command)", e.Found, e.Known)
+}
+
+// decodeStatus reads a status of our format or an older one. Fields it does
+// not know are ignored, so that a newer watch can be controlled.
+func decodeStatus(data []byte) (*Status, error) {
+	// The format is looked at first: in a newer one the other fields may have other types.
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("the status is damaged: %w", err)
+	}
+	if head.Format > statusFormat {
+		return nil, &FormatError{Found: head.Format, Known: statusFormat}
+	}
+	if head.Format < 1 {
+		return nil, fmt.Errorf("the status is damaged: format %d", head.Format)
+	}
+	s := new(Status)
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("the status is damaged: %w", err)
+	}
+	return s, nil
+}
+
+// encodeStatus shortens the texts of a status that no reader would accept.
+func encodeStatus(s Status) ([]byte, error) {
+	data, err := json.Marshal(s)
+	if err == nil && len(data) >= maxStatus {
+		s.Warnings = nil
+		for _, text := range []*string{&s.Target, &s.Address, &s.LastError, &s.Note} {
+			*text = clip(*text, maxText)
+		}
+		data, err = json.Marshal(s)
+	}
+	if err == nil && len(data) >= maxStatus {
+		err = fmt.Errorf("the status has %d bytes, more than %d", len(data), maxStatus)
+	}
+	return append(data, '\n'), err
+}
+
+func clip(s string, limit int) string {
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return s
+}
+
+// readStatus reads the status in dir. nil without an error: there is none.
+func readStatus(dir string) (*Status, error) {
+	path := filepath.Join(dir, statusName)
+	if _, err := checkKind(path, 0); err != nil {
+		return nil, ignoreMissing(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxStatus+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxStatus {
+		return nil, fmt.Errorf("the status is damaged: more than %d bytes", maxStatus)
+	}
+	return decodeStatus(data)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// WriteStatus replaces the status. It sets Format, ID and PID. Readers see the
+// old status or the new one, never a part; on an error the old one stays. The
+// error wraps the *os.PathError or *os.LinkError of the call that failed, or
+// os.ErrClosed after Release.
+func (c *Claim) WriteStatus(s Status) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.writeStatus(s); err != nil {
+		return fmt.Errorf("write the status of %q: %w", c.id, err)
+	}
+	return nil
+}
+
+func (c *Claim) writeStatus(s Status) error {
+	if c.released {
+		return os.ErrClosed
+	}
+	if err := c.stillOurs(); err != nil {
+		return err
+	}
+	s.Format, s.ID, s.PID = statusFormat, c.id, os.Getpid()
+	data, err := encodeStatus(s)
+	if err != nil {
+		return err
+	}
+	temp := filepath.Join(c.dir, statusTemp)
+	if err := removeKind(temp, 0); err != nil {
+		return err
+	}
+	err = writeNew(temp, data)
+	if err == nil {
+		err = os.Rename(temp, filepath.Join(c.dir, statusName))
+	}
+	if err != nil {
+		_ = removeKind(temp, 0) // if this fails too, the next write removes it
+		return err
+	}
+	// Cleaners of old temporary files remove what nobody has touched for days. If that fails, nothing is lost today.
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(c.dir, lockName), now, now)
+	_ = os.Chtimes(filepath.Join(c.dir, controlName), now, now)
+	return nil
+}
+
+// writeNew makes a file of mode 0644, whatever the umask. It is not synced: a
+// status does not outlive a crash of the machine, and a watch must not wait for a disk.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	err = f.Chmod(0o644)
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	return errors.Join(err, f.Close())
+}

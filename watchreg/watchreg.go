@@ -1,0 +1,151 @@
+// Package watchreg is the registry on disk: who watches under which
+// identifier, whether that watch is alive, and how to speak to it.
+//
+// Each identifier is a directory <registry>/<ID>/ with three files:
+//
+//	lock     0600  held with flock for the life of the watch: held means alive
+//	control  0600  a FIFO that takes one line per verb; open for reading means alive
+//	status   0644  JSON for people and commands, replaced by rename, without secrets
+//
+// An identifier exists while its lock file does; nothing here ever trusts or
+// signals a process ID. The kernel drops a dead watch's lock, so whatever a
+// watch leaves behind when it is killed is taken over by the next Claim.
+package watchreg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+var (
+	// ErrInUse means that a live watch holds the identifier.
+	ErrInUse = errors.New("the identifier is in use by a running watch")
+	// ErrUnknown means that the registry knows nothing under the identifier.
+	ErrUnknown = errors.New("the identifier is unknown")
+	// ErrNotRunning means that only a dead watch's leftover is there.
+	ErrNotRunning = errors.New("the watch is not running")
+)
+
+const (
+	maxID = 255 // bytes; FSM chapter 7.4, and NAME_MAX of the usual file systems
+
+	// pollInterval is how often a state that no descriptor announces is looked at.
+	pollInterval = 10 * time.Millisecond
+	// patience is how long a lock that is held without a reader on the FIFO
+	// is waited for: its holder is starting, ending, or only testing it.
+	patience = 2 * time.Second
+)
+
+// Registry is a directory of watches. It holds no descriptors. The path in it
+// has no symbolic links, and nobody but root and this user can change it.
+type Registry struct {
+	dir string // empty: the registry does not exist, so every identifier is unknown
+}
+
+// ValidID says what is wrong with an identifier: it takes 1 to 255 bytes of
+// letters, digits, '.', '_' and '-', the first a letter or digit (a superset of
+// FSM chapter 7.4, which has letters and digits).
+func ValidID(id string) error {
+	if len(id) < 1 || len(id) > maxID {
+		return fmt.Errorf("an identifier has 1 to %d bytes, not %d", maxID, len(id))
+	}
+	for i := range len(id) {
+		c := id[i]
+		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if alnum || i > 0 && (c == '.' || c == '_' || c == '-') {
+			continue
+		}
+		return fmt.Errorf("identifier %q: letters, digits, '.', '_' and '-' are allowed, the first a letter or digit", id)
+	}
+	return nil
+}
+
+// DefaultDir is the registry's place: $FSMON_REGISTRY; else /run/fsmon for
+// root; else fsmon under $XDG_RUNTIME_DIR; else fsmon-UID in the directory for
+// temporary files.
+func DefaultDir() string {
+	uid := os.Geteuid()
+	if dir := os.Getenv("FSMON_REGISTRY"); dir != "" {
+		return dir
+	}
+	if uid == 0 {
+		return "/run/fsmon"
+	}
+	// The XDG Base Directory Specification: a relative path is invalid and to be ignored.
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "fsmon")
+	}
+	return filepath.Join(os.TempDir(), "fsmon-"+strconv.Itoa(uid))
+}
+
+// Open opens the registry in dir for a watch; a missing directory is created
+// with mode 0755, missing parents too. The error is an *UnsafeError when the
+// place cannot be trusted, otherwise it wraps the *os.PathError of the call
+// that failed.
+func Open(dir string) (*Registry, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
+		return nil, fmt.Errorf("create the registry's parent: %w", err)
+	}
+	if abs, err = resolve(abs); err != nil {
+		return nil, err
+	}
+	err = os.Mkdir(abs, 0o755)
+	if err == nil {
+		err = os.Chmod(abs, 0o755) // whatever the umask
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("create the registry: %w", err)
+	}
+	if err := checkRegistry(abs); err != nil {
+		return nil, err
+	}
+	return &Registry{dir: abs}, nil
+}
+
+// OpenExisting opens the registry in dir for the verbs and the lists. It
+// creates nothing: a missing directory is an empty registry. Errors are those
+// of Open.
+func OpenExisting(dir string) (*Registry, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	abs, err = resolve(abs)
+	if err == nil {
+		err = checkRegistry(abs)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return &Registry{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Registry{dir: abs}, nil
+}
+
+// entryDir returns the directory of an identifier that exists, after looking
+// at what it is.
+func (r *Registry) entryDir(id string) (string, error) {
+	if err := ValidID(id); err != nil {
+		return "", err
+	}
+	if r.dir == "" {
+		return "", fmt.Errorf("%q: %w", id, ErrUnknown)
+	}
+	dir := filepath.Join(r.dir, id)
+	switch _, err := checkKind(dir, os.ModeDir); {
+	case errors.Is(err, os.ErrNotExist):
+		return "", fmt.Errorf("%q: %w", id, ErrUnknown)
+	case err != nil:
+		return "", err
+	}
+	return dir, nil
+}
