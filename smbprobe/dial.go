@@ -39,7 +39,7 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, p.lastGood))
 			err, addrs = nil, []netip.Addr{p.lastGood}
 		} else if ctx.Err() != nil {
-			err = fmt.Errorf("the resolver did not answer: %w", errors.Join(ctx.Err(), err))
+			err = fmt.Errorf("%q: %w", host, errNoAnswer)
 		}
 	}
 	rung := Rung{Step: Resolve, Took: time.Since(began)}
@@ -92,7 +92,7 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 		return nil, &Error{Step: Connect, Err: ctx.Err()}
 	case ctx.Err() != nil || errors.Is(first, os.ErrDeadlineExceeded):
 		// The dialer's own deadline may fire a moment before the context's.
-		return nil, &Error{Step: Connect, Err: fmt.Errorf("%w (%w)", first, context.DeadlineExceeded)}
+		return nil, &Error{Step: Connect, Err: errNoAnswer}
 	}
 	if local(first) {
 		return nil, &Error{Step: Socket, Err: first}

@@ -1,6 +1,7 @@
 package smbprobe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -42,6 +43,14 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Step.String() + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
+
+// errNoAnswer is context.DeadlineExceeded in words for people.
+var errNoAnswer error = noAnswer{}
+
+type noAnswer struct{}
+
+func (noAnswer) Error() string { return "no answer within the deadline" }
+func (noAnswer) Unwrap() error { return context.DeadlineExceeded }
 
 // ErrSMB1Only is the cause when a server answers the old SMB1 protocol only.
 var ErrSMB1Only = errors.New("the server speaks SMB1 only")

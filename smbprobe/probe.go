@@ -195,15 +195,14 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 	switch {
 	case errors.As(err, &kind), errors.As(err, &already):
 	case ctx.Err() != nil:
-		cause = fmt.Errorf("no answer within the deadline: %w", ctx.Err())
-		if errors.Is(ctx.Err(), context.Canceled) {
-			cause = ctx.Err()
+		if cause = ctx.Err(); errors.Is(cause, context.DeadlineExceeded) {
+			cause = errNoAnswer
 		}
 	case answered && status != statusOK && status != statusMoreProcessing:
 		cause = status
 	case f.err != nil && errors.Is(f.err, os.ErrDeadlineExceeded):
 		// The connection's deadline fires a moment before the context's.
-		cause = fmt.Errorf("no answer within the deadline: %w", context.DeadlineExceeded)
+		cause = errNoAnswer
 	case f.err != nil:
 		cause = f.err
 	case errors.As(err, &response):

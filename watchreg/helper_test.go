@@ -277,7 +277,7 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// kill leaves behind what a watch leaves that was killed with the status "old" written.
+// leftover makes what a watch leaves behind that was killed after it wrote its status, with the note "old".
 func leftover(t *testing.T, dir, id string) {
 	t.Helper()
 	p := start(t, dir)

@@ -67,8 +67,9 @@ func ValidID(id string) error {
 // DefaultDir is the registry's place: $FSMON_REGISTRY; else /run/fsmon for
 // root; else fsmon under $XDG_RUNTIME_DIR; else fsmon-UID in the directory for
 // temporary files.
-func DefaultDir() string {
-	uid := os.Geteuid()
+func DefaultDir() string { return defaultDir(os.Geteuid()) }
+
+func defaultDir(uid int) string {
 	if dir := os.Getenv("FSMON_REGISTRY"); dir != "" {
 		return dir
 	}

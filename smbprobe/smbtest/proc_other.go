@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"syscall"
 )
 
@@ -20,7 +21,10 @@ func killSession(int) error             { return errors.ErrUnsupported }
 func processState(int) (byte, error)    { return 0, errors.ErrUnsupported }
 func sessionMembers(int) ([]int, error) { return nil, errors.ErrUnsupported }
 
-type reaper struct{ pipe *os.File }
+type reaper struct {
+	pipe *os.File
+	cmd  *exec.Cmd
+}
 
 func startReaper(string) (*reaper, error) { return nil, errors.ErrUnsupported }
 func (*reaper) forget() error             { return errors.ErrUnsupported }

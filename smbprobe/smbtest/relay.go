@@ -18,8 +18,10 @@ type Filter func(f *Frame) Behaviour
 // changes nothing. The end of one side, FIN or RST, is passed on to the other; a client whose server cannot be reached gets RST.
 // All is closed in t.Cleanup.
 //
-// Changed replies pass unnoticed only where they are not signed: in anonymous and guest sessions, except that SMB 3.1.1
-// makes negotiate and the challenge part of the session's keys. Replies in an encrypted session are NotSMB2.
+// A changed reply passes unnoticed only where it is not signed. smbd signs nothing in a guest session (an unknown user gets one);
+// for a user and, against expectation, for an anonymous client it signs the tree connect reply if the request was signed. A
+// refused session setup never needs a signature. SMB 3.1.1 makes negotiate and the challenge part of the session's keys.
+// Replies in an encrypted session are NotSMB2.
 func Relay(t testing.TB, upstream string, filter Filter) (addr string) {
 	t.Helper()
 	var mu sync.Mutex

@@ -25,7 +25,10 @@ const (
 	pollTime  = 2 * time.Millisecond // between two looks at a state
 )
 
-// Config says how the private Samba server differs from the default one.
+// Config says how the private Samba server differs from the default one, whose shares are share (guests, writable), priv
+// (users), valid (games only), hostsdeny (nobody, by address), missing (no such directory), encrypted (users, SMB3 encryption
+// required), unreadable (guests, root's directory), printer (guests, a print queue) and the built-in IPC$. In all lines @DIR@
+// stands for Server.Dir.
 type Config struct {
 	Address string              // address to listen on, IPv4 or IPv6; default 127.0.0.1
 	Port    int                 // 1 to 65535; 0 picks a free one
@@ -34,7 +37,7 @@ type Config struct {
 }
 
 // Server is a running private Samba server. Its users are root with the password "pw" and games with
-// "pw-games"; conf.go has its shares. The methods may be called from any goroutine, the fields are to
+// "pw-games"; anybody else is a guest. The methods may be called from any goroutine, the fields are to
 // be read only while none of them runs.
 type Server struct {
 	Address string

@@ -259,12 +259,14 @@ func TestStartFails(t *testing.T) {
 		"port of another program": {Config{Port: l.Addr().(*net.TCPAddr).Port}, "in use"},
 		"port of another server":  {Config{Port: running.Port}, "in use"},
 		"no such address":         {Config{Address: "203.0.113.1"}, "assign"},
+		"nowhere to listen":       {Config{Global: []string{"interfaces = 203.0.113.1"}}, "ended at once"},
+		"listens elsewhere":       {Config{Global: []string{"smb ports = 1"}}, "no answer"},
 		"no such setting":         {Config{Global: []string{"smb ports ="}}, "smbd"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmp := t.TempDir()
 			t.Setenv("TMPDIR", tmp)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			s, err := StartSamba(ctx, c.Config)
 			if err == nil {

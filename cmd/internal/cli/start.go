@@ -160,12 +160,7 @@ func (s Service) alerts(req Request) *observe.Alerts {
 		path = filepath.Join("/var/log/fsmon", req.ID, "watch.log")
 	}
 	if path != "" {
-		log, err := observe.LogFile(path, s.Module)
-		if err != nil {
-			s.complain("%v (the watch goes on without a log file)", err)
-		} else {
-			sinks = append(sinks, log)
-		}
+		sinks = append(sinks, observe.LogFile(path, s.Module))
 	}
 	return observe.NewAlerts(sinks...)
 }

@@ -124,6 +124,11 @@ func TestAlertsReachEverySinkInOrder(t *testing.T) {
 			t.Errorf("%s was not closed", s.name)
 		}
 	}
+	for _, o := range a.outlets() {
+		if n := len(o.queue); n > 0 {
+			t.Errorf("%d messages wait for ever after Close", n)
+		}
+	}
 }
 
 func TestSendStampsAndTames(t *testing.T) {
@@ -223,21 +228,29 @@ func TestFailingSink(t *testing.T) {
 }
 
 // The loss of stderr itself must not feed on itself.
-func TestStderrGone(t *testing.T) {
+func TestStderrFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, w := io.Pipe()
-		r.Close()
+		stderr, said := stderrText()
+		w := stderr.(*stderrSink).w
+		stderr.(*stderrSink).w = brokenWriter{}
 		well := &memorySink{name: "well"}
 		bad := &memorySink{name: "bad", broken: errors.New("no")}
-		a := NewAlerts(Stderr(w, "sambamon"), well, bad)
-		for i := range 3 {
-			a.Send(numbered.Alert(i))
-			synctest.Wait()
-		}
+		a := NewAlerts(stderr, well, bad)
+		send := func(i int) { a.Send(numbered.Alert(i)); synctest.Wait() }
+		send(0)
+		send(1)
+		stderr.(*stderrSink).w = w
+		send(2)
 		a.Close(time.Second)
 		same(t, "the other sink", well.texts(), []string{"900 message 0", "900 message 1", "900 message 2"})
+		// Lost are messages 0 and 1, and the word that the bad sink fails.
+		same(t, "stderr", said(), []string{"WARN 107 3 messages could not be delivered to stderr.", "INFO 900 message 2"})
 	})
 }
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 // What goes wrong while the sinks are closed still reaches stderr.
 func TestFailureDuringClose(t *testing.T) {
@@ -283,10 +296,7 @@ func TestBlockedPipe(t *testing.T) {
 	defer w.Close()
 	defer r.Close()
 	path := filepath.Join(t.TempDir(), "watch.log")
-	log, err := LogFile(path, "sambamon")
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := LogFile(path, "sambamon")
 	well := &memorySink{name: "well"}
 	a := NewAlerts(Stderr(w, "sambamon"), log, well)
 	const sent = 100 // of 1 kB: more than the 64 kB of a pipe (pipe(7))

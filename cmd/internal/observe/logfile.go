@@ -31,17 +31,14 @@ type logFile struct {
 // write is refused unless it is sticky, and so is a file that is a link or not
 // a regular file: somebody else may have put it there. The file must belong to
 // this watch alone, since others would not know of its rotation.
-func LogFile(path, ident string) (Sink, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
+//
+// Nothing is opened before the first message, whose failure is then named on
+// stderr: a log on a hung disk must not keep a watch from starting.
+func LogFile(path, ident string) Sink {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
 	}
-	l := &logFile{path: path, ident: ident}
-	f, _, err := l.open()
-	if err != nil {
-		return nil, err
-	}
-	return l, f.Close()
+	return &logFile{path: path, ident: ident}
 }
 
 func (l *logFile) Name() string { return "log file " + l.path }
