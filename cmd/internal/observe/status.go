@@ -52,7 +52,7 @@ func (s *Status) On(e watch.Event) {
 		st.PausedUntil = e.Until
 		s.enter(watchreg.Paused, e.At)
 	case watch.Continued:
-		st.PausedUntil, st.Failures = time.Time{}, 0
+		st.PausedUntil, st.Failures, st.LastError = time.Time{}, 0, ""
 		s.enter(watchreg.Starting, e.At)
 	case watch.Judged:
 		s.enter(watchreg.Failed, e.At)

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"fsmon/cmd/internal/observe"
+)
+
+// messages is FSM 8.1 in order.
+var messages = []observe.Entry{
+	msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid, msgMissing, msgNoID, msgInUse, msgNotEnded,
+	msgSystem, msgNoName, msgTree, msgShareType, msgRefused, msgNegotiate, msgSocket, msgConnect, msgSend, msgSelect, msgRecv,
+}
+
+// The README lists every message, as the code has it, and nothing else.
+func TestReadmeListsTheMessages(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbs := strings.NewReplacer("%s", "xxx", "%d", "nn", "%v", "xxx")
+	var want []string
+	for _, e := range append(messages, observe.Own()...) {
+		want = append(want, fmt.Sprintf("| %d | %s | %s |", e.Number, e.Severity, verbs.Replace(e.Text)))
+	}
+	got := regexp.MustCompile(`(?m)^\| \d+ \| (INFO|WARN|ERROR) \| .* \|$`).FindAllString(string(readme), -1)
+	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+		t.Errorf("the README has\n%s\n\nthe code has\n%s", g, w)
+	}
+}
+
+// The usage text in the README is what --help prints.
+func TestReadmeShowsTheUsage(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```\n"+usage+"```\n") {
+		t.Error("the README's usage differs from --help")
+	}
+}
