@@ -5,7 +5,7 @@
 VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS = -s -w -X fsmon/cmd/internal/cli.version=$(VERSION)
 # Without cgo names are resolved in Go, where a deadline is a deadline.
-GOBUILD = CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+GOBUILD = CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "$(LDFLAGS)"
 DESTDIR =
 SBINDIR = /usr/sbin
 
@@ -32,8 +32,8 @@ lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	go vet ./...
 	go tool staticcheck ./...
 	GOOS=windows go vet $(PORTABLE)
-	GOOS=windows go tool staticcheck $(PORTABLE)
-	shellcheck .ci/run
+	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
+	shellcheck .ci/run .ci/packages
 
 # What compiles for Windows too; the watch and its registry are for Linux.
 PORTABLE = ./smbprobe/...
@@ -48,13 +48,10 @@ install: build ## install the commands to /usr/sbin
 clean: ## remove what was built
 	rm -rf bin
 
-# Debian packages, installed when missing.
-APT = DEBIAN_FRONTEND=noninteractive apt-get
-
 samba:
-	@command -v smbd >/dev/null && command -v smbclient >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends samba smbclient; }
+	@.ci/packages samba smbclient
 
 shellcheck:
-	@command -v shellcheck >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends shellcheck; }
+	@.ci/packages shellcheck
 
 .PHONY: help build test race demo bench lint windows install clean samba shellcheck

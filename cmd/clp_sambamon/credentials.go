@@ -13,6 +13,14 @@ import (
 // login is who the probe logs in as. An empty user logs in anonymously.
 type login struct{ user, password, domain string }
 
+// splitDomain takes DOMAIN\user apart, as smbclient does.
+func (l login) splitDomain() login {
+	if domain, user, found := strings.Cut(l.user, `\`); found && l.domain == "" {
+		l.domain, l.user = domain, user
+	}
+	return l
+}
+
 // maxCredentials caps the size of a credentials file, in bytes.
 const maxCredentials = 64 << 10
 
@@ -74,5 +82,11 @@ func parseCredentials(path string, data []byte) (login, error) {
 			return login{}, fmt.Errorf("%s: the value in line %d is longer than 255 bytes", path, n)
 		}
 	}
-	return l, lines.Err()
+	if err := lines.Err(); err != nil {
+		return login{}, err
+	}
+	if l.user == "" {
+		return login{}, fmt.Errorf("%s names no user (username=)", path)
+	}
+	return l.splitDomain(), nil
 }

@@ -66,7 +66,7 @@ func (f *flags) target() (cli.Target, error) {
 	if strings.ContainsAny(f.share, `/\`) {
 		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, without server and slashes)", f.share)
 	}
-	l := login{f.user, f.password, f.domain}
+	l := login{f.user, f.password, f.domain}.splitDomain()
 	var reread func() (login, error)
 	switch {
 	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):

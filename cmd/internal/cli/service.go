@@ -99,9 +99,13 @@ func (s Service) tell(id string, a observe.Alert) {
 // sinkBudget is how long the sinks get for the last messages.
 const sinkBudget = 500 * time.Millisecond
 
-// stopBudget is the same for a watch that ends on request, which must be gone
-// within 200 ms.
-const stopBudget = 100 * time.Millisecond
+// stopBudget is the same for a watch that ends on request, and writeBudget is
+// how long the last status and the clearing of the registry may take each: it
+// must be gone within 200 ms, whatever hangs.
+const (
+	stopBudget  = 80 * time.Millisecond
+	writeBudget = 40 * time.Millisecond
+)
 
 // clplogcmd writes to the CLUSTERPRO alert view.
 const clplogcmd = "/usr/sbin/clplogcmd"

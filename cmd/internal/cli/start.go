@@ -72,7 +72,7 @@ func release(claim *watchreg.Claim) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(stopBudget):
+	case <-time.After(writeBudget):
 	}
 }
 
@@ -105,7 +105,7 @@ func (s Service) watch(ctx context.Context, req Request, target Target, claim *w
 		},
 	}
 	outcome := w.Run(ctx, controls(claim.Controls()))
-	status.Close(stopBudget)
+	status.Close(writeBudget)
 	switch {
 	case outcome.Err == nil:
 		return exitOK

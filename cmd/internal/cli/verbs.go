@@ -126,8 +126,7 @@ func shows(st watchreg.Status, req Request, asked time.Time) bool {
 		return st.PausedUntil.IsZero()
 	}
 	// The watch reckons from when it read the line, which is after asked.
-	return !st.PausedUntil.IsZero() && !st.PausedUntil.Before(asked.Add(req.For).Truncate(time.Second)) &&
-		st.PausedUntil.Before(time.Now().Add(req.For+time.Second))
+	return !st.PausedUntil.Before(asked.Add(req.For)) && st.PausedUntil.Before(time.Now().Add(req.For+time.Second))
 }
 
 // standing says in words how a watch stands with pausing.
