@@ -38,11 +38,16 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 		if p.lastGood.IsValid() && ctx.Err() == nil {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, p.lastGood))
 			err, addrs = nil, []netip.Addr{p.lastGood}
+		} else if errors.Is(ctx.Err(), context.Canceled) {
+			err = ctx.Err()
 		} else if ctx.Err() != nil {
 			err = fmt.Errorf("%q: %w", host, errNoAnswer)
 		}
 	}
 	rung := Rung{Step: Resolve, Took: time.Since(began)}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap() // the resolver gives IPv4 in the form of IPv6
+	}
 	if err == nil {
 		rung.Learnt = addrs[0].String()
 	}

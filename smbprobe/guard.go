@@ -33,6 +33,7 @@ type facts struct {
 	answered  bool   // at least one byte came back
 	messageID uint64 // of the last plain request
 	command   uint16 // of the last plain request
+	secret    bool   // the last request was encrypted
 	err       error  // first failure of the connection or check of a frame
 
 	status   map[Step]Status // last answer's status, by step
@@ -113,6 +114,7 @@ func (g *guard) Write(p []byte) (int, error) {
 func (g *guard) note(p []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.seen.secret = len(p) >= transformLen && string(p[:4]) == "\xfdSMB"
 	if len(p) >= headerLen && string(p[:4]) == "\xfeSMB" {
 		g.seen.command, g.seen.messageID = le.Uint16(p[12:]), le.Uint64(p[24:])
 		if s, ok := stepOf(g.seen.command); ok {
@@ -219,17 +221,19 @@ func (s *facts) encrypted(f []byte) error {
 	if len(f) < transformLen+headerLen {
 		return malformed("encrypted frame of %d bytes", len(f))
 	}
-	if s.setups == 0 || !s.canEncrypt() {
-		return malformed("encrypted frame where no key was agreed on")
+	// MS-SMB2 3.3.4.1.4: an answer is encrypted if its request was.
+	if !s.secret {
+		return malformed("encrypted frame where a plain answer was due")
 	}
 	s.ended[s.step] = time.Now()
 	return nil
 }
 
 // canEncrypt: the library derives keys after the first session setup answer,
-// unless that names a guest or anonymous session.
+// unless that names a guest or anonymous session; the server has none for a
+// session that the last one names so.
 func (s *facts) canEncrypt() bool {
-	return s.first&(sessionGuest|sessionNull) == 0 && s.server.canEncrypt()
+	return (s.first|s.session)&(sessionGuest|sessionNull) == 0 && s.server.canEncrypt()
 }
 
 func (n negotiated) canEncrypt() bool {
@@ -247,6 +251,9 @@ func (s *facts) plain(f []byte) error {
 	}
 	if h.messageID == unsolicited {
 		return nil // an oplock break or such: the library passes it over
+	}
+	if s.secret {
+		return malformed("plain answer where an encrypted one was due")
 	}
 	if !s.sent || h.messageID != s.messageID || h.command != s.command {
 		return malformed("answer %d to command %d, where answer %d to command %d was due", h.messageID, h.command, s.messageID, s.command)

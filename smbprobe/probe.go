@@ -118,10 +118,11 @@ func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, e
 			step, err = g.facts().step, malformed("the SMB library panicked on it: %v", v)
 		}
 	}()
-	dialer := smb2.Dialer{
-		Negotiator: smb2.Negotiator{SpecifiedDialect: p.dialect},
-		Initiator:  &smb2.NTLMInitiator{User: p.User, Password: p.Password, Domain: p.Domain},
+	login := &smb2.NTLMInitiator{}
+	if p.User != "" { // a password alone would not be an anonymous login
+		login.User, login.Password, login.Domain = p.User, p.Password, p.Domain
 	}
+	dialer := smb2.Dialer{Negotiator: smb2.Negotiator{SpecifiedDialect: p.dialect}, Initiator: login}
 	session, err := dialer.DialConn(ctx, g, uncHost(p.Address))
 	if err != nil {
 		return g.facts().step, err
@@ -200,11 +201,6 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 		}
 	case answered && status != statusOK && status != statusMoreProcessing:
 		cause = status
-	case f.err != nil && errors.Is(f.err, os.ErrDeadlineExceeded):
-		// The connection's deadline fires a moment before the context's.
-		cause = errNoAnswer
-	case f.err != nil:
-		cause = f.err
 	case errors.As(err, &response):
 		cause = Status(response.Code)
 	case errors.Is(err, smb2.ErrRequestNotAccepted):
@@ -219,6 +215,13 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 		cause = malformed("%s", invalid.Message)
 	case errors.As(err, &internal):
 		cause = malformed("%s", internal.Message)
+	// The library had no answer to judge. (After one, the guard may have seen
+	// the connection end too, which is not why the step failed.)
+	case f.err != nil && errors.Is(f.err, os.ErrDeadlineExceeded):
+		// The connection's deadline fires a moment before the context's.
+		cause = errNoAnswer
+	case f.err != nil:
+		cause = f.err
 	}
 	return &Error{Step: step, Err: cause}
 }

@@ -21,9 +21,11 @@ func speaksSMB1(conn net.Conn) bool {
 	if _, err := conn.Write(append(frame, m...)); err != nil {
 		return false
 	}
-	var head [9]byte // prefix, protocol, command
+	var head [4 + 35]byte // prefix, header, word count, index of the dialect
 	if _, err := io.ReadFull(conn, head[:]); err != nil {
 		return false
 	}
-	return head[0] == 0 && string(head[4:]) == "\xffSMB\x72"
+	// A server without SMB1 may answer too: with no dialect (MS-CIFS 2.2.4.52.2).
+	const none = 0xffff
+	return head[0] == 0 && string(head[4:9]) == "\xffSMB\x72" && head[36] > 0 && le.Uint16(head[37:]) != none
 }

@@ -165,8 +165,8 @@ func tryAcquire(dir string, create bool) (*flock.Flock, error) {
 	if err != nil {
 		return nil, flockError(err)
 	}
-	reader, err := hasReader(dir)
 	if !locked {
+		reader, err := hasReader(dir)
 		if err == nil && reader {
 			err = ErrInUse
 		}
@@ -175,24 +175,30 @@ func tryAcquire(dir string, create bool) (*flock.Flock, error) {
 		}
 		return nil, err
 	}
-	// A reader although the lock was free: its process is just dying, or somebody removed a live watch's lock.
-	if err == nil && reader {
-		err = errBusy
-	}
-	if err == nil {
-		var same bool
-		if same, err = sameAsPath(lock); err == nil && !same {
-			err = errBusy // the predecessor removed this lock when it released
-		}
-	}
-	if err == nil {
-		err = os.Chmod(path, 0o600) // whatever the umask
-	}
-	if err != nil {
+	if err := confirm(dir, lock); err != nil {
 		_ = lock.Unlock()
 		return nil, err
 	}
 	return lock, nil
+}
+
+// confirm makes sure that a lock just taken is what decides over dir.
+func confirm(dir string, lock *flock.Flock) error {
+	same, err := sameAsPath(lock)
+	if err != nil {
+		return err
+	}
+	if !same {
+		return errBusy // the predecessor removed this file when it released
+	}
+	reader, err := hasReader(dir)
+	if err != nil {
+		return err
+	}
+	if reader {
+		return errBusy // its process is just dying, or somebody removed a live watch's lock
+	}
+	return os.Chmod(lock.Path(), 0o600) // whatever the umask
 }
 
 // prepareDir makes the identifier's directory if asked to, and looks at it.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -229,12 +230,42 @@ func TestClaimHasPatienceWithALockAlone(t *testing.T) {
 	})
 }
 
+// A releasing watch can remove the lock file between a successor's open and its flock.
+func TestLockOnARemovedFileIsWorthNothing(t *testing.T) {
+	_, dir := open(t)
+	lock := holdLock(t, dir, "web")
+	dir = filepath.Join(dir, "web")
+	must(t, confirm(dir, lock))
+	must(t, os.Remove(lock.Path()))
+	wantErr(t, confirm(dir, lock), errBusy)
+	must(t, os.WriteFile(lock.Path(), nil, 0o600)) // a third one was quicker
+	wantErr(t, confirm(dir, lock), errBusy)
+	must(t, os.RemoveAll(dir))
+	wantErr(t, confirm(dir, lock), errBusy)
+}
+
+func TestForeignFileStays(t *testing.T) {
+	reg, dir := open(t)
+	c := claim(t, reg, "web")
+	must(t, os.WriteFile(filepath.Join(dir, "web", "notes"), nil, 0o600))
+	must(t, c.Release())
+	if got := names(t, filepath.Join(dir, "web")); !slices.Equal(got, []string{"notes"}) {
+		t.Errorf("files %v", got)
+	}
+	_, err := reg.Read("web")
+	wantErr(t, err, ErrUnknown)
+	must(t, claim(t, reg, "web").Release())
+}
+
 func TestLockRemovedByHand(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")
 	must(t, os.Remove(filepath.Join(dir, "web", lockName)))
 	synctest.Test(t, func(t *testing.T) {
-		_, err := reg.Claim("web")
+		second, err := reg.Claim("web")
+		if err == nil {
+			_ = second.Release() // its goroutine would keep the bubble waiting
+		}
 		wantErr(t, err, ErrInUse)
 		wantErr(t, reg.Delete("web"), ErrInUse)
 	})
@@ -283,7 +314,7 @@ func TestReleaseTwice(t *testing.T) {
 }
 
 func TestModesWhateverTheUmask(t *testing.T) {
-	for _, mask := range []string{"000", "022", "077"} {
+	for _, mask := range []string{"000", "022", "077", "277"} {
 		t.Run(mask, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "registry")
 			p := start(t, dir, func(c *exec.Cmd) { c.Env = append(c.Env, "WATCHREG_UMASK="+mask) })

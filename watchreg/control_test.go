@@ -103,8 +103,8 @@ func TestGarbageLinesAreDropped(t *testing.T) {
 	c := claim(t, reg, "web")
 	long := strings.Repeat("x", 10000)
 	for _, text := range []string{"garbage\n", "\n\n", "stop now\n", "\x00\xff\n", long + "\n", "pause 604801\n",
-		strings.Repeat("y", maxLine-1) + "stop\n", // a too long line's end is no line
-		"pause ", "60", "\n", // put together
+		strings.Repeat("y", maxLine) + "stop\n", // a too long line's end is no line
+		"pause ", "60", "\n",                    // put together
 		long, "\ncontinue\n", "stop\n"} {
 		writeControl(t, dir, "web", text)
 	}
@@ -221,18 +221,19 @@ func TestWaitGone(t *testing.T) {
 }
 
 func TestWaitGoneIgnoresTheSuccessor(t *testing.T) {
-	reg, _ := open(t)
+	reg, dir := open(t)
 	first := claim(t, reg, "web")
-	synctest.Test(t, func(t *testing.T) {
-		gone := make(chan error)
-		go func() { gone <- reg.WaitGone(t.Context(), "web") }()
-		synctest.Wait() // for it to have found the first watch
-		must(t, first.Release())
-		second, err := reg.Claim("web")
-		must(t, err)
-		must(t, <-gone)
-		must(t, second.Release())
-	})
+	fd, err := openSettled(t.Context(), filepath.Join(dir, "web"))
+	must(t, err)
+	defer unix.Close(fd)
+	must(t, first.Release())
+	claim(t, reg, "web")
+	must(t, waitNoReader(deadline(t), fd))
+	fd2, err := openSettled(t.Context(), filepath.Join(dir, "web"))
+	if err != nil || fd2 < 0 {
+		t.Fatal(fd2, err)
+	}
+	unix.Close(fd2)
 }
 
 func TestWaitGoneWaitsForAStartingWatch(t *testing.T) {

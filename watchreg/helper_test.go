@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("WATCHREG_CHILD"); dir != "" {
 		os.Exit(child(dir))
 	}
+	unix.Umask(0o022) // with a wider one t.TempDir is no place that Open trusts
 	goleak.VerifyTestMain(m)
 }
 
@@ -103,7 +104,7 @@ func child(dir string) int {
 	return 0
 }
 
-const stormRounds = 40
+const stormRounds = 150
 
 // storm takes and gives back one identifier many times while others do the
 // same. Whoever holds it makes the guard file, so two holders are seen whatever

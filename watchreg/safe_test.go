@@ -218,7 +218,9 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 					_, err = reg.Read("web")
 					wantUnsafe(t, err, path)
 				}
-				if name != statusName && name != statusTemp && (name != controlName || kind != "socket") {
+				// Without a reader on it, a FIFO or a socket in the place of control means that nobody is there.
+				silent := name == controlName && (kind == "socket" || kind == "another user's")
+				if name != statusName && name != statusTemp && !silent {
 					wantUnsafe(t, reg.Send(t.Context(), "web", Control{Verb: Stop}), path)
 					wantUnsafe(t, reg.WaitGone(t.Context(), "web"), path)
 					_, err = reg.Read("web")
@@ -242,6 +244,32 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Another user's process reading in the place of control is not taken for a watch.
+func TestForeignReaderIsRefused(t *testing.T) {
+	reg, dir := open(t)
+	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o711))
+	must(t, os.WriteFile(filepath.Join(dir, "web", lockName), nil, 0o600))
+	path := filepath.Join(dir, "web", controlName)
+	real := path
+	if os.Geteuid() != 0 {
+		real = filepath.Join(t.TempDir(), "fifo") // only root can give one away: a link stands for it
+		must(t, os.Symlink(real, path))
+	}
+	must(t, unix.Mkfifo(real, 0o600))
+	f, err := os.OpenFile(real, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	if os.Geteuid() == 0 {
+		must(t, os.Lchown(path, 65534, 65534))
+	}
+	wantUnsafe(t, reg.Send(t.Context(), "web", Control{Verb: Stop}), path)
+	wantUnsafe(t, reg.WaitGone(t.Context(), "web"), path)
+	_, err = reg.Read("web")
+	wantUnsafe(t, err, path)
+	_, err = reg.Claim("web")
+	wantUnsafe(t, err, path)
 }
 
 // A live watch meets planted files too.

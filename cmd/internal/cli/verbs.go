@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -54,12 +55,25 @@ func (s Service) stop(registry *watchreg.Registry, req Request) int {
 	if err == nil {
 		err = <-gone
 	}
-	if err != nil {
-		s.tell(req.ID, s.Catalogue.NotEnded.Alert())
-		s.complain("watch %q did not end within %s (%v; see what its process does: %s %s -disp)", req.ID, req.Wait, err, s.Command, req.ID)
-		return exitFailed
+	if err == nil {
+		return exitOK
 	}
-	return exitOK
+	s.tell(req.ID, s.Catalogue.NotEnded.Alert())
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.complain("watch %q did not end within %s (%v; see what its process does: %s %s -disp)", req.ID, req.Wait, err, s.Command, req.ID)
+	} else {
+		s.notControlled(req.ID, err)
+	}
+	return exitFailed
+}
+
+// notControlled says why the watch did not get its control line.
+func (s Service) notControlled(id string, err error) {
+	if errors.Is(err, fs.ErrPermission) {
+		s.complain("watch %q cannot be controlled by this user (%v; its own user and root can)", id, err)
+	} else {
+		s.complain("watch %q does not read its controls (%v)", id, err)
+	}
 }
 
 func (s Service) notRunning(id string) int {
@@ -89,7 +103,7 @@ func (s Service) pause(registry *watchreg.Registry, req Request) int {
 		if errors.Is(err, watchreg.ErrUnknown) || errors.Is(err, watchreg.ErrNotRunning) {
 			return s.notRunning(req.ID)
 		}
-		s.complain("watch %q does not read its controls (%v)", req.ID, err)
+		s.notControlled(req.ID, err)
 		return exitFailed
 	}
 	before := e

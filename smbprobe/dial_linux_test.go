@@ -1,0 +1,105 @@
+package smbprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
+// would need another.
+func blackhole(t *testing.T, host string, port int) {
+	t.Helper()
+	addr := net.JoinHostPort(host, strconv.Itoa(port))
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+	dial(t, addr)
+}
+
+func TestBlackhole(t *testing.T) {
+	s := samba(t)
+	blackhole(t, "127.0.0.4", s.Port)
+	blackhole(t, "127.0.0.5", s.Port)
+
+	_, err := probeUntilDeadline(t, New(Config{Address: "127.0.0.4", Port: s.Port, Share: "share"}))
+	fails(t, err, Connect, context.DeadlineExceeded)
+	_, err = probeUntilDeadline(t, named(t, s.Addr(), answer("127.0.0.4", "127.0.0.5")))
+	fails(t, err, Connect, context.DeadlineExceeded)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = probeIn(t, ctx, named(t, s.Addr(), func(context.Context, string) ([]netip.Addr, error) {
+		go cancel()
+		return answer("127.0.0.4")(nil, "")
+	}))
+	fails(t, err, Connect, context.Canceled)
+
+	// The good address has its part of the deadline, and is the one that is remembered.
+	p := named(t, s.Addr(), answer("127.0.0.4", "127.0.0.1"))
+	short, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if r, err := probeIn(t, short, p); err != nil || r.Address != s.Addr() {
+		t.Errorf("address %q, %v", r.Address, err)
+	}
+	p.lookup = unknownHost
+	if r, err := probeWith(t, p); err != nil || r.Address != s.Addr() {
+		t.Errorf("without a resolver: address %q, %v", r.Address, err)
+	}
+}
+
+func init() { childRoles["without descriptors"] = withoutDescriptors }
+
+// withoutDescriptors probes as a process that may open no further files, and says how that ended.
+func withoutDescriptors() {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the runtime's poller needs a descriptor too
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer l.Close()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err = New(Config{Address: addr.IP.String(), Port: addr.Port, Share: "share"}).Probe(ctx)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Step == Socket && errors.Is(err, syscall.EMFILE) {
+		fmt.Println("no descriptors")
+		return
+	}
+	fmt.Println(err)
+}
+
+func TestWithoutDescriptors(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childEnv+"=without descriptors")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "no descriptors\n" {
+		t.Errorf("the probe ended with %q, %v", out, err)
+	}
+}

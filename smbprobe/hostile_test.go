@@ -1,0 +1,187 @@
+package smbprobe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+// How hostile servers end a session, and what the probe then says.
+func TestHostile(t *testing.T) {
+	const refused = Status(0xC00000BB)
+	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
+	ok, no := smbtest.NegotiateReply(0x0311), smbtest.Status(uint32(refused))
+	script := smbtest.Script
+	say := func(s string) smbtest.Behaviour { return script(smbtest.Silent, smbtest.Raw([]byte(s))) }
+	for _, c := range []struct {
+		name  string
+		does  []smbtest.Behaviour
+		step  Step
+		cause error
+	}{
+		{"closed", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing)}, Negotiate, closed},
+		{"reset", []smbtest.Behaviour{script(smbtest.Reset, smbtest.Nothing)}, Negotiate, reset},
+		{"closed in the answer", []smbtest.Behaviour{script(smbtest.Close, smbtest.Cut(30, ok))}, Negotiate, closed},
+		{"closed in the length", []smbtest.Behaviour{script(smbtest.Close, smbtest.Cut(2, ok))}, Negotiate, closed},
+		{"reset in the answer", []smbtest.Behaviour{script(smbtest.Reset, smbtest.Cut(30, ok))}, Negotiate, reset},
+		{"refused", []smbtest.Behaviour{script(smbtest.Close, no)}, Negotiate, refused},
+		{"session setup closed", []smbtest.Behaviour{script(smbtest.Close, ok, smbtest.Nothing)}, SessionSetup, closed},
+		{"session setup reset", []smbtest.Behaviour{script(smbtest.Reset, ok, smbtest.Nothing)}, SessionSetup, reset},
+		{"session setup refused", []smbtest.Behaviour{script(smbtest.Close, ok, no)}, SessionSetup, refused},
+		{"session setup not continued", []smbtest.Behaviour{script(smbtest.Silent, ok, smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
+		{"negotiate answered twice", []smbtest.Behaviour{script(smbtest.Silent, ok, ok)}, SessionSetup, &MalformedError{"was due"}},
+
+		{"turned away", []smbtest.Behaviour{smbtest.NegativeResponse(0x81)}, Negotiate, &NetBIOSError{Code: 0x81}},
+		{"turned away, unknown code", []smbtest.Behaviour{smbtest.NegativeResponse(0)}, Negotiate, &NetBIOSError{}},
+		{"turned away without a code", []smbtest.Behaviour{say("\x83\x00\x00\x00")}, Negotiate, &MalformedError{"negative session response"}},
+		{"turned away with more", []smbtest.Behaviour{say("\x83\x00\x00\x02\x81\x81")}, Negotiate, &MalformedError{"negative session response"}},
+		{"turned away, code missing", []smbtest.Behaviour{script(smbtest.Close, smbtest.Raw([]byte("\x83\x00\x00\x01")))}, Negotiate, closed},
+
+		{"SMB1 only, closing", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing), script(smbtest.Close, smbtest.SMB1Reply)}, Negotiate, ErrSMB1Only},
+		{"SMB1 only, resetting", []smbtest.Behaviour{script(smbtest.Reset, smbtest.Nothing), script(smbtest.Silent, smbtest.SMB1Reply)}, Negotiate, ErrSMB1Only},
+		{"SMB1 only, and says so", []smbtest.Behaviour{script(smbtest.Silent, smbtest.SMB1Reply)}, Negotiate, &MalformedError{"SMB1"}},
+		{"SMB1 asked, SMB2 answered", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing), script(smbtest.Silent, ok)}, Negotiate, closed},
+		{"SMB1 asked, half an answer", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing), script(smbtest.Close, smbtest.Cut(38, smbtest.SMB1Reply))}, Negotiate, closed},
+
+		{"SSH server", []smbtest.Behaviour{func(c net.Conn) {
+			c.Write([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
+			smbtest.Silent(c)
+		}}, Negotiate, &MalformedError{"not an SMB server"}},
+		{"frame of 64 KB + 1", []smbtest.Behaviour{say("\x00\x01\x00\x01\xfeSMB")}, Negotiate, &MalformedError{"65537 bytes"}},
+		{"endless zeros", []smbtest.Behaviour{smbtest.Endless(make([]byte, 4096))}, Negotiate, &MalformedError{"0 bytes"}},
+		{"endless text", []smbtest.Behaviour{smbtest.Endless([]byte("the quick brown fox "))}, Negotiate, &MalformedError{"not an SMB server"}},
+		{"endless frame", []smbtest.Behaviour{smbtest.Endless([]byte("\x00\xff\xff\xff\xfeSMB"))}, Negotiate, &MalformedError{"16777215 bytes"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := probe(t, at(t, smbtest.Hostile(t, c.does...), "share"))
+			fails(t, err, c.step, c.cause)
+		})
+	}
+}
+
+// Servers that keep a client busy, or waiting, get no more than the deadline.
+func TestHostileDeadline(t *testing.T) {
+	slow := smbtest.Drip(20 * time.Millisecond) // far over a second for an answer
+	for name, does := range map[string][]smbtest.Behaviour{
+		"silent":                  {smbtest.Silent},
+		"one byte at a time":      {slow},
+		"silent in the answer":    {smbtest.Script(smbtest.Silent, smbtest.Cut(30, smbtest.NegotiateReply(0x0311)))},
+		"endless keep-alives":     {smbtest.Endless([]byte{0x85, 0, 0, 0})},
+		"endless oplock breaks":   {smbtest.Endless(oplockBreak(nil))},
+		"endless interim answers": {smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := probeUntilDeadline(t, New(at(t, smbtest.Hostile(t, does...), "share")))
+			fails(t, err, Negotiate, context.DeadlineExceeded)
+		})
+	}
+	t.Run("SMB1 asked, silence", func(t *testing.T) {
+		addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Silent)
+		_, err := probeUntilDeadline(t, New(at(t, addr, "share")))
+		fails(t, err, Negotiate, broken("read", io.EOF))
+	})
+}
+
+// Servers of other protocols on the port. How they take the first bytes of SMB is up to chance: a web server waits for an
+// end of line, which the client's random numbers may hold.
+func TestOtherProtocols(t *testing.T) {
+	web := &http.Server{ReadHeaderTimeout: 100 * time.Millisecond}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(l) }()
+	t.Cleanup(func() {
+		web.Close()
+		<-ended
+	})
+	secure := smbtest.Hostile(t, func(c net.Conn) { tls.Server(c, &tls.Config{}).Handshake() })
+	for name, addr := range map[string]string{"HTTP": l.Addr().String(), "TLS": secure} {
+		t.Run(name, func(t *testing.T) {
+			_, err := probe(t, at(t, addr, "share"))
+			var not *MalformedError
+			var op *net.OpError
+			if errors.As(err, &not) {
+				fails(t, err, Negotiate, &MalformedError{"not an SMB server"})
+			} else if fails(t, err, Negotiate, err); !errors.As(err, &op) || op.Op != "read" {
+				t.Errorf("got %v, want a malformed answer or the end of the connection", err)
+			}
+		})
+	}
+}
+
+// failingWrite fails at its n-th write, as a connection does whose peer has gone.
+type failingWrite struct {
+	net.Conn
+	n *int
+}
+
+func (c failingWrite) Write(b []byte) (int, error) {
+	if *c.n--; *c.n == 0 {
+		return 0, broken("write", syscall.EPIPE)
+	}
+	return c.Conn.Write(b)
+}
+
+// climb climbs the ladder on this connection, as a probe does on one that it dialled.
+func climb(t *testing.T, conn net.Conn, c Config) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	g := newGuard(conn)
+	defer g.Close()
+	step, err := (&attempt{Config: c}).ladder(ctx, g, new(Report))
+	if err == nil {
+		return nil
+	}
+	return classify(ctx, step, err, g.facts())
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestSendFails(t *testing.T) {
+	addr := samba(t).Addr()
+	for n, step := range []Step{Negotiate, SessionSetup, SessionSetup, TreeConnect, TreeDisconnect, Logoff} {
+		n++
+		err := climb(t, failingWrite{dial(t, addr), &n}, at(t, addr, "share"))
+		fails(t, err, step, broken("write", syscall.EPIPE))
+	}
+
+	// The same from the kernel, of a connection shut down for sending. The server must not close it in turn, or that might be seen first.
+	done := make(chan struct{})
+	addr = smbtest.Hostile(t, func(net.Conn) { <-done })
+	t.Cleanup(func() { close(done) })
+	conn := dial(t, addr)
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, climb(t, conn, at(t, addr, "share")), Negotiate, broken("write", syscall.EPIPE))
+}
+
+// nameless is a connection whose peer's address cannot be told, over which the library panics.
+type nameless struct{ net.Conn }
+
+func (nameless) RemoteAddr() net.Addr { return nil }
+
+func TestLibraryPanics(t *testing.T) {
+	addr := samba(t).Addr()
+	err := climb(t, nameless{dial(t, addr)}, at(t, addr, "share"))
+	fails(t, err, SessionSetup, &MalformedError{"panicked"})
+}

@@ -1,0 +1,80 @@
+package smbprobe
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// held counts what a process that leaks has more and more of.
+func held(t *testing.T) (h struct{ descriptors, goroutines int }) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.descriptors, h.goroutines = len(entries), runtime.NumGoroutine()
+	return h
+}
+
+// Probes of all kinds leave nothing behind. (Not in parallel with any other test: it looks at the whole process.)
+func TestThousandsOfProbes(t *testing.T) {
+	const probes, workers = 2000, 4
+	s := samba(t)
+	ways := []struct {
+		config Config
+		step   Step
+		cause  error // nil: healthy
+	}{
+		{at(t, s.Addr(), "priv").as("root", "pw"), 0, nil},
+		{at(t, s.Addr(), "share"), 0, nil},
+		{at(t, s.Addr(), "encrypted").as("root", "pw"), 0, nil},
+		{at(t, s.Addr(), "share").as("root", "wrong"), SessionSetup, logonFailure},
+		{at(t, s.Addr(), "nosuch"), TreeConnect, badNetworkName},
+	}
+	run := func(n int) {
+		var wg sync.WaitGroup
+		for w := range workers {
+			wg.Go(func() {
+				for i := w; i < n; i += workers {
+					way := ways[i%len(ways)]
+					if _, err := probe(t, way.config); way.cause != nil {
+						fails(t, err, way.step, way.cause)
+					} else if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	run(10 * workers)
+	// The library's goroutines end soon after their connection, not with it.
+	waitFor(t, "the end of the library's goroutines", func() bool { return !bytes.Contains(stacks(), []byte("go-smb2")) })
+	before := held(t)
+	run(probes)
+	if !waitFor(t, "what was held before", func() bool { return held(t) == before }) {
+		t.Errorf("before %+v, after %+v\n%s", before, held(t), stacks())
+	}
+}
+
+func stacks() []byte {
+	b := make([]byte, 1<<20)
+	return b[:runtime.Stack(b, true)]
+}
+
+func waitFor(t *testing.T, what string, done func() bool) bool {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if done() {
+			return true
+		}
+	}
+	t.Errorf("waited in vain for %s", what)
+	return false
+}

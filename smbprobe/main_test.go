@@ -1,0 +1,209 @@
+package smbprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fsmon/smbprobe/smbtest"
+
+	"go.uber.org/goleak"
+)
+
+// patience is the deadline of a probe whose deadline is not what is tested.
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) {
+	if role, ok := childRoles[os.Getenv(childEnv)]; ok {
+		role()
+		return
+	}
+	goleak.VerifyTestMain(suite{m})
+}
+
+// childEnv makes the test binary a process of one of the roles, for what cannot be done to the tests' own process.
+const childEnv = "SMBPROBE_CHILD"
+
+var childRoles = map[string]func(){}
+
+// suite runs the tests and ends the shared servers, so that goleak looks at what is left.
+type suite struct{ m *testing.M }
+
+func (s suite) Run() int {
+	code := s.m.Run()
+	servers.Lock()
+	defer servers.Unlock()
+	for _, one := range servers.running {
+		if err := one.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
+}
+
+var servers = struct {
+	sync.Mutex
+	running map[string]*smbtest.Server
+}{running: map[string]*smbtest.Server{}}
+
+// samba returns the one smbd with these global lines, which is started at its first use and serves all tests. Who
+// freezes or kills a server starts one of its own with smbtest.Samba.
+func samba(t testing.TB, global ...string) *smbtest.Server {
+	t.Helper()
+	servers.Lock()
+	defer servers.Unlock()
+	key := strings.Join(global, "\n")
+	if s, ok := servers.running[key]; ok {
+		return s
+	}
+	s, err := smbtest.StartSamba(context.Background(), smbtest.Config{Global: global})
+	switch {
+	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	servers.running[key] = s
+	return s
+}
+
+// at is a probe's configuration for a server at "address:port".
+func at(t testing.TB, addr, share string) Config {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Config{Address: host, Port: n, Share: share}
+}
+
+// as adds a login.
+func (c Config) as(user, password string) Config {
+	c.User, c.Password = user, password
+	return c
+}
+
+// probe probes once, with patience.
+func probe(t testing.TB, c Config) (Report, error) {
+	t.Helper()
+	return probeWith(t, New(c))
+}
+
+func probeWith(t testing.TB, p *Prober) (Report, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return probeIn(t, ctx, p)
+}
+
+// probeIn probes once and asserts what holds for every probe.
+func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
+	t.Helper()
+	r, err := p.Probe(ctx)
+	var failed *Error
+	if err != nil && !errors.As(err, &failed) {
+		t.Errorf("failed with %T %v, want an *Error", err, err)
+	}
+	last := Step(-1)
+	for _, rung := range r.Rungs {
+		if rung.Step <= last {
+			t.Errorf("%v after %v: rungs not in wire order", rung.Step, last)
+		}
+		last = rung.Step
+		if rung.Took < 0 {
+			t.Errorf("%v took %v", rung.Step, rung.Took)
+		}
+	}
+	switch {
+	case err == nil && last != Logoff:
+		t.Errorf("healthy, but the last rung is %v", last)
+	case failed != nil && failed.Step != Socket && failed.Step != ShareType && last != failed.Step:
+		t.Errorf("failed at %v, but the last rung is %v", failed.Step, last)
+	}
+	return r, err
+}
+
+// fails asserts the step and the cause of a failed probe. A cause is a value that errors.Is finds, or one of the
+// package's own types: then all of it must agree, of a *MalformedError a part of the text.
+func fails(t testing.TB, err error, step Step, cause error) {
+	t.Helper()
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Step != step {
+		t.Errorf("got %v, want a failure of %v", err, step)
+		return
+	}
+	ok := errors.Is(err, cause)
+	switch want := cause.(type) {
+	case *MalformedError:
+		var got *MalformedError
+		ok = errors.As(err, &got) && strings.Contains(got.What, want.What)
+	case *NetBIOSError:
+		var got *NetBIOSError
+		ok = errors.As(err, &got) && *got == *want
+	case *ShareTypeError:
+		var got *ShareTypeError
+		ok = errors.As(err, &got) && *got == *want
+	case *net.DNSError:
+		var got *net.DNSError
+		ok = errors.As(err, &got) && got.Name == want.Name && got.IsNotFound == want.IsNotFound
+	case *net.OpError:
+		var got *net.OpError
+		ok = errors.As(err, &got) && got.Op == want.Op && errors.Is(got, want.Err)
+	}
+	if !ok {
+		t.Errorf("got %v (%#v), want the cause %v", err, failed.Err, cause)
+	}
+}
+
+// broken is a connection that failed in a read, write or dial.
+func broken(op string, cause error) error { return &net.OpError{Op: op, Err: cause} }
+
+// expiring is a context whose deadline passes when a test says so.
+type expiring struct {
+	context.Context
+	done chan struct{}
+	once *sync.Once
+}
+
+func newExpiring() expiring {
+	return expiring{context.Background(), make(chan struct{}), new(sync.Once)}
+}
+
+func (e expiring) expire()               { e.once.Do(func() { close(e.done) }) }
+func (e expiring) Done() <-chan struct{} { return e.done }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// probeUntilDeadline probes once with a short deadline, which must be kept: neither early nor long past.
+func probeUntilDeadline(t testing.TB, p *Prober) (Report, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	r, err := probeIn(t, ctx, p)
+	end, _ := ctx.Deadline()
+	// The connection's own timer may fire a moment before the context's.
+	if off := time.Since(end); off < -50*time.Millisecond || off > 5*time.Second {
+		t.Errorf("ended %v after the deadline", off)
+	}
+	return r, err
+}

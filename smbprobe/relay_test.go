@@ -1,0 +1,238 @@
+package smbprobe
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"syscall"
+	"testing"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+// places are the answers that a relay can spoil, and the steps that fail when it does.
+var places = []struct {
+	name   string
+	answer uint16
+	step   Step
+}{
+	{"negotiate", smbtest.Negotiate, Negotiate},
+	{"challenge", smbtest.Challenge, SessionSetup},
+	{"session setup", smbtest.SessionSetup, SessionSetup},
+	{"tree connect", smbtest.TreeConnect, TreeConnect},
+	{"tree disconnect", smbtest.TreeDisconnect, TreeDisconnect},
+	{"logoff", smbtest.Logoff, Logoff},
+}
+
+// instead delivers other bytes in place of the frame; none at all before an end.
+func instead(reply smbtest.Reply, end smbtest.Behaviour) smbtest.Filter {
+	return func(f *smbtest.Frame) smbtest.Behaviour {
+		f.Bytes = reply(*f)
+		return end
+	}
+}
+
+// change edits the SMB2 message in the frame.
+func change(edit func(message []byte)) smbtest.Filter {
+	return func(f *smbtest.Frame) smbtest.Behaviour {
+		edit(f.Bytes[4:])
+		return nil
+	}
+}
+
+// before delivers further bytes ahead of the frame.
+func before(more func(answer []byte) []byte) smbtest.Filter {
+	return func(f *smbtest.Frame) smbtest.Behaviour {
+		f.Bytes = append(more(bytes.Clone(f.Bytes)), f.Bytes...)
+		return nil
+	}
+}
+
+// interim makes the STATUS_PENDING answer (MS-SMB2 3.3.4.2) that may go before a final one. It keeps bytes 32 to 39 of the
+// header, the place of the AsyncId, so that both have the same.
+func interim(answer []byte) []byte {
+	b := append(answer[:4+headerLen:4+headerLen], 9, 0, 0, 0, 0, 0, 0, 0, 0)
+	be.PutUint32(b, uint32(len(b)-4))
+	le.PutUint32(b[4+8:], uint32(statusPending))
+	return b
+}
+
+// oplockBreak is a message that answers nothing (MS-SMB2 2.2.23).
+func oplockBreak([]byte) []byte {
+	b := make([]byte, 4+headerLen+24)
+	be.PutUint32(b, headerLen+24)
+	copy(b[4:], "\xfeSMB")
+	le.PutUint16(b[4+4:], headerLen)
+	le.PutUint16(b[4+12:], 0x12)
+	le.PutUint32(b[4+16:], flagResponse)
+	le.PutUint64(b[4+24:], unsolicited)
+	le.PutUint16(b[4+headerLen:], 24)
+	return b
+}
+
+// transform is an encrypted frame (MS-SMB2 2.2.41) that nobody has the key of.
+func transform(smbtest.Frame) []byte {
+	b := make([]byte, 4+transformLen+80)
+	be.PutUint32(b, transformLen+80)
+	copy(b[4:], "\xfdSMB")
+	le.PutUint32(b[4+36:], 80) // original size
+	le.PutUint16(b[4+42:], 1)  // encrypted
+	return b
+}
+
+func TestSpoiltAnswers(t *testing.T) {
+	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
+	for _, c := range []struct {
+		name  string
+		spoil smbtest.Filter
+		cause error // nil: healthy
+	}{
+		{"reset", instead(smbtest.Nothing, smbtest.Reset), reset},
+		{"reset in the answer", smbtest.Midway(smbtest.Reset), reset},
+		{"closed", instead(smbtest.Nothing, smbtest.Close), closed},
+		{"closed in the answer", smbtest.Midway(smbtest.Close), closed},
+		{"cut short", smbtest.Truncate(headerLen), &MalformedError{"too short"}},
+		{"encrypted out of the blue", instead(transform, nil), &MalformedError{"plain answer was due"}},
+		{"not an answer", change(func(m []byte) { m[16] &^= 1 }), &MalformedError{"a request"}},
+		{"chained", change(func(m []byte) { m[20] = headerLen }), &MalformedError{"chain"}},
+		{"another message's answer", change(func(m []byte) { m[24]++ }), &MalformedError{"was due"}},
+		{"interim answer first", before(interim), nil},
+		{"oplock break first", before(oplockBreak), nil},
+		{"keep-alive first", before(func([]byte) []byte { return []byte{0x85, 0, 0, 0} }), nil},
+	} {
+		for _, p := range places {
+			t.Run(c.name+"/"+p.name, func(t *testing.T) {
+				r, err := probe(t, at(t, smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, c.spoil)), "share"))
+				if c.cause != nil {
+					fails(t, err, p.step, c.cause)
+				} else if err != nil || len(r.Warnings) > 0 {
+					t.Errorf("%v, warnings %q", err, r.Warnings)
+				}
+			})
+		}
+	}
+}
+
+// What no server may send in place of any answer.
+func TestMalformedAnswers(t *testing.T) {
+	for name, reply := range smbtest.Malformed() {
+		for _, p := range places {
+			t.Run(name+"/"+p.name, func(t *testing.T) {
+				addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, instead(reply, nil)))
+				_, err := probe(t, at(t, addr, "share"))
+				fails(t, err, p.step, &MalformedError{})
+			})
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	const code = 0xC000009A // STATUS_INSUFFICIENT_RESOURCES
+	for _, p := range places {
+		t.Run(p.name, func(t *testing.T) {
+			addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, smbtest.SetStatus(code)))
+			r, err := probe(t, at(t, addr, "share"))
+			if p.step < TreeDisconnect {
+				fails(t, err, p.step, Status(code))
+				return
+			}
+			want := []string{p.step.String() + " was refused: STATUS_INSUFFICIENT_RESOURCES (0xC000009A)"}
+			if err != nil || !slices.Equal(r.Warnings, want) {
+				t.Errorf("%v, warnings %q, want %q", err, r.Warnings, want)
+			}
+		})
+	}
+}
+
+// The deadline, or the caller's change of mind, at each step.
+func TestHeldAnswers(t *testing.T) {
+	for _, p := range places {
+		t.Run(p.name, func(t *testing.T) {
+			ctx := newExpiring()
+			addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, func(f *smbtest.Frame) smbtest.Behaviour {
+				ctx.expire()
+				return smbtest.Hold(f)
+			}))
+			_, err := probeIn(t, ctx, New(at(t, addr, "share")))
+			fails(t, err, p.step, context.DeadlineExceeded)
+
+			cancelled, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			addr = smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, func(f *smbtest.Frame) smbtest.Behaviour {
+				cancel()
+				return smbtest.Hold(f)
+			}))
+			_, err = probeIn(t, cancelled, New(at(t, addr, "share")))
+			fails(t, err, p.step, context.Canceled)
+		})
+	}
+}
+
+// As a guest, since Samba signs the answer to anybody else.
+func TestShareTypes(t *testing.T) {
+	for kind, want := range map[byte]string{1: "disk", 3: "printer", 0: "type 0x00", 2: "pipe", 7: "type 0x07", 255: "type 0xFF"} {
+		addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.TreeConnect, smbtest.SetShareType(kind)))
+		r, err := probe(t, at(t, addr, "share").as("nosuch", ""))
+		if kind != shareTypeDisk && kind != shareTypePrinter {
+			fails(t, err, ShareType, &ShareTypeError{Type: kind, Visible: true})
+		} else if err != nil {
+			t.Errorf("share type %d: %v", kind, err)
+		}
+		if r.ShareType != want {
+			t.Errorf("share type %q, want %q", r.ShareType, want)
+		}
+	}
+}
+
+// Flags that a server could not keep its word on: the library must not come to act on them.
+func TestImpossibleFlags(t *testing.T) {
+	setSession := func(flags uint16) smbtest.Filter {
+		return change(func(m []byte) { le.PutUint16(m[headerLen+2:], flags) })
+	}
+	encryptShare := change(func(m []byte) { le.PutUint32(m[headerLen+4:], shareEncrypt) })
+	for _, c := range []struct {
+		name   string
+		global string
+		user   string
+		answer uint16
+		spoil  smbtest.Filter
+		step   Step
+		cause  error // nil: healthy
+	}{
+		{"guest at first, then a user", "", "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{"turned into a user"}},
+		{"anonymous at first, then a user", "", "root", smbtest.Challenge, setSession(sessionNull), SessionSetup, &MalformedError{"turned into a user"}},
+		{"guest at first, then a guest", "", "nosuch", smbtest.Challenge, setSession(sessionGuest), 0, nil},
+		{"encrypted at first", "", "nosuch", smbtest.Challenge, setSession(sessionGuest | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
+		{"encrypted guest", "", "nosuch", smbtest.SessionSetup, setSession(sessionGuest | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
+		{"encrypted anonymous", "", "", smbtest.SessionSetup, setSession(sessionNull | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
+		{"encrypted session in SMB 2.1", "server max protocol = SMB2_10", "root", smbtest.SessionSetup, setSession(sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
+		{"encrypted share for a guest", "", "nosuch", smbtest.TreeConnect, encryptShare, TreeConnect, &MalformedError{"encryption"}},
+		{"guest, signing required", signAll, "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var global []string
+			if c.global != "" {
+				global = append(global, c.global)
+			}
+			addr := smbtest.Relay(t, samba(t, global...).Addr(), smbtest.OnReply(c.answer, c.spoil))
+			_, err := probe(t, at(t, addr, "share").as(c.user, "pw"))
+			if c.cause != nil {
+				fails(t, err, c.step, c.cause)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestBadSignature(t *testing.T) {
+	addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.TreeConnect, smbtest.SetShareType(7)))
+	_, err := probe(t, at(t, addr, "share").as("root", "pw"))
+	fails(t, err, TreeConnect, &MalformedError{"signature"})
+
+	unsign := change(func(m []byte) { m[16] &^= 8 })
+	addr = smbtest.Relay(t, samba(t, signAll).Addr(), smbtest.OnReply(smbtest.TreeConnect, unsign))
+	_, err = probe(t, at(t, addr, "share").as("root", "pw"))
+	fails(t, err, TreeConnect, &MalformedError{"signature"})
+}
