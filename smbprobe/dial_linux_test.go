@@ -99,7 +99,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), childEnv+"=without descriptors")
-	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "no descriptors\n" {
+	if out, err := cmd.Output(); err != nil || string(out) != "no descriptors\n" {
 		t.Errorf("the probe ended with %q, %v", out, err)
 	}
 }

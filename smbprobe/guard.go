@@ -20,6 +20,7 @@ type guard struct {
 	net.Conn
 
 	pending []byte // checked bytes that the library has not read yet; reader's goroutine only
+	frame   []byte // the memory behind pending, used again for each frame
 	out     []byte // the length prefix that waits for its packet; writer's goroutine only
 
 	mu   sync.Mutex
@@ -49,12 +50,13 @@ type facts struct {
 }
 
 func newGuard(c net.Conn) *guard {
-	return &guard{Conn: c, seen: facts{
-		step:   Negotiate,
+	g := &guard{Conn: c, seen: facts{
 		status: make(map[Step]Status),
 		began:  make(map[Step]time.Time),
 		ended:  make(map[Step]time.Time),
 	}}
+	g.begin(Negotiate)
+	return g
 }
 
 // facts returns a copy that does not change any more.
@@ -81,7 +83,15 @@ func clone[V any](m map[Step]V) map[Step]V {
 func (g *guard) begin(s Step) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.seen.step = s
+	g.seen.begin(s)
+}
+
+// begin: a step has begun even if the connection ends before its request.
+func (s *facts) begin(step Step) {
+	s.step = step
+	if _, again := s.began[step]; !again {
+		s.began[step] = time.Now()
+	}
 }
 
 // fail keeps the first failure: what follows is its consequence.
@@ -118,13 +128,10 @@ func (g *guard) note(p []byte) {
 	if len(p) >= headerLen && string(p[:4]) == "\xfeSMB" {
 		g.seen.command, g.seen.messageID = le.Uint16(p[12:]), le.Uint64(p[24:])
 		if s, ok := stepOf(g.seen.command); ok {
-			g.seen.step = s
+			g.seen.begin(s)
 		}
 	}
 	g.seen.sent = true
-	if _, again := g.seen.began[g.seen.step]; !again {
-		g.seen.began[g.seen.step] = time.Now()
-	}
 }
 
 func (g *guard) Read(p []byte) (int, error) {
@@ -175,7 +182,10 @@ func (g *guard) next() ([]byte, error) {
 	if n < 4 || n > maxFrame {
 		return nil, malformed("frame of %d bytes", n)
 	}
-	frame := make([]byte, 4+n)
+	if cap(g.frame) < 4+n {
+		g.frame = make([]byte, 4+n)
+	}
+	frame := g.frame[:4+n]
 	copy(frame, prefix[:])
 	if _, err := io.ReadFull(g.Conn, frame[4:]); err != nil {
 		return nil, readError(g.Conn, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -79,15 +80,31 @@ func TestHostileDeadline(t *testing.T) {
 		"endless interim answers": {smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with the others of this list only
 			_, err := probeUntilDeadline(t, New(at(t, smbtest.Hostile(t, does...), "share")))
 			fails(t, err, Negotiate, context.DeadlineExceeded)
 		})
 	}
 	t.Run("SMB1 asked, silence", func(t *testing.T) {
+		t.Parallel()
 		addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Silent)
 		_, err := probeUntilDeadline(t, New(at(t, addr, "share")))
 		fails(t, err, Negotiate, broken("read", io.EOF))
 	})
+}
+
+// Frames of the greatest length that is read, which nobody asked for, without end: each takes the memory of the one before.
+func TestEndlessMemory(t *testing.T) {
+	b := append(oplockBreak(nil), make([]byte, maxFrame-headerLen-24)...)
+	be.PutUint32(b, maxFrame)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := probeUntilDeadline(t, New(at(t, smbtest.Hostile(t, smbtest.Endless(b)), "share")))
+	runtime.ReadMemStats(&after)
+	fails(t, err, Negotiate, context.DeadlineExceeded)
+	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 16<<20 {
+		t.Errorf("the heap grew by %d bytes while %d were allocated", grown, after.TotalAlloc-before.TotalAlloc)
+	}
 }
 
 // Servers of other protocols on the port. How they take the first bytes of SMB is up to chance: a web server waits for an

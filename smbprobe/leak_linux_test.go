@@ -56,7 +56,10 @@ func TestThousandsOfProbes(t *testing.T) {
 	waitFor(t, "the end of the library's goroutines", func() bool { return !bytes.Contains(stacks(), []byte("go-smb2")) })
 	before := held(t)
 	run(probes)
-	if !waitFor(t, "what was held before", func() bool { return held(t) == before }) {
+	if !waitFor(t, "what was held before", func() bool {
+		now := held(t) // less, if something of an earlier test has ended meanwhile
+		return now.descriptors <= before.descriptors && now.goroutines <= before.goroutines
+	}) {
 		t.Errorf("before %+v, after %+v\n%s", before, held(t), stacks())
 	}
 }

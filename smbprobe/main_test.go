@@ -197,7 +197,7 @@ func (e expiring) Err() error {
 // probeUntilDeadline probes once with a short deadline, which must be kept: neither early nor long past.
 func probeUntilDeadline(t testing.TB, p *Prober) (Report, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	r, err := probeIn(t, ctx, p)
 	end, _ := ctx.Deadline()

@@ -72,7 +72,7 @@ func oplockBreak([]byte) []byte {
 }
 
 // transform is an encrypted frame (MS-SMB2 2.2.41) that nobody has the key of.
-func transform(smbtest.Frame) []byte {
+func transform() []byte {
 	b := make([]byte, 4+transformLen+80)
 	be.PutUint32(b, transformLen+80)
 	copy(b[4:], "\xfdSMB")
@@ -93,7 +93,10 @@ func TestSpoiltAnswers(t *testing.T) {
 		{"closed", instead(smbtest.Nothing, smbtest.Close), closed},
 		{"closed in the answer", smbtest.Midway(smbtest.Close), closed},
 		{"cut short", smbtest.Truncate(headerLen), &MalformedError{"too short"}},
-		{"encrypted out of the blue", instead(transform, nil), &MalformedError{"plain answer was due"}},
+		{"turned away", instead(smbtest.Nothing, smbtest.NegativeResponse(0x81)), &NetBIOSError{Code: 0x81}},
+		{"endless text", instead(smbtest.Nothing, smbtest.Endless([]byte("the quick brown fox "))), &MalformedError{"not an SMB server"}},
+		{"SMB1 answer", instead(smbtest.SMB1Reply, nil), &MalformedError{"SMB1"}},
+		{"encrypted out of the blue", instead(smbtest.Raw(transform()), nil), &MalformedError{"plain answer was due"}},
 		{"not an answer", change(func(m []byte) { m[16] &^= 1 }), &MalformedError{"a request"}},
 		{"chained", change(func(m []byte) { m[20] = headerLen }), &MalformedError{"chain"}},
 		{"another message's answer", change(func(m []byte) { m[24]++ }), &MalformedError{"was due"}},

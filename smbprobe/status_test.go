@@ -43,7 +43,6 @@ func TestWin32(t *testing.T) {
 		{0x00000103, 997, "STATUS_PENDING"},
 
 		{0xC0DE0001, 317, "NTSTATUS"}, // unknown
-		{0, 317, "NTSTATUS"},
 	} {
 		if got := c.status.Win32(); got != c.win32 {
 			t.Errorf("%s: Win32 code %d, want %d", c.name, got, c.win32)

@@ -99,12 +99,13 @@ func (s Service) tell(id string, a observe.Alert) {
 // sinkBudget is how long the sinks get for the last messages.
 const sinkBudget = 500 * time.Millisecond
 
-// stopBudget is the same for a watch that ends on request, and writeBudget is
-// how long the last status and the clearing of the registry may take each: it
-// must be gone within 200 ms, whatever hangs.
+// stopBudget is the same for a watch that ends on request, which must be gone
+// within 200 ms, whatever hangs; statusBudget is how long the last status may
+// take, and releaseBudget how long the clearing of the registry.
 const (
-	stopBudget  = 80 * time.Millisecond
-	writeBudget = 40 * time.Millisecond
+	stopBudget    = 80 * time.Millisecond
+	statusBudget  = 40 * time.Millisecond
+	releaseBudget = 60 * time.Millisecond
 )
 
 // clplogcmd writes to the CLUSTERPRO alert view.

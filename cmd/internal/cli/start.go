@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -36,7 +35,6 @@ func (s Service) start(req Request) int {
 	if claim == nil {
 		return code
 	}
-	defer release(claim)
 
 	// Caught rather than ignored, so that children start with the default.
 	deaf := make(chan os.Signal, 1)
@@ -55,17 +53,19 @@ func (s Service) start(req Request) int {
 
 	alerts := s.alerts(req)
 	code = s.watch(ctx, req, target, claim, alerts)
-	if code == exitOK {
-		alerts.Close(stopBudget)
-	} else {
-		alerts.Close(sinkBudget)
+	budget := stopBudget
+	if code != exitOK {
+		budget = sinkBudget
 	}
+	end := time.Now().Add(budget + releaseBudget)
+	alerts.Close(budget)
+	release(claim, end) // what the sinks did not need is left for it
 	return code
 }
 
 // release gives the identifier back. A registry on a hung disk must not keep
 // the process: the kernel drops its lock, and the next start takes over.
-func release(claim *watchreg.Claim) {
+func release(claim *watchreg.Claim, end time.Time) {
 	done := make(chan struct{})
 	go func() {
 		claim.Release()
@@ -73,7 +73,7 @@ func release(claim *watchreg.Claim) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(writeBudget):
+	case <-time.After(time.Until(end)):
 	}
 }
 
@@ -106,7 +106,7 @@ func (s Service) watch(ctx context.Context, req Request, target Target, claim *w
 		},
 	}
 	outcome := w.Run(ctx, controls(claim.Controls()))
-	status.Close(writeBudget)
+	status.Close(statusBudget)
 	switch {
 	case outcome.Err == nil:
 		return exitOK
@@ -149,11 +149,11 @@ func (s Service) claim(id string) (*watchreg.Claim, int) {
 		return nil, exitInUse
 	}
 	s.tell(id, s.Catalogue.System.Alert(callOf(err), errnoOf(err)))
-	hint := " (set FSMON_REGISTRY to use another registry directory)"
-	if strings.Contains(err.Error(), "FSMON_REGISTRY") {
-		hint = "" // an error of its own says so already
+	if unsafe := new(watchreg.UnsafeError); errors.As(err, &unsafe) {
+		s.complain("%v", err) // says itself what to do
+	} else {
+		s.complain("%v (set FSMON_REGISTRY to use another registry directory)", err)
 	}
-	s.complain("%v%s", err, hint)
 	return nil, exitLocal
 }
 

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"fsmon/smbprobe/smbtest"
+	"fsmon/watchreg"
+)
+
+// token is a password that must not be seen anywhere.
+const token = "S3cr3tT0ken"
+
+// hidden fails the test if the token stands anywhere that people or other processes can look at.
+func hidden(t testing.TB, l *lab, processes ...*process) {
+	t.Helper()
+	for path, text := range filesBelow(t, l.registry, filepath.Dir(l.log)) {
+		if strings.Contains(text, token) {
+			t.Errorf("the password is in %s:\n%s", path, text)
+		}
+	}
+	for _, p := range processes {
+		if strings.Contains(p.errors(), token) {
+			t.Errorf("the password is on stderr:\n%s", p.errors())
+		}
+		if !p.alive() && strings.Contains(p.output(), token) {
+			t.Errorf("the password is on stdout:\n%s", p.output())
+		}
+	}
+}
+
+func TestPasswordIsHidden(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	setPassword(t, s, "games", token)
+	for name, args := range map[string][]string{
+		"good logon":    {"-u", "games", "-p", token},
+		"one word":      {"-u", "games", "--password=" + token},
+		"long option":   {"-u", "games", "--password", token},
+		"refused logon": {"-u", "root", "-p", token},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			w := l.watch(s.Addr(), append([]string{"-s", "priv", "-i", "1", "-c", "1"}, args...)...)
+			cmdline := fmt.Sprintf("/proc/%d/cmdline", w.pid)
+			looks, shown := 0, 0
+			eventually(t, "message 1", func() bool {
+				text := readAll(cmdline)
+				looks++
+				if strings.Contains(text, token) {
+					shown++
+				}
+				return len(w.said()) > 0
+			})
+			w.message(1)
+			t.Logf("until message 1 the password was seen in %d of %d looks", shown, looks)
+			text := readAll(cmdline)
+			if strings.Contains(text, token) {
+				t.Errorf("after message 1 the command line is %q", text)
+			}
+			if !strings.Contains(text, "\x00-s\x00priv\x00") {
+				t.Errorf("nothing else may be wiped: %q", text)
+			}
+			if name == "refused logon" {
+				hidden(t, l, w)
+				w.exits(1)
+				w.want(1, 101, 101, 62, 6)
+			} else {
+				w.message(2)
+				l.healthy()
+				disp := l.verb("-disp")
+				hidden(t, l, w, disp)
+				l.silent("-stop")
+				w.exits(0)
+			}
+			hidden(t, l, w)
+		})
+	}
+}
+
+func TestPasswordIsHiddenOnWrongLine(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"w -s share -u user -p TOKEN -i 0",
+		"w -s share -u user -p TOKEN --bogus",
+		"w -s share -u user -pTOKEN",
+		"w -s share -u user -p=TOKEN",
+		"w -s share -u user --pTOKEN",
+		"w -s share -u user --pass=TOKEN",
+		"w -s share -u user --passwordTOKEN",
+		"w -s share -u user -password TOKEN",
+		"w -s share -u user -p my TOKEN",
+		"w -s share -u user -p my -TOKEN",
+		"w -s share -u user -p my -i TOKEN",
+		"w -s share -u user TOKEN",
+		"w -s share -u user -p TOKEN -p TOKEN",
+		"w -s share -p TOKEN",
+		"w -u user -p TOKEN",
+		"-s share -u user -p TOKEN",
+		".w -u user -p TOKEN",
+		"w -s a/b -u user -p TOKEN",
+		"w -stop -p TOKEN",
+		"w -s share -u user -p TOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKEN",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			p := l.run(strings.Fields(strings.ReplaceAll(line, "TOKEN", token))...)
+			p.exits(2)
+			hidden(t, l, p)
+		})
+	}
+}
+
+func TestCredentialsFile(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	file := filepath.Join(t.TempDir(), "credentials")
+	writeFile(t, file, "username=root\npassword=pw\ndomain=WORKGROUP\n", 0o600)
+	// A second watch, with the password alone, tells when that is no longer good.
+	other := newLab(t)
+	stale := other.watch(s.Addr(), "-s", "priv", "-i", "1", "-c", "1", "-u", "root", "-p", "pw")
+	stale.message(2)
+	w := l.watch(s.Addr(), "-s", "priv", "-i", "1", "-c", "2", "--credentials", file)
+	w.message(2)
+
+	writeFile(t, file, "username=root\npassword="+token+"\n", 0o600)
+	setPassword(t, s, "root", token)
+	stale.exits(1)
+	stale.want(1, 2, 101, 101, 62, 6)
+	if text := stale.last(62).text; !strings.Contains(text, "[1326]") {
+		t.Error(text)
+	}
+	l.healthy()
+	w.want(1, 2) // rotated without a failed probe
+
+	// Now the server is ahead of the file: that is counted, until the file follows.
+	setPassword(t, s, "root", "another")
+	w.message(101)
+	writeFile(t, file, "username=root\npassword=another\n", 0o600)
+	w.message(102)
+	w.want(1, 2, 101, 102)
+
+	// A file that has become readable by others is not taken any more.
+	setPassword(t, s, "root", token)
+	writeFile(t, file, "username=root\npassword="+token+"\n", 0o644)
+	w.exits(1)
+	hidden(t, l, w)
+}
+
+// As root without any setting, in a file system of the test's own: the default registry and log file, the CLUSTERPRO alert view,
+// and a password from the environment that no child inherits.
+func TestDefaultsOfRoot(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	setPassword(t, s, "root", token)
+	root := t.TempDir()
+	for dir, mode := range map[string]os.FileMode{"bin": 0o755, "dev": 0o755, "run": 0o755, "usr/sbin": 0o755, "var/log": 0o755} {
+		if err := os.MkdirAll(filepath.Join(root, dir), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(root, "dev/null"), "", 0o666)
+	for from, to := range map[string]string{command: "bin/clp_sambamon", fakeAlertView: "usr/sbin/clplogcmd"} {
+		if err := os.Link(from, filepath.Join(root, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := newLab(t)
+	l.id = strings.Repeat("x", 255)
+	l.registry = filepath.Join(root, "run/fsmon")
+	l.log = filepath.Join(root, "var/log/fsmon", l.id, "watch.log")
+	start := func(args ...string) *process {
+		cmd := exec.Command("/bin/clp_sambamon", append([]string{l.id}, args...)...)
+		cmd.Path, cmd.Err = "/bin/clp_sambamon", nil
+		cmd.Dir = "/"
+		cmd.Env = []string{"PASSWD=" + token}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+		return launch(t, cmd)
+	}
+	w := start(append(at(s.Addr()), "-s", "priv", "-u", "root", "-i", "1")...)
+	w.message(2)
+	l.healthy()
+	if e, err := l.entry(); err != nil || e.Status.State != watchreg.Healthy {
+		t.Errorf("%+v, %v", e, err)
+	}
+	disp := start("-disp")
+	disp.exits(0)
+	hidden(t, l, w, disp)
+	start("-stop").exits(0)
+	w.exits(0)
+	w.want(1, 2, 3)
+	l.gone()
+	if log := readAll(l.log); log != w.errors() {
+		t.Errorf("the log file has %q, stderr had %q", log, w.errors())
+	}
+
+	calls := filepath.Join(root, "calls")
+	eventually(t, "the calls of clplogcmd", func() bool { return strings.Count(readAll(calls), "\n") == 3 })
+	want := [][]string{
+		{"-m", "The clp_sambamon has started watching Samba.", "-i", "1", "-l", "INFO", "--alert"},
+		{"-m", "The clp_sambamon is going to watch share resource [priv].", "-i", "2", "-l", "INFO", "--alert"},
+		{"-m", "The clp_sambamon will stop watching Samba [priv].", "-i", "3", "-l", "INFO", "--alert"},
+	}
+	n := 0
+	for row := range strings.Lines(readAll(calls)) {
+		var call struct{ Args, Env []string }
+		if err := json.Unmarshal([]byte(row), &call); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(call.Args, want[n]) {
+			t.Errorf("clplogcmd was called with %q, want %q", call.Args, want[n])
+		}
+		if strings.Contains(row, token) || strings.Contains(row, "PASSWD") {
+			t.Errorf("the child has inherited %q", call.Env)
+		}
+		n++
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+func TestReaderOfStderrGone(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
+	w.message(2)
+	if err := w.stderr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Each of these writes to the broken pipe.
+	for range 3 {
+		l.silent("-pause")
+		l.silent("-continue")
+	}
+	l.healthy()
+	l.silent("-stop")
+	w.exits(0)
+	for number, want := range map[int]int{7: 3, 8: 3, 3: 1} {
+		if got := strings.Count(readAll(l.log), fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)); got != want {
+			t.Errorf("message %d stands %d times in the log, want %d", number, got, want)
+		}
+	}
+}
+
+// A reader of stderr that does not read holds up neither the watch nor its end.
+func TestReaderOfStderrHangs(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"stop", "verdict"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			s := smbtest.Samba(t, smbtest.Config{})
+			l := newLab(t)
+			l.stderr = fullPipe(t)
+			w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1")
+			l.stderr = nil
+			l.healthy()
+			l.silent("-pause")
+			l.silent("-continue")
+			l.healthy()
+			if end == "stop" {
+				sent := time.Now()
+				w.signal(syscall.SIGTERM)
+				ended := w.exits(0)
+				t.Logf("ended %v after SIGTERM", ended.Sub(sent))
+				if took := ended.Sub(sent); took > promise+slack {
+					t.Errorf("it took %v to end, promised are %v", took, promise)
+				}
+				return
+			}
+			if err := s.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			verdict := " ERROR 6 The clp_sambamon will terminate.\n"
+			eventually(t, "the verdict in the log", func() bool { return strings.Contains(readAll(l.log), verdict) })
+			judged := time.Now()
+			ended := w.exits(1)
+			t.Logf("ended %v after the verdict", ended.Sub(judged))
+			if took := ended.Sub(judged); took > 500*time.Millisecond+slack {
+				t.Errorf("it took %v from the verdict to the end, promised are 500ms", took)
+			}
+		})
+	}
+}
+
+// fullPipe is a pipe that takes nothing more, and that nobody reads.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	for chunk := make([]byte, 4096); ; {
+		if _, err := unix.Write(fds[1], chunk); err == unix.EAGAIN {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.SetNonblock(fds[1], false); err != nil {
+		t.Fatal(err)
+	}
+	r, w := os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "stderr")
+	t.Cleanup(func() {
+		if err := errors.Join(r.Close(), w.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// A log that cannot be written costs the log, not the watch.
+func TestNoLog(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	mkdir(t, filepath.Dir(l.log), 0o777) // anybody could put a link there
+	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
+	lost := w.message(107)
+	if !strings.Contains(lost.text, l.log) {
+		t.Error(lost.text)
+	}
+	w.message(2)
+	l.healthy()
+	l.silent("-stop")
+	w.exits(0)
+	if left := names(filesBelow(t, filepath.Dir(l.log))); len(left) > 0 {
+		t.Errorf("written all the same: %v", left)
+	}
+}
+
+// The longest name of a share: no line is longer than 255 bytes, and none ends inside a character.
+func TestLongLines(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	share := strings.Repeat("é", 127) + "x" // 255 bytes
+	w := l.watch(s.Addr(), "-s", share, "-i", "1", "-c", "1")
+	w.exits(1)
+	w.want(1, 101, 101, 62, 6)
+	for row := range strings.Lines(w.errors()) {
+		if row = strings.TrimSuffix(row, "\n"); len(row) > 255 || !utf8.ValidString(row) {
+			t.Errorf("a line of %d bytes: %q", len(row), row)
+		}
+	}
+	verdict := w.last(62)
+	want := "The clp_sambamon has detected an error in Samba [" + share + "] (tree connect error[67])."
+	if whole := verdict.text + verdict.detail; !strings.HasPrefix(whole, want) {
+		t.Errorf("%q does not begin with %q", whole, want)
+	}
+}
