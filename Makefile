@@ -15,8 +15,9 @@ help: ## show the targets
 build: ## build the commands into bin/
 	$(GOBUILD) -o bin/ ./cmd/clp_sambamon
 
-test: samba shellcheck lint ## install what is missing and run every test
-	go test -timeout 10m ./...
+# One package after the other: some tests measure seconds.
+test: samba lint ## install what is missing and run every test
+	go test -p 1 -timeout 10m ./...
 
 race: samba ## run every test with the race detector (needs gcc)
 	go test -race -timeout 20m ./...

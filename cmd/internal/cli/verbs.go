@@ -208,11 +208,30 @@ func display(out io.Writer, e watchreg.Entry) {
 	if !st.LastSuccess.IsZero() {
 		row("last success", "%s", moment(st.LastSuccess))
 	}
+	if late := overdue(st, time.Now()); e.Live && late > 0 {
+		row("overdue", "no probe has ended for %s: the watch's process may be frozen, or this machine starved", late.Round(time.Second))
+	}
 	row("failures", "%d in a row; %d make the verdict", st.Failures, st.Retries+1)
 	row("settings", "-i %d -c %d -r %d", st.Interval, st.Retries, st.Timeout)
 	for _, warning := range st.Warnings {
 		row("warning", "%s", warning)
 	}
+}
+
+// overdue is how long no probe of a live watch has ended, when that is longer
+// than a healthy watch can take: an interval, a deadline, and as much again for
+// a probe that was void. Otherwise 0.
+func overdue(st watchreg.Status, now time.Time) time.Duration {
+	last := st.Since
+	if st.LastProbe.After(last) {
+		last = st.LastProbe
+	}
+	since := now.Sub(last)
+	longest := time.Duration(max(st.Interval, st.Timeout)+st.Timeout) * time.Second
+	if st.State == watchreg.Paused || since <= 2*longest {
+		return 0
+	}
+	return since
 }
 
 func result(st watchreg.Status) string {
