@@ -93,6 +93,17 @@ func TestHostileDeadline(t *testing.T) {
 	})
 }
 
+// A probe that is cancelled while it asks whether it is SMB1 ends then.
+func TestCancelledSMB1Question(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Script(smbtest.Silent, func(smbtest.Frame) []byte {
+		cancel()
+		return nil
+	}))
+	_, err := probeIn(t, ctx, New(at(t, addr, "share")))
+	fails(t, err, Negotiate, broken("read", io.EOF))
+}
+
 // Frames of the greatest length that is read, which nobody asked for, without end: each takes the memory of the one before.
 func TestEndlessMemory(t *testing.T) {
 	b := append(oplockBreak(nil), make([]byte, maxFrame-headerLen-24)...)

@@ -93,6 +93,7 @@ func TestSpoiltAnswers(t *testing.T) {
 		{"closed", instead(smbtest.Nothing, smbtest.Close), closed},
 		{"closed in the answer", smbtest.Midway(smbtest.Close), closed},
 		{"cut short", smbtest.Truncate(headerLen), &MalformedError{"too short"}},
+		{"closed after an interim answer", instead(func(f smbtest.Frame) []byte { return interim(f.Bytes) }, smbtest.Close), closed},
 		{"turned away", instead(smbtest.Nothing, smbtest.NegativeResponse(0x81)), &NetBIOSError{Code: 0x81}},
 		{"endless text", instead(smbtest.Nothing, smbtest.Endless([]byte("the quick brown fox "))), &MalformedError{"not an SMB server"}},
 		{"SMB1 answer", instead(smbtest.SMB1Reply, nil), &MalformedError{"SMB1"}},

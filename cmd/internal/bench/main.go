@@ -46,6 +46,9 @@ func bench(ctx context.Context, command string) (err error) {
 	if command, err = filepath.Abs(command); err != nil {
 		return err
 	}
+	if err := writeBack(command); err != nil {
+		return err
+	}
 	samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
 	if err != nil {
 		return err

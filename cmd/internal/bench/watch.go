@@ -47,9 +47,6 @@ type watch struct {
 
 // settledWatch runs the real program on the server, first one, then several.
 func settledWatch(ctx context.Context, command string, samba *smbtest.Server) (m memory, err error) {
-	if err := writeBack(command); err != nil {
-		return m, err
-	}
 	registry := filepath.Join(samba.Dir, "registry") // so that it goes with the server
 	var running []*watch
 	defer func() {
