@@ -92,6 +92,15 @@ func TestResolverOutage(t *testing.T) {
 	_, err := probeWith(t, p)
 	fails(t, err, Resolve, notFound)
 
+	// A server that was found but not healthy is no good address.
+	unhealthy := named(t, s.Addr(), answer("127.0.0.1"))
+	unhealthy.Login("root", "wrong", "")
+	_, err = probeWith(t, unhealthy)
+	fails(t, err, SessionSetup, logonFailure)
+	unhealthy.lookup = unknownHost
+	_, err = probeWith(t, unhealthy)
+	fails(t, err, Resolve, notFound)
+
 	p.lookup = answer("127.0.0.1")
 	if _, err := probeWith(t, p); err != nil {
 		t.Fatal(err)

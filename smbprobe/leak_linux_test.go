@@ -34,6 +34,8 @@ func TestThousandsOfProbes(t *testing.T) {
 		{at(t, s.Addr(), "encrypted").as("root", "pw"), 0, nil},
 		{at(t, s.Addr(), "share").as("root", "wrong"), SessionSetup, logonFailure},
 		{at(t, s.Addr(), "nosuch"), TreeConnect, badNetworkName},
+		{at(t, samba(t, denyAll).Addr(), "share"), Negotiate, &NetBIOSError{Code: 0x81}},
+		{at(t, samba(t, onlySMB1).Addr(), "share"), Negotiate, ErrSMB1Only},
 	}
 	run := func(n int) {
 		var wg sync.WaitGroup

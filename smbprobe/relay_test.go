@@ -230,6 +230,17 @@ func TestImpossibleFlags(t *testing.T) {
 	}
 }
 
+// Nobody asked for a user, so there is nothing to warn of.
+func TestAnonymousGuest(t *testing.T) {
+	addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.SessionSetup, change(func(m []byte) {
+		le.PutUint16(m[headerLen+2:], sessionGuest)
+	})))
+	r, err := probe(t, at(t, addr, "share"))
+	if err != nil || r.Identity != "guest" || len(r.Warnings) > 0 {
+		t.Errorf("identity %q, warnings %q, %v", r.Identity, r.Warnings, err)
+	}
+}
+
 func TestBadSignature(t *testing.T) {
 	addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.TreeConnect, smbtest.SetShareType(7)))
 	_, err := probe(t, at(t, addr, "share").as("root", "pw"))

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,5 +43,18 @@ func TestReadmeShowsTheUsage(t *testing.T) {
 	}
 	if !strings.Contains(string(readme), "```\n"+usage+"```\n") {
 		t.Error("the README's usage differs from --help")
+	}
+}
+
+// What a watch must not carry, whatever a library brings along: memory counts.
+func TestNothingHeavyIsLinked(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, heavy := range []string{"net/http", "crypto/tls", "encoding/gob"} {
+		if slices.Contains(strings.Fields(string(out)), heavy) {
+			t.Errorf("%s is linked into clp_sambamon", heavy)
+		}
 	}
 }

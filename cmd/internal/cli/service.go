@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"fsmon/cmd/internal/observe"
@@ -44,9 +42,11 @@ type Target struct {
 
 // Main runs the command line of this process and returns its exit code.
 func Main(s Service) int {
-	tune()
 	args := os.Args[1:]
 	req, err := Parse(args, s.Declare)
+	if err == nil && req.Verb == Start {
+		startSmall() // before the secrets are wiped, since it passes the arguments on
+	}
 	for _, secret := range req.SecretArgs() {
 		wipe(args[secret.Index][secret.Offset:])
 	}
@@ -74,13 +74,6 @@ func Main(s Service) int {
 		return s.start(req)
 	}
 	return s.control(req)
-}
-
-// tune keeps a watch small: it works for milliseconds in every interval, so
-// memory counts and throughput does not.
-func tune() {
-	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(25)
 }
 
 // complain says on stderr what went wrong.

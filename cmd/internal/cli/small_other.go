@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// startSmall is for Linux.
+func startSmall() {}

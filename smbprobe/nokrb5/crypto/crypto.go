@@ -1,0 +1,12 @@
+// Package crypto decrypts nothing.
+package crypto
+
+import (
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// DecryptEncPart fails.
+func DecryptEncPart(types.EncryptedData, types.EncryptionKey, uint32) ([]byte, error) {
+	return nil, messages.ErrNone
+}
