@@ -53,8 +53,8 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 	}
 	r.Rungs = append(r.Rungs, rung)
 	if err != nil {
-		if local(err) {
-			return nil, &Error{Step: Socket, Err: err}
+		if want := wanting(err); want != nil {
+			return nil, &Error{Step: Socket, Err: want}
 		}
 		return nil, &Error{Step: Resolve, Err: err}
 	}
@@ -70,7 +70,7 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 		return nil, err
 	}
 	began := time.Now()
-	var first error
+	var cause error
 	for i, a := range addrs {
 		actx, cancel := ctx, context.CancelFunc(func() {})
 		if end, ok := ctx.Deadline(); ok && i < len(addrs)-1 {
@@ -84,8 +84,10 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 			r.Rungs = append(r.Rungs, Rung{Step: Connect, Took: time.Since(began), Learnt: r.Address})
 			return conn, nil
 		}
-		if first == nil {
-			first = err
+		// The first failure is the cause, unless it says less about the server
+		// than a later one: an address family that this machine has no way for.
+		if cause == nil || pathless(cause) && !pathless(err) {
+			cause = err
 		}
 		if ctx.Err() != nil {
 			break
@@ -95,14 +97,32 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, &Error{Step: Connect, Err: ctx.Err()}
-	case ctx.Err() != nil || errors.Is(first, os.ErrDeadlineExceeded):
+	case ctx.Err() != nil || errors.Is(cause, os.ErrDeadlineExceeded):
 		// The dialer's own deadline may fire a moment before the context's.
 		return nil, &Error{Step: Connect, Err: errNoAnswer}
+	case local(cause):
+		return nil, &Error{Step: Socket, Err: cause}
 	}
-	if local(first) {
-		return nil, &Error{Step: Socket, Err: first}
+	return nil, &Error{Step: Connect, Err: cause}
+}
+
+func pathless(err error) bool {
+	return local(err) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
+}
+
+// wanting returns what this machine lacks if that may be why a name did not
+// resolve. The resolver does not say so when it could open no socket and no
+// file, so that is tried again here.
+func wanting(err error) error {
+	if local(err) {
+		return err
 	}
-	return nil, &Error{Step: Connect, Err: first}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	null.Close()
+	return nil
 }
 
 // local reports whether an error is a want of this machine and says nothing

@@ -82,6 +82,18 @@ func withoutDescriptors() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err = New(Config{Address: addr.IP.String(), Port: addr.Port, Share: "share"}).Probe(ctx)
+	sayIfWanting(err)
+
+	// A resolver that found no descriptor says only that it failed.
+	p := New(Config{Address: "files.example", Port: addr.Port, Share: "share"})
+	p.lookup = func(context.Context, string) ([]netip.Addr, error) {
+		return nil, &net.DNSError{Err: "dial udp: too many open files", Name: "files.example", IsTemporary: true}
+	}
+	_, err = p.Probe(ctx)
+	sayIfWanting(err)
+}
+
+func sayIfWanting(err error) {
 	var failed *Error
 	if errors.As(err, &failed) && failed.Step == Socket && errors.Is(err, syscall.EMFILE) {
 		fmt.Println("no descriptors")
@@ -99,7 +111,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), childEnv+"=without descriptors")
-	if out, err := cmd.Output(); err != nil || string(out) != "no descriptors\n" {
+	if out, err := cmd.Output(); err != nil || string(out) != "no descriptors\nno descriptors\n" {
 		t.Errorf("the probe ended with %q, %v", out, err)
 	}
 }

@@ -158,6 +158,11 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.2 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3", broken("dial", syscall.ECONNREFUSED)},
+		// 255.255.255.255 is no address to connect to: ENETUNREACH, which says nothing about the server.
+		{"255.255.255.255 127.0.0.1", nil},
+		{"255.255.255.255", broken("dial", syscall.ENETUNREACH)},
+		{"255.255.255.255 127.0.0.2", broken("dial", syscall.ECONNREFUSED)},
+		{"127.0.0.2 255.255.255.255", broken("dial", syscall.ECONNREFUSED)},
 	} {
 		r, err := probeWith(t, named(t, s.Addr(), answer(strings.Fields(c.addrs)...)))
 		if c.cause != nil {

@@ -66,6 +66,7 @@ type header struct {
 	status    Status
 	flags     uint32
 	messageID uint64
+	sessionID uint64
 }
 
 // parseReply checks the header of a whole plain SMB2 answer.
@@ -73,7 +74,7 @@ func parseReply(f []byte) (header, error) {
 	if len(f) < headerLen+4 {
 		return header{}, malformed("frame of %d bytes, too short for SMB2", len(f))
 	}
-	h := header{command: le.Uint16(f[12:]), status: Status(le.Uint32(f[8:])), flags: le.Uint32(f[16:]), messageID: le.Uint64(f[24:])}
+	h := header{command: le.Uint16(f[12:]), status: Status(le.Uint32(f[8:])), flags: le.Uint32(f[16:]), messageID: le.Uint64(f[24:]), sessionID: le.Uint64(f[40:])}
 	switch {
 	case le.Uint16(f[4:]) != headerLen:
 		return h, malformed("SMB2 header with structure size %d", le.Uint16(f[4:]))

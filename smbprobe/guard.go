@@ -43,6 +43,7 @@ type facts struct {
 	server   negotiated
 	first    uint16 // session flags of the first session setup answer
 	setups   int
+	id       uint64 // session ID, from the first session setup answer
 	session  uint16 // session flags
 	haveType bool
 	kind     byte
@@ -235,6 +236,9 @@ func (s *facts) encrypted(f []byte) error {
 	if !s.secret {
 		return malformed("encrypted frame where a plain answer was due")
 	}
+	if id := le.Uint64(f[44:]); id != s.id {
+		return malformed("encrypted frame for session 0x%X in session 0x%X", id, s.id)
+	}
 	s.ended[s.step] = time.Now()
 	return nil
 }
@@ -268,6 +272,9 @@ func (s *facts) plain(f []byte) error {
 	if !s.sent || h.messageID != s.messageID || h.command != s.command {
 		return malformed("answer %d to command %d, where answer %d to command %d was due", h.messageID, h.command, s.messageID, s.command)
 	}
+	if s.setups > 0 && h.sessionID != s.id {
+		return malformed("answer for session 0x%X in session 0x%X", h.sessionID, s.id)
+	}
 	if h.status == statusPending {
 		return nil // interim (MS-SMB2 3.2.5.1.5)
 	}
@@ -277,6 +284,9 @@ func (s *facts) plain(f []byte) error {
 	case h.command == cmdNegotiate && h.status == statusOK:
 		s.server, err = parseNegotiate(f)
 	case h.command == cmdSessionSetup && (h.status == statusOK || h.status == statusMoreProcessing):
+		if s.setups == 0 {
+			s.id = h.sessionID
+		}
 		err = s.sessionSetup(f)
 	case h.command == cmdTreeConnect && h.status == statusOK:
 		s.kind, s.share, err = parseTreeConnect(f)

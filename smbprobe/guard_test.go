@@ -197,3 +197,43 @@ func TestClassify(t *testing.T) {
 		t.Errorf("%v: not the cause", err)
 	}
 }
+
+// After the first session setup answer every answer must name its session.
+func TestGuardKnowsItsSession(t *testing.T) {
+	in := func(session uint64, frame []byte, at int) []byte {
+		frame = bytes.Clone(frame)
+		le.PutUint64(frame[4+at:], session)
+		return frame
+	}
+	setup := message(cmdSessionSetup, 1, statusMoreProcessing, []byte{9, 0, 0, 0, 72, 0, 0, 0})
+	plain := message(cmdTreeConnect, 1, 0xC0000022, make([]byte, 9))
+	for _, c := range []struct {
+		name    string
+		request []byte // encrypted; nil: a plain tree connect
+		answer  []byte
+		err     error
+	}{
+		{"plain", nil, in(5, plain, 40), nil},
+		{"plain, another", nil, in(6, plain, 40), &MalformedError{"session 0x6 in session 0x5"}},
+		{"encrypted", transform(), in(5, transform(), 44), nil},
+		{"encrypted, another", transform(), in(6, transform(), 44), &MalformedError{"session 0x6 in session 0x5"}},
+	} {
+		setup := in(5, setup, 40)
+		g := newGuard(&feed{Reader: bytes.NewReader(append(setup, c.answer...))})
+		_, m := request(cmdSessionSetup, 1)
+		g.note(m)
+		if _, err := io.ReadFull(g, make([]byte, len(setup))); err != nil {
+			t.Fatal(err)
+		}
+		if _, m = request(cmdTreeConnect, 1); c.request != nil {
+			m = c.request[4:]
+		}
+		g.note(m)
+		_, err := io.ReadFull(g, make([]byte, len(c.answer)))
+		if c.err != nil {
+			fails(t, &Error{TreeConnect, err}, TreeConnect, c.err)
+		} else if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

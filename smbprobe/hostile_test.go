@@ -104,6 +104,22 @@ func TestCancelledSMB1Question(t *testing.T) {
 	fails(t, err, Negotiate, broken("read", io.EOF))
 }
 
+// The second connection, too, is closed with the probe and not when memory is collected.
+func TestSMB1QuestionCloses(t *testing.T) {
+	ended := make(chan struct{})
+	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Script(func(c net.Conn) {
+		smbtest.Silent(c)
+		close(ended)
+	}, smbtest.SMB1Reply))
+	_, err := probe(t, at(t, addr, "share"))
+	fails(t, err, Negotiate, ErrSMB1Only)
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the connection is still open")
+	}
+}
+
 // Frames of the greatest length that is read, which nobody asked for, without end: each takes the memory of the one before.
 func TestEndlessMemory(t *testing.T) {
 	b := append(oplockBreak(nil), make([]byte, maxFrame-headerLen-24)...)
