@@ -52,7 +52,8 @@ const (
 	win32BadResponse  = 58 // ERROR_BAD_NET_RESP
 )
 
-// failure chooses the message of a failed probe: SPEC 1.3's table, FSM 8.1.
+// failure chooses the message of a failed probe (FSM 8.1; the README has the
+// table).
 func failure(share string, err error) observe.Failure {
 	var probe *smbprobe.Error
 	if !errors.As(err, &probe) {
