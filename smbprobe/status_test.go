@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The pairs of SPEC 1.3, typed from it (MS-ERREF 2.2 and 2.3).
+// The pairs that matter most, typed by hand from MS-ERREF 2.2 and 2.3.
 func TestWin32(t *testing.T) {
 	for _, c := range []struct {
 		status Status
