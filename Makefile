@@ -36,8 +36,8 @@ lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
 	shellcheck .ci/run .ci/packages
 
-# What compiles for Windows too; the watch and its registry are for Linux.
-PORTABLE = ./smbprobe/...
+# What is not bound to Linux, as the registry and what stands on it are.
+PORTABLE = ./smbprobe/... ./cmd/internal/watch
 
 windows: ## build everything that is meant for Windows
 	GOOS=windows GOARCH=amd64 go build $(PORTABLE)

@@ -3,6 +3,7 @@ package smbprobe
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -65,18 +66,10 @@ func (g *guard) facts() facts {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := g.seen
-	f.status = clone(f.status)
-	f.began = clone(f.began)
-	f.ended = clone(f.ended)
+	f.status = maps.Clone(f.status)
+	f.began = maps.Clone(f.began)
+	f.ended = maps.Clone(f.ended)
 	return f
-}
-
-func clone[V any](m map[Step]V) map[Step]V {
-	c := make(map[Step]V, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }
 
 // begin says which step comes next, for requests that are encrypted and so do

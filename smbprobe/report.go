@@ -83,12 +83,12 @@ func (r *Report) learn(f facts, user string, failed Step) {
 		if ended, ok := f.ended[s]; ok {
 			took = ended.Sub(began)
 		}
-		r.Rungs = append(r.Rungs, Rung{Step: s, Took: took, Learnt: r.learnt(s, user)})
+		r.Rungs = append(r.Rungs, Rung{Step: s, Took: took, Learnt: r.learnt(s, f, user)})
 	}
 }
 
 // learnt says in words what a step brought to light.
-func (r *Report) learnt(s Step, user string) string {
+func (r *Report) learnt(s Step, f facts, user string) string {
 	var parts []string
 	switch s {
 	case Negotiate:
@@ -105,8 +105,8 @@ func (r *Report) learnt(s Step, user string) string {
 		case "guest", "anonymous":
 			parts = append(parts, r.Identity)
 		}
-		if strings.HasPrefix(r.Encryption, "session") {
-			parts = append(parts, "encrypted, "+strings.TrimPrefix(r.Encryption, "session, "))
+		if f.session&sessionEncrypt != 0 {
+			parts = append(parts, "encrypted, "+f.server.cipherName())
 		}
 	case TreeConnect:
 		switch r.ShareType {
@@ -116,8 +116,8 @@ func (r *Report) learnt(s Step, user string) string {
 		default:
 			parts = append(parts, r.ShareType)
 		}
-		if strings.HasPrefix(r.Encryption, "share") {
-			parts = append(parts, "encrypted, "+strings.TrimPrefix(r.Encryption, "share, "))
+		if f.share&shareEncrypt != 0 {
+			parts = append(parts, "encrypted, "+f.server.cipherName())
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -41,8 +41,9 @@ type Claim struct {
 }
 
 // Claim takes the identifier for this process and opens its control FIFO. What
-// a dead watch left behind is taken over. It waits at most two seconds, and only
-// for a holder that is just starting or ending.
+// a dead watch left behind is taken over. It waits for a holder that is just
+// starting or ending, at most two seconds, and half a second for one that looks
+// alive, since it may have been killed a moment ago.
 //
 // Errors: ErrInUse when a live watch holds it, *UnsafeError when something was
 // planted in the place, otherwise one that wraps the *os.PathError or
@@ -135,14 +136,17 @@ var errBusy = errors.New("the lock is held for the moment")
 // gone soon. With create it makes the directory; without, a missing one is
 // ErrUnknown.
 func acquire(dir string, create bool) (*flock.Flock, error) {
-	deadline := time.Now().Add(patience)
+	began := time.Now()
 	for {
 		lock, err := tryAcquire(dir, create)
-		if !errors.Is(err, errBusy) {
-			return lock, err
-		}
-		if !time.Now().Before(deadline) {
+		waited := time.Since(began)
+		switch {
+		case errors.Is(err, ErrInUse) && waited < dying:
+		case errors.Is(err, errBusy) && waited < patience:
+		case errors.Is(err, errBusy):
 			return nil, ErrInUse
+		default:
+			return lock, err
 		}
 		time.Sleep(pollInterval)
 	}

@@ -356,6 +356,26 @@ func TestClaimNamesTheFailedCall(t *testing.T) {
 }
 
 // Nothing the package opens stays open.
+// A holder that was killed a moment ago still looks alive, so a live one is refused only after that moment.
+func TestRefusalComesAfterAMoment(t *testing.T) {
+	reg, _ := open(t)
+	c, err := reg.Claim("web")
+	must(t, err)
+	defer c.Release()
+	synctest.Test(t, func(t *testing.T) {
+		for what, try := range map[string]func() error{
+			"claim":  func() error { _, err := reg.Claim("web"); return err },
+			"delete": func() error { return reg.Delete("web") },
+		} {
+			began := time.Now()
+			wantErr(t, try(), ErrInUse)
+			if took := time.Since(began); took != dying {
+				t.Errorf("%s was refused after %v, want %v", what, took, dying)
+			}
+		}
+	})
+}
+
 func TestNoDescriptorIsLeaked(t *testing.T) {
 	reg, dir := open(t)
 	leftover(t, dir, "dead")
@@ -363,9 +383,11 @@ func TestNoDescriptorIsLeaked(t *testing.T) {
 		c, err := reg.Claim("web")
 		must(t, err)
 		must(t, c.WriteStatus(Status{}))
-		_, err = reg.Claim("web")
-		wantErr(t, err, ErrInUse)
-		wantErr(t, reg.Delete("web"), ErrInUse)
+		synctest.Test(t, func(t *testing.T) { // refused after a while
+			_, err := reg.Claim("web")
+			wantErr(t, err, ErrInUse)
+			wantErr(t, reg.Delete("web"), ErrInUse)
+		})
 		must(t, reg.Send(t.Context(), "web", Control{Verb: Stop}))
 		wantErr(t, reg.Send(t.Context(), "dead", Control{Verb: Stop}), ErrNotRunning)
 		_, err = reg.List()

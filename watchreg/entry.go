@@ -69,7 +69,7 @@ func (r *Registry) List() ([]Entry, error) {
 }
 
 // Delete removes what a dead watch left behind, temporary files included. Like
-// Claim it has up to two seconds of patience. Errors: ErrUnknown, ErrInUse for
+// Claim it has patience with a holder that will be gone soon. Errors: ErrUnknown, ErrInUse for
 // a live watch, *UnsafeError, or one that wraps the *os.PathError or
 // *os.SyscallError of the call that failed.
 func (r *Registry) Delete(id string) error {

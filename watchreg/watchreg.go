@@ -38,6 +38,9 @@ const (
 	// patience is how long a lock that is held without a reader on the FIFO
 	// is waited for: its holder is starting, ending, or only testing it.
 	patience = 2 * time.Second
+	// dying is how long the kernel may take to end a process after its SIGKILL.
+	// Until then its watch looks alive.
+	dying = 500 * time.Millisecond
 )
 
 // Registry is a directory of watches. It holds no descriptors. The path in it

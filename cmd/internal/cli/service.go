@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -106,7 +105,7 @@ const clplogcmd = "/usr/sbin/clplogcmd"
 
 // sinks are the places this machine has for messages, stderr first.
 func (s Service) sinks(id string) []observe.Sink {
-	sinks := []observe.Sink{observe.Stderr(io.Writer(os.Stderr), s.Module)}
+	sinks := []observe.Sink{observe.Stderr(os.Stderr, s.Module)}
 	if log := observe.SystemLog(s.Command, id); log != nil {
 		sinks = append(sinks, log)
 	}

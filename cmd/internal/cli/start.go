@@ -139,7 +139,7 @@ func (s Service) claim(id string) (*watchreg.Claim, int) {
 	registry, err := watchreg.Open(watchreg.DefaultDir())
 	if err == nil {
 		var claim *watchreg.Claim
-		if claim, err = claimSoon(registry, id); err == nil {
+		if claim, err = registry.Claim(id); err == nil {
 			return claim, exitOK
 		}
 	}
@@ -159,21 +159,6 @@ func (s Service) claim(id string) (*watchreg.Claim, int) {
 		s.complain("%v (set FSMON_REGISTRY to use another registry directory)", err)
 	}
 	return nil, exitLocal
-}
-
-// dying is how long the kernel may take to end a process after its SIGKILL.
-// Until then the watch looks alive.
-const dying = 500 * time.Millisecond
-
-// claimSoon claims the identifier, with patience for a holder that was killed
-// a moment ago.
-func claimSoon(registry *watchreg.Registry, id string) (*watchreg.Claim, error) {
-	for end := time.Now().Add(dying); ; time.Sleep(10 * time.Millisecond) {
-		claim, err := registry.Claim(id)
-		if !errors.Is(err, watchreg.ErrInUse) || time.Now().After(end) {
-			return claim, err
-		}
-	}
 }
 
 // alerts opens the sinks of a watch.

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package cli
-
-// startSmall is for Linux.
-func startSmall() {}
