@@ -1,0 +1,58 @@
+#!/bin/sh
+# stop.sh: stops the Samba service (FSM 10.1.2). Set the script to "synchronous"
+# in the cluster.
+
+# --- edit here -------------------------------------------------------------
+# The service's name; the first one that this machine knows is used.
+UNITS="smbd smb"
+# ---------------------------------------------------------------------------
+
+INIT_D=/etc/init.d # the services of a machine without systemd
+
+# A failure is for the log only: whether the service works is the watch's to
+# judge.
+work() {
+	for unit in $UNITS; do
+		if command -v systemctl >/dev/null; then
+			systemctl cat "$unit.service" >/dev/null 2>&1 || continue
+			systemctl stop "$unit.service" || echo "stop.sh: error: systemctl stop $unit.service has failed" >&2
+		else
+			[ -x "$INIT_D/$unit" ] || continue
+			service "$unit" stop || echo "stop.sh: error: service $unit stop has failed" >&2
+		fi
+		return
+	done
+	echo "stop.sh: error: this machine knows none of these services: $UNITS (set UNITS in stop.sh)" >&2
+}
+
+if [ "$CLP_EVENT" = "START" ]; then
+	if [ "$CLP_DISK" = "SUCCESS" ]; then
+		echo "NORMAL1"
+		if [ "$CLP_SERVER" = "HOME" ]; then
+			echo "NORMAL2"
+		else
+			echo "ON_OTHER1"
+		fi
+		echo "SAMBA stop"
+		work
+	else
+		echo "ERROR_DISK from START"
+	fi
+elif [ "$CLP_EVENT" = "FAILOVER" ]; then
+	if [ "$CLP_DISK" = "SUCCESS" ]; then
+		echo "FAILOVER1"
+		if [ "$CLP_SERVER" = "HOME" ]; then
+			echo "FAILOVER2"
+		else
+			echo "ON_OTHER2"
+		fi
+		echo "SAMBA stop"
+		work
+	else
+		echo "ERROR_DISK from FAILOVER"
+	fi
+else
+	echo "NO_CLP"
+fi
+echo "EXIT"
+exit 0
