@@ -29,12 +29,12 @@ bench: samba build ## measure a probe and a settled watch against smbclient
 	go run ./cmd/internal/bench bin/clp_sambamon
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
-	@unformatted=$$(gofmt -l cmd smbprobe watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	GOOS=windows go vet $(PORTABLE)
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
-	shellcheck .ci/run .ci/packages
+	shellcheck .ci/run .ci/packages templates/cluster/*/*.sh
 
 # What is not bound to Linux, as the registry and what stands on it are.
 PORTABLE = ./smbprobe/... ./cmd/internal/watch

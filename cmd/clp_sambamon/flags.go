@@ -14,31 +14,44 @@ import (
 const usage = `Watch a Samba (SMB) share and exit when the server is dead or hung.
 
   clp_sambamon ID -s SHARE [-a ADDRESS] [-u USER] [-p PASSWORD] [-i SECONDS] [-c COUNT] [-r SECONDS]
-  clp_sambamon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp | -del
+  clp_sambamon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -del
+  clp_sambamon -check -s SHARE [OPTION...] | -list [--watch SECONDS] [--json] | --help | --version
 
 ID names the watch: 1 to 255 letters, digits, '.', '_', '-', the first a letter or digit.
 
-  -s, --share SHARE        share to connect to (required)
-  -a, --address ADDRESS    server's IP address or name (127.0.0.1)
-      --port PORT          server's TCP port (445)
-  -u, --user USER          user to log in as (none: anonymous)
-  -p, --password PASSWORD  visible to others for an instant: --credentials or the variable PASSWD are better
-      --domain DOMAIN      domain of the user
-      --credentials FILE   username=, password=, domain= lines, as for mount.cifs; mode 0600
-  -i, --interval SECONDS   from the start of one probe to the next, 1 to 10000 (30)
-  -c, --retry COUNT        retries that must fail after the first failure, 1 to 10000 (5)
-  -r, --timeout SECONDS    deadline of a whole probe, 1 to 10000 (60)
-      --log-file FILE      log here (root: /var/log/fsmon/ID/watch.log)
+Watching:
+  -s, --share SHARE         share to connect to (required)
+  -a, --address ADDRESS     server's IP address or name (127.0.0.1)
+      --port PORT           server's TCP port (445)
+  -u, --user USER           user to log in as (none: anonymous)
+  -p, --password PASSWORD   visible to others for an instant: --credentials or the variable PASSWD are better
+      --domain DOMAIN       domain of the user
+      --credentials FILE    username=, password=, domain= lines, as for mount.cifs; mode 0600
+  -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
+  -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
+  -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
+      --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
+      --metrics-file FILE   keep metrics here, in the text format of Prometheus
+      --evidence-dir DIR    at the verdict, save what may explain it below here (root: /var/log/fsmon/evidence)
+      --no-evidence         save none
 
-  -stop [SECONDS]          end the watch, waiting up to 1 to 10000 seconds (60)
-  -pause [SECONDS]         stop probing until -continue, or for 1 to 604800 seconds
-  -continue                probe again
-  -disp                    show process ID and state
-  -del                     remove what a killed watch left behind
-      --help, --version    without an ID
+Verbs:
+  -stop [SECONDS]           end the watch, waiting up to 1 to 10000 seconds (60)
+  -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
+  -continue                 probe again
+  -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
+  -del                      remove what a killed watch left behind
 
-Exit codes: 0 ended on request, or the verb did its work; 1 the server was judged failed, or the verb could not
-do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 this machine could not run the watch.
+Without an ID:
+  -check                    probe once now and say what each step found and what to look at; takes the options of a watch
+      --json                one object in one line
+      --exit-style STYLE    nagios: exit codes 0, 2, 3 and one line for a monitoring system; ocf: those of Pacemaker's agents
+  -list                     show all watches of this machine; --json
+      --watch SECONDS       again every 1 to 3600 seconds, until Ctrl-C
+
+Exit codes: 0 ended on request, healthy, or the verb did its work; 1 the server was judged failed, or the verb
+could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 this machine could not run the watch.
 `
 
 // flags is clp_sambamon's own options.
@@ -83,6 +96,7 @@ func (f *flags) target() (cli.Target, error) {
 		// As mount.cifs has it.
 		l.password = os.Getenv("PASSWD")
 	}
+	f.user = l.user // for explain
 	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 		Address: address, Port: f.port, Share: f.share,
@@ -92,5 +106,6 @@ func (f *flags) target() (cli.Target, error) {
 		Name:  f.share,
 		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
 		Probe: p.Probe,
+		User:  l.user,
 	}, nil
 }

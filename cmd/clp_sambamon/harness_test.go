@@ -117,7 +117,7 @@ type process struct {
 	code    int
 }
 
-// launch starts cmd and reads its stderr, unless that is something already. Whatever happens to the test, the process does
+// launch starts cmd and reads its stdout and stderr, unless they are something already. Whatever happens to the test, the process does
 // not outlive it.
 func launch(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
@@ -126,7 +126,9 @@ func launch(t testing.TB, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	p := &process{t: t, cmd: cmd, stderr: r, changed: make(chan struct{}), seen: map[int]int{}, began: time.Now()}
-	cmd.Stdout = &p.stdout
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.stdout
+	}
 	if cmd.Stderr == nil {
 		cmd.Stderr = w
 	}

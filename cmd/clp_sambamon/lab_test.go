@@ -50,9 +50,13 @@ func (l *lab) start(args ...string) *process {
 	return launch(l.t, cmd)
 }
 
-// watch starts a watch of the server at addr.
+// watch starts a watch of the server at addr. Root's default place for evidence is the machine's, so without a place of its own
+// there is none.
 func (l *lab) watch(addr string, args ...string) *process {
 	l.t.Helper()
+	if !slices.Contains(args, "--evidence-dir") {
+		args = append(args, "--no-evidence")
+	}
 	return l.start(append([]string{l.id, "--log-file", l.log}, at(addr, args...)...)...)
 }
 

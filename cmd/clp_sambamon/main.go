@@ -18,5 +18,6 @@ func main() {
 		Catalogue: catalogue,
 		Declare:   f.declare,
 		Target:    f.target,
+		Explain:   f.explain,
 	}))
 }

@@ -87,6 +87,26 @@ var usageCases = []struct {
 	{"w -del=1", 11, []string{"-del", "takes no value"}},
 	{"w -s share -pause", 11, []string{"-pause", "does not go with"}},
 	{"w -stop -s share", 11, []string{"-s", "does not go with -stop"}},
+	// Without an identifier.
+	{"-check", 12, []string{"-s", "1 to 255 bytes"}},
+	{"-check -a 127.0.0.1", 12, []string{"-s", "1 to 255 bytes"}},
+	{"-check -s share -i 0", 11, []string{"-i", `"0"`, "seconds from 1 to 10000"}},
+	{"-check -s a/b", 11, []string{"-s", `"a/b"`, "the name of a share alone"}},
+	{"-check w -s share", 11, []string{`"w"`, "belongs to no option"}},
+	{"-check -s share --credentials FILE:open", 11, []string{"--credentials", "FILE:open", "0644", "chmod 600"}},
+	{"-check -s share --exit-style icinga", 11, []string{"--exit-style", `"icinga"`, "nagios or ocf"}},
+	{"-check -s share --watch 5", 11, []string{"--watch", "-check", "-list"}},
+	{"-check -stop", 11, []string{"-stop", "does not go with -check"}},
+	{"-check -list", 11, []string{"-list", "does not go with -check"}},
+	{"-list -s share", 11, []string{"-s", "does not go with -list"}},
+	{"-list w", 11, []string{`"w"`, "belongs to no option"}},
+	{"-list --watch 0", 11, []string{"--watch", `"0"`, "seconds from 1 to 3600"}},
+	{"-list --exit-style ocf", 11, []string{"--exit-style", "-check"}},
+	{"w -check -s share", 11, []string{"-check", "in the ID's place"}},
+	{"w -list", 11, []string{"-list", "in the ID's place"}},
+	{"w -s share --json", 11, []string{"--json", "-disp, -check, -list"}},
+	{"w -disp --pid --json", 11, []string{"--pid", "--json"}},
+	{"w -s share --start-wait 604801", 11, []string{"--start-wait", `"604801"`, "seconds from 1 to 604800"}},
 	// Who logs in.
 	{"w -s share -p word", 11, []string{"-p", "-u"}},
 	{"w -s share --domain DOM", 11, []string{"--domain", "-u"}},
@@ -184,8 +204,8 @@ func TestWrongVerbOnLiveWatch(t *testing.T) {
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	for word, want := range map[string]string{"--help": "clp_sambamon ID -s SHARE", "-h": "clp_sambamon ID -s SHARE", "--version": "clp_sambamon "} {
-		p := l.run(word)
+	for word, want := range map[string]string{"--help": "clp_sambamon ID -s SHARE", "-h": "clp_sambamon ID -s SHARE", "--version": "clp_sambamon ", "-check --help": "  -check "} {
+		p := l.run(strings.Fields(word)...)
 		p.exits(0)
 		if !strings.Contains(p.output(), want) || p.errors() != "" {
 			t.Errorf("%s: %q, %q", word, p.output(), p.errors())

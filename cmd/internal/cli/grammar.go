@@ -4,124 +4,54 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"fsmon/watchreg"
 )
 
-// Verb is what a command line asks for.
-type Verb int
-
-// The verbs. Start is the one without a word of its own (FSM chapter 7.4).
-const (
-	Start    Verb = iota // ID -s SHARE …: watch until stopped or until the file server is judged failed
-	Stop                 // ID -stop [SECONDS]
-	Pause                // ID -pause [SECONDS]
-	Continue             // ID -continue
-	Disp                 // ID -disp
-	Del                  // ID -del
-	Help                 // --help, without an ID
-	Version              // --version, without an ID
-)
-
-// Request is one understood command line. The command's own options are not in it: they are where declare put them.
-type Request struct {
-	Verb Verb
-	ID   string // as watchreg.ValidID accepts it; empty for Help and Version
-
-	Wait time.Duration // Stop: how long to wait for the watch to end, 1 s to 10000 s, default 60 s
-	For  time.Duration // Pause: for how long, 1 s to 604800 s; 0 is until -continue
-
-	Interval time.Duration // Start: from one probe's start to the next one's, -i, 1 s to 10000 s, default 30 s
-	Timeout  time.Duration // Start: one deadline for the whole probe, -r, 1 s to 10000 s, default 60 s
-	Retries  int           // Start: failed retries in a row that make the verdict, -c, 1 to 10000, default 5
-	LogFile  string        // Start: --log-file; empty is the default place
-
-	secrets []SecretArg
-}
-
-// SecretArg is where in the parsed arguments a secret stands: from byte Offset to the end of args[Index].
-type SecretArg struct{ Index, Offset int }
-
-// SecretArgs tells which parts of the arguments to overwrite, so that the process list does not show them. It is complete also when
-// Parse returned an error: then it errs on the side of too much, since on a wrong line a password may stand anywhere
-// after its option.
-func (r Request) SecretArgs() []SecretArg { return r.secrets }
-
-// UsageError is a command line that is not accepted (exit 2).
-type UsageError struct {
-	// Message is FSM's number: 13 no ID, 12 a compulsory option missing or empty, 11 everything else (FSM chapter 8).
-	Message int
-	// Text is one line for people, naming the option, the value and the accepted range; never a secret's value.
-	Text string
-}
-
-func (e *UsageError) Error() string { return e.Text }
-
-// verbWord is a verb as it is written, with one dash or two.
-type verbWord struct {
-	word    string
-	verb    Verb
-	seconds int  // the largest number that may follow, in seconds; 0 is none
-	noID    bool // stands in the ID's place
-}
-
-var verbWords = []verbWord{
-	{word: "stop", verb: Stop, seconds: 10000},
-	{word: "pause", verb: Pause, seconds: 604800},
-	{word: "continue", verb: Continue},
-	{word: "disp", verb: Disp},
-	{word: "del", verb: Del},
-	{word: "help", verb: Help, noID: true},
-	{word: "h", verb: Help, noID: true},
-	{word: "version", verb: Version, noID: true},
-}
-
-// findVerb reads one word of the command line as a verb: -stop, --stop, -stop=VALUE.
-func findVerb(word string) (v *verbWord, value string, joined bool) {
-	name, ok := strings.CutPrefix(word, "-")
-	if !ok {
-		return nil, "", false
-	}
-	name, value, joined = strings.Cut(strings.TrimPrefix(name, "-"), "=")
-	for i := range verbWords {
-		if verbWords[i].word == name {
-			return &verbWords[i], value, joined
-		}
-	}
-	return nil, "", false
-}
-
 const idRule = "1 to 255 bytes: letters, digits, '.', '_' and '-', the first a letter or digit"
 
 // Parse reads the arguments of a watch command, without the command's name (FSM chapter 7.4). declare registers the
 // command's own options. Every string kept is a copy: args may be overwritten afterwards.
 //
-// The error is a *UsageError. A line wrong in several ways is judged in this order: no ID (13), a bad ID, a verb in the second place
-// that does not stand alone, the options from left to right (all 11), a compulsory option missing or empty (12).
+// The error is a *UsageError; the request beside it holds the verb and the exit style as far as they were understood. A line wrong in
+// several ways is judged in this order: no ID (13), a bad ID, a verb in the second place that does not stand alone, the options from
+// left to right (all 11), a compulsory option missing or empty (12).
 func Parse(args []string, declare func(*Options)) (Request, error) {
 	opts := newOptions()
-	var logFile string
-	interval, retries, timeout := 30, 5, 60
+	var req Request
+	interval, retries, timeout, startWait, every := 30, 5, 60, 0, 0
 	opts.Int(&interval, "interval", "i", 1, 10000, "seconds")
 	opts.Int(&retries, "retry", "c", 1, 10000, "retries")
 	opts.Int(&timeout, "timeout", "r", 1, 10000, "seconds")
-	opts.String(&logFile, "log-file", "", "the name of a file")
+	opts.String(&req.LogFile, "log-file", "", "the name of a file")
+	opts.Int(&startWait, "start-wait", "", 1, 604800, "seconds")
+	opts.String(&req.MetricsFile, "metrics-file", "", "the name of a file")
+	opts.String(&req.EvidenceDir, "evidence-dir", "", "the name of a directory")
+	opts.Bool(&req.NoEvidence, "no-evidence", "")
 	declare(opts)
+	opts.Bool(&req.JSON, "json", "")
+	opts.only("json", Check, List, Disp)
+	opts.choice(&req.ExitStyle, "exit-style", styleNagios, styleOCF)
+	opts.only("exit-style", Check)
+	opts.Int(&every, "watch", "", 1, 3600, "seconds")
+	opts.only("watch", List)
+	opts.Bool(&req.PID, "pid", "")
+	opts.only("pid", Disp)
 
 	l := newLine(args, opts)
-	req, err := l.parse()
-	if err != nil {
-		return Request{secrets: l.suspects()}, err
+	if err := l.parse(&req); err != nil {
+		return Request{Verb: l.verb, ExitStyle: l.exitStyle(), secrets: l.suspects()}, err
 	}
-	if req.Verb == Start {
+	if req.Verb == Start || req.Verb == Check {
 		req.Interval = time.Duration(interval) * time.Second
 		req.Timeout = time.Duration(timeout) * time.Second
 		req.Retries = retries
-		req.LogFile = logFile
+		req.StartWait = time.Duration(startWait) * time.Second
 	}
+	req.Every = time.Duration(every) * time.Second
 	return req, nil
 }
 
@@ -133,6 +63,10 @@ type line struct {
 	// blanks that lost its quotes continues in the words after it, so those are not shown.
 	doubt   int
 	secrets []SecretArg
+
+	verb Verb
+	word string // the verb as it was written; empty for Start
+	met  bool   // the word of a verb that goes without an ID has been read
 }
 
 func newLine(args []string, opts *Options) *line {
@@ -143,41 +77,86 @@ func newLine(args []string, opts *Options) *line {
 	return l
 }
 
-func (l *line) parse() (Request, error) {
+func (l *line) parse(req *Request) error {
 	if len(l.args) == 0 || l.args[0] == "" || l.args[0][0] == '-' {
-		return l.withoutID()
+		return l.withoutID(req)
 	}
 	id := l.args[0]
 	if watchreg.ValidID(id) != nil {
-		return Request{}, invalid("ID: %s is not accepted (%s)", l.quote(id), idRule)
+		return invalid("ID: %s is not accepted (%s)", l.quote(id), idRule)
 	}
-	req := Request{ID: strings.Clone(id)}
+	req.ID = strings.Clone(id)
 	if len(l.args) > 1 {
 		if v, value, joined := findVerb(l.args[1]); v != nil && !v.noID {
-			err := l.verb(&req, v, value, joined)
-			return req, err
+			return l.control(req, v, value, joined)
 		}
 	}
 	err := l.options(1)
 	req.secrets = l.secrets
-	return req, err
+	return err
 }
 
-// withoutID reads a line whose first word is no ID.
-func (l *line) withoutID() (Request, error) {
-	if len(l.args) > 0 {
-		// What follows --help is not judged: who asks for help should get it.
-		if v, _, joined := findVerb(l.args[0]); v != nil && v.noID && !joined {
-			return Request{Verb: v.verb, secrets: l.suspects()}, nil
+// withoutID reads a line whose first word is no ID. -check and -list may stand anywhere among their options.
+func (l *line) withoutID(req *Request) error {
+	for i, word := range l.args {
+		v, _, joined := findVerb(word)
+		if v == nil || !v.noID {
+			continue
+		}
+		if help := v.verb == Help || v.verb == Version; !help {
+			l.verb, l.word = v.verb, verbName(word)
+			break
+		} else if i == 0 && !joined {
+			// What follows --help is not judged: who asks for help should get it.
+			*req = Request{Verb: v.verb, secrets: l.suspects()}
+			return nil
 		}
 	}
-	return Request{}, &UsageError{13, "ID: missing, it must be the first argument (" + idRule + ")"}
+	if l.verb == Start {
+		return noID()
+	}
+	if err := l.options(0); err != nil {
+		return err
+	}
+	if l.verb == Help {
+		*req = Request{Verb: Help, secrets: l.suspects()}
+		return nil
+	}
+	if !l.met { // it was the value of an option
+		return noID()
+	}
+	if req.JSON && req.ExitStyle == styleNagios {
+		return invalid("--json: does not go with --exit-style nagios (which has a line of its own)")
+	}
+	req.Verb, req.secrets = l.verb, l.secrets
+	return nil
 }
 
-// verb reads a control line: the verb is the second word, and nothing but its own number may follow.
-func (l *line) verb(req *Request, v *verbWord, value string, joined bool) error {
-	req.Verb = v.verb
+func noID() error {
+	return &UsageError{13, "ID: missing, it must be the first argument (" + idRule + ")"}
+}
+
+// exitStyle is the exit style of a line that was not understood, wherever it stands.
+func (l *line) exitStyle() string {
+	for i, word := range l.args {
+		opt, value, joined := l.opts.find(word)
+		if l.verb != Check || opt == nil || opt.name != "exit-style" {
+			continue
+		}
+		if !joined && i+1 < len(l.args) {
+			value = l.args[i+1]
+		}
+		if slices.Contains(opt.choices, value) {
+			return strings.Clone(value)
+		}
+	}
+	return ""
+}
+
+// control reads a control line: the verb is the second word, and nothing but its own number and options may follow.
+func (l *line) control(req *Request, v *verbWord, value string, joined bool) error {
 	name, next := verbName(l.args[1]), 2
+	req.Verb, l.verb, l.word = v.verb, v.verb, name
 	if !joined && v.seconds > 0 && next < len(l.args) && !optionLike(l.args[next]) {
 		value, joined, next = l.args[next], true, next+1
 	}
@@ -192,14 +171,26 @@ func (l *line) verb(req *Request, v *verbWord, value string, joined bool) error 
 		}
 		seconds = n
 	}
-	if next < len(l.args) {
+	for next < len(l.args) {
 		word := l.args[next]
+		if opt, value, joined := l.opts.find(word); opt != nil && slices.Contains(opt.verbs, v.verb) {
+			last, err := l.set(next, opt, value, joined)
+			if err != nil {
+				return err
+			}
+			next = last + 1
+			continue
+		}
 		if optionLike(word) {
 			return invalid("%s: does not go with %s (a verb stands alone with the ID)", l.optionName(word), name)
 		}
 		return invalid("%s: %s is one argument too many", name, l.quote(word))
 	}
 	switch v.verb {
+	case Disp:
+		if req.JSON && req.PID {
+			return invalid("--pid: does not go with --json (which has the process ID in it)")
+		}
 	case Stop:
 		req.Wait = time.Minute
 		if seconds > 0 {
@@ -216,39 +207,79 @@ func (l *line) options(i int) error {
 	afterUser := false // the last option read was a verbatim one
 	for ; i < len(l.args); i++ {
 		word := l.args[i]
-		if v, _, _ := findVerb(word); v != nil {
-			if v.noID {
-				return invalid("%s: does not go with an ID (it stands in the ID's place)", verbName(word))
+		if v, _, joined := findVerb(word); v != nil {
+			if v.verb == Help && l.verb != Start && !joined {
+				l.verb = Help
+				return nil
 			}
-			return invalid("%s: does not go with other options (a verb stands alone with the ID)", verbName(word))
+			if v.verb != l.verb || l.met || joined {
+				return l.stray(v, verbName(word), joined)
+			}
+			l.met, afterUser = true, false
+			continue
 		}
 		opt, value, joined := l.opts.find(word)
 		if opt == nil {
 			return l.unknown(i, afterUser)
 		}
-		name := opt.spelling(word)
-		if l.opts.flags.Changed(opt.name) {
-			return invalid("%s: given more than once", name)
+		if !opt.goesWith(l.verb) {
+			return invalid("%s: does not go with %s (it goes with %s)", opt.spelling(word), l.what(), opt.where())
 		}
-		switch {
-		case opt.on != nil && joined:
-			return invalid("%s: takes no value", name)
-		case opt.on == nil && !joined:
-			if i++; i == len(l.args) || !l.opts.takes(opt, l.args[i]) {
-				return l.valueless(i, opt, name)
-			}
-			value = l.args[i]
+		last, err := l.set(i, opt, value, joined)
+		if err != nil {
+			return err
 		}
-		if opt.secret {
-			l.secrets = append(l.secrets, SecretArg{i, len(l.args[i]) - len(value)})
-		}
-		// pflag's own error quotes the value, so it is not used.
-		if l.opts.flags.Set(opt.name, value) != nil {
-			return invalid("%s: %s is not accepted (%s)", name, l.value(i, opt, value), opt.what)
-		}
-		afterUser = opt.verbatim
+		i, afterUser = last, opt.verbatim
 	}
 	return l.missing()
+}
+
+// set takes over the option in the word at index i, and returns the index of the last word that belongs to it.
+func (l *line) set(i int, opt *option, value string, joined bool) (last int, err error) {
+	name := opt.spelling(l.args[i])
+	if l.opts.flags.Changed(opt.name) {
+		return i, invalid("%s: given more than once", name)
+	}
+	switch {
+	case opt.on != nil && joined:
+		return i, invalid("%s: takes no value", name)
+	case opt.on == nil && !joined:
+		if i++; i == len(l.args) || !l.opts.takes(opt, l.args[i]) {
+			return i, l.valueless(i, opt, name)
+		}
+		value = l.args[i]
+	}
+	if opt.secret {
+		l.secrets = append(l.secrets, SecretArg{i, len(l.args[i]) - len(value)})
+	}
+	// pflag's own error quotes the value, so it is not used.
+	if l.opts.flags.Set(opt.name, value) != nil {
+		return i, invalid("%s: %s is not accepted (%s)", name, l.value(i, opt, value), opt.what)
+	}
+	return i, nil
+}
+
+// stray is the error for a verb, written as name, among options.
+func (l *line) stray(v *verbWord, name string, joined bool) error {
+	switch {
+	case l.verb == Start && v.noID:
+		return invalid("%s: does not go with an ID (it stands in the ID's place)", name)
+	case l.verb == Start:
+		return invalid("%s: does not go with other options (a verb stands alone with the ID)", name)
+	case v.verb != l.verb:
+		return invalid("%s: does not go with %s", name, l.word)
+	case joined:
+		return invalid("%s: takes no value", name)
+	}
+	return invalid("%s: given more than once", name)
+}
+
+// what is how an error line names what the line asks for.
+func (l *line) what() string {
+	if l.verb == Start {
+		return "a watch"
+	}
+	return l.word
 }
 
 // valueless is the error for opt, written as name, when the word at index i cannot be its value.
@@ -262,7 +293,7 @@ func (l *line) valueless(i int, opt *option, name string) error {
 // missing finds the first compulsory option that was not given or is empty.
 func (l *line) missing() (err error) {
 	l.opts.each(func(opt *option) {
-		if err == nil && opt.required && *opt.text == "" {
+		if err == nil && opt.required && opt.goesWith(l.verb) && *opt.text == "" {
 			err = &UsageError{12, fmt.Sprintf("%s: missing or empty (%s)", opt.spelling(""), opt.what)}
 		}
 	})
@@ -295,87 +326,6 @@ func (l *line) unknown(i int, afterUser bool) error {
 		return invalid("%s: unknown option (write a space between -%s and its value)", name, opt.short)
 	}
 	return invalid("%s: unknown option", name)
-}
-
-// suspects are the places of what may be secret on a line that was not understood: everything after the first word that
-// looks like a secret option.
-func (l *line) suspects() []SecretArg {
-	var all []SecretArg
-	for i := l.doubt; i < len(l.args); i++ {
-		offset := 0
-		if i == l.doubt {
-			offset = l.opts.secretIn(l.args[i])
-		}
-		if offset < len(l.args[i]) {
-			all = append(all, SecretArg{i, offset})
-		}
-	}
-	return all
-}
-
-// value is how an error line shows the value of opt at index i. In doubt only a number is shown.
-func (l *line) value(i int, opt *option, s string) string {
-	if opt.secret || i > l.doubt && strings.Trim(strings.TrimLeft(s, "+-"), "0123456789") != "" {
-		return "the value"
-	}
-	return l.quote(s)
-}
-
-// quote is how an error line shows a word: cut to 40 characters, and after the name of a secret option.
-func (l *line) quote(word string) string {
-	cut := word
-	if at := l.opts.secretIn(cut); at >= 0 {
-		cut = cut[:at]
-	}
-	n := 0
-	for at := range cut {
-		if n++; n > 40 {
-			cut = cut[:at]
-			break
-		}
-	}
-	if cut != word {
-		cut += "…"
-	}
-	return strconv.Quote(cut)
-}
-
-// optionName is how an error line names an option-like word: as it was written, without the value and cut to 40 characters. Of
-// a word that is no option only what reads like a name is shown, and nothing that may be a secret.
-func (l *line) optionName(word string) string {
-	if opt, _, _ := l.opts.find(word); opt != nil {
-		return opt.spelling(word)
-	}
-	end := 0
-	for end < len(word) && end < 40 && nameByte(word[end]) {
-		end++
-	}
-	if at := l.opts.secretIn(word); at >= 0 {
-		end = min(end, at)
-	}
-	name := strings.Clone(word[:end])
-	switch {
-	case end == len(word):
-		return name
-	case word[end] == '=':
-		return name + "=…"
-	}
-	return name + "…"
-}
-
-func nameByte(b byte) bool {
-	return b == '-' || b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-}
-
-// optionLike says whether a word is meant as an option: a dash and more, but not a negative number.
-func optionLike(word string) bool {
-	return len(word) > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9')
-}
-
-// verbName is a verb as it was written, without a joined value.
-func verbName(word string) string {
-	name, _, _ := strings.Cut(word, "=")
-	return strings.Clone(name)
 }
 
 func invalid(format string, args ...any) error {

@@ -16,7 +16,7 @@ import (
 type sample struct {
 	share, address, user, password string
 	port                           int
-	json                           bool
+	dry                            bool
 }
 
 func (s *sample) declare(o *Options) {
@@ -28,7 +28,7 @@ func (s *sample) declare(o *Options) {
 	o.Verbatim("user")
 	o.Secret(&s.password, "password", "p")
 	o.Int(&s.port, "port", "n", 1, 65535, "")
-	o.Bool(&s.json, "json", "")
+	o.Bool(&s.dry, "dry", "")
 }
 
 // outcome is what a line came to, in one line: the message and text of an error, or the request and what differs from the
@@ -43,7 +43,7 @@ func outcome(args []string) string {
 		}
 		return fmt.Sprintf("%d %s", usage.Message, usage.Text)
 	}
-	verb := [...]string{"start", "stop", "pause", "continue", "disp", "del", "help", "version"}[req.Verb]
+	verb := [...]string{"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version"}[req.Verb]
 	out := []string{verb}
 	add := func(format string, v, usual any) {
 		if v != usual {
@@ -53,7 +53,7 @@ func outcome(args []string) string {
 	add("ID=%s", req.ID, "")
 	add("wait=%v", req.Wait, time.Duration(0))
 	add("for=%v", req.For, time.Duration(0))
-	if req.Verb == Start {
+	if req.Verb == Start || req.Verb == Check {
 		add("interval=%v", req.Interval, 30*time.Second)
 		add("timeout=%v", req.Timeout, 60*time.Second)
 		add("retries=%v", req.Retries, 5)
@@ -61,12 +61,20 @@ func outcome(args []string) string {
 		add("interval=%v", req.Interval, time.Duration(0))
 	}
 	add("log=%q", req.LogFile, "")
+	add("startwait=%v", req.StartWait, time.Duration(0))
+	add("metrics=%q", req.MetricsFile, "")
+	add("evidence=%q", req.EvidenceDir, "")
+	add("noevidence=%v", req.NoEvidence, false)
+	add("json=%v", req.JSON, false)
+	add("style=%q", req.ExitStyle, "")
+	add("every=%v", req.Every, time.Duration(0))
+	add("pid=%v", req.PID, false)
 	add("share=%q", s.share, "")
 	add("address=%q", s.address, "127.0.0.1")
 	add("user=%q", s.user, "")
 	add("password=%q", s.password, "")
 	add("port=%d", s.port, 0)
-	add("json=%v", s.json, false)
+	add("dry=%v", s.dry, false)
 	for _, secret := range req.SecretArgs() {
 		add("secret=%v", secret, nil)
 	}
@@ -233,10 +241,11 @@ func checkRequest(t *testing.T, args []string, req Request, s sample) {
 		}
 	}
 	switch req.Verb {
-	case Start:
+	case Start, Check:
 		within("interval", req.Interval, 1, 10000)
 		within("timeout", req.Timeout, 1, 10000)
 		within("retries", time.Duration(req.Retries)*time.Second, 1, 10000)
+		within("start wait", req.StartWait, 0, 604800)
 		if s.share == "" || len(s.share) > 255 || len(s.address) > 255 || len(s.user) > 255 || len(s.password) > 255 || s.port > 65535 {
 			t.Errorf("%q: accepted %+v", args, s)
 		}
@@ -244,8 +253,10 @@ func checkRequest(t *testing.T, args []string, req Request, s sample) {
 		within("wait", req.Wait, 1, 10000)
 	case Pause:
 		within("pause", req.For, 0, 604800)
+	case List:
+		within("watch", req.Every, 0, 3600)
 	}
-	if noID := req.Verb == Help || req.Verb == Version; noID != (req.ID == "") {
+	if noID := req.Verb >= Check; noID != (req.ID == "") {
 		t.Errorf("%q: ID %q", args, req.ID)
 	}
 }

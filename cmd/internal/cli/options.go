@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 // maxString is FSM's limit for every string parameter, in bytes (FSM chapter 7.4, notes on -s, -a, -u, -p, -d).
 const maxString = 255
 
-// Options is the set of options one command accepts: the shared ones (-i, -c, -r, --log-file) and the command's own. Each
+// Options is the set of options one command accepts: the shared ones (-i, -c, -r, --log-file and the like) and the command's own. Each
 // option has a long name (written --name) and, unless short is empty, a one-letter short name (written -x).
 type Options struct {
 	flags *pflag.FlagSet
@@ -29,6 +30,9 @@ type option struct {
 	lo, hi int
 
 	required, secret, verbatim bool
+
+	choices []string // the only values accepted; nil: any
+	verbs   []Verb   // what it goes with; nil: Start and Check
 }
 
 func newOptions() *Options {
@@ -59,6 +63,15 @@ func (o *Options) Int(p *int, name, short string, lo, hi int, what string) {
 func (o *Options) Bool(p *bool, name, short string) {
 	o.declare(&option{name: name, short: short, on: p})
 }
+
+// choice declares an option whose value is one of a few words.
+func (o *Options) choice(p *string, name string, words ...string) {
+	o.declare(&option{name: name, text: p, choices: words, what: strings.Join(words, " or ")})
+}
+
+// only binds a declared option to the verbs it goes with. All others belong to a watch, and -check takes them too: its line is that of
+// a watch with -check in the ID's place.
+func (o *Options) only(name string, verbs ...Verb) { o.named(name).verbs = verbs }
 
 // Required makes a declared string option compulsory: missing or empty is message 12.
 func (o *Options) Required(name string) { o.named(name).required = true }
@@ -180,7 +193,7 @@ func (opt *option) Set(s string) error {
 			return err
 		}
 		*opt.number = n
-	case len(s) > maxString || s == "" && !opt.secret && !opt.required:
+	case len(s) > maxString || s == "" && !opt.secret && !opt.required, opt.choices != nil && !slices.Contains(opt.choices, s):
 		return errNotAccepted
 	default:
 		*opt.text = strings.Clone(s)
@@ -193,6 +206,28 @@ func (opt *option) String() string { return "" }
 
 // Type implements pflag.Value.
 func (opt *option) Type() string { return "value" }
+
+// goesWith reports whether the option belongs to what the line asks for.
+func (opt *option) goesWith(v Verb) bool {
+	if opt.verbs == nil {
+		return v == Start || v == Check
+	}
+	return slices.Contains(opt.verbs, v)
+}
+
+// where says what the option goes with.
+func (opt *option) where() string {
+	if opt.verbs == nil {
+		return "a watch or -check"
+	}
+	var words []string
+	for _, v := range verbWords {
+		if slices.Contains(opt.verbs, v.verb) {
+			words = append(words, "-"+v.word)
+		}
+	}
+	return strings.Join(words, ", ")
+}
 
 // spelling is the option's name in the form of word, in which it was found.
 func (opt *option) spelling(word string) string {

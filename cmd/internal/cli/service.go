@@ -30,6 +30,18 @@ type Service struct {
 	Catalogue observe.Catalogue
 	Declare   func(*Options)         // its own options
 	Target    func() (Target, error) // after Declare's options are set; an error is wrong usage or configuration
+	// Explain says what a failed probe means to an administrator, for -check. It is called after Target.
+	Explain func(err error) Explanation
+}
+
+// Explanation is a failed probe in plain words.
+type Explanation struct {
+	Step string // the rung that broke, by the name it has in the report: "session setup"
+	Name string // of the cause, as the manuals spell it: "STATUS_LOGON_FAILURE", "ECONNREFUSED"; empty when it has none
+	Code string // its number in the forms that logs and manuals use: "0xC000006D, Win32 1326", "errno 111"; may be empty
+	Look string // one or two sentences: what it means, and what to look at
+	// LogonRefused: the server turned the password down, which lockout policies count.
+	LogonRefused bool
 }
 
 // Target is what a watch probes.
@@ -37,6 +49,11 @@ type Target struct {
 	Name  string // as the messages name it: the share, the directory
 	Where string // in full, for -disp: "//127.0.0.1:445/share"
 	Probe watch.Probe
+	// Notes are what was settled before the first probe, "address 192.0.2.10 chosen from this machine's own". They are
+	// said once at the start and kept in the status.
+	Notes []string
+	// User is the account whose password the probe sends, for -check's warning of lockout policies; empty: none.
+	User string
 }
 
 // Main runs the command line of this process and returns its exit code.
@@ -50,17 +67,7 @@ func Main(s Service) int {
 		wipe(args[secret.Index][secret.Offset:])
 	}
 	if err != nil {
-		usage := err.(*UsageError)
-		message := s.Catalogue.Invalid
-		switch usage.Message {
-		case 12:
-			message = s.Catalogue.Missing
-		case 13:
-			message = s.Catalogue.NoID
-		}
-		s.tell("", message.Alert())
-		s.complain("%s", usage.Text)
-		return exitUsage
+		return s.misused(req, err.(*UsageError))
 	}
 	switch req.Verb {
 	case Help:
@@ -71,8 +78,30 @@ func Main(s Service) int {
 		return exitOK
 	case Start:
 		return s.start(req)
+	case Check:
+		return s.check(req)
+	case List:
+		return s.list(req)
 	}
 	return s.control(req)
+}
+
+// misused answers a command line that is not accepted.
+func (s Service) misused(req Request, usage *UsageError) int {
+	message := s.Catalogue.Invalid
+	switch usage.Message {
+	case 12:
+		message = s.Catalogue.Missing
+	case 13:
+		message = s.Catalogue.NoID
+	}
+	if req.Verb == Check || req.Verb == List {
+		s.say(message.Alert()) // whoever asks is there to read the answer
+	} else {
+		s.tell("", message.Alert())
+	}
+	s.complain("%s", usage.Text)
+	return s.end(req, endUsage, usage.Text)
 }
 
 // complain says on stderr what went wrong.
@@ -84,6 +113,13 @@ func (s Service) complain(format string, args ...any) {
 // sink but the log file, which belongs to the watch.
 func (s Service) tell(id string, a observe.Alert) {
 	alerts := observe.NewAlerts(s.sinks(id)...)
+	alerts.Send(a)
+	alerts.Close(sinkBudget)
+}
+
+// say is tell to stderr only.
+func (s Service) say(a observe.Alert) {
+	alerts := observe.NewAlerts(observe.Stderr(os.Stderr, s.Module))
 	alerts.Send(a)
 	alerts.Close(sinkBudget)
 }

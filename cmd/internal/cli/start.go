@@ -21,6 +21,8 @@ func (s Service) start(req Request) int {
 	// A watch works for milliseconds in every interval, so memory counts and
 	// throughput does not. What a probe used is given back after each.
 	debug.SetGCPercent(25)
+	notify := observe.NewNotify() // first, since what it reads is not for children
+	observe.LowerOOMScore()
 
 	target, err := s.Target()
 	if err != nil {
@@ -56,7 +58,7 @@ func (s Service) start(req Request) int {
 	}()
 
 	alerts := s.alerts(req)
-	code = s.watch(ctx, req, target, claim, alerts)
+	code = s.watch(ctx, req, target, claim, alerts, notify)
 	budget := stopBudget
 	if code != exitOK {
 		budget = sinkBudget
@@ -82,35 +84,63 @@ func release(claim *watchreg.Claim, end time.Time) {
 }
 
 // watch runs the loop with its listeners.
-func (s Service) watch(ctx context.Context, req Request, target Target, claim *watchreg.Claim, alerts *observe.Alerts) int {
-	status := observe.NewStatus(watchreg.Status{
+func (s Service) watch(ctx context.Context, req Request, target Target, claim *watchreg.Claim, alerts *observe.Alerts, notify *observe.Notify) int {
+	self := watchreg.Status{
 		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(), Kind: s.Kind, Target: target.Where,
 		Interval: int(req.Interval.Seconds()), Retries: req.Retries, Timeout: int(req.Timeout.Seconds()),
-	}, claim.WriteStatus, func(err error) { alerts.Send(observe.StatusLost(err)) })
+		Note: observe.JoinNotes(target.Notes...),
+	}
+	status := observe.NewStatus(self, claim.WriteStatus, func(err error) { alerts.Send(observe.StatusLost(err)) })
+	listeners := []func(watch.Event){
+		observe.Announce(s.Catalogue, target.Name, alerts.Send),
+		started(alerts, target.Notes, claim.Leftover),
+		status.On,
+		notify.On,
+	}
+	written := []interface{ Close(time.Duration) }{status}
+	if req.MetricsFile != "" {
+		metrics := observe.NewMetrics(self, req.MetricsFile, func(err error) { alerts.Send(observe.MetricsLost(err)) })
+		listeners = append(listeners, metrics.On)
+		written = append(written, metrics)
+	}
+	var evidence *observe.Evidence
+	if dir := evidenceDir(req); dir != "" {
+		evidence = observe.NewEvidence(self, dir)
+		listeners = append(listeners, evidence.On)
+		if req.EvidenceDir != "" { // a mistake in it should be known before the verdict
+			go func() { // a disk that hangs must not keep the watch from starting
+				if err := evidence.Prepare(); err != nil {
+					alerts.Send(observe.NotSaved(err))
+				}
+			}()
+		}
+	}
 
-	announce := observe.Announce(s.Catalogue, target.Name, alerts.Send)
-	left := claim.Leftover
 	w := watch.Watch{
-		Policy: watch.Policy{Interval: req.Interval, Timeout: req.Timeout, Retries: req.Retries},
+		Policy: watch.Policy{Interval: req.Interval, Timeout: req.Timeout, Retries: req.Retries, StartWait: req.StartWait},
 		Probe:  target.Probe,
 		Publish: func(e watch.Event) {
-			announce(e)
-			status.On(e)
+			for _, on := range listeners {
+				on(e)
+			}
 			switch e.Kind {
-			case watch.Started:
-				if left != nil {
-					alerts.Send(observe.TookOver.Alert(left.PID))
-					if left.State == watchreg.Paused {
-						alerts.Send(observe.Unpaused.Alert())
-					}
-				}
-			case watch.Healthy, watch.Failed, watch.Void:
+			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven:
 				debug.FreeOSMemory()
 			}
 		},
 	}
+	if every := notify.Every(); every > 0 {
+		w.Beat, w.BeatEvery = notify.Beat, every
+	}
 	outcome := w.Run(ctx, controls(claim.Controls()))
-	status.Close(statusBudget)
+	// The sinks are being served meanwhile, and so are the files.
+	if outcome.Err != nil && evidence != nil {
+		alerts.Send(evidence.Save(ctx, evidenceBudget))
+	}
+	end := time.Now().Add(statusBudget)
+	for _, file := range written {
+		file.Close(time.Until(end))
+	}
 	switch {
 	case outcome.Err == nil:
 		return exitOK
@@ -118,6 +148,42 @@ func (s Service) watch(ctx context.Context, req Request, target Target, claim *w
 		return exitLocal
 	}
 	return exitFailed
+}
+
+// evidenceBudget is how long the evidence may take at a verdict, so that with
+// what the last status, the sinks and the registry get the process is gone
+// within 2 s of it.
+const evidenceBudget = 2*time.Second - statusBudget - sinkBudget - releaseBudget
+
+// evidenceDir is where the evidence goes; empty: nowhere.
+func evidenceDir(req Request) string {
+	switch {
+	case req.NoEvidence:
+		return ""
+	case req.EvidenceDir == "" && os.Geteuid() == 0:
+		return "/var/log/fsmon/evidence"
+	}
+	return req.EvidenceDir
+}
+
+// started says at the start what the watch takes over, and what was settled
+// before the first probe.
+func started(alerts *observe.Alerts, notes []string, left *watchreg.Status) func(watch.Event) {
+	return func(e watch.Event) {
+		if e.Kind != watch.Started {
+			return
+		}
+		for _, note := range notes {
+			alerts.Send(observe.Settled.Alert(note))
+		}
+		if left == nil {
+			return
+		}
+		alerts.Send(observe.TookOver.Alert(left.PID))
+		if left.State == watchreg.Paused {
+			alerts.Send(observe.Unpaused.Alert())
+		}
+	}
 }
 
 // controls passes the registry's requests on to the loop.

@@ -7,10 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"text/tabwriter"
+	"strings"
 	"time"
 
-	"fsmon/cmd/internal/observe"
 	"fsmon/watchreg"
 )
 
@@ -47,9 +46,7 @@ func (s Service) stop(registry *watchreg.Registry, req Request) int {
 	err := registry.Send(ctx, req.ID, watchreg.Control{Verb: watchreg.Stop})
 	if errors.Is(err, watchreg.ErrUnknown) || errors.Is(err, watchreg.ErrNotRunning) {
 		// The normal way of stop.sh after a verdict: no alert.
-		alerts := observe.NewAlerts(observe.Stderr(os.Stderr, s.Module))
-		alerts.Send(s.Catalogue.NotEnded.Alert())
-		alerts.Close(sinkBudget)
+		s.say(s.Catalogue.NotEnded.Alert())
 		return s.notRunning(req.ID)
 	}
 	if err == nil {
@@ -165,56 +162,69 @@ func (s Service) disp(registry *watchreg.Registry, req Request) int {
 		s.complain("%v", err)
 		return exitFailed
 	}
-	display(os.Stdout, e)
+	switch {
+	case req.JSON:
+		printJSON(os.Stdout, toJSON(e, time.Now()))
+	case req.PID && e.Status == nil:
+		s.complain("the process ID of watch %q is not known (it has not said yet what it does)", req.ID)
+		return exitFailed
+	default:
+		if req.PID {
+			fmt.Println(e.Status.PID)
+		}
+		display(os.Stdout, e, time.Now(), colours(os.Stdout))
+	}
 	if !e.Live {
 		return exitFailed
 	}
 	return exitOK
 }
 
-func display(out io.Writer, e watchreg.Entry) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
+// display shows one watch, a fact a line.
+func display(out io.Writer, e watchreg.Entry, now time.Time, paint palette) {
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, name+"\t"+format+"\n", args...)
+		fmt.Fprintf(out, "%-12s  "+format+"\n", append([]any{name}, args...)...)
 	}
+	state, colour := stateOf(e, now)
 	if e.Status == nil {
 		row("identifier", "%s", e.ID)
-		if e.Live {
-			row("state", "starting")
-		} else {
-			row("state", "not running; nothing is known of it (-del removes it)")
+		if why := trouble(e, now); why != "" {
+			state += ": " + why
 		}
+		row("state", "%s", colour(paint, state))
 		return
 	}
 	st := *e.Status
 	row("pid", "%d", st.PID)
 	row("identifier", "%s", e.ID)
-	row("watches", "%s (%s %s)", st.Target, st.Command, st.Version)
+	row("watches", "%s (%s %s)", printable(st.Target), printable(st.Command), printable(st.Version))
+	if st.Address != "" && !strings.Contains(st.Target, st.Address) {
+		row("address", "%s", printable(st.Address))
+	}
 	if !e.Live {
-		row("state", "not running; last seen %s at %s (-del removes it, a new start takes it over)", st.State, moment(st.Since))
+		row("state", "%s: %s", colour(paint, state), printable(trouble(e, now)))
 	} else {
-		state := string(st.State)
-		if !st.PausedUntil.IsZero() {
-			state += " until " + moment(st.PausedUntil)
+		state, colour := doing(st, moment)
+		row("state", "%s", colour(paint, state))
+		if overdue(st, now) > 0 {
+			row("overdue", "%s", paint.bad(trouble(e, now)))
 		}
-		row("state", "%s since %s", state, moment(st.Since))
 	}
 	if st.LastProbe.IsZero() {
 		row("last probe", "none yet")
 	} else {
-		row("last probe", "%s, %.1f ms, %s", moment(st.LastProbe), st.ProbeMS, result(st))
+		row("last probe", "%s, %s ago, %.1f ms, %s", moment(st.LastProbe), ago(now.Sub(st.LastProbe)), st.ProbeMS, printable(result(st)))
 	}
 	if !st.LastSuccess.IsZero() {
-		row("last success", "%s", moment(st.LastSuccess))
-	}
-	if late := overdue(st, time.Now()); e.Live && late > 0 {
-		row("overdue", "no probe has ended for %s: the watch's process may be frozen, or this machine starved", late.Round(time.Second))
+		row("last success", "%s, %s ago", moment(st.LastSuccess), ago(now.Sub(st.LastSuccess)))
 	}
 	row("failures", "%d in a row; %d make the verdict", st.Failures, st.Retries+1)
 	row("settings", "-i %d -c %d -r %d", st.Interval, st.Retries, st.Timeout)
+	if st.Note != "" {
+		row("note", "%s", printable(st.Note))
+	}
 	for _, warning := range st.Warnings {
-		row("warning", "%s", warning)
+		row("warning", "%s", printable(warning))
 	}
 }
 

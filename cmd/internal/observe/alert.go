@@ -1,5 +1,5 @@
 // Package observe holds those who listen to a watch: the alerts and where they
-// go, the status, the metrics and the service manager.
+// go, the status, the metrics, the evidence and the service manager.
 package observe
 
 import (

@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"fsmon/cmd/internal/watch"
@@ -48,17 +50,25 @@ var (
 	TookOver    = Entry{108, Warning, "Took over the identifier from process %d, which was killed or crashed."}
 	Unpaused    = Entry{109, Warning, "The watch that was killed was paused. This one is not."}
 	statusLost  = Entry{110, Warning, "The status cannot be written, the watch goes on (%v)."}
+	Settled     = Entry{111, Info, "The watch has settled on %s."} // at the start, and when it changes
+	slow        = Entry{114, Warning, "Healthy, but slow: the probe took %s of the %s it has (%s)."}
+	forgiven    = Entry{115, Info, "Probe failed, not counted before %s (start wait), %s: %s"}
+	Saved       = Entry{116, Info, "Evidence was saved in %s."}
+	notSaved    = Entry{117, Warning, "Evidence could not be saved (%v)."}
+	metricsLost = Entry{118, Warning, "The metrics file cannot be written, the watch goes on (%v)."}
 )
 
 // Own lists the messages of our own in order, for the README and the tests.
 func Own() []Entry {
-	return []Entry{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, Dropped, TookOver, Unpaused, statusLost}
+	return []Entry{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, Dropped, TookOver, Unpaused, statusLost,
+		Settled, slow, forgiven, Saved, notSaved, metricsLost}
 }
 
 // Announce returns a listener that tells what happens to the watch of target
 // in the catalogue's words.
 func Announce(c Catalogue, target string, send func(Alert)) func(watch.Event) {
 	said := map[string]bool{} // warnings that stand
+	note, dragging := "", false
 	return func(e watch.Event) {
 		switch e.Kind {
 		case watch.Started:
@@ -77,11 +87,21 @@ func Announce(c Catalogue, target string, send func(Alert)) func(watch.Event) {
 				}
 			}
 			said = standing
+			if e.Slow && !dragging {
+				send(slow.Alert(e.Took.Round(time.Millisecond), e.Deadline, slowest(e.Report.Rungs)))
+			}
+			dragging = e.Slow
+			if e.Report.Note != "" && e.Report.Note != note {
+				note = e.Report.Note
+				send(Settled.Alert(note))
+			}
 		case watch.Failed:
 			f := c.Failure(target, e.Err)
 			send(probeFailed.Alert(e.Failures, e.Allowed, f.Code, e.Err.Error()))
 		case watch.Void:
 			send(void.Alert(e.Late.Round(10*time.Millisecond), e.Err.Error()))
+		case watch.Forgiven:
+			send(forgiven.Alert(e.Until.Format(time.DateTime), c.Failure(target, e.Err).Code, e.Err.Error()))
 		case watch.Paused:
 			if !e.Again {
 				send(c.Paused.Alert())
@@ -111,3 +131,19 @@ func Announce(c Catalogue, target string, send func(Alert)) func(watch.Event) {
 
 // StatusLost is the message for a status that could not be written.
 func StatusLost(err error) Alert { return statusLost.Alert(fmt.Sprint(err)) }
+
+// NotSaved is the message for evidence that was not, or at a verdict would not
+// be, saved.
+func NotSaved(err error) Alert { return notSaved.Alert(err) }
+
+// MetricsLost is the message for a metrics file that could not be written.
+func MetricsLost(err error) Alert { return metricsLost.Alert(err) }
+
+// slowest says which rung of a probe took longest.
+func slowest(rungs []watch.Rung) string {
+	if len(rungs) == 0 {
+		return "it named no step"
+	}
+	r := slices.MaxFunc(rungs, func(a, b watch.Rung) int { return cmp.Compare(a.Took, b.Took) })
+	return fmt.Sprintf("%s alone took %s", r.Name, r.Took.Round(time.Millisecond))
+}

@@ -60,6 +60,25 @@ func TestAnnounce(t *testing.T) {
 			[]string{"104 Healthy, but a.", "104 Healthy, but b.",
 				"101 Probe failed (1 of 6), select error[110]: negotiate: broken",
 				"102 The file server answers again after 1 failed probe(s).", "104 Healthy, but a."}},
+		{"slow, once a spell", []watch.Event{
+			{Kind: watch.Healthy, Took: 9 * time.Second, Deadline: 10 * time.Second, Slow: true, Report: rungs("connect", "tree connect")},
+			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6},
+			{Kind: watch.Healthy, Took: 9 * time.Second, Deadline: 10 * time.Second, Slow: true},
+			{Kind: watch.Healthy},
+			{Kind: watch.Healthy, Took: 8001 * time.Millisecond, Deadline: 10 * time.Second, Slow: true}},
+			[]string{"114 Healthy, but slow: the probe took 9s of the 10s it has (tree connect alone took 2ms).",
+				"101 Probe failed (1 of 6), select error[110]: negotiate: broken",
+				"114 Healthy, but slow: the probe took 8.001s of the 10s it has (it named no step)."}},
+		{"start wait", []watch.Event{{Kind: watch.Forgiven, Err: errBroken, Until: until}},
+			[]string{"115 Probe failed, not counted before 2026-11-21 20:41:00 (start wait), select error[110]: negotiate: broken"}},
+		{"what the watch has settled on is said when it changes", []watch.Event{
+			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6, Report: watch.Report{Note: "NFS version 4"}},
+			{Kind: watch.Healthy, First: true, Report: watch.Report{Note: "NFS version 3"}},
+			{Kind: watch.Healthy, Report: watch.Report{Note: "NFS version 3"}},
+			{Kind: watch.Healthy},
+			{Kind: watch.Healthy, Report: watch.Report{Note: "NFS version 4.2"}}},
+			[]string{"101 Probe failed (1 of 6), select error[110]: negotiate: broken", "2 watching [share]",
+				"111 The watch has settled on NFS version 3.", "111 The watch has settled on NFS version 4.2."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string

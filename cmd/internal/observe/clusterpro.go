@@ -67,7 +67,11 @@ func (c *clusterpro) call(ctx context.Context, a Alert, line string) error {
 		}
 		return err
 	}
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		resetOOMScore(cmd.Process.Pid)
+		err = cmd.Wait()
+	}
 	if err == nil {
 		return nil
 	}

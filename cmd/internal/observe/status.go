@@ -1,38 +1,31 @@
 package observe
 
 import (
-	"sync"
+	"slices"
+	"strings"
 	"time"
 
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
 )
 
-// Status keeps the status file of a watch. Writing happens in a goroutine of
-// its own, newest state first, so that a registry on a hung disk never delays
-// the watch.
+// Status keeps the status file of a watch. It is written by newest.
 type Status struct {
-	write func(watchreg.Status) error
-	lost  func(error) // called when writing begins to fail
-
-	mu   sync.Mutex
-	now  watchreg.Status
-	wake chan struct{}
-	done chan struct{}
+	*newest[watchreg.Status]
+	now   watchreg.Status // only for On
+	fixed string          // the part of the note that was known before the first probe
 }
 
-// NewStatus starts with what does not change about a watch.
+// NewStatus starts with what does not change about a watch. lost is called
+// when writing begins to fail. Close ends it.
 func NewStatus(fixed watchreg.Status, write func(watchreg.Status) error, lost func(error)) *Status {
-	s := &Status{write: write, lost: lost, now: fixed, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &Status{newest: keepNewest(write, lost), now: fixed, fixed: fixed.Note}
 	s.now.Started = time.Now()
-	go s.run()
 	return s
 }
 
 // On takes one event.
 func (s *Status) On(e watch.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	st := &s.now
 	switch e.Kind {
 	case watch.Started:
@@ -45,7 +38,7 @@ func (s *Status) On(e watch.Event) {
 		s.probed(e)
 		st.Failures, st.LastError = e.Failures, e.Err.Error()
 		s.enter(watchreg.Failing, e.At)
-	case watch.Void:
+	case watch.Void, watch.Forgiven:
 		s.probed(e)
 		st.LastError = e.Err.Error()
 	case watch.Paused:
@@ -59,10 +52,7 @@ func (s *Status) On(e watch.Event) {
 	case watch.Stopped:
 		s.enter(watchreg.Stopping, e.At)
 	}
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.put(*st)
 }
 
 func (s *Status) enter(state watchreg.State, at time.Time) {
@@ -76,30 +66,12 @@ func (s *Status) probed(e watch.Event) {
 	s.now.ProbeMS = float64(e.Took.Microseconds()) / 1000
 	s.now.Address = e.Report.Target
 	s.now.Warnings = e.Report.Warnings
-}
-
-func (s *Status) run() {
-	defer close(s.done)
-	failing := false
-	for range s.wake {
-		s.mu.Lock()
-		now := s.now
-		s.mu.Unlock()
-		err := s.write(now)
-		if err != nil && !failing {
-			s.lost(err)
-		}
-		failing = err != nil
+	if e.Kind == watch.Healthy && e.Report.Note != "" {
+		s.now.Note = JoinNotes(s.fixed, e.Report.Note)
 	}
 }
 
-// Close ends the writing of the status; it waits at most budget.
-func (s *Status) Close(budget time.Duration) {
-	s.mu.Lock()
-	close(s.wake)
-	s.mu.Unlock()
-	select {
-	case <-s.done:
-	case <-time.After(budget):
-	}
+// JoinNotes makes one text of what a watch has settled on.
+func JoinNotes(notes ...string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(notes), func(n string) bool { return n == "" }), "; ")
 }

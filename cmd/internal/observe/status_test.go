@@ -56,6 +56,34 @@ func TestStatus(t *testing.T) {
 	})
 }
 
+// What a watch settled on before the first probe and in a healthy one stays; a forgiven failure changes no state.
+func TestStatusWhileStarting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last watchreg.Status
+		s := NewStatus(watchreg.Status{Note: JoinNotes("address 192.0.2.10")}, func(st watchreg.Status) error { last = st; return nil }, nil)
+		defer s.Close(time.Second)
+		for _, step := range []struct {
+			e         watch.Event
+			state     watchreg.State
+			note, err string
+		}{
+			{e: watch.Event{Kind: watch.Started}, state: watchreg.Starting, note: "address 192.0.2.10"},
+			{e: watch.Event{Kind: watch.Forgiven, Err: errBroken, Report: watch.Report{Note: "not settled"}},
+				state: watchreg.Starting, note: "address 192.0.2.10", err: "negotiate: broken"},
+			{e: watch.Event{Kind: watch.Healthy, Report: watch.Report{Note: "NFS version 3"}},
+				state: watchreg.Healthy, note: "address 192.0.2.10; NFS version 3"},
+			{e: watch.Event{Kind: watch.Failed, Err: errBroken, Failures: 1},
+				state: watchreg.Failing, note: "address 192.0.2.10; NFS version 3", err: "negotiate: broken"},
+		} {
+			s.On(step.e)
+			synctest.Wait()
+			if last.State != step.state || last.Note != step.note || last.LastError != step.err {
+				t.Errorf("after %v: state %s, note %q, error %q", step.e.Kind, last.State, last.Note, last.LastError)
+			}
+		}
+	})
+}
+
 // A write that fails is told once a spell; one that hangs holds up nobody, and
 // what is written after it is the newest state.
 func TestStatusWriterInTrouble(t *testing.T) {

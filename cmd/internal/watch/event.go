@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -18,6 +19,18 @@ type Report struct {
 	// Warnings are things about a healthy probe that an operator should know.
 	// Each is said once for as long as it stays true.
 	Warnings []string
+	// Note is what the watch has settled on, "NFS version 3". It is said when it changes.
+	Note string
+	// Wire is the transcript of the probe's connections, for the evidence.
+	Wire []Segment
+}
+
+// Segment is one piece of a wire transcript: what one write sent or one read
+// received over TCP.
+type Segment struct {
+	At       time.Time
+	From, To netip.AddrPort
+	Data     []byte
 }
 
 // Rung is one step of a probe's ladder.
@@ -36,6 +49,7 @@ const (
 	Healthy               // a probe succeeded
 	Failed                // a probe failed and was counted
 	Void                  // a probe failed while this machine slept or starved: not counted, repeated once
+	Forgiven              // a probe failed that began within the start wait: not counted
 	Paused                // probing stopped by request, or a standing pause was given another end
 	Continued             // probing goes on
 	Judged                // the server is judged failed; the watch ends
@@ -48,16 +62,19 @@ type Event struct {
 	Kind Kind
 	At   time.Time
 
-	Began  time.Time     // Healthy, Failed, Void: when the probe started
-	Took   time.Duration // Healthy, Failed, Void: how long it ran
-	Report Report        // Healthy, Failed, Void, Judged
-	Err    error         // Failed, Void, Judged: why
+	// Of a probe: Healthy, Failed, Void, Forgiven, Judged.
+	Began    time.Time     // when it started
+	Took     time.Duration // how long it ran
+	Deadline time.Duration // how long it was given
+	Report   Report
+	Err      error // why it failed
 
 	First    bool // Healthy: the first success of this watch
+	Slow     bool // Healthy: it took more than 80 % of its deadline
 	Failures int  // Healthy: failed probes in a row before it; Failed, Judged: in a row up to and with this one
 	Allowed  int  // Failed, Judged: so many in a row make the verdict (retries + 1)
 
-	Until   time.Time     // Paused: when the pause ends by itself; zero: it does not
+	Until   time.Time     // Paused: when the pause ends by itself; zero: it does not. Forgiven: when the start wait ends
 	Again   bool          // Paused: it was paused already, only Until changed
 	Expired bool          // Continued: the pause ended by itself
 	Late    time.Duration // Void: how late this machine woke the watch

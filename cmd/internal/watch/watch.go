@@ -15,6 +15,11 @@ type Policy struct {
 	Interval time.Duration // from the start of one probe to the start of the next; 1 s to 10000 s
 	Timeout  time.Duration // one deadline for a whole probe; 1 s to 10000 s
 	Retries  int           // failed probes in a row after the first that make the verdict; 1 to 10000
+
+	// StartWait is how long after the start failed probes do not count, for as
+	// long as none has succeeded; 0: they count at once. It runs on by the clock
+	// while the watch is paused, and a continuation does not begin it anew.
+	StartWait time.Duration
 }
 
 // Verb is what a Control asks for.
@@ -55,16 +60,24 @@ type Watch struct {
 	Policy  Policy
 	Probe   Probe
 	Publish func(Event) // called in order, from Run's goroutine; must not block
+
+	// Beat, if set, is called from Run's goroutine at least every BeatEvery, so
+	// that a loop that is stuck stops it: while waiting, while paused, and during
+	// a probe that is not past its deadline. It must not block.
+	Beat      func()
+	BeatEvery time.Duration
 }
 
 // Run probes until it is asked to stop (by ctx, whose cause names who asked,
 // or by a Stop) or the server is judged failed. It never waits for a probe
 // that does not return: a stop takes effect at once.
 func (w *Watch) Run(ctx context.Context, controls <-chan Control) Outcome {
-	l := loop{Watch: w, next: time.Now(), timer: time.NewTimer(0)}
+	now := time.Now()
+	l := loop{Watch: w, started: now, next: now, beat: now, timer: time.NewTimer(0)}
 	defer l.timer.Stop()
 	l.publish(Event{Kind: Started})
 	for {
+		l.beats()
 		wake := l.plan()
 		select {
 		case <-ctx.Done():
@@ -96,6 +109,8 @@ type loop struct {
 	*Watch
 	timer *time.Timer
 
+	started  time.Time
+	beat     time.Time // when the next beat is due
 	next     time.Time // start of the next probe, when none runs and none is paused
 	failures int
 	healthy  bool // there was a success
@@ -140,8 +155,26 @@ func (l *loop) plan() time.Time {
 	default:
 		wake = now.Add(time.Hour)
 	}
+	if l.Beat != nil && l.beat.After(now) && l.beat.Before(wake) && l.inTime(l.beat) {
+		wake = l.beat
+	}
 	l.timer.Reset(max(0, wake.Sub(now)))
 	return wake
+}
+
+// inTime reports whether no probe is past its deadline at that time.
+func (l *loop) inTime(at time.Time) bool {
+	return l.running == nil || at.Before(l.running.began.Add(l.Policy.Timeout))
+}
+
+// beats calls Beat when it is due.
+func (l *loop) beats() {
+	now := time.Now()
+	if l.Beat == nil || now.Before(l.beat) || !l.inTime(now) {
+		return
+	}
+	l.beat = now.Add(l.BeatEvery)
+	l.Beat()
 }
 
 func (l *loop) results() <-chan result {
@@ -202,7 +235,7 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	l.running = nil
 	r.cancel()
 	now := time.Now()
-	e := Event{Began: r.began, Took: now.Sub(r.began), Report: res.report, Err: res.err}
+	e := Event{Began: r.began, Took: now.Sub(r.began), Deadline: l.Policy.Timeout, Report: res.report, Err: res.err}
 
 	if res.err != nil && !l.repeat && r.late > l.Policy.Timeout/2 {
 		l.repeat = true
@@ -213,11 +246,18 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	}
 	l.repeat = false
 
+	if res.err != nil && forgiven(l.healthy, r.began.Sub(l.started), l.Policy.StartWait) {
+		e.Kind, e.Until = Forgiven, l.started.Add(l.Policy.StartWait)
+		l.publish(e)
+		return Outcome{}, false
+	}
+
 	before := l.failures
 	failures, judged := judge(l.failures, l.Policy.Retries, res.err == nil)
 	l.failures = failures
 	if res.err == nil {
 		e.Kind, e.First, e.Failures = Healthy, !l.healthy, before
+		e.Slow = slow(e.Took, e.Deadline)
 		l.healthy = true
 		l.publish(e)
 		return Outcome{}, false

@@ -64,13 +64,17 @@ func run(t *testing.T, p Policy, probe func(ctx context.Context, n int) error) *
 	return l
 }
 
-var kinds = [...]string{"started", "healthy", "failed", "void", "paused", "continued", "judged", "stopped"}
+var kinds = [...]string{"started", "healthy", "failed", "void", "forgiven", "paused", "continued", "judged", "stopped"}
 
 func (l *lab) note(e Event) {
 	s := fmt.Sprintf("%g %s", e.At.Sub(l.began).Seconds(), kinds[e.Kind])
 	switch {
 	case e.Kind == Failed || e.Kind == Judged:
 		s += fmt.Sprintf(" %d/%d", e.Failures, e.Allowed)
+	case e.Kind == Healthy && e.Slow:
+		s += " slow"
+	case e.Kind == Forgiven:
+		s += fmt.Sprintf(" until %g", e.Until.Sub(l.began).Seconds())
 	case e.Kind == Healthy && e.Failures > 0:
 		s += fmt.Sprintf(" after %d", e.Failures)
 	case e.Kind == Healthy && e.First:

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"fsmon/cmd/internal/cli"
+	"fsmon/nfsprobe"
+)
+
+const usage = `Watch an NFS export and exit when the server is dead or hung.
+
+  clp_nfsmon ID -d DIRECTORY [-a ADDRESS] [-n PORT] [-i SECONDS] [-c COUNT] [-r SECONDS]
+  clp_nfsmon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -del
+  clp_nfsmon -check -d DIRECTORY [OPTION...] | -list [--watch SECONDS] [--json] | --help | --version
+
+ID names the watch: 1 to 255 letters, digits, '.', '_', '-', the first a letter or digit.
+
+Watching:
+  -d, --directory DIRECTORY exported directory, as /etc/exports names it (required)
+  -a, --address ADDRESS     server's IP address or name (an address of this machine)
+  -n, --port PORT           server's NFS port (version 3: asked of the port mapper; version 4: 2049)
+      --mount-port PORT     server's mount port (asked of the port mapper)
+      --nfs-version VERSION auto, 3, 4, 4.0, 4.1 or 4.2; auto takes what answers first, 3 before 4, and stays with it (auto)
+      --nfs4-path PATH      the directory's path in version 4, when its pseudo root makes that another (the one after -d)
+      --unprivileged-port   never use a privileged source port, even when permitted
+  -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
+  -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
+  -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
+      --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
+      --metrics-file FILE   keep metrics here, in the text format of Prometheus
+      --evidence-dir DIR    at the verdict, save what may explain it below here (root: below /var/log/fsmon)
+      --no-evidence         save none
+
+Verbs:
+  -stop [SECONDS]           end the watch, waiting up to 1 to 10000 seconds (60)
+  -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
+  -continue                 probe again
+  -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
+  -del                      remove what a killed watch left behind
+
+Without an ID:
+  -check                    probe once now and say what each step found and what to look at; takes the options of a watch
+      --json                one object in one line
+      --exit-style STYLE    nagios: exit codes 0, 2, 3 and one line for a monitoring system; ocf: those of Pacemaker's agents
+  -list                     show all watches of this machine; --json
+      --watch SECONDS       again every 1 to 3600 seconds, until Ctrl-C
+
+Exit codes: 0 ended on request, healthy, or the verb did its work; 1 the server was judged failed, or the verb
+could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 this machine could not run the watch.
+`
+
+// flags is clp_nfsmon's own options.
+type flags struct {
+	dir, path4, address, version string
+	port, mountPort              int
+	unprivileged                 bool
+}
+
+func (f *flags) declare(o *cli.Options) {
+	f.version = "auto"
+	o.String(&f.dir, "directory", "d", "the path of an exported directory")
+	o.Required("directory")
+	o.String(&f.address, "address", "a", "an IP address or a host name")
+	o.Int(&f.port, "port", "n", 1, 65535, "")
+	o.Int(&f.mountPort, "mount-port", "", 1, 65535, "")
+	o.String(&f.version, "nfs-version", "", "auto, 3, 4, 4.0, 4.1 or 4.2")
+	o.String(&f.path4, "nfs4-path", "", "a path")
+	o.Bool(&f.unprivileged, "unprivileged-port", "")
+}
+
+// target checks what the grammar cannot and makes the probe. Its errors are
+// wrong usage or configuration.
+func (f *flags) target() (cli.Target, error) {
+	for option, path := range map[string]string{"-d": f.dir, "--nfs4-path": f.path4} {
+		if path != "" && (path[0] != '/' || strings.ContainsRune(path, 0)) {
+			return cli.Target{}, fmt.Errorf("%s: %q is not accepted (the path of an export, which begins with /)", option, path)
+		}
+	}
+	switch f.version {
+	case "auto", "3", "4", "4.0", "4.1", "4.2":
+	default:
+		return cli.Target{}, fmt.Errorf("--nfs-version: %q is not accepted (auto, 3, 4, 4.0, 4.1 or 4.2)", f.version)
+	}
+	if f.version == "3" && f.path4 != "" {
+		return cli.Target{}, fmt.Errorf("--nfs4-path: does not go with --nfs-version 3")
+	}
+	if f.version[0] == '4' && f.mountPort != 0 {
+		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s (version 4 has no mount service)", f.version)
+	}
+	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
+	var notes []string
+	if address == "" {
+		address = ownAddress()
+		notes = append(notes, address+", an address of this machine, since there is no -a")
+	}
+	nfs := nfsprobe.New(nfsprobe.Config{
+		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,
+		Version: f.version, Unprivileged: f.unprivileged,
+	})
+	where := address
+	if f.port != 0 {
+		where = net.JoinHostPort(address, strconv.Itoa(f.port))
+	} else if strings.Contains(address, ":") {
+		where = "[" + address + "]"
+	}
+	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, Probe: probe(nfs), Notes: notes}, nil
+}
+
+// ownAddress is the first global address of this machine, an IPv4 one if there
+// is any (FSM 7.4: export lists often leave out localhost), else 127.0.0.1.
+func ownAddress() string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "127.0.0.1"
+	}
+	var six string
+	for _, a := range addrs {
+		network, ok := a.(*net.IPNet)
+		if !ok || !network.IP.IsGlobalUnicast() {
+			continue
+		}
+		if network.IP.To4() != nil {
+			return network.IP.String()
+		}
+		if six == "" {
+			six = network.IP.String()
+		}
+	}
+	if six != "" {
+		return six
+	}
+	return "127.0.0.1"
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/smbprobe"
+)
+
+// specStatuses is the list of SPEC 1.3: the statuses that matter, with name and Win32 code.
+var specStatuses = []struct {
+	status smbprobe.Status
+	name   string
+	win32  int
+}{
+	{0xC00000CC, "BAD_NETWORK_NAME", 67}, {0xC000006D, "LOGON_FAILURE", 1326}, {0xC000006A, "WRONG_PASSWORD", 86},
+	{0xC0000022, "ACCESS_DENIED", 5}, {0xC000009A, "INSUFFICIENT_RESOURCES", 1450}, {0xC00000CB, "BAD_DEVICE_TYPE", 66},
+	{0xC0000072, "ACCOUNT_DISABLED", 1331}, {0xC0000234, "ACCOUNT_LOCKED_OUT", 1909}, {0xC0000071, "PASSWORD_EXPIRED", 1330},
+	{0xC0000224, "PASSWORD_MUST_CHANGE", 1907}, {0xC000005E, "NO_LOGON_SERVERS", 1311}, {0xC0000133, "TIME_DIFFERENCE_AT_DC", 1398},
+	{0xC00000D0, "REQUEST_NOT_ACCEPTED", 71}, {0xC000006E, "ACCOUNT_RESTRICTION", 1327}, {0xC000006F, "INVALID_LOGON_HOURS", 1328},
+	{0xC0000070, "INVALID_WORKSTATION", 1329}, {0xC000015B, "LOGON_TYPE_NOT_GRANTED", 1385}, {0xC0000193, "ACCOUNT_EXPIRED", 1793},
+	{0xC000018D, "TRUSTED_RELATIONSHIP_FAILURE", 1789}, {0xC0000203, "USER_SESSION_DELETED", 59}, {0xC00000C9, "NETWORK_NAME_DELETED", 64},
+	{0xC00000BB, "NOT_SUPPORTED", 50}, {0xC000000D, "INVALID_PARAMETER", 87}, {0xC00000C3, "INVALID_NETWORK_RESPONSE", 58},
+}
+
+// Every status that matters has a name, both its numbers, and a text of its own that ends as a sentence does.
+func TestEveryStatusIsExplained(t *testing.T) {
+	t.Parallel()
+	user, anonymous := flags{user: "labuser"}, flags{}
+	for _, c := range specStatuses {
+		for _, step := range []smbprobe.Step{smbprobe.SessionSetup, smbprobe.TreeConnect} {
+			for _, f := range []*flags{&user, &anonymous} {
+				e := f.explain(&smbprobe.Error{Step: step, Err: c.status})
+				if want := fmt.Sprintf("0x%08X, Win32 %d", uint32(c.status), c.win32); e.Name != "STATUS_"+c.name || e.Code != want || e.Step != step.String() {
+					t.Errorf("%s: %+v, want the code %s", c.name, e, want)
+				}
+				if e.Look == lookUnknown || !strings.HasSuffix(strings.TrimSuffix(e.Look, ")"), ".") && !strings.HasSuffix(e.Look, ").") || len(e.Look) < 40 {
+					t.Errorf("%s: %q", c.name, e.Look)
+				}
+			}
+		}
+	}
+	if len(looks) != len(specStatuses) {
+		t.Errorf("%d texts for %d statuses", len(looks), len(specStatuses))
+	}
+}
+
+// What else can break a probe, each with what to look at.
+func TestEveryCauseIsExplained(t *testing.T) {
+	t.Parallel()
+	const denied = smbprobe.Status(0xC0000022)
+	dial := func(errno error) error { return &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)} }
+	for name, c := range map[string]struct {
+		user         string
+		step         smbprobe.Step
+		err          error
+		cause, look  string
+		logonRefused bool
+	}{
+		"anonymous is refused a session":  {"", smbprobe.SessionSetup, denied, "STATUS_ACCESS_DENIED", "give -u and -p", false},
+		"anonymous is refused a share":    {"", smbprobe.TreeConnect, denied, "STATUS_ACCESS_DENIED", "give -u and -p", false},
+		"anonymous is no user":            {"", smbprobe.SessionSetup, smbprobe.Status(0xC000006D), "STATUS_LOGON_FAILURE", "give -u and -p", false},
+		"a user is refused a session":     {"me", smbprobe.SessionSetup, denied, "STATUS_ACCESS_DENIED", "server smb encrypt", false},
+		"a user is refused a share":       {"me", smbprobe.TreeConnect, denied, "STATUS_ACCESS_DENIED", "valid users", false},
+		"a wrong password":                {"me", smbprobe.SessionSetup, smbprobe.Status(0xC000006D), "STATUS_LOGON_FAILURE", "--credentials", true},
+		"another wrong password":          {"me", smbprobe.SessionSetup, smbprobe.Status(0xC000006A), "STATUS_WRONG_PASSWORD", "--credentials", true},
+		"a status nobody knows":           {"me", smbprobe.TreeConnect, smbprobe.Status(0xC0FFEE00), "NTSTATUS", "not in this program's table", false},
+		"hosts deny":                      {"", smbprobe.Negotiate, &smbprobe.NetBIOSError{Code: 0x81}, "negative session response", "hosts deny", false},
+		"no room":                         {"", smbprobe.Negotiate, &smbprobe.NetBIOSError{Code: 0x83}, "negative session response", "no resources", false},
+		"SMB1 only":                       {"", smbprobe.Negotiate, smbprobe.ErrSMB1Only, "the server speaks SMB1 only", "server max protocol", false},
+		"not an SMB server":               {"", smbprobe.Negotiate, &smbprobe.MalformedError{What: "x"}, "malformed answer", "-a and --port", false},
+		"a pipe":                          {"", smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 2, Visible: true}, "a pipe", "share that holds files", false},
+		"a hung server":                   {"", smbprobe.SessionSetup, context.DeadlineExceeded, "ETIMEDOUT", "it hangs", false},
+		"a blackholed server":             {"", smbprobe.Connect, context.DeadlineExceeded, "ETIMEDOUT", "firewall drops", false},
+		"a name server that is silent":    {"", smbprobe.Resolve, context.DeadlineExceeded, "ETIMEDOUT", "name server does not answer", false},
+		"a server that does not run":      {"", smbprobe.Connect, dial(unix.ECONNREFUSED), "ECONNREFUSED", "Nothing listens", false},
+		"a machine without descriptors":   {"", smbprobe.Socket, dial(unix.EMFILE), "EMFILE", "ulimit", false},
+		"a server that cuts a connection": {"", smbprobe.TreeConnect, &net.OpError{Op: "read", Err: unix.ECONNRESET}, "ECONNRESET", "closed the connection", false},
+	} {
+		f := flags{user: c.user}
+		e := f.explain(fmt.Errorf("wrapped: %w", &smbprobe.Error{Step: c.step, Err: c.err}))
+		if e.Step != c.step.String() || !strings.Contains(e.Name, c.cause) || !strings.Contains(strings.ToLower(e.Look), strings.ToLower(c.look)) || e.LogonRefused != c.logonRefused {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	if e := (&flags{}).explain(errors.New("not of a probe")); e.Look != "" || e.Step != "" {
+		t.Errorf("%+v", e)
+	}
+}

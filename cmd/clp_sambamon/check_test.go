@@ -1,0 +1,337 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+// check runs -check of the server at addr to its end.
+func (l *lab) check(addr string, args ...string) *process {
+	l.t.Helper()
+	return l.run(append(at(addr, "-check"), args...)...)
+}
+
+// A ladder of a healthy server: the rungs in order with their times, and nothing left in the registry, which is not even made.
+func TestCheckHealthy(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	p := l.check(s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")
+	p.exits(0)
+	want := regexp.MustCompile(`^//127\.0\.0\.1:\d+/priv
+
+  connect  +\d+\.\d ms  127\.0\.0\.1:\d+
+  negotiate  +\d+\.\d ms  SMB 3\.1\.1.*
+  session setup  +\d+\.\d ms  NTLMv2 user root.*
+  tree connect  +\d+\.\d ms  disk.*
+  tree disconnect  +\d+\.\d ms
+  logoff  +\d+\.\d ms
+  whole probe  +\d+\.\d ms
+
+healthy: the server answered every step
+note: Should the password of "root" become wrong, each verdict costs 3 refused logons [^.]*\.
+
+Time to verdict with -i 1 -c 2 -r 10: 2 s for a server that refuses, 30 s for one that stalls,
+counted from the start of the first failed probe, which is at most 1 s after the fault.
+$`)
+	if !want.MatchString(p.output()) || p.errors() != "" {
+		t.Errorf("%s%s", p.output(), p.errors())
+	}
+	if left := names(filesBelow(t, filepath.Dir(l.registry))); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	// An anonymous one risks no account.
+	if p := l.check(s.Addr(), "-s", "share"); strings.Contains(p.output(), "logon") {
+		t.Error(p.output())
+	}
+}
+
+// Every way to fail that a real server has: the rung, the cause by name and number, what to look at, and the watch's alert.
+func TestCheckFailed(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	other := func(lines ...string) func(*testing.T) string {
+		return func(t *testing.T) string { return smbtest.Samba(t, smbtest.Config{Global: lines}).Addr() }
+	}
+	spoilt := func(command uint16, do smbtest.Filter) func(*testing.T) string {
+		return func(t *testing.T) string { return smbtest.Relay(t, s.Addr(), smbtest.OnReply(command, do)) }
+	}
+	root := []string{"-u", "root", "-p", "pw"}
+	for name, c := range map[string]struct {
+		server func(*testing.T) string // nil: s
+		share  string
+		args   []string
+		step   string
+		cause  string
+		look   string
+		alert  string
+	}{
+		"nothing listens": {server: func(*testing.T) string { return "127.0.0.1:1" }, step: "connect", cause: "ECONNREFUSED (errno 111)",
+			look: "Nothing listens", alert: "72 The clp_sambamon has detected network error(connect error[111])."},
+		"unknown name": {server: func(*testing.T) string { return "nosuchname.invalid:445" }, args: []string{"-r", "20"}, step: "resolve",
+			look: "name", alert: "72 The clp_sambamon has detected network error(connect error["},
+		"hangs": {server: func(t *testing.T) string { return smbtest.Hostile(t, smbtest.Silent) }, args: []string{"-r", "1"}, step: "negotiate",
+			cause: "ETIMEDOUT (errno 110)", look: "it hangs", alert: "74 The clp_sambamon has detected network error(select error[110])."},
+		"cuts": {server: spoilt(smbtest.TreeConnect, smbtest.Midway(smbtest.Reset)), step: "tree connect", cause: "ECONNRESET (errno 104)",
+			look: "closed the connection", alert: "75 The clp_sambamon has detected network error(recv error[104])."},
+		"SMB1 only": {server: other("server min protocol = NT1", "server max protocol = NT1"), step: "negotiate", cause: "the server speaks SMB1 only",
+			look: "server max protocol", alert: "65 The clp_sambamon has detected an error in Samba [share] (negotiate error[50])."},
+		"hosts deny": {server: other("hosts deny = ALL"), step: "negotiate", cause: "negative session response (0x81, 129)",
+			look: "hosts deny", alert: "64 The clp_sambamon has detected an error in Samba [share] (connect error[129])."},
+		"malformed": {server: func(t *testing.T) string { return smbtest.Hostile(t, malformed) }, step: "negotiate", cause: "malformed answer",
+			look: "not a sound SMB server", alert: "65 The clp_sambamon has detected an error in Samba [share] (negotiate error[58])."},
+		"encryption required, guest": {server: other("server smb encrypt = required"), step: "session setup", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
+			look: "it requires encryption, which a guest cannot do. Give -u and -p", alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[5])."},
+		"encrypted share, guest": {share: "encrypted", step: "tree connect", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
+			look: "Give -u and -p", alert: "62 The clp_sambamon has detected an error in Samba [encrypted] (tree connect error[5])."},
+		"valid users": {share: "valid", args: root, step: "tree connect", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
+			look: "valid users", alert: "62 The clp_sambamon has detected an error in Samba [valid] (tree connect error[5])."},
+		"wrong password": {args: []string{"-u", "root", "-p", token}, step: "session setup", cause: "STATUS_LOGON_FAILURE (0xC000006D, Win32 1326)",
+			look:  "This was one refused logon of \"root\". A watch with these options would make 6 more",
+			alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[1326])."},
+		"locked out": {server: spoilt(smbtest.SessionSetup, smbtest.SetStatus(0xC0000234)), args: root, step: "session setup",
+			cause: "STATUS_ACCOUNT_LOCKED_OUT (0xC0000234, Win32 1909)", look: "lockout policy",
+			alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[1909])."},
+		"unknown share": {share: "nosuch", step: "tree connect", cause: "STATUS_BAD_NETWORK_NAME (0xC00000CC, Win32 67)",
+			look: "whether the disk below the share's path is mounted", alert: "62 The clp_sambamon has detected an error in Samba [nosuch] (tree connect error[67])."},
+		"pipe": {share: "IPC$", step: "share type", cause: "the share is a pipe, neither disk nor printer",
+			look: "share that holds files", alert: "63 The clp_sambamon has detected an error in Samba [IPC$] (share type error)."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, share := s.Addr(), "share"
+			if c.server != nil {
+				addr = c.server(t)
+			}
+			if c.share != "" {
+				share = c.share
+			}
+			l := newLab(t)
+			args := append([]string{"-s", share}, c.args...)
+			p := l.check(addr, args...)
+			p.exits(1)
+			t.Log("\n" + p.output())
+			flat := strings.Join(strings.Fields(p.output()), " ")
+			for _, want := range []string{"failed at " + c.step + ": " + c.cause, c.look, "The watch would then send: ERROR " + c.alert, "6 The clp_sambamon will terminate."} {
+				if !strings.Contains(flat, want) {
+					t.Errorf("%q is missing", want)
+				}
+			}
+			if marked := regexp.MustCompile(`(?m)^  ` + c.step + ` .*FAILED`); !marked.MatchString(p.output()) {
+				t.Errorf("the rung %q is not marked", c.step)
+			}
+			hidden(t, l, p)
+
+			// The other forms say the same.
+			j := l.check(addr, append(args, "--json")...)
+			j.exits(1)
+			var got checkObject
+			if err := json.Unmarshal([]byte(j.output()), &got); err != nil {
+				t.Fatalf("%v: %s", err, j.output())
+			}
+			if got.Healthy || got.Failed.Step != c.step || fmt.Sprintf("%d %s", got.Failed.Message, got.Failed.Text)[:len(c.alert)] != c.alert ||
+				!strings.HasPrefix(c.cause, got.Failed.Name) && c.cause != "" || got.Rungs[len(got.Rungs)-1].Name != c.step {
+				t.Errorf("%s", j.output())
+			}
+			n := l.check(addr, append(args, "--exit-style", "nagios")...)
+			n.exits(2)
+			if !strings.HasPrefix(n.output(), "FSMON CRITICAL - //"+addr+"/"+share+" failed at "+c.step+": "+c.cause) {
+				t.Error(n.output())
+			}
+			hidden(t, l, j, n)
+		})
+	}
+}
+
+// checkObject is what a program reads of --json.
+type checkObject struct {
+	Target, Address string
+	Healthy         bool
+	MS              float64
+	Rungs           []struct {
+		Name, Learnt string
+		MS           float64
+	}
+	Failed *struct {
+		Step, Name, Code, Detail, Text, Look string
+		Message                              int
+		Local                                bool
+	}
+	Warnings, Notes []string
+	Verdict         struct{ Refused, Stalled int } `json:"verdict_seconds"`
+}
+
+func TestCheckJSONOfHealthy(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	p := l.check(s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")
+	p.exits(0)
+	var got checkObject
+	d := json.NewDecoder(strings.NewReader(p.output()))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&got); err != nil || strings.Count(p.output(), "\n") != 1 {
+		t.Fatalf("%v: %s", err, p.output())
+	}
+	var rungs []string
+	for _, r := range got.Rungs {
+		rungs = append(rungs, r.Name)
+		if r.MS < 0 || r.MS > got.MS {
+			t.Errorf("%s took %v of %v ms", r.Name, r.MS, got.MS)
+		}
+	}
+	if want := []string{"connect", "negotiate", "session setup", "tree connect", "tree disconnect", "logoff"}; !slices.Equal(rungs, want) {
+		t.Errorf("%q", rungs)
+	}
+	if !got.Healthy || got.Failed != nil || got.Target != "//"+s.Addr()+"/share" || got.Address != s.Addr() ||
+		got.Verdict.Refused != 10 || got.Verdict.Stalled != 360 {
+		t.Errorf("%s", p.output())
+	}
+	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "guest") {
+		t.Errorf("%q", got.Warnings)
+	}
+	hidden(t, l, p)
+}
+
+// A summary with performance data as the Monitoring Plugins guidelines have it, and the plugin's exit codes.
+func TestCheckForNagios(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	data := regexp.MustCompile(`^[a-z_]+=\d+\.\d+s;;;0;\d*$`)
+	p := l.check(s.Addr(), "-s", "share", "--exit-style", "nagios")
+	p.exits(0)
+	text, numbers, found := strings.Cut(strings.TrimSuffix(p.output(), "\n"), " | ")
+	if !found || !strings.HasPrefix(text, "FSMON OK - //"+s.Addr()+"/share is healthy, ") || strings.ContainsAny(numbers, "|\n") {
+		t.Error(p.output())
+	}
+	for _, one := range strings.Fields(numbers) {
+		if !data.MatchString(one) {
+			t.Errorf("performance data %q", one)
+		}
+	}
+	if !strings.HasPrefix(numbers, "time=") || !strings.Contains(numbers, ";;;0;60 ") || !strings.Contains(numbers, " session_setup=") {
+		t.Error(numbers)
+	}
+	for _, args := range [][]string{{"-i", "0"}, {"--credentials", "/nosuch"}, {"-x"}} {
+		p := l.check(s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)
+		p.exits(3)
+		if !strings.HasPrefix(p.output(), "FSMON UNKNOWN - ") || !strings.Contains(p.output(), args[0]) || strings.Count(p.output(), "\n") != 1 {
+			t.Errorf("%q: %q", args, p.output())
+		}
+	}
+}
+
+func TestCheckForPacemaker(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"healthy":       {[]string{"-s", "share"}, 0, "//" + s.Addr() + "/share is healthy"},
+		"failed":        {[]string{"-s", "nosuch"}, 1, "//" + s.Addr() + "/nosuch failed at tree connect: STATUS_BAD_NETWORK_NAME (0xC00000CC, Win32 67)"},
+		"wrong line":    {[]string{"-s", "share", "-i", "x"}, 6, ""},
+		"not this node": {[]string{"-s", "share", "--credentials", "/nosuch"}, 2, ""},
+	} {
+		p := l.check(s.Addr(), append(c.args, "--exit-style", "ocf")...)
+		p.exits(c.code)
+		lines := 0
+		if c.says != "" {
+			lines = 1
+		}
+		if !strings.HasPrefix(p.output(), c.says) || strings.Count(p.output(), "\n") != lines {
+			t.Errorf("%s: %q", name, p.output())
+		}
+	}
+}
+
+// A signal ends a check at once, in the middle of a stalled probe.
+func TestCheckInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		signal syscall.Signal
+		style  []string
+		code   int
+	}{
+		"SIGINT":  {syscall.SIGINT, nil, 1},
+		"SIGTERM": {syscall.SIGTERM, []string{"--exit-style", "ocf"}, 1},
+		"nagios":  {syscall.SIGINT, []string{"--exit-style", "nagios"}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := smbtest.Samba(t, smbtest.Config{})
+			freeze(t, s)
+			tap := newTap(t, s.Addr())
+			l := newLab(t)
+			p := l.start(append(at(tap.addr, "-check", "-s", "share", "-r", "3600"), c.style...)...)
+			tap.probeAfter(p.began)
+			sent := time.Now()
+			p.signal(c.signal)
+			if took := p.exits(c.code).Sub(sent); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if !strings.HasPrefix(p.errors(), "clp_sambamon: error: interrupted after ") {
+				t.Errorf("%q", p.errors())
+			}
+			if nagios := c.code == 3; nagios != (p.output() == "FSMON UNKNOWN - interrupted\n") {
+				t.Errorf("%q", p.output())
+			}
+		})
+	}
+}
+
+// A want of this machine is not the server's failure: exit 4.
+func TestCheckWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	// How many descriptors the Go runtime itself needs depends on the machine. With fewer it crashes (exit 2); with just as many there
+	// is none for a socket.
+	var p *process
+	for n, code := 4, 2; code == 2 && n < 20; n++ {
+		script := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n)
+		p = launch(t, exec.Command("/bin/sh", append([]string{"-c", script, command}, at(s.Addr(), "-check", "-s", "share")...)...))
+		code, _ = p.exit()
+	}
+	p.exits(4)
+	flat := strings.Join(strings.Fields(p.output()), " ")
+	for _, want := range []string{"EMFILE (errno 24)", "ulimit -n", "exit code 4"} {
+		if !strings.Contains(flat, want) {
+			t.Errorf("%q is missing:\n%s%s", want, p.output(), p.errors())
+		}
+	}
+}
+
+// The command line of a running check shows no password, and neither does anything it prints.
+func TestCheckHidesPassword(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	silent := smbtest.Hostile(t, smbtest.Silent)
+	p := l.start(at(silent, "-check", "-s", "share", "-u", "root", "-p", token, "-r", "3600")...)
+	cmdline := fmt.Sprintf("/proc/%d/cmdline", p.pid)
+	eventually(t, "the wiping of the password", func() bool {
+		text := readAll(cmdline)
+		return strings.Contains(text, "\x00-u\x00root\x00") && !strings.Contains(text, token)
+	})
+	p.signal(unix.SIGTERM)
+	p.exits(1)
+	hidden(t, l, p)
+	if _, err := os.Stat(l.registry); err == nil {
+		t.Error("a check has made a registry")
+	}
+}

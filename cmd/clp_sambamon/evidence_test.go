@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+// A frozen server on this machine: its evidence is there when the watch has ended, and the verdict did not wait for it.
+func TestEvidence(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	dir := filepath.Join(t.TempDir(), "evidence")
+	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "-r", "1", "--evidence-dir", dir)
+	w.message(2)
+	l.healthy()
+	freeze(t, s)
+	terminate := w.message(6)
+	saved := w.message(116)
+	ended := w.exits(1)
+	w.want(1, 2, 101, 101, 74, 6, 116)
+	if took := ended.Sub(terminate.at); took > 2*time.Second+slack {
+		t.Errorf("it took %v from the verdict to the end", took)
+	} else {
+		t.Logf("%v from message 6 to the end; %s", took, saved.detail)
+	}
+
+	path, _ := strings.CutPrefix(strings.TrimSuffix(saved.text+saved.detail, "."), "Evidence was saved in ")
+	if filepath.Dir(path) != filepath.Join(dir, "w") {
+		t.Fatalf("%+v", saved)
+	}
+	files := filesBelow(t, path)
+	for name, part := range map[string]string{
+		"summary.txt": "identifier w",
+		"server.txt":  fmt.Sprintf("== process %d listens on port %d", s.PID, s.Port),
+		"sockets.txt": "LISTEN       " + s.Addr(),
+		"blocked.txt": "in uninterruptible sleep",
+		"mounts.txt":  "/proc/self/mountinfo",
+		"load.txt":    "MemTotal",
+		"probe.pcap":  "\x4d\x3c\xb2\xa1",
+	} {
+		if got := files[filepath.Join(path, name)]; !strings.Contains(got, part) {
+			t.Errorf("%s does not hold %q:\n%.2000s", name, part, got)
+		}
+	}
+	var reports []struct {
+		Result string
+		Error  string
+		Rungs  []struct{ Name string }
+	}
+	if err := json.Unmarshal([]byte(files[filepath.Join(path, "reports.json")]), &reports); err != nil {
+		t.Fatal(err)
+	}
+	last := reports[len(reports)-1]
+	if len(reports) < 3 || reports[0].Result != "healthy" || last.Result != "failed" || !strings.Contains(last.Error, "deadline") || len(last.Rungs) == 0 {
+		t.Errorf("%+v", reports)
+	}
+	for file := range files {
+		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%v, %v", info, err)
+		}
+	}
+	l.gone()
+}
+
+// Evidence that cannot be saved costs nothing but a message, at the start and at the verdict.
+func TestEvidenceRefused(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	dir := filepath.Join(t.TempDir(), "open")
+	mkdir(t, dir, 0o777)
+	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "--evidence-dir", dir)
+	if m := w.message(117); m.severity != "WARN" || !strings.Contains(m.text, dir+" can be written by others") {
+		t.Errorf("%+v", m)
+	}
+	w.message(2)
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.message(6)
+	w.message(117)
+	w.exits(1)
+	if left := names(filesBelow(t, dir)); len(left) > 0 {
+		t.Errorf("written all the same: %v", left)
+	}
+}
+
+// A watch that was told to stop leaves no evidence.
+func TestNoEvidenceOfAStop(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := newLab(t)
+	dir := filepath.Join(t.TempDir(), "evidence")
+	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "--evidence-dir", dir)
+	w.message(2)
+	l.silent("-stop")
+	w.exits(0)
+	w.want(1, 2, 3)
+	if left := names(filesBelow(t, dir)); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

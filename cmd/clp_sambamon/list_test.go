@@ -1,0 +1,351 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/smbprobe/smbtest"
+	"fsmon/watchreg"
+)
+
+// zoo starts a watch of every sort in the lab's registry: failing, healthy, killed, paused, and an entry that cannot be read.
+func zoo(t *testing.T, l *lab) map[string]*process {
+	t.Helper()
+	s := smbtest.Samba(t, smbtest.Config{})
+	watches := map[string]*process{}
+	for id, share := range map[string]string{"failing": "nosuch", "healthy": "share", "killed": "share", "paused": "share"} {
+		one := *l
+		one.id, one.log = id, filepath.Join(filepath.Dir(l.log), id)
+		watches[id] = one.watch(s.Addr(), "-s", share, "-i", "1", "-c", "5000", "-r", "60")
+		want := watchreg.Healthy
+		if id == "failing" {
+			want = watchreg.Failing
+		}
+		one.status("the first probe", state(want))
+		switch id {
+		case "killed":
+			watches[id].signal(syscall.SIGKILL)
+			watches[id].exits(-1)
+		case "paused":
+			one.silent("-pause", "3600")
+		}
+	}
+	damaged := filepath.Join(l.registry, "unreadable")
+	mkdir(t, damaged, 0o755)
+	writeFile(t, filepath.Join(damaged, "lock"), "", 0o600)
+	writeFile(t, filepath.Join(damaged, "status"), "nonsense", 0o644)
+	return watches
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	watches := zoo(t, l)
+	p := l.run("-list")
+	p.exits(0)
+	if p.errors() != "" || strings.Contains(p.output(), "\x1b") {
+		t.Errorf("%q\n%s", p.errors(), p.output())
+	}
+	row := regexp.MustCompile(`  +`)
+	var got []string
+	for line := range strings.Lines(p.output()) {
+		got = append(got, row.ReplaceAllString(strings.TrimSpace(line), "|"))
+	}
+	target := regexp.QuoteMeta("//127.0.0.1:") + `\d+/`
+	for i, want := range []string{
+		`IDENTIFIER\|KIND\|TARGET\|STATE\|LAST PROBE\|FAILED\|PID`,
+		`failing\|samba\|` + target + `nosuch\|failing since (.*)\d\d:\d\d\|\d+ s ago\|\d+/5001\|PID`,
+		`healthy\|samba\|` + target + `share\|healthy since (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
+		`killed\|samba\|` + target + `share\|not running\|\d+ s ago\|0/5001\|PID`,
+		`paused\|samba\|` + target + `share\|paused until (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
+		`unreadable\|-\|-\|unreadable\|-\|-\|-`,
+		`failing: tree connect: STATUS_BAD_NETWORK_NAME \(0xC00000CC\)`,
+		`killed: its process \d+ was killed or crashed; .*`,
+	} {
+		id, _, _ := strings.Cut(want, `\|`)
+		if w := watches[id]; w != nil {
+			want = strings.Replace(want, "PID", fmt.Sprint(w.pid), 1)
+		}
+		if i >= len(got) || !regexp.MustCompile("^"+want+"$").MatchString(got[i]) {
+			t.Fatalf("line %d is not %s:\n%s", i, want, p.output())
+		}
+	}
+	if !strings.Contains(p.output(), "\nunreadable: ") || !strings.Contains(p.output(), "damaged") {
+		t.Error(p.output())
+	}
+
+	// The same for programs.
+	j := l.run("--json", "-list")
+	j.exits(0)
+	var all []struct {
+		ID    string
+		Live  bool
+		PID   int
+		State watchreg.State
+		Error string
+	}
+	if err := json.Unmarshal([]byte(j.output()), &all); err != nil || len(all) != 5 {
+		t.Fatalf("%v: %s", err, j.output())
+	}
+	for i, id := range []string{"failing", "healthy", "killed", "paused", "unreadable"} {
+		e := all[i]
+		if e.ID != id || e.Live != (id != "killed" && id != "unreadable") || (e.Error != "") != (id == "unreadable") {
+			t.Errorf("%+v", e)
+		}
+		if w := watches[id]; w != nil && e.PID != w.pid {
+			t.Errorf("%+v, want the pid %d", e, w.pid)
+		}
+	}
+
+	// One of them, with the same words.
+	one := *l
+	one.id = "paused"
+	d := one.verb("-disp", "--pid")
+	d.exits(0)
+	if first, rest, _ := strings.Cut(d.output(), "\n"); first != fmt.Sprint(watches["paused"].pid) || !regexp.MustCompile(`(?m)^state +paused until `).MatchString(rest) {
+		t.Errorf("%s", d.output())
+	}
+	d = one.verb("-disp", "--json")
+	d.exits(0)
+	var object struct {
+		ID    string
+		Live  bool
+		PID   int
+		State watchreg.State
+	}
+	if err := json.Unmarshal([]byte(d.output()), &object); err != nil || object.ID != "paused" || !object.Live || object.PID != watches["paused"].pid || object.State != watchreg.Paused {
+		t.Errorf("%v: %s", err, d.output())
+	}
+	one.id = "killed"
+	one.verb("-disp", "--json").exits(1)
+}
+
+// A registry that is empty or was never made has no watches, and that is no error; one that cannot be trusted is.
+func TestListOfNothing(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for _, made := range []bool{false, true} {
+		if made {
+			mkdir(t, l.registry, 0o755)
+		}
+		p, j := l.run("-list"), l.run("-list", "--json")
+		p.exits(0)
+		j.exits(0)
+		if p.output() != "no watches\n" || j.output() != "[]\n" || p.errors()+j.errors() != "" {
+			t.Errorf("%q %q %q", p.output(), j.output(), p.errors()+j.errors())
+		}
+		if _, err := os.Stat(l.registry); (err == nil) != made {
+			t.Errorf("-list has made the registry, or not: %v", err)
+		}
+	}
+	if err := os.Chmod(l.registry, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	p := l.run("-list")
+	p.exits(1)
+	if p.output() != "" || !strings.Contains(p.errors(), "can be written by other users (mode 0777)") {
+		t.Errorf("%q %q", p.output(), p.errors())
+	}
+}
+
+// On a terminal the table is redrawn in place, in colour, and never wider than the terminal; Ctrl-C ends it with 0.
+func TestListOnTerminal(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	zoo(t, l)
+	for name, c := range map[string]struct {
+		env     []string
+		width   uint16
+		colours bool
+	}{
+		"wide":     {[]string{"TERM=xterm"}, 200, true},
+		"narrow":   {[]string{"TERM=xterm"}, 60, true},
+		"NO_COLOR": {[]string{"TERM=xterm", "NO_COLOR=1"}, 200, false},
+		"dumb":     {[]string{"TERM=dumb"}, 200, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			term := newTerminal(t, c.width, 24)
+			cmd := exec.Command(command, "-list", "--watch", "1")
+			cmd.Env = append([]string{"FSMON_REGISTRY=" + l.registry}, c.env...)
+			cmd.Stdin, cmd.Stdout = term.child, term.child
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			p := launch(t, cmd)
+			term.child.Close()
+			var frames []string
+			eventually(t, "three tables", func() bool {
+				frames = strings.Split(term.shown(), "\x1b[H")
+				return len(frames) > 4 // and all of the third
+			})
+			if colours := strings.Contains(frames[1], "\x1b[32m"); colours != c.colours {
+				t.Errorf("colours: %v", colours)
+			}
+			plain := regexp.MustCompile("\x1b\\[[0-9;]*[mKJ]")
+			for _, frame := range frames[1:4] {
+				if !strings.HasSuffix(frame, "\x1b[J") {
+					t.Errorf("what is below is not cleared: %q", frame)
+				}
+				lines := strings.Split(strings.TrimSuffix(plain.ReplaceAllString(frame, ""), "\r\n"), "\r\n")
+				if len(lines) > 23 || !strings.Contains(lines[0], "every 1 s") || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "healthy ") }) {
+					t.Errorf("%q", lines)
+				}
+				for _, line := range lines {
+					if n := len([]rune(line)); n > int(c.width) {
+						t.Errorf("%d characters: %q", n, line)
+					}
+				}
+			}
+			term.write("\x03")
+			p.exits(0)
+			if p.errors() != "" {
+				t.Error(p.errors())
+			}
+		})
+	}
+
+	// The terminal becomes smaller: it is redrawn at once.
+	term := newTerminal(t, 200, 50)
+	cmd := exec.Command(command, "-list", "--watch", "3600")
+	cmd.Env = []string{"FSMON_REGISTRY=" + l.registry, "TERM=xterm"}
+	cmd.Stdin, cmd.Stdout = term.child, term.child
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	p := launch(t, cmd)
+	eventually(t, "a table", func() bool { return strings.Contains(term.shown(), "\x1b[J") })
+	term.resize(50, 4)
+	eventually(t, "a smaller table", func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
+	p.signal(syscall.SIGINT)
+	p.exits(0)
+}
+
+// Without a terminal the tables follow each other, with a blank line between and without any control sequence.
+func TestListIntoPipe(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	zoo(t, l)
+	for _, args := range [][]string{{"-list", "--watch", "1"}, {"-list", "--watch", "1", "--json"}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(command, args...)
+		cmd.Env = []string{"FSMON_REGISTRY=" + l.registry, "TERM=xterm"}
+		cmd.Stdout = w
+		p := launch(t, cmd)
+		w.Close()
+		out := collectOutput(t, r)
+		separator := "\n\nIDENTIFIER "
+		if len(args) > 3 {
+			separator = "\n[{"
+		}
+		eventually(t, "three tables", func() bool { return strings.Count(out.shown(), separator) >= 2 })
+		p.signal(syscall.SIGINT)
+		p.exits(0)
+		if strings.Contains(out.shown(), "\x1b") || p.errors() != "" {
+			t.Errorf("%q %q", out.shown(), p.errors())
+		}
+	}
+}
+
+// output collects what a process writes into a pipe or terminal.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func collectOutput(t testing.TB, from *os.File) *output {
+	o := &output{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := make([]byte, 4096)
+		for {
+			n, err := from.Read(b)
+			o.mu.Lock()
+			o.all.Write(b[:n])
+			o.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		from.Close()
+		select {
+		case <-done:
+		case <-time.After(limit):
+			t.Error("still reading")
+		}
+	})
+	return o
+}
+
+func (o *output) shown() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
+}
+
+// terminal is a pseudo terminal.
+type terminal struct {
+	*output
+	t      testing.TB
+	master *os.File
+	child  *os.File // for the process; to be closed once that runs
+}
+
+func newTerminal(t testing.TB, width, height uint16) *terminal {
+	t.Helper()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	master := os.NewFile(uintptr(fd), "ptmx")
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Close() })
+	term := &terminal{output: collectOutput(t, master), t: t, master: master, child: child}
+	term.resize(width, height)
+	return term
+}
+
+func (term *terminal) resize(width, height uint16) {
+	term.t.Helper()
+	conn, err := term.master.SyscallConn()
+	if err == nil {
+		conn.Control(func(fd uintptr) {
+			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height})
+		})
+	}
+	if err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+func (term *terminal) write(keys string) {
+	term.t.Helper()
+	if _, err := term.master.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}

@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/watch"
+)
+
+// A probe that ignores its context keeps nobody: not past the deadline, and not past an interrupt.
+func TestCheckNeverHangs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		interrupt, want time.Duration
+		err             error
+	}{
+		"deadline":  {time.Hour, 5*time.Second + probeOverrun, context.DeadlineExceeded},
+		"interrupt": {time.Second, time.Second, context.Canceled},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer time.AfterFunc(c.interrupt, cancel).Stop()
+			release := make(chan struct{})
+			defer close(release)
+			began := time.Now()
+			_, err := once(ctx, 5*time.Second, func(context.Context) (watch.Report, error) {
+				<-release
+				return watch.Report{}, nil
+			})
+			if took := time.Since(began); !errors.Is(err, c.err) || took != c.want {
+				t.Errorf("%s: %v after %v, want %v after %v", name, err, took, c.err, c.want)
+			}
+			cancel()
+		})
+	}
+}
+
+func TestCheckOfPanickingProbe(t *testing.T) {
+	t.Parallel()
+	c := checked{}
+	_, c.err = once(t.Context(), time.Minute, func(context.Context) (watch.Report, error) { panic("out of range") })
+	s := sampleService()
+	c.judge(s)
+	if c.why.Name != "the probe panicked" || !strings.Contains(c.err.Error(), "out of range") || !strings.Contains(c.why.Look, "clp_test itself") {
+		t.Errorf("%v, %+v", c.err, c.why)
+	}
+}
+
+var errSample = errors.New("session setup: STATUS_X (0xC0000001)")
+
+func sampleService() Service {
+	return Service{
+		Command: "clp_test",
+		Catalogue: observe.Catalogue{
+			Terminate: observe.Entry{Number: 6, Severity: observe.Error, Text: "The end."},
+			Failure: func(target string, err error) observe.Failure {
+				return observe.Failure{Alerts: []observe.Alert{{Number: 62, Severity: observe.Error, Text: "[" + target + "] is broken."}}}
+			},
+		},
+		Explain: func(err error) Explanation {
+			if errors.Is(err, errSample) {
+				return Explanation{Step: "session setup", Name: "STATUS_X", Code: "0xC0000001, Win32 31", Look: "Look there.", LogonRefused: true}
+			}
+			return Explanation{}
+		},
+	}
+}
+
+// sample is a check that failed, or did not, of a server that says what it likes.
+func sampleCheck(err error) *checked {
+	c := &checked{
+		req:    Request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
+		target: Target{Name: "share", Where: "//h:445/share", Notes: []string{"a note"}, User: "me"},
+		report: watch.Report{Target: "192.0.2.1:445", Note: "version 3", Warnings: []string{"careful | \x1b[31mred\n"}, Rungs: []watch.Rung{
+			{Name: "connect", Took: 1500 * time.Microsecond, Learnt: "192.0.2.1:445"},
+			{Name: "session setup", Took: 2 * time.Millisecond, Learnt: "half of it"},
+		}},
+		took: 3600 * time.Microsecond,
+		err:  err,
+	}
+	c.judge(sampleService())
+	return c
+}
+
+func TestLadder(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		check *checked
+		want  string
+	}{
+		"failed": {sampleCheck(errSample), `//h:445/share
+  a note
+  version 3
+
+  connect             1.5 ms  192.0.2.1:445
+  session setup       2.0 ms  FAILED half of it
+  whole probe         3.6 ms
+
+failed at session setup: STATUS_X (0xC0000001, Win32 31)
+  Look there.
+warning: careful | ?[31mred?
+warning: This was one refused logon of "me". A watch with these options would make 6 more before its
+verdict and as many after each restart, which can lock the account out: set the password right
+first, and look at the lockout policy.
+
+Time to verdict with -i 30 -c 5 -r 10: 150 s for a server that refuses, 160 s for one that stalls,
+counted from the start of the first failed probe, which is at most 30 s after the fault.
+The watch would then send:
+  ERROR 62 [share] is broken.
+  ERROR 6 The end.
+`},
+		"healthy": {sampleCheck(nil), `//h:445/share
+  a note
+  version 3
+
+  connect             1.5 ms  192.0.2.1:445
+  session setup       2.0 ms  half of it
+  whole probe         3.6 ms
+
+healthy: the server answered every step
+warning: careful | ?[31mred?
+note: Should the password of "me" become wrong, each verdict costs 6 refused logons (-c and one
+more): mind the lockout policy, and give the watch an account of its own.
+
+Time to verdict with -i 30 -c 5 -r 10: 150 s for a server that refuses, 160 s for one that stalls,
+counted from the start of the first failed probe, which is at most 30 s after the fault.
+`},
+	} {
+		var out strings.Builder
+		c.check.ladder(&out, false)
+		if out.String() != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, out.String(), c.want)
+		}
+		var painted strings.Builder
+		c.check.ladder(&painted, true)
+		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted.String(), ""); plain != out.String() {
+			t.Errorf("%s: colours change the text:\n%s", name, plain)
+		}
+	}
+}
+
+// A step without a request of its own still has its rung, and an error nobody explains its text.
+func TestUnexplainedFailure(t *testing.T) {
+	t.Parallel()
+	c := sampleCheck(io.ErrClosedPipe)
+	if c.why.Step != "session setup" || c.why.Name != io.ErrClosedPipe.Error() {
+		t.Errorf("%+v", c.why)
+	}
+	c = sampleCheck(errSample)
+	c.why.Step = "share type"
+	if rungs, broken := c.rungs(); broken != 2 || len(rungs) != 3 || rungs[2].Name != "share type" || len(c.report.Rungs) != 2 {
+		t.Errorf("%+v, %d", rungs, broken)
+	}
+}
+
+// A slow server is healthy, with a warning.
+func TestSlowCheck(t *testing.T) {
+	t.Parallel()
+	c := sampleCheck(nil)
+	c.took = 9 * time.Second
+	if w := c.warnings(); len(w) != 2 || w[1] != "the probe took 9000.0 ms of the 10s that -r allows" {
+		t.Errorf("%q", w)
+	}
+	if len(c.report.Warnings) != 1 {
+		t.Error("the report was changed")
+	}
+}
+
+// The object of --json, exactly: programs read it.
+func TestCheckJSON(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		check *checked
+		want  string
+	}{
+		"failed": {sampleCheck(errSample), `{"target":"//h:445/share","address":"192.0.2.1:445","healthy":false,"ms":3.6,` +
+			`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
+			`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31","detail":"session setup: STATUS_X (0xC0000001)",` +
+			`"message":62,"text":"[share] is broken.","local":false,"look":"Look there."},` +
+			`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
+		"healthy": {sampleCheck(nil), `{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
+			`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
+			`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
+		"nothing learnt": {&checked{target: Target{Where: "x"}, req: Request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
+			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],"verdict_seconds":{"refused":1,"stalled":2}}`},
+	} {
+		hint, _ := json.Marshal(c.check.hint())
+		var out strings.Builder
+		c.check.json(&out)
+		if want := strings.Replace(c.want, "HINT", string(hint), 1) + "\n"; out.String() != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, out.String(), want)
+		}
+	}
+}
+
+func TestNagiosLine(t *testing.T) {
+	t.Parallel()
+	c := sampleCheck(errSample)
+	c.report.Rungs = append(c.report.Rungs, watch.Rung{Name: "connect"}, watch.Rung{Name: "time"})
+	var out strings.Builder
+	c.nagios(&out)
+	const want = "FSMON CRITICAL - //h:445/share failed at session setup: STATUS_X (0xC0000001, Win32 31); warning: careful / ?[31mred? | " +
+		"time=0.003600s;;;0;10 connect=0.001500s;;;0; session_setup=0.002000s;;;0; connect_2=0.000000s;;;0; time_2=0.000000s;;;0;\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+	for e, want := range map[ending]string{endHealthy: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN", endLocal: "UNKNOWN", endInterrupted: "UNKNOWN"} {
+		if got := nagiosLine(e, "x"); got != "FSMON "+want+" - x" {
+			t.Errorf("%d: %q", e, got)
+		}
+	}
+}
+
+// The times of SPEC 1.2, as the README has them.
+func TestVerdictTimes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ i, c, r, refused, stalled int }{
+		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160}, {10000, 10000, 10000, 1e8, 1e8 + 10000},
+	} {
+		refused, stalled := verdictTimes(Request{Interval: time.Duration(c.i) * time.Second, Retries: c.c, Timeout: time.Duration(c.r) * time.Second})
+		if refused != time.Duration(c.refused)*time.Second || stalled != time.Duration(c.stalled)*time.Second {
+			t.Errorf("-i %d -c %d -r %d: %v and %v", c.i, c.c, c.r, refused, stalled)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"fsmon/cmd/internal/watch"
+)
+
+// ladder prints a check for people: one rung a line, the verdict, and what to look at.
+func (c *checked) ladder(out io.Writer, paint palette) {
+	fmt.Fprintln(out, printable(c.target.Where))
+	for _, note := range c.target.Notes {
+		fmt.Fprintln(out, "  "+printable(note))
+	}
+	if c.report.Note != "" {
+		fmt.Fprintln(out, "  "+printable(c.report.Note))
+	}
+	fmt.Fprintln(out)
+	rungs, broken := c.rungs()
+	width := len("whole probe")
+	for _, r := range rungs {
+		width = max(width, len(r.Name))
+	}
+	row := func(name, took, learnt string) {
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-*s  %11s  %s", width, name, took, learnt), " "))
+	}
+	for i, r := range rungs {
+		took, learnt := milliseconds(r.Took), printable(r.Learnt)
+		if i == broken {
+			if r.Took == 0 {
+				took = "" // it needed no request of its own
+			}
+			learnt = strings.TrimSuffix(paint.bad("FAILED")+" "+learnt, " ")
+		}
+		row(r.Name, took, learnt)
+	}
+	row("whole probe", milliseconds(c.took), "")
+	fmt.Fprintln(out)
+
+	if c.err == nil {
+		fmt.Fprintln(out, paint.good("healthy")+": the server answered every step")
+	} else {
+		c.sayFailure(out, paint)
+	}
+	for _, w := range c.warnings() {
+		wrapped(out, lineWidth, paint.odd("warning")+": ", printable(w), "")
+	}
+	if hint := c.hint(); hint != "" {
+		label := "note: "
+		if c.why.LogonRefused {
+			label = paint.odd("warning") + ": "
+		}
+		wrapped(out, lineWidth, label, printable(hint), "")
+	}
+	c.sayVerdict(out)
+}
+
+func (c *checked) sayFailure(out io.Writer, paint palette) {
+	wrapped(out, lineWidth, paint.bad("failed")+" at ", printable(c.why.Step+": "+c.cause()), "")
+	detail := strings.TrimPrefix(c.err.Error(), c.why.Step+": ")
+	if detail != c.why.Name && !strings.HasPrefix(detail, c.why.Name+" (") {
+		wrapped(out, lineWidth, "  ", printable(detail), "  ")
+	}
+	if c.why.Look != "" {
+		wrapped(out, lineWidth, "  ", printable(c.why.Look), "  ")
+	}
+	if c.failure.Local {
+		wrapped(out, lineWidth, "  ", "A failover of the file server is no cure for this: a watch ends with exit code 4.", "  ")
+	}
+}
+
+// cause is the name and number of what broke.
+func (c *checked) cause() string {
+	if c.why.Code == "" {
+		return c.why.Name
+	}
+	return c.why.Name + " (" + c.why.Code + ")"
+}
+
+func (c *checked) sayVerdict(out io.Writer) {
+	refused, stalled := verdictTimes(c.req)
+	fmt.Fprintln(out)
+	wrapped(out, lineWidth, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: %s for a server that refuses, %s for one that stalls, counted from "+
+		"the start of the first failed probe, which is at most %s after the fault.", int(c.req.Interval.Seconds()), c.req.Retries,
+		int(c.req.Timeout.Seconds()), inSeconds(refused), inSeconds(stalled), inSeconds(c.req.Interval)), "")
+	if c.err == nil {
+		return
+	}
+	fmt.Fprintln(out, "The watch would then send:")
+	for _, a := range c.failure.Alerts {
+		fmt.Fprintf(out, "  %s %d %s\n", a.Severity, a.Number, printable(a.Text))
+	}
+}
+
+// rungs are the steps that were begun, and which of them broke; -1 is none.
+func (c *checked) rungs() (rungs []watch.Rung, broken int) {
+	rungs = c.report.Rungs
+	last := len(rungs) - 1
+	switch {
+	case c.err == nil:
+		return rungs, -1
+	case last >= 0 && rungs[last].Name == c.why.Step:
+		return rungs, last
+	}
+	return append(rungs[:last+1:last+1], watch.Rung{Name: c.why.Step}), last + 1
+}
+
+// checkJSON is what -check --json prints, one object in one line. Fields may be added.
+type checkJSON struct {
+	Target   string      `json:"target"`            // "//192.0.2.1:445/share"
+	Address  string      `json:"address,omitempty"` // what was spoken to, "192.0.2.1:445"; not there when no connection stood
+	Healthy  bool        `json:"healthy"`
+	MS       float64     `json:"ms"`               // milliseconds of the whole probe
+	Rungs    []rungJSON  `json:"rungs"`            // the steps that were begun, in wire order; the last one broke if one did
+	Failed   *failedJSON `json:"failed,omitempty"` // not there when healthy
+	Warnings []string    `json:"warnings"`
+	Notes    []string    `json:"notes"` // what the target was settled on, and what the account risks
+	Verdict  struct {
+		Refused int `json:"refused"` // seconds from the first failed probe to the verdict on a server that refuses
+		Stalled int `json:"stalled"` // and on one that does not answer
+	} `json:"verdict_seconds"`
+}
+
+type rungJSON struct {
+	Name   string  `json:"name"`
+	MS     float64 `json:"ms"`
+	Learnt string  `json:"learnt"`
+}
+
+type failedJSON struct {
+	Step    string `json:"step"`    // "session setup"
+	Name    string `json:"name"`    // "STATUS_LOGON_FAILURE"
+	Code    string `json:"code"`    // "0xC000006D, Win32 1326"; empty when the cause has no number
+	Detail  string `json:"detail"`  // the error in full
+	Message int    `json:"message"` // the number of the alert at the verdict
+	Text    string `json:"text"`    // its text
+	Local   bool   `json:"local"`   // a want of this machine, exit code 4
+	Look    string `json:"look"`    // what it means and what to look at
+}
+
+func (c *checked) json(out io.Writer) {
+	j := checkJSON{
+		Target: c.target.Where, Address: c.report.Target, Healthy: c.err == nil, MS: inMS(c.took), Rungs: []rungJSON{},
+		Warnings: append([]string{}, c.warnings()...), Notes: append([]string{}, c.target.Notes...),
+	}
+	rungs, _ := c.rungs()
+	for _, r := range rungs {
+		j.Rungs = append(j.Rungs, rungJSON{r.Name, inMS(r.Took), r.Learnt})
+	}
+	if c.report.Note != "" {
+		j.Notes = append(j.Notes, c.report.Note)
+	}
+	if hint := c.hint(); hint != "" {
+		j.Notes = append(j.Notes, hint)
+	}
+	if c.err != nil {
+		j.Failed = &failedJSON{Step: c.why.Step, Name: c.why.Name, Code: c.why.Code, Detail: c.err.Error(),
+			Message: c.failure.Alerts[0].Number, Text: c.failure.Alerts[0].Text, Local: c.failure.Local, Look: c.why.Look}
+	}
+	refused, stalled := verdictTimes(c.req)
+	j.Verdict.Refused, j.Verdict.Stalled = int(refused.Seconds()), int(stalled.Seconds())
+	printJSON(out, j)
+}
+
+// printJSON prints one value in one line. Nothing here is anything but strings, numbers and times, so it cannot fail to encode.
+func printJSON(out io.Writer, v any) {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	e.Encode(v)
+}
+
+// summary is a check in one line.
+func (c *checked) summary() string {
+	text := fmt.Sprintf("%s is healthy, %s", c.target.Where, milliseconds(c.took))
+	if c.err != nil {
+		text = fmt.Sprintf("%s failed at %s: %s", c.target.Where, c.why.Step, c.cause())
+	}
+	for _, w := range c.warnings() {
+		text += "; warning: " + w
+	}
+	return printable(text)
+}
+
+// nagios prints a check as the one line of a monitoring plugin (Monitoring Plugins Development Guidelines, "Plugin Output" and
+// "Performance data"): seconds, with 0 and the deadline as the bounds of the whole.
+func (c *checked) nagios(out io.Writer) {
+	data := []string{fmt.Sprintf("time=%.6fs;;;0;%d", c.took.Seconds(), int(c.req.Timeout.Seconds()))}
+	seen := map[string]int{"time": 1}
+	for _, r := range c.report.Rungs {
+		label := metricLabel(r.Name)
+		if seen[label]++; seen[label] > 1 {
+			label = fmt.Sprintf("%s_%d", label, seen[label])
+		}
+		data = append(data, fmt.Sprintf("%s=%.6fs;;;0;", label, r.Took.Seconds()))
+	}
+	fmt.Fprintln(out, nagiosLine(c.ending(), c.summary())+" | "+strings.Join(data, " "))
+}
+
+func nagiosLine(e ending, text string) string {
+	state := "UNKNOWN"
+	switch e {
+	case endHealthy:
+		state = "OK"
+	case endFailed:
+		state = "CRITICAL"
+	}
+	// What follows a bar is performance data.
+	return "FSMON " + state + " - " + strings.ReplaceAll(printable(text), "|", "/")
+}
+
+// metricLabel makes a rung's name a label that needs no quotes.
+func metricLabel(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return unicode.ToLower(r)
+		}
+		return '_'
+	}, name)
+}
+
+func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func milliseconds(d time.Duration) string {
+	if d >= 10*time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f ms", inMS(d))
+}
+
+// inSeconds is a number of whole seconds, for long ones in hours and minutes too.
+func inSeconds(d time.Duration) string {
+	if d < 10*time.Minute {
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	}
+	return fmt.Sprintf("%d s (%s)", int(d.Seconds()), ago(d))
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"fsmon/watchreg"
+)
+
+// The columns of the table of watches.
+const (
+	colID = iota
+	colKind
+	colTarget
+	colState
+	colLast
+	colFailures
+	colPID
+	columns
+)
+
+var headings = [columns]string{"IDENTIFIER", "KIND", "TARGET", "STATE", "LAST PROBE", "FAILED", "PID"}
+
+// leastName is what a narrow terminal leaves of a target or an identifier: a table fits into 80 characters with it.
+const leastName = 10
+
+// row is one watch in the table.
+type row struct {
+	cells [columns]string
+	paint func(palette, string) string // colours the state
+	why   string                       // a line below the table; empty for a watch that is well
+}
+
+// table draws the watches, one a line and no longer than width (0: as long as it takes), and below it what is wrong with some.
+func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []byte {
+	var out bytes.Buffer
+	if len(entries) == 0 {
+		out.WriteString("no watches\n")
+		return out.Bytes()
+	}
+	rows := []row{{cells: headings}}
+	for _, e := range entries {
+		rows = append(rows, toRow(e, now))
+	}
+	var widths [columns]int
+	for _, r := range rows {
+		for i, cell := range r.cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	fit(&widths, width)
+	for _, r := range rows {
+		var line strings.Builder
+		used := 0
+		for i, cell := range r.cells {
+			cell = shorten(cell, widths[i])
+			if width > 0 {
+				cell = shorten(cell, width-used)
+			}
+			if cell == "" {
+				break // the terminal ends here
+			}
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
+			used += widths[i] + 2
+			if i == colState && r.paint != nil {
+				cell = r.paint(paint, cell)
+			}
+			line.WriteString(cell + pad)
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	for _, r := range rows {
+		if r.why != "" {
+			wrapped(&out, cmp.Or(width, lineWidth), r.cells[colID]+": ", r.why, "  ")
+		}
+	}
+	return out.Bytes()
+}
+
+// fit makes room for the table in width: the target gives way first, then the identifier.
+func fit(widths *[columns]int, width int) {
+	if width == 0 {
+		return
+	}
+	total := 2 * (columns - 1)
+	for _, w := range widths {
+		total += w
+	}
+	for _, i := range []int{colTarget, colID} {
+		if over := total - width; over > 0 {
+			give := min(over, max(0, widths[i]-leastName))
+			widths[i] -= give
+			total -= give
+		}
+	}
+}
+
+// shorten cuts s to width characters.
+func shorten(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	if width < 1 {
+		return ""
+	}
+	return string([]rune(s)[:width-1]) + "…"
+}
+
+func toRow(e watchreg.Entry, now time.Time) row {
+	r := row{cells: [columns]string{e.ID, "-", "-", "", "-", "-", "-"}}
+	if e.Status != nil {
+		st := *e.Status
+		r.cells[colKind], r.cells[colTarget] = cmp.Or(printable(st.Kind), "-"), cmp.Or(printable(st.Target), "-")
+		r.cells[colPID] = strconv.Itoa(st.PID)
+		r.cells[colFailures] = fmt.Sprintf("%d/%d", st.Failures, st.Retries+1)
+		if !st.LastProbe.IsZero() {
+			r.cells[colLast] = ago(now.Sub(st.LastProbe)) + " ago"
+		}
+	}
+	r.cells[colState], r.paint = stateOf(e, now)
+	r.why = printable(trouble(e, now))
+	return r
+}
+
+// stateOf says in a few words how a watch is.
+func stateOf(e watchreg.Entry, now time.Time) (string, func(palette, string) string) {
+	switch {
+	case e.Err != nil && e.Live:
+		return "running, unreadable", palette.bad
+	case e.Err != nil:
+		return "unreadable", palette.bad
+	case !e.Live:
+		return "not running", palette.bad
+	case e.Status == nil:
+		return "starting", palette.odd
+	case overdue(*e.Status, now) > 0:
+		return "overdue", palette.bad
+	}
+	return doing(*e.Status, func(t time.Time) string { return clock(t, now) })
+}
+
+// doing is what a live watch says of itself.
+func doing(st watchreg.Status, moment func(time.Time) string) (string, func(palette, string) string) {
+	since := " since " + moment(st.Since)
+	switch {
+	case st.State == watchreg.Healthy:
+		return "healthy" + since, palette.good
+	case st.State == watchreg.Failing, st.State == watchreg.Failed:
+		return string(st.State) + since, palette.bad
+	case st.State == watchreg.Paused && !st.PausedUntil.IsZero():
+		return "paused until " + moment(st.PausedUntil), palette.odd
+	}
+	return printable(string(st.State)) + since, palette.odd
+}
+
+// trouble is the line below the table for a watch that is not well, or not told about enough by its row.
+func trouble(e watchreg.Entry, now time.Time) string {
+	switch {
+	case e.Err != nil:
+		return e.Err.Error()
+	case !e.Live && e.Status == nil:
+		return "was killed before it could say what it watched (-del removes what is left of it)"
+	case !e.Live:
+		return fmt.Sprintf("its process %d was killed or crashed; it was %s at %s (-del removes what is left, a new start takes it over)",
+			e.Status.PID, e.Status.State, moment(e.Status.Since))
+	case e.Status == nil:
+		return ""
+	}
+	if late := overdue(*e.Status, now); late > 0 {
+		return ago(late) + " without the end of a probe: the watch's process may be frozen, or this machine starved"
+	}
+	return cmp.Or(e.Status.LastError, strings.Join(e.Status.Warnings, "; "))
+}
+
+// clock is a time of day to the minute, with the date when it is not today's.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// redraw draws text over what stands on the terminal: from the top left corner, each line to its end, and clears what is below. What
+// does not fit into height lines is counted instead, since a terminal that scrolls cannot be drawn over.
+func redraw(out *bytes.Buffer, text []byte, width, height int) {
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if room := height - 1; height > 0 && len(lines) > room {
+		hidden := len(lines) - max(1, room) + 1
+		lines = append(lines[:len(lines)-hidden], fmt.Sprintf("… %d more lines: -list alone shows them", hidden))
+	}
+	out.WriteString("\x1b[H")
+	for _, line := range lines {
+		if width > 0 && visible(line) > width { // one word that is longer; such a line has no colours
+			line = shorten(line, width)
+		}
+		out.WriteString(line + "\x1b[K\n")
+	}
+	out.WriteString("\x1b[J")
+}

@@ -1,0 +1,73 @@
+// Command cluster shows what a watch is worth: two Pacemaker nodes in
+// namespaces of this machine, a file server that is frozen, killed and cut off,
+// and a client that gets its files back. Its tests assert the same.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [samba|nfs3|nfs4|keepalived]...")
+		os.Exit(2)
+	}
+	names := os.Args[3:]
+	if len(names) == 0 {
+		names = append(slices.Clone(everywhere), "keepalived")
+	}
+	for _, name := range names {
+		if !slices.Contains(everywhere, name) && name != "keepalived" {
+			fmt.Fprintf(os.Stderr, "cluster: error: %q is none of samba, nfs3, nfs4 and keepalived\n", name)
+			os.Exit(2)
+		}
+	}
+	began := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Printf("%7.1f s  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
+	}
+	for _, name := range names {
+		if err := show(name, os.Args[1], os.Args[2], say); err != nil {
+			fmt.Fprintf(os.Stderr, "cluster: error: %v\n", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// show plays every scenario of a protocol.
+func show(name, bin, templates string, say func(string, ...any)) error {
+	start := startChain
+	if name == "keepalived" {
+		start = startKeepalived
+	}
+	c, err := start(name, bin, templates, say)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupted)
+	go func() {
+		if _, ok := <-interrupted; ok {
+			c.close()
+			os.Exit(1)
+		}
+	}()
+	if name == "keepalived" {
+		return keepalivedMoves(c)
+	}
+	for _, s := range scenarios {
+		if slices.Contains(s.protocols, name) {
+			if err := s.play(c); err != nil {
+				return fmt.Errorf("%s: %s: %w", name, s.name, err)
+			}
+		}
+	}
+	return nil
+}

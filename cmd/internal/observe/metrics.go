@@ -1,0 +1,211 @@
+package observe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/cmd/internal/watch"
+	"fsmon/watchreg"
+)
+
+// Metrics keeps a file in the text format of Prometheus, for the textfile
+// collector of the node exporter (prometheus.io/docs/instrumenting/exposition_formats).
+// It is written by newest, by renaming a whole new file over the old one. After
+// a verdict the file stays, with fsmon_up 0; after a stop on request it is removed.
+type Metrics struct {
+	*newest[[]byte]
+	fixed watchreg.Status
+
+	up, paused bool
+	failures   int
+	took       time.Duration
+	success    time.Time // start of the last successful probe
+	rungs      map[string]time.Duration
+	totals     map[probed]int
+}
+
+// probed is one way for a probe to end.
+type probed struct{ result, rung string }
+
+// NewMetrics starts with what does not change about a watch. A target that
+// exists and is not a regular file is refused; a rename would replace a link,
+// not follow it. lost is called when writing begins to fail. Close ends it.
+func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return &Metrics{
+		newest: keepNewest(func(text []byte) error { return replaceFile(path, text) }, lost),
+		fixed:  fixed,
+		totals: map[probed]int{{"success", ""}: 0},
+	}
+}
+
+// On takes one event.
+func (m *Metrics) On(e watch.Event) {
+	switch e.Kind {
+	case watch.Healthy:
+		m.up, m.failures, m.success = true, 0, e.Began
+		m.count(e, probed{result: "success"})
+	case watch.Failed:
+		m.up, m.failures = false, e.Failures
+		m.count(e, probed{"failure", broken(e.Report)})
+	case watch.Forgiven:
+		m.count(e, probed{"failure", broken(e.Report)})
+	case watch.Void:
+		m.count(e, probed{"void", broken(e.Report)})
+	case watch.Paused:
+		m.paused = true
+	case watch.Continued:
+		m.paused, m.failures = false, 0
+	case watch.Judged:
+		m.up = false
+	case watch.Stopped:
+		m.put(nil)
+		return
+	}
+	m.put(m.text(e.At))
+}
+
+func (m *Metrics) count(e watch.Event, how probed) {
+	m.took = e.Took
+	m.totals[how]++
+	m.rungs = map[string]time.Duration{}
+	for _, r := range e.Report.Rungs {
+		m.rungs[r.Name] += r.Took // a ladder may climb two servers side by side
+	}
+}
+
+// broken is the rung that broke; empty when none was climbed.
+func broken(r watch.Report) string {
+	if len(r.Rungs) == 0 {
+		return ""
+	}
+	return r.Rungs[len(r.Rungs)-1].Name
+}
+
+// text is the whole file.
+func (m *Metrics) text(now time.Time) []byte {
+	t := metricsText{labels: labels("id", m.fixed.ID, "kind", m.fixed.Kind)}
+	t.gauge("fsmon_up", "1 when the last probe succeeded; 0 when it failed, before the first one, and after a verdict.", one(m.up))
+	t.gauge("fsmon_paused", "1 while the watch is paused.", one(m.paused))
+	t.gauge("fsmon_consecutive_failures", "Failed probes in a row; more than fsmon_retries is the verdict.", float64(m.failures))
+	if !m.success.IsZero() {
+		t.gauge("fsmon_last_success_timestamp_seconds", "When the last successful probe started.", unixSeconds(m.success))
+	}
+	t.gauge("fsmon_updated_timestamp_seconds", "When this file was last brought up to date.", unixSeconds(now))
+	if m.took > 0 {
+		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.", m.took.Seconds())
+	}
+	t.head("fsmon_rung_duration_seconds", "How long each step of the last finished probe took.", "gauge")
+	for _, rung := range slices.Sorted(maps.Keys(m.rungs)) {
+		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), m.rungs[rung].Seconds())
+	}
+	t.head("fsmon_probes_total", "Finished probes, by how they ended and the step that broke.", "counter")
+	for _, p := range slices.SortedFunc(maps.Keys(m.totals), func(a, b probed) int {
+		return strings.Compare(a.result+"\x00"+a.rung, b.result+"\x00"+b.rung)
+	}) {
+		t.sample("fsmon_probes_total", labels("result", p.result, "rung", p.rung), float64(m.totals[p]))
+	}
+	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).", float64(m.fixed.Interval))
+	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).", float64(m.fixed.Timeout))
+	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).", float64(m.fixed.Retries))
+	t.head("fsmon_info", "What is watched, and by what.", "gauge")
+	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target, "version", m.fixed.Version), 1)
+	return t.Bytes()
+}
+
+// metricsText writes the text format.
+type metricsText struct {
+	bytes.Buffer
+	labels string // of every sample
+}
+
+func (t *metricsText) head(name, help, kind string) {
+	fmt.Fprintf(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+func (t *metricsText) sample(name, more string, value float64) {
+	if more != "" {
+		more = "," + more
+	}
+	// Shortest without an exponent: exact, and what people can read.
+	fmt.Fprintf(t, "%s{%s%s} %s\n", name, t.labels, more, strconv.FormatFloat(value, 'f', -1, 64))
+}
+
+func (t *metricsText) gauge(name, help string, value float64) {
+	t.head(name, help, "gauge")
+	t.sample(name, "", value)
+}
+
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// labels writes names and values in turn.
+func labels(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `%s="%s"`, pairs[i], labelEscapes.Replace(strings.ToValidUTF8(pairs[i+1], "\uFFFD")))
+	}
+	return b.String()
+}
+
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// replaceFile replaces the file at path as a whole, with mode 0644; nil removes
+// it. The new one is made as "path.tmp-fsmon", which a collector of *.prom files
+// does not read; what a killed watch left there is removed.
+func replaceFile(path string, text []byte) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)", path, fs.ErrInvalid)
+	}
+	temp := path + ".tmp-fsmon"
+	// Removing a link removes the link. A directory is not removed, and is the error of the next call.
+	_ = unix.Unlink(temp)
+	if text == nil {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	err = f.Chmod(0o644) // whatever the umask: a collector is another user
+	if err == nil {
+		_, err = f.Write(text)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		_ = unix.Unlink(temp) // if this fails too, the next write removes it
+	}
+	return err
+}

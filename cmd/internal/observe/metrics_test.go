@@ -1,0 +1,207 @@
+package observe
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fsmon/cmd/internal/watch"
+	"fsmon/watchreg"
+)
+
+var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
+
+const testMoment = 1_795_290_060 // 2026-11-21 20:41:00 UTC
+
+// testMetrics is a life whose metrics are at once in the file, and the way to that file.
+func testMetrics(t *testing.T) (on func(watch.Event), path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "fsmon.prom")
+	m := NewMetrics(watchreg.Status{
+		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/a\"b\\c\nd\xff",
+		Interval: 30, Timeout: 60, Retries: 5,
+	}, path, func(err error) { t.Errorf("lost: %v", err) })
+	began := time.Unix(testMoment, 0)
+	written := make(chan error)
+	write := m.write
+	m.write = func(text []byte) error { err := write(text); written <- err; return err }
+	t.Cleanup(func() { m.Close(10 * time.Second) })
+	return func(e watch.Event) {
+		t.Helper()
+		began = began.Add(time.Second)
+		e.At, e.Began = began, began.Add(-e.Took)
+		m.On(e)
+		if err := <-written; err != nil {
+			t.Error(err)
+		}
+	}, path
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// rungs is a ladder of the given names, each 1 ms longer than the one before.
+func rungs(names ...string) watch.Report {
+	var r watch.Report
+	for i, n := range names {
+		r.Rungs = append(r.Rungs, watch.Rung{Name: n, Took: time.Duration(i+1) * time.Millisecond})
+	}
+	return r
+}
+
+// The whole file, after a life with everything in it.
+func TestMetricsText(t *testing.T) {
+	on, path := testMetrics(t)
+	on(watch.Event{Kind: watch.Started})
+	if text := readFile(t, path); !strings.Contains(text, `fsmon_up{id="w",kind="samba"} 0`) || strings.Contains(text, "last_success") {
+		t.Errorf("at the start:\n%s", text)
+	}
+	on(watch.Event{Kind: watch.Forgiven, Took: time.Millisecond, Report: rungs("connect"), Err: errBroken})
+	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond, Report: rungs("connect", "negotiate", "negotiate")})
+	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond, Report: rungs("connect", "negotiate")})
+	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"), Err: errBroken})
+	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate", "negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
+
+	got := readFile(t, path)
+	const golden = "testdata/metrics.golden"
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(readFile(t, golden), got); d != "" {
+		t.Errorf("-golden +metrics:\n%s", d)
+	}
+	promtool(t, got, "check", "metrics")
+
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o644 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+// What becomes of the file at the end of a pause, at a verdict and at a stop.
+func TestMetricsFileAtTheEnd(t *testing.T) {
+	has := func(t *testing.T, path string, lines ...string) {
+		t.Helper()
+		text := readFile(t, path)
+		for _, l := range lines {
+			if !strings.Contains(text, "\n"+l+"\n") {
+				t.Errorf("without %q:\n%s", l, text)
+			}
+		}
+	}
+	t.Run("verdict", func(t *testing.T) {
+		on, path := testMetrics(t)
+		on(watch.Event{Kind: watch.Healthy, Took: time.Millisecond})
+		on(watch.Event{Kind: watch.Paused})
+		has(t, path, `fsmon_paused{id="w",kind="samba"} 1`)
+		on(watch.Event{Kind: watch.Continued})
+		has(t, path, `fsmon_paused{id="w",kind="samba"} 0`)
+		on(watch.Event{Kind: watch.Failed, Failures: 6, Err: errBroken})
+		on(watch.Event{Kind: watch.Judged, Failures: 6, Err: errBroken})
+		has(t, path, `fsmon_up{id="w",kind="samba"} 0`, `fsmon_consecutive_failures{id="w",kind="samba"} 6`, `fsmon_retries{id="w",kind="samba"} 5`)
+	})
+	t.Run("stop", func(t *testing.T) {
+		on, path := testMetrics(t)
+		on(watch.Event{Kind: watch.Healthy})
+		on(watch.Event{Kind: watch.Stopped})
+		left, err := os.ReadDir(filepath.Dir(path))
+		if err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+	})
+}
+
+// What somebody put where the file or its temporary goes is neither followed nor written.
+func TestMetricsFilePlanted(t *testing.T) {
+	dir := t.TempDir()
+	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "fsmon.prom")
+	const secret = "precious"
+	if err := os.WriteFile(victim, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := func(at string) {
+		t.Helper()
+		if err := os.Symlink(victim, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unharmed := func() {
+		t.Helper()
+		if got := readFile(t, victim); got != secret {
+			t.Errorf("the link was followed: %q", got)
+		}
+	}
+
+	link(path + ".tmp-fsmon")
+	if err := replaceFile(path, []byte("x 1\n")); err != nil || readFile(t, path) != "x 1\n" {
+		t.Errorf("a link in the temporary's place: %v", err)
+	}
+	unharmed()
+
+	for _, text := range [][]byte{[]byte("x 1\n"), nil} {
+		os.Remove(path)
+		link(path)
+		if err := replaceFile(path, text); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("a link in the file's place: %v", err)
+		}
+		unharmed()
+		os.Remove(path)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(path, []byte("x 1\n")); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("a FIFO in the file's place: %v", err)
+	}
+	os.Remove(path)
+
+	if err := os.Mkdir(path+".tmp-fsmon", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(path, []byte("x 1\n")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a directory in the temporary's place: %v", err)
+	}
+}
+
+// A full or missing directory costs the metrics, and leaves no half of a file.
+func TestMetricsFileCannotBeWritten(t *testing.T) {
+	if err := replaceFile(filepath.Join(t.TempDir(), "missing", "fsmon.prom"), []byte("x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing directory: %v", err)
+	}
+	dir := smallDisk(t)
+	path := filepath.Join(dir, "fsmon.prom")
+	if err := replaceFile(path, []byte("old 1\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(path, make([]byte, 1<<20)); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a full disk: %v", err)
+	}
+	if got := readFile(t, path); got != "old 1\n" {
+		t.Errorf("the old file is now %q", got)
+	}
+	if _, err := os.Lstat(path + ".tmp-fsmon"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the temporary is left: %v", err)
+	}
+}

@@ -1,0 +1,136 @@
+package observe
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const templates = "../../../templates"
+
+// promtool fails the test unless promtool (Debian package prometheus) accepts the input.
+func promtool(t *testing.T, stdin string, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("promtool is not installed (package prometheus)")
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil || args[1] == "metrics" && len(out) > 0 {
+		t.Errorf("promtool %v: %v\n%s", args, err, out)
+	}
+}
+
+func TestAlertRules(t *testing.T) {
+	promtool(t, "", "check", "rules", filepath.Join(templates, "prometheus/fsmon.rules.yml"))
+	promtool(t, "", "test", "rules", "testdata/rules.test.yml")
+}
+
+// Everything the dashboard and the rules ask for is something we write.
+func TestTemplatesKnowOurMetrics(t *testing.T) {
+	ours := metricNames(readFile(t, "testdata/metrics.golden"), `(?m)^(fsmon_\w+)\{`)
+	rules := metricNames(readFile(t, filepath.Join(templates, "prometheus/fsmon.rules.yml")), `\b(fsmon_\w+)\b`)
+	if len(rules) < 5 {
+		t.Errorf("the rules use only %v", rules)
+	}
+
+	var board struct {
+		Title      string
+		UID        string
+		Templating struct {
+			List []struct{ Name, Query any }
+		}
+		Panels []struct {
+			ID      int
+			Title   string
+			Type    string
+			GridPos struct{ H, W, X, Y int }
+			Targets []struct{ Expr string }
+		}
+	}
+	text := readFile(t, filepath.Join(templates, "grafana/fsmon.json"))
+	if err := json.Unmarshal([]byte(text), &board); err != nil {
+		t.Fatal(err)
+	}
+	if board.Title == "" || board.UID == "" || len(board.Panels) < 5 {
+		t.Errorf("%+v", board)
+	}
+	ids := map[int]bool{}
+	used := metricNames(text, `\b(fsmon_\w+)\b`)
+	for _, p := range board.Panels {
+		if ids[p.ID] || p.Title == "" || p.Type == "" || p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 || len(p.Targets) == 0 {
+			t.Errorf("panel %+v", p)
+		}
+		ids[p.ID] = true
+		for _, target := range p.Targets {
+			if !strings.Contains(target.Expr, "fsmon_") {
+				t.Errorf("panel %q asks for %q", p.Title, target.Expr)
+			}
+		}
+	}
+	for _, name := range slices.Concat(rules, used) {
+		if !slices.Contains(ours, name) {
+			t.Errorf("nobody writes %s", name)
+		}
+	}
+	for _, name := range ours {
+		if !slices.Contains(slices.Concat(rules, used), name) && name != "fsmon_last_success_timestamp_seconds" {
+			t.Logf("nobody reads %s", name)
+		}
+	}
+}
+
+func metricNames(text, pattern string) []string {
+	var names []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// smallDisk is a file system of 64 kB, gone when the test ends. Only root can have one.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("a small file system needs root")
+		}
+		t.Skip("a small file system needs root")
+	}
+	// Mounted nowhere, so that it ends with its descriptor however the test ends (fsmount(2)).
+	fsys, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err == nil {
+		defer unix.Close(fsys)
+		err = unix.FsconfigSetString(fsys, "size", "64k")
+	}
+	if err == nil {
+		err = unix.FsconfigCreate(fsys)
+	}
+	fd := -1
+	if err == nil {
+		fd, err = unix.Fsmount(fsys, unix.FSMOUNT_CLOEXEC, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	dir := fmt.Sprintf("/proc/self/fd/%d/disk", fd)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

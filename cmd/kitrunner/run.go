@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"fsmon/kitrunner"
+)
+
+// engine is an engine that can plan; run gives it what it needs to run.
+func (o *options) engine() *kitrunner.Engine {
+	e := &kitrunner.Engine{
+		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Commands: map[string]string{},
+	}
+	for name, command := range o.commands {
+		e.Commands[name] = *command
+	}
+	return e
+}
+
+// dirs are the directories of the commands. One that is needed and not set is
+// an error.
+func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
+	lkbin := o.lkbin
+	if lkbin == "" && o.lkroot != "" {
+		lkbin = filepath.Join(o.lkroot, "Bin")
+	}
+	dirs := kitrunner.Dirs{}
+	for _, d := range []struct {
+		place         kitrunner.Place
+		option, value string
+	}{
+		{kitrunner.System32, "--system32", o.system32},
+		{kitrunner.LKBin, "--lkbin", lkbin},
+		{kitrunner.LKRoot, "--lkroot", o.lkroot},
+		{kitrunner.ExtMirrBase, "--extmirrbase", o.extmirrbase},
+	} {
+		if d.value == "" {
+			for _, c := range uses {
+				if c.Place == d.place && !o.canDoWithout(c) {
+					return nil, fmt.Errorf("%s: is missing (the directory of %s; --plan runs nothing)", d.option, c.Name)
+				}
+			}
+			continue
+		}
+		abs, err := filepath.Abs(d.value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.option, err)
+		}
+		dirs[d.place] = abs
+	}
+	return dirs, nil
+}
+
+// canDoWithout tells whether a command need not be installed.
+func (o *options) canDoWithout(c kitrunner.Command) bool {
+	return kitrunner.IsNative(c) && (o.native || runtime.GOOS == "windows")
+}
+
+// runner is a Runner for the commands.
+func (o *options) runner(dirs kitrunner.Dirs) kitrunner.Runner {
+	native := kitrunner.NewNative(o.trapDestination, o.trapCommunity)
+	return kitrunner.WithNative(kitrunner.NewRunner(dirs), native, o.native)
+}
+
+// eventLog opens where the events go: the event log of Windows, and the file
+// of --events; on other systems without a file stderr. What cannot be opened
+// is said and left out: the action matters more than its record.
+func (o *options) eventLog() (log kitrunner.EventLog, done func()) {
+	var logs []kitrunner.EventLog
+	var closers []io.Closer
+	if runtime.GOOS == "windows" {
+		system, warning, err := kitrunner.OpenEventLog()
+		if warning != nil {
+			complain("event log: %v", warning)
+		}
+		if err != nil {
+			complain("event log: %v", err)
+		} else {
+			logs, closers = append(logs, system), append(closers, system)
+		}
+	}
+	if o.events != "" {
+		f, err := os.OpenFile(o.events, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			complain("--events: %v", err)
+		} else {
+			logs, closers = append(logs, kitrunner.NewJSONLog(f)), append(closers, f)
+		}
+	}
+	if len(logs) == 0 {
+		logs = append(logs, kitrunner.NewJSONLog(os.Stderr))
+	}
+	return kitrunner.Logs(logs...), func() {
+		for _, c := range closers {
+			c.Close()
+		}
+	}
+}
+
+// run performs an action once and returns its exit code.
+func (o *options) run(kit *kitrunner.Kit, action *kitrunner.Action) int {
+	dirs, err := o.dirs(o.engine().Uses(kit, action, o.resource))
+	if err != nil {
+		return usageError("%v", err)
+	}
+	// A command that changes something is let end, see Engine.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log, done := o.eventLog()
+	defer done()
+	report := o.perform(ctx, dirs, log, kit, action)
+	if report == nil {
+		return kitrunner.Undetermined
+	}
+	if o.json {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(report); err != nil {
+			complain("%v", err)
+		}
+	}
+	return report.Code
+}
+
+// perform performs an action under the resource's lock. The report is nil when
+// the lock could not be had, which is said on stderr.
+func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunner.EventLog, kit *kitrunner.Kit, action *kitrunner.Action) *kitrunner.Report {
+	wait, cancel := context.WithTimeout(ctx, o.wait)
+	release, err := kitrunner.Lock(wait, o.stateDir, kit.Name+" "+o.resource.Tag)
+	cancel()
+	if err != nil {
+		complain("%s %s: %v (%s was not begun)", kit.Name, o.resource.Tag, err, action.Name)
+		return nil
+	}
+	defer release()
+	out := io.Writer(os.Stdout)
+	if o.json {
+		out = os.Stderr
+	}
+	e := o.engine()
+	e.Runner, e.Log = o.runner(dirs), log
+	e.Show = func(n kitrunner.Notice) { show(out, n) }
+	report := e.Run(ctx, kit, action, o.resource)
+	fmt.Fprintf(out, "%s %s %s: %s (exit code %d, %.1f s)\n",
+		kit.Name, action.Name, o.resource.Tag, report.Outcome, report.Code, report.Seconds)
+	for _, e := range report.LogErrors {
+		complain("event log: %s", e)
+	}
+	return &report
+}
+
+// show shows people what happens.
+func show(w io.Writer, n kitrunner.Notice) {
+	switch n.Kind {
+	case kitrunner.StepBegins:
+		fmt.Fprintf(w, "%s %s\n", n.Step, n.Text)
+	case kitrunner.CommandBegins:
+		fmt.Fprintf(w, "    > %s\n", n.Text)
+	case kitrunner.EventLogged:
+		fmt.Fprintf(w, "    event %s\n", n.Text)
+	default:
+		fmt.Fprintf(w, "    %s\n", n.Text)
+	}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"fsmon/kitrunner"
+)
+
+const watchUsage = `Check a resource again and again, and recover it when a check fails.
+
+  kitrunner watch KIT --tag TAG [options]    KIT: lanman, ip, volume
+
+      --quick-interval SECONDS   from one quickCheck to the next, 1 to 86400 (180)
+      --deep-interval SECONDS    from one deepCheck to the next, 1 to 86400 (300)
+      and the options of the kit's actions, see kitrunner --help; --json prints a report a line
+
+One action runs at a time. A failed check (1) is answered with recover; the volume kit has none. What could not be determined
+(3) is tried again. SIGTERM, SIGINT and the closing of the console end the watch: a check is cancelled, a recover is let
+finish; a second signal ends the program at once.
+
+Exit codes: 0 ended on request; 1 recover failed, or a check of a kit without one; 3 three times in a row an action could not
+determine anything; 64 wrong usage.
+`
+
+// watch runs `kitrunner watch KIT` with the arguments after the word watch and
+// returns the exit code.
+func watch(args []string) int {
+	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
+		fmt.Print(watchUsage)
+		return kitrunner.Success
+	}
+	if len(args) == 0 {
+		return usageError("watch: no kit (lanman, ip or volume)")
+	}
+	kit := kitrunner.FindKit(args[0])
+	if kit == nil {
+		return usageError("watch: %q is not a kit (lanman, ip or volume)", args[0])
+	}
+	o, quick, deep, err := parseWatch(args[1:])
+	if errors.Is(err, errHelp) {
+		fmt.Print(watchUsage)
+		return kitrunner.Success
+	}
+	var uses []kitrunner.Command
+	for _, name := range watched {
+		if action := kit.Action(name); action != nil && err == nil {
+			err = o.check(kit, action)
+			uses = append(uses, o.engine().Uses(kit, action, o.resource)...)
+		}
+	}
+	if err != nil {
+		return usageError("watch: %v", err)
+	}
+	if o.plan {
+		return o.planWatch(kit)
+	}
+	dirs, err := o.dirs(uses)
+	if err != nil {
+		return usageError("watch: %v", err)
+	}
+	log, done := o.eventLog()
+	defer done()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second signal ends the program
+	w := kitrunner.Watch{
+		Quick: quick, Deep: deep, Recovers: kit.Action("recover") != nil,
+		Act: func(ctx context.Context, name string) int {
+			report := o.perform(ctx, dirs, log, kit, kit.Action(name))
+			if report == nil {
+				return kitrunner.Undetermined
+			}
+			if o.json {
+				enc := json.NewEncoder(os.Stdout)
+				enc.SetEscapeHTML(false)
+				if err := enc.Encode(report); err != nil {
+					complain("%v", err)
+				}
+			}
+			return report.Code
+		},
+		Note: func(action string, code int, text string) {
+			if code != kitrunner.Success {
+				fmt.Fprintf(os.Stderr, "%s kitrunner: watch: %s %s %s %s\n", time.Now().Format(time.RFC3339), kit.Name, o.resource.Tag, action, text)
+			}
+		},
+	}
+	return w.Run(ctx)
+}
+
+// watched are the actions of a watch.
+var watched = []string{"quickCheck", "deepCheck", "recover"}
+
+// parseWatch reads the options of a kit and the intervals.
+func parseWatch(args []string) (o *options, quick, deep time.Duration, err error) {
+	o, quick, deep = &options{}, kitrunner.DefaultQuickInterval, kitrunner.DefaultDeepInterval
+	fs := pflag.NewFlagSet("kitrunner watch", pflag.ContinueOnError)
+	fs.Usage = func() {}
+	o.declare(fs)
+	fs.Var((*seconds)(&quick), "quick-interval", "")
+	fs.Var((*seconds)(&deep), "deep-interval", "")
+	if err := fs.Parse(args); err != nil {
+		return nil, 0, 0, err
+	}
+	if fs.NArg() > 0 {
+		return nil, 0, 0, fmt.Errorf("%q belongs to no option (options have two dashes)", fs.Arg(0))
+	}
+	if o.file != "" {
+		if err := readResource(fs, o.file); err != nil {
+			return nil, 0, 0, fmt.Errorf("--resource: %w", err)
+		}
+	}
+	return o, quick, deep, nil
+}
+
+// planWatch prints what the actions of a watch would do.
+func (o *options) planWatch(kit *kitrunner.Kit) int {
+	for _, name := range watched {
+		action := kit.Action(name)
+		if action == nil {
+			fmt.Printf("%s: the kit has none\n", name)
+			continue
+		}
+		fmt.Printf("%s:\n", name)
+		if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
+			complain("%v", err)
+			return kitrunner.Failure
+		}
+	}
+	return kitrunner.Success
+}

@@ -1,0 +1,380 @@
+package kitrunner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Exit codes of an action. 1 and 2 are the documents' return values.
+const (
+	Success      = 0
+	Failure      = 1
+	TimeIsUp     = 2 // LAN restore, step (7)
+	Undetermined = 3
+)
+
+// Resource is what is known of a protected resource. A kit needs some of it
+// only; Needs of its actions tells what.
+type Resource struct {
+	Tag  string
+	ID   string // lanman: the alias; ip: the address
+	Node string // this system's name
+	Peer string // the standby system's name
+
+	NIC, GUID, Mask string // ip: the primary adapter's name and GUID, the netmask
+	// The adapter for local recovery; without one it is the primary again.
+	BackupNIC, BackupGUID string
+	LocalRecovery         bool
+
+	Volume string // volume: the drive letter, without a colon
+}
+
+// Engine runs the actions of kits.
+type Engine struct {
+	Runner    Runner
+	Log       EventLog
+	Deadlines Deadlines
+	// Commands are the commands that the user set instead of Templates, by name.
+	Commands map[string]string
+	// PlainVolume has EMCMD's volume argument without its colon.
+	PlainVolume bool
+	// StateDir is where the ip kit stores which adapter holds the address; ""
+	// stores nothing, so that it is the primary one.
+	StateDir string
+	// Show, when set, is told what happens as it happens.
+	Show func(Notice)
+}
+
+// Notice is something to show to people while an action runs.
+type Notice struct {
+	Kind NoticeKind
+	Step string // "(3)"
+	Text string
+}
+
+// NoticeKind is what a Notice is about.
+type NoticeKind int
+
+// The kinds of notices, in the order in which a step has them.
+const (
+	StepBegins     NoticeKind = iota // Text is what the step does
+	CommandBegins                    // Text is the command
+	CommandEnds                      // Text is its exit code or error, and its time
+	EventLogged                      // Text is its number, severity and text
+	Waiting                          // Text is how long of how long
+	OutcomeIsKnown                   // Text is what was found out
+)
+
+// Report is what became of an action.
+type Report struct {
+	Kit     string       `json:"kit"`
+	Action  string       `json:"action"`
+	Tag     string       `json:"tag"`
+	Code    int          `json:"code"`    // 0, 1, 2 or 3
+	Outcome string       `json:"outcome"` // "success", "failure" or "could not determine"
+	Began   time.Time    `json:"began"`
+	Seconds float64      `json:"seconds"`
+	Steps   []StepReport `json:"steps"`
+	// LogErrors are what the event log said of events it did not take.
+	LogErrors []string `json:"log_errors,omitempty"`
+}
+
+// StepReport is what became of a step.
+type StepReport struct {
+	Action   string          `json:"action"` // recover performs other actions too
+	Step     string          `json:"step"`
+	Text     string          `json:"text"`
+	Outcomes []string        `json:"outcomes,omitempty"` // what was found out, in order
+	Seconds  float64         `json:"seconds"`
+	Commands []CommandReport `json:"commands,omitempty"`
+	Events   []Event         `json:"events,omitempty"`
+}
+
+// CommandReport is what became of a command.
+type CommandReport struct {
+	Command string  `json:"command"`
+	Code    int     `json:"code"`
+	Seconds float64 `json:"seconds"`
+	Error   string  `json:"error,omitempty"` // it could not be run or did not end
+}
+
+// Run performs an action of a kit. Whatever happens the report says what was
+// done; its Code is the exit code. When ctx is done, the command under way is
+// ended if it only asks, and nothing more is begun: the action then could not
+// be determined.
+func (e *Engine) Run(ctx context.Context, kit *Kit, action *Action, res Resource) Report {
+	r := &run{
+		Engine: e, ctx: ctx, kit: kit, action: action, res: res, began: time.Now(),
+		vars: variables(res, e.PlainVolume),
+	}
+	r.report = Report{Kit: kit.Name, Action: action.Name, Tag: res.Tag, Began: r.began}
+	if err := r.loadNIC(); err != nil {
+		r.begin(action, Step{No: "(0)", Text: "Which network adapter holds the address?"})
+		r.undetermined("the stored network adapter", err.Error())
+		r.finish()
+	} else {
+		r.steps(action)
+	}
+	r.report.Code = r.code
+	r.report.Seconds = time.Since(r.began).Seconds()
+	r.report.Outcome = outcomeOf(r.code)
+	return r.report
+}
+
+func outcomeOf(code int) string {
+	switch code {
+	case Success:
+		return "success"
+	case Undetermined:
+		return "could not determine"
+	}
+	return "failure"
+}
+
+// run is an action under way.
+type run struct {
+	*Engine
+	ctx    context.Context
+	kit    *Kit
+	action *Action // the one under way; recover performs others
+	res    Resource
+	vars   map[string]string
+	code   int
+	began  time.Time
+
+	report Report
+	step   int // index of the step under way in report.Steps
+	start  time.Time
+
+	asked     string // the command asked last, and why its answer is unknown
+	why       string
+	retried   bool     // IP restore: step (5) came by once
+	mirrors   []mirror // VOL: what GETMIRRORVOLINFO has said
+	flagStood bool     // VOL: the split-brain flag was there already
+}
+
+// variables are what is known before anything runs.
+func variables(res Resource, plainVolume bool) map[string]string {
+	v := map[string]string{}
+	for name, value := range map[string]string{
+		"TAG": res.Tag, "ID": res.ID, "NODE": res.Node, "PEER": res.Peer, "NIC": res.NIC, "GUID": res.GUID,
+		"MASK": res.Mask, "VOLUME": res.Volume,
+	} {
+		if value != "" {
+			v[name] = value
+		}
+	}
+	if res.Volume != "" {
+		v["MIRROR"] = res.Volume + ":"
+		if plainVolume {
+			v["MIRROR"] = res.Volume
+		}
+	}
+	return v
+}
+
+// expand fills in variables; one that is not known stays as it stands.
+func expand(text string, vars map[string]string) string {
+	return os.Expand(text, func(name string) string {
+		if v, ok := vars[name]; ok {
+			return v
+		}
+		return "$" + name
+	})
+}
+
+// command fills in a command.
+func (e *Engine) command(c cmd, vars map[string]string) Command {
+	if c.template != "" {
+		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template)) // Check has parsed it before
+	}
+	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind)}
+	for _, a := range c.args {
+		out.Args = append(out.Args, expand(a, vars))
+	}
+	return out
+}
+
+func (e *Engine) template(name string) string {
+	if line := e.Commands[name]; line != "" {
+		return line
+	}
+	i := slices.IndexFunc(templates, func(t Template) bool { return t.Name == name })
+	return templates[i].Command
+}
+
+// Check tells whether the commands that the user set can be read.
+func (e *Engine) Check() error {
+	for _, t := range templates {
+		if _, _, _, err := parseTemplate(e.template(t.Name)); err != nil {
+			return fmt.Errorf("--%s-command: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// steps performs the steps of an action from the first to the end.
+func (r *run) steps(a *Action) {
+	outer := r.action
+	r.action = a
+	defer func() { r.action = outer }()
+	for i := 0; i < len(a.Steps); {
+		r.begin(a, a.Steps[i])
+		n := r.ops(a.Steps[i].Do)
+		r.finish()
+		switch {
+		case n.end:
+			return
+		case n.step != "":
+			i = slices.IndexFunc(a.Steps, func(s Step) bool { return s.No == n.step })
+		default:
+			i++
+		}
+	}
+}
+
+// perform performs another action of the kit within this one.
+func (r *run) perform(action string) answer {
+	outer, step, start := r.code, r.step, r.start
+	r.code = Success
+	r.steps(r.kit.Action(action))
+	code := r.code
+	r.code, r.step, r.start = outer, step, start
+	switch code {
+	case Success:
+		return ok
+	case Undetermined:
+		r.asked = ""
+		return unknown
+	}
+	r.code = code // a failure's return value passes on, until another is set
+	return failed
+}
+
+func (r *run) ops(ops []Op) next {
+	for _, o := range ops {
+		if n := o.run(r); n.elsewhere() {
+			return n
+		}
+	}
+	return next{}
+}
+
+// choose goes on by an answer.
+func (r *run) choose(a answer, branches []branch) next {
+	for _, b := range branches {
+		if slices.Contains(b.on, a) {
+			return r.ops(b.do)
+		}
+	}
+	if a == unknown {
+		return r.undetermined(r.asked, r.why)
+	}
+	return next{}
+}
+
+// undetermined ends the action with its own outcome, through the closing step.
+func (r *run) undetermined(what, why string) next {
+	if what != "" { // or else a performed action has said it
+		r.vars["STEP"], r.vars["COMMAND"], r.vars["WHY"] = r.report.Steps[r.step].Step, what, why
+		r.say(ev20001)
+	}
+	r.code = Undetermined
+	if r.action.Closing != "" {
+		return next{step: r.action.Closing}
+	}
+	return next{end: true}
+}
+
+// ask runs a command and reads its outcome.
+func (r *run) ask(c cmd, read reader) (answer, Result) {
+	command := r.command(c, r.vars)
+	r.asked, r.why = command.String(), ""
+	r.show(CommandBegins, r.asked)
+	res := r.exec(c, command)
+	rep := CommandReport{Command: r.asked, Code: res.Code, Seconds: res.Took.Seconds()}
+	a, end := unknown, ""
+	if res.Err != nil {
+		rep.Code, rep.Error = -1, res.Err.Error()
+		end = "could not run: " + rep.Error
+		r.vars["STATUS"], r.vars["OUTPUT"] = rep.Error, oneLine(res.Output)
+	} else {
+		end = fmt.Sprintf("exit code %d", res.Code)
+		r.vars["STATUS"], r.vars["OUTPUT"] = strconv.Itoa(res.Code), oneLine(res.Output)
+		a = read(r, res)
+	}
+	s := r.current()
+	s.Commands = append(s.Commands, rep)
+	r.show(CommandEnds, fmt.Sprintf("%s (%.1f s)", end, rep.Seconds))
+	if r.why == "" {
+		r.why = end + " " + oneLine(res.Output)
+	}
+	r.vars["WHY"] = r.why
+	r.outcome(a)
+	return a, res
+}
+
+// exec runs a command, unless the run was asked to stop. One that changes
+// something is then let end: half of it is worse than a late stop.
+func (r *run) exec(c cmd, command Command) Result {
+	ctx := r.ctx
+	if err := ctx.Err(); err != nil {
+		return Result{Err: err}
+	}
+	if c.kind != queries {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return r.Runner.Run(ctx, command)
+}
+
+// say logs an event. What the log does not take is in the report.
+func (r *run) say(e EventText) {
+	r.vars["ERR"] = strconv.Itoa(r.code)
+	ev := Event{
+		Time: time.Now(), Kit: r.kit.Name, Action: r.report.Action, Tag: r.res.Tag,
+		Number: e.Number, Severity: e.Severity, Text: expand(e.Text, r.vars),
+	}
+	s := r.current()
+	s.Events = append(s.Events, ev)
+	r.show(EventLogged, fmt.Sprintf("%s %d %s", ev.Severity, ev.Number, ev.Text))
+	if err := r.Log.Log(ev); err != nil {
+		r.report.LogErrors = append(r.report.LogErrors, fmt.Sprintf("event %d: %v", ev.Number, err))
+	}
+}
+
+func (r *run) outcome(a answer) {
+	s := r.current()
+	s.Outcomes = append(s.Outcomes, string(a))
+	r.show(OutcomeIsKnown, string(a))
+}
+
+func (r *run) current() *StepReport { return &r.report.Steps[r.step] }
+
+func (r *run) begin(a *Action, s Step) {
+	r.report.Steps = append(r.report.Steps, StepReport{Action: a.Name, Step: s.No, Text: s.Text})
+	r.step, r.start = len(r.report.Steps)-1, time.Now()
+	r.show(StepBegins, s.Text)
+}
+
+func (r *run) finish() { r.current().Seconds = time.Since(r.start).Seconds() }
+
+func (r *run) show(k NoticeKind, text string) {
+	if r.Show != nil {
+		r.Show(Notice{k, r.current().Step, text})
+	}
+}
+
+// oneLine is a command's output as an event's text has it.
+func oneLine(s string) string {
+	const most = 400
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,53 @@
+//go:build unix
+
+package kitrunner
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var systemRoles = map[string]func(argument string) int{
+	"signal": func(string) int {
+		syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+		select {}
+	},
+	// escape leaves its process group, so that it cannot be ended with it.
+	"escape": func(address string) int {
+		group, err := syscall.Getpgid(syscall.Getppid())
+		if err != nil || syscall.Setpgid(0, group) != nil {
+			return 1
+		}
+		return hangOn(address)
+	},
+}
+
+func TestRunCrash(t *testing.T) {
+	r, c := playing(t, "signal")
+	if res := r.Run(t.Context(), c); res.Err == nil || !strings.Contains(res.Err.Error(), "signal 9") {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestRunReturnsAlthoughTheCommandDoesNotEnd(t *testing.T) {
+	l := newTethers(t)
+	r, c := playing(t, "escape "+l.Addr().String())
+	r.(*runner).grace = 10 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	result := make(chan Result, 1)
+	go func() { result <- r.Run(ctx, c) }()
+	conn := l.wait(1)["escape"]
+	cancel()
+	if res := <-result; !errors.Is(res.Err, context.Canceled) || !strings.Contains(res.Err.Error(), "does not end") {
+		t.Errorf("%+v", res)
+	}
+	if _, err := conn.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	l.gone(conn)
+}

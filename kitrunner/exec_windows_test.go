@@ -1,0 +1,48 @@
+package kitrunner
+
+import (
+	"strings"
+	"testing"
+)
+
+var systemRoles map[string]func(argument string) int
+
+func TestRunCrash(t *testing.T) {
+	r, c := playing(t, "exit 0xC0000005")
+	if res := r.Run(t.Context(), c); res.Err == nil || !strings.Contains(res.Err.Error(), "C0000005") {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestRunNegativeExitCode(t *testing.T) {
+	r, c := playing(t, "exit 0xFFFFFFFF")
+	if res := r.Run(t.Context(), c); res.Err != nil || res.Code != -1 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// Output of a Japanese Windows: half-width katakana of one byte, kanji of two, and one whose second byte is a backslash.
+func TestFromCodePage(t *testing.T) {
+	for _, c := range []struct {
+		page uint32
+		in   string
+		want string
+	}{
+		{932, "\x8f\xf3\x91\xd4 : 4  RUNNING", "状態 : 4  RUNNING"},
+		{932, "\x95\\\x8e\xa6 \xb1", "表示 ｱ"},
+		{437, "\x81ber", "über"},
+		{1252, "\xfcber\x00x", "über\x00x"},
+		{65001, "\xe7\x8a\xb6", "状"},
+		{932, "", ""},
+	} {
+		if got := fromCodePage(c.page, []byte(c.in)); got != c.want {
+			t.Errorf("code page %d: %q is read as %q, want %q", c.page, c.in, got, c.want)
+		}
+	}
+	if got := fromCodePage(65001, []byte("a\xffb")); got != "a\uFFFDb" {
+		t.Errorf("%q", got)
+	}
+	if got := fromCodePage(12345, []byte("a\xffb")); got != "a\uFFFDb" {
+		t.Errorf("%q", got)
+	}
+}

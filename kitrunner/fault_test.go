@@ -1,0 +1,184 @@
+package kitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// destroys tells whether a command deletes, locks or switches over something.
+func destroys(c Command) bool {
+	s := short(c)
+	for _, part := range []string{"LmServerNameDel", "ips_ipchange.exe -d", "delete shadows", " LOCKVOLUME ", " SWITCHOVERVOLUME ", "ins_setstate"} {
+		if strings.Contains(s, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyAsks tells whether a command changes nothing.
+func onlyAsks(c Command) bool { return c.Timeout == DefaultDeadlines().Query }
+
+// mayBeUnknown tells whether an action goes on without the answer, since what
+// follows has a question of its own.
+func mayBeUnknown(c Command) bool {
+	s := short(c)
+	for _, part := range []string{"cable ", "arp ", "ping.exe", "lcdremexec.exe", "ins_list.exe"} {
+		if strings.HasPrefix(s, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// isExtra tells whether an action may succeed without the answer, but then
+// does not do what depends on it.
+func isExtra(c Command) bool {
+	s := short(c)
+	return strings.HasPrefix(s, "EMCMD.exe NODE2") || strings.HasPrefix(s, "schtasks.exe") || strings.HasPrefix(s, "mountvol.exe")
+}
+
+// Each command in turn, in every scenario, is missing, hangs, fails or prints
+// garbage. The outcome is a documented one or "could not determine", and after
+// a question without an answer nothing is deleted, locked or switched over.
+func TestFaults(t *testing.T) {
+	faults := map[string]Result{
+		"is missing":      notThere[0],
+		"hangs":           timedOut[0],
+		"exits with 1":    {Code: 1},
+		"exits with 255":  {Code: 255, Output: garbage[0].Output},
+		"prints garbage":  garbage[0],
+		"prints nothing":  {},
+		"was ended early": {Err: context.Canceled, Output: "E: 1 NODE1 198.51.100.2 1\r\nSTATE : 4 RUNNING"},
+	}
+	for _, c := range scenarios() {
+		sound := c.play(t, nil)
+		for i := range sound.ran {
+			if i > 12 {
+				break // the looks of lanman's step (7), all the same
+			}
+			for fault, res := range faults {
+				name := fmt.Sprintf("%s, command %d %s", c.id(), i, fault)
+				tr := c.play(t, func(n int) (Result, bool) { return res, n == i })
+				if tr.report.Code < 0 || tr.report.Code > 3 {
+					t.Errorf("%s: exit code %d", name, tr.report.Code)
+				}
+				if d := destroyedAfterUnknown(tr); d != "" {
+					t.Errorf("%s: after an unanswered question: %s\n%s", name, d, tr.text)
+				}
+				if last := tr.ran[len(tr.ran)-1]; res.Err != nil && tr.report.Code == Success && i == len(tr.ran)-1 &&
+					onlyAsks(last) && !mayBeUnknown(last) && !isExtra(last) {
+					t.Errorf("%s: success on a question without an answer\n%s", name, tr.text)
+				}
+				if t.Failed() {
+					return
+				}
+			}
+		}
+	}
+}
+
+// destroyedAfterUnknown names the first destroying command that followed a
+// question without an answer.
+func destroyedAfterUnknown(tr transcript) string {
+	unanswered := ""
+	for _, s := range tr.said {
+		if destroys(s.command) && unanswered != "" {
+			return unanswered + ", then " + short(s.command)
+		}
+		if s.outcome == unknown && onlyAsks(s.command) && !mayBeUnknown(s.command) {
+			unanswered = short(s.command)
+		}
+	}
+	return ""
+}
+
+// When it is asked to stop, an action begins nothing more, logs how it ended,
+// and what changes something is not interrupted.
+func TestStop(t *testing.T) {
+	for _, c := range scenarios() {
+		if c.id() == "lanman/remove/the alias is deleted" {
+			ctx, stop := context.WithCancel(t.Context())
+			var events logged
+			ran := 0
+			e := &Engine{Log: &events, Deadlines: DefaultDeadlines(), Runner: runnerFunc(func(ctx context.Context, cmd Command) Result {
+				if ran++; ran == 2 {
+					stop() // while nbtstat runs
+				}
+				return c.script[short(cmd)][0]
+			})}
+			kit := FindKit(c.kit)
+			report := e.Run(ctx, kit, kit.Action(c.action), resources[c.kit])
+			if ran != 2 || report.Code != Undetermined {
+				t.Errorf("%d commands ran, exit code %d", ran, report.Code)
+			}
+			if last := events[len(events)-1]; last.Number != 13063 {
+				t.Errorf("the last event is %d", last.Number)
+			}
+			return
+		}
+	}
+	t.Fatal("no such scenario")
+}
+
+type runnerFunc func(ctx context.Context, c Command) Result
+
+func (f runnerFunc) Run(ctx context.Context, c Command) Result { return f(ctx, c) }
+
+// A change is not interrupted by a request to stop.
+func TestChangesAreLetEnd(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var inside error
+	e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), Runner: runnerFunc(func(ctx context.Context, c Command) Result {
+		if strings.HasPrefix(short(c), "LmServerNameDel") {
+			stop()
+			inside = ctx.Err()
+		}
+		return lanmanScript[short(c)][0]
+	})}
+	report := e.Run(ctx, &lanman, lanman.Action("remove"), resources["lanman"])
+	if inside != nil || report.Code != Success {
+		t.Errorf("inside: %v, exit code %d", inside, report.Code)
+	}
+}
+
+// An event log that fails stops nothing, and is in the report.
+func TestLogFails(t *testing.T) {
+	e := &Engine{Log: failingLog{}, Deadlines: DefaultDeadlines(), Runner: &scripted{t: t, script: lanmanScript, asked: map[string]int{}}}
+	report := e.Run(t.Context(), &lanman, lanman.Action("restore"), resources["lanman"])
+	if report.Code != Success || len(report.LogErrors) != 2 || !strings.Contains(report.LogErrors[0], "event 13083: full") {
+		t.Errorf("exit code %d, %q", report.Code, report.LogErrors)
+	}
+}
+
+type failingLog struct{}
+
+func (failingLog) Log(Event) error { return errors.New("full") }
+
+// Where the adapter of the address cannot be stored the restore has succeeded
+// all the same; where it cannot be read nothing is judged.
+func TestStoreFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var events logged
+	e := &Engine{Log: &events, Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir")}
+	e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
+	report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"])
+	if report.Code != Undetermined && report.Code != Success { // Windows calls this path not there
+		t.Errorf("exit code %d", report.Code)
+	}
+	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
+	r.begin(ip.Action("restore"), Step{No: "(6)"})
+	events = nil
+	storeNIC(r)
+	if len(events) != 1 || events[0].Number != 20004 {
+		t.Errorf("events %v", events)
+	}
+}

@@ -1,0 +1,113 @@
+package kitrunner
+
+import "net/netip"
+
+// readCable reads a NetConnectionStatus. A command that failed has not said any.
+func readCable(r *run, res Result) answer {
+	if res.Code != 0 {
+		return unknown
+	}
+	switch parseNIC(res.Output) {
+	case CableConnected:
+		return connected
+	case CableDisconnected:
+		return disconnected
+	}
+	return unknown
+}
+
+// readList reads where the address is, compared with the adapter that is
+// looked at. It sets what names the address to ips_ipchange -d: its context
+// when one is shown, or else the adapter's GUID, as documented.
+func readList(r *run, res Result) answer {
+	addresses, understood := parseAddresses(res.Output)
+	if !understood || res.Code != 0 {
+		return unknown
+	}
+	want, _ := netip.ParseAddr(r.res.ID)
+	found := onNone
+	for _, a := range addresses {
+		if a.IP != want {
+			continue
+		}
+		if found == onNone || a.GUID == canonicalGUID(r.vars["GUID"]) {
+			r.vars["CONTEXT"] = a.Context
+			if a.Context == "" {
+				r.vars["CONTEXT"] = a.GUID
+			}
+			r.vars["FOUNDNIC"] = r.nicName(a.GUID)
+		}
+		if a.GUID == canonicalGUID(r.vars["GUID"]) {
+			return onAdapter
+		}
+		found = onOther
+	}
+	return found
+}
+
+// nicName is the name of an adapter, where the resource has one for it.
+func (r *run) nicName(guid string) string {
+	switch guid {
+	case canonicalGUID(r.res.GUID):
+		return r.res.NIC
+	case canonicalGUID(r.res.BackupGUID):
+		return r.res.BackupNIC
+	}
+	return guid
+}
+
+// readAnswer reads whether SendARP had an answer.
+func readAnswer(r *run, res Result) answer {
+	if res.Code == 0 {
+		return answered
+	}
+	return silent
+}
+
+func readPing(r *run, res Result) answer {
+	switch yes, understood := parsePing(res.Output); {
+	case !understood:
+		return unknown
+	case yes:
+		return answered
+	}
+	return silent
+}
+
+func localRecovery(r *run) answer {
+	if r.res.LocalRecovery {
+		return localOn
+	}
+	return localOff
+}
+
+// attempts tells whether the restore comes by for the first time, and counts.
+func attempts(r *run) answer {
+	if r.retried {
+		return secondTime
+	}
+	r.retried = true
+	return firstTime
+}
+
+// usePrimary, useBackup and useOther choose the adapter that $GUID and $NIC
+// are. Without a backup adapter it is the primary one again.
+func usePrimary(res Resource, vars map[string]string) {
+	if res.GUID != "" {
+		vars["GUID"], vars["NIC"] = res.GUID, res.NIC
+	}
+}
+
+func useBackup(res Resource, vars map[string]string) {
+	if res.BackupGUID != "" {
+		vars["GUID"], vars["NIC"] = res.BackupGUID, res.BackupNIC
+	}
+}
+
+func useOther(res Resource, vars map[string]string) {
+	if canonicalGUID(vars["GUID"]) == canonicalGUID(res.GUID) {
+		useBackup(res, vars)
+	} else {
+		usePrimary(res, vars)
+	}
+}

@@ -1,0 +1,167 @@
+// Package kitdouble plays every command that the kit documents name, for
+// tests. Its program, play, is the command whose file name it is started
+// under, such as nbtstat.exe. What the commands know of the cluster, and what a
+// test lets go wrong, is in the JSON file that the environment variable
+// KITDOUBLE names; an alias that was added is listed, a locked volume stays
+// locked. Every call is appended as a line of JSON to the file of that name with
+// .log added.
+package kitdouble
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Call is one line of the log.
+type Call struct {
+	Name string   `json:"name"`
+	Args []string `json:"args"`
+}
+
+// commands are the doubles by their file name in lower case. Each gets the node it runs on.
+var commands = map[string]func(c *call) int{
+	"nbtstat.exe": nbtstat, "sc.exe": sc, "lmservernameadd.exe": nameAdd, "lmservernamedel.exe": nameDel,
+	"ips_ipchange.exe": ipChange, "ips_arpupdate.exe": arpUpdate, "arp.exe": arp, "ping.exe": ping, "powershell.exe": powershell,
+	"emcmd.exe": emcmd, "volume.exe": volume, "checkvolume.exe": checkVolume, "chkntfs.exe": chkntfs,
+	"vssadmin.exe": vssadmin, "schtasks.exe": schtasks, "mountvol.exe": mountvol, "eismeventnotice.exe": eventNotice,
+	"flg_create.exe": flagCreate, "flg_remove.exe": flagRemove, "flg_list.exe": flagList, "flg_test.exe": flagTest,
+	"ins_list.exe": insList, "ins_setstate.exe": insSetState, "ins_remove.exe": insRemove,
+	"eqv_list.exe": eqvList, "eqv_remove.exe": eqvRemove, "sys_list.exe": sysList, "sys_remove.exe": sysRemove,
+	"net_list.exe": netList, "net_remove.exe": netRemove, "lcdsync.exe": lcdsync, "reg.exe": reg,
+}
+
+// Main plays the command as which this program was started.
+func Main() {
+	if tether := os.Getenv("KITDOUBLE_TETHER"); tether != "" {
+		hang(tether)
+	}
+	code, err := run(os.Getenv("KITDOUBLE"), strings.ToLower(filepath.Base(os.Args[0])), os.Args[1:], os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kitdouble:", err)
+		code = 250
+	}
+	os.Exit(code)
+}
+
+// run plays one command. It reads the state, and writes it back if the command is not made to fail.
+func run(file, name string, args []string, w io.Writer) (code int, err error) {
+	if file == "" {
+		return 0, fmt.Errorf("KITDOUBLE is not set")
+	}
+	if err := record(file+".log", Call{name, args}); err != nil {
+		return 0, err
+	}
+	unlock, err := lock(file)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	s, err := Load(file)
+	if err != nil {
+		return 0, err
+	}
+	fault := s.fault(name, args)
+	if err := s.Save(file); err != nil { // a fault that is for a number of calls counts down
+		return 0, err
+	}
+	switch fault.Mode {
+	case "exit":
+		fmt.Fprint(w, fault.Output)
+		return fault.Code, nil
+	case "garbage":
+		w.Write(garbage)
+		return fault.Code, nil
+	case "flood":
+		for range 3 << 10 {
+			w.Write(bytes.Repeat([]byte("flood\r\n"), 1024/7))
+		}
+		return fault.Code, nil
+	case "hang":
+		unlock()
+		return 0, hangWithChild(fault.Tether)
+	case "keepopen": // ends, and leaves a child with its output
+		unlock()
+		return 0, startChild(fault.Tether)
+	}
+	c := &call{s: s, node: s.Nodes[s.Self], args: args}
+	code = c.play(name)
+	if fault.Mode == "lie" { // does it, and says it failed
+		code = fault.Code
+	}
+	if _, err := w.Write(c.out.Bytes()); err != nil {
+		return 0, err
+	}
+	return code, s.Save(file)
+}
+
+// garbage is neither UTF-8 nor code page 932, has no line that any command prints, and a NUL.
+var garbage = []byte("\x00\xff\xfe\x80\x81\x0c<>{}<zz>:::: \xf0\x9f -1 \r\r\n\x1b[2J%1 %s\n\xfd\xfd\xfd")
+
+// play runs the double of a command on the call's node.
+func (c *call) play(name string) int {
+	if name == "lcdremexec.exe" {
+		return remote(c)
+	}
+	if f := commands[name]; f != nil {
+		return f(c)
+	}
+	c.printf("%s is no command of the documents\n", name)
+	return 251
+}
+
+func record(file string, c Call) error {
+	line, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.Write(append(line, '\n'))
+	return err
+}
+
+// hangWithChild hangs together with a child: a command that is ended must take its children along.
+func hangWithChild(tether string) error {
+	if err := startChild(tether); err != nil {
+		return err
+	}
+	hang(tether)
+	return nil
+}
+
+func startChild(tether string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	child := exec.Command(self)
+	child.Env = append(os.Environ(), "KITDOUBLE_TETHER="+tether)
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	return child.Start()
+}
+
+// hang connects to the test, which sees the connection end when this process does, and hangs; not for ever, in case
+// that the test fails to end it.
+func hang(tether string) {
+	if tether != "" && tether != "-" {
+		conn, err := net.Dial("tcp", tether)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "kitdouble:", err)
+			os.Exit(252)
+		}
+		defer conn.Close()
+	}
+	<-time.After(2 * time.Minute)
+	os.Exit(253)
+}

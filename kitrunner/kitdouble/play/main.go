@@ -1,0 +1,6 @@
+// Play is the program of package kitdouble.
+package main
+
+import "fsmon/kitrunner/kitdouble"
+
+func main() { kitdouble.Main() }

@@ -1,0 +1,148 @@
+// Package kitrunner performs the documented actions of three LifeKeeper
+// recovery kits, and the clean-up after a node's re-installation. A kit is a
+// value; one engine runs its steps through a Runner and an EventLog.
+package kitrunner
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Place is where a documented command is installed.
+type Place int
+
+// The places of the documented commands.
+const (
+	System32    Place = iota // %SystemRoot%\System32: sc.exe, nbtstat.exe, reg.exe, ...
+	LKBin                    // %LKBIN%: the LifeKeeper commands
+	LKRoot                   // %LKROOT%
+	ExtMirrBase              // %ExtMirrBase%: EMCMD.exe
+	API                      // no file: WithNative asks the system itself ("cable", "arp")
+)
+
+var placeNames = []string{`%SystemRoot%\System32`, `%LKBIN%`, `%LKROOT%`, `%ExtMirrBase%`, `%API%`}
+
+// String is the place as the documents write it: "%LKBIN%".
+func (p Place) String() string { return placeNames[p] }
+
+// Command is one external command: an argument list, never a shell string.
+type Command struct {
+	Place Place
+	// Name is the file name as on Windows, on every system: "nbtstat.exe", or
+	// a slash-separated path below the place, "Admin/kit/Ipapp/bin/ips_ipchange.exe".
+	Name    string
+	Args    []string
+	Timeout time.Duration // after which its whole process tree is ended
+}
+
+// String is the command as people read it: `%LKBIN%\LmServerNameDel.exe SRV01`.
+func (c Command) String() string {
+	if c.Place == API {
+		return "Windows API: " + strings.Join(append([]string{c.Name}, c.Args...), " ")
+	}
+	words := []string{c.Place.String() + `\` + strings.ReplaceAll(c.Name, "/", `\`)}
+	for _, a := range c.Args {
+		if a == "" || strings.ContainsAny(a, " \t") {
+			a = `"` + a + `"`
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
+}
+
+// Result is what became of a Command.
+type Result struct {
+	Code   int    // exit code, when Err is nil
+	Output string // stdout and stderr, decoded to UTF-8, at most 1 MiB
+	Took   time.Duration
+	// Err is not nil when the command could not be run, was not there
+	// (fs.ErrNotExist) or was ended at its deadline (context.DeadlineExceeded):
+	// nothing is known then of what it would have said.
+	Err error
+}
+
+// Runner executes commands.
+type Runner interface {
+	Run(ctx context.Context, c Command) Result
+}
+
+// Native is what can be done without the documented helper commands, which
+// WithNative puts in their place. Every method honours ctx's deadline. What a
+// system cannot do is an error that wraps errors.ErrUnsupported.
+type Native interface {
+	// WriteTest writes LK_nnnn.tmp with "test" to the volume ("E"), through to
+	// the disk, reads it back and removes it: what CheckVolume.exe does (VOL).
+	WriteTest(ctx context.Context, volume string) error
+	// Trap sends an SNMP trap: what EISMEventNotice.exe does (VOL).
+	Trap(ctx context.Context, t Trap) error
+	// Cable is the state of a network adapter's cable; guid is in the form
+	// "{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}" here and below (IP).
+	Cable(ctx context.Context, guid string) (Cable, error)
+	// Answers tells whether another host answers for the address on the link
+	// (SendARP). An address of this machine is not asked about (IP).
+	Answers(ctx context.Context, address netip.Addr) (bool, error)
+	// Addresses lists this machine's addresses: ips_ipchange -l (IP).
+	Addresses(ctx context.Context) ([]Address, error)
+	// AddAddress adds an address to an adapter: ips_ipchange -a (IP).
+	AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error
+	// DeleteAddress removes the address that has the context of Addresses: ips_ipchange -d (IP).
+	DeleteAddress(ctx context.Context, context uint32) error
+	// AddAlias and DeleteAlias change the computer-name aliases:
+	// LmServerNameAdd, LmServerNameDel (LAN).
+	AddAlias(ctx context.Context, name string) error
+	DeleteAlias(ctx context.Context, name string) error
+}
+
+// Trap is an SNMP trap as EISMEventNotice.exe sends it: enterprise 7359,
+// generic trap 6, and string variables.
+type Trap struct {
+	Node     string // the sender
+	Generic  int    // 6, enterprise specific
+	Specific int    // 160, split brain
+	Strings  []string
+}
+
+// Cable is the state of a network adapter's cable.
+type Cable int
+
+// The states of a cable. Only Disconnected fails anything.
+const (
+	CableUnknown Cable = iota
+	CableConnected
+	CableDisconnected
+)
+
+// Address is an IPv4 address of this machine.
+type Address struct {
+	GUID    string // its adapter's
+	IP      netip.Addr
+	Context uint32 // to delete it with; 0 when there is none
+}
+
+// Severity is an event's type in the event log.
+type Severity string
+
+// The severities that the documents use.
+const (
+	Info    Severity = "Information"
+	Warning Severity = "Warning"
+	Error   Severity = "Error"
+)
+
+// Event is one entry for the event log.
+type Event struct {
+	Time     time.Time `json:"time"`
+	Kit      string    `json:"kit"`
+	Action   string    `json:"action"`
+	Tag      string    `json:"tag"`
+	Number   int       `json:"number"`
+	Severity Severity  `json:"severity"`
+	Text     string    `json:"text"`
+}
+
+// EventLog takes events.
+type EventLog interface {
+	Log(Event) error
+}

@@ -1,0 +1,147 @@
+package kitrunner
+
+import "time"
+
+// The answers of the lanman kit.
+const (
+	aliasThere   answer = "the alias is on this node"
+	aliasMissing answer = "the alias is not on this node"
+
+	stopped    answer = "the service is stopped"
+	running    answer = "the service is running"
+	otherState answer = "the service is neither stopped nor running"
+)
+
+// The documents' Sysnative is for 32-bit programs; this is a 64-bit one.
+var (
+	nbtstat     = query(System32, "nbtstat.exe", "-n")
+	scServer    = query(System32, "sc.exe", "query", "LanmanServer")
+	addAlias    = change(LKBin, "LmServerNameAdd.exe", "$ID")
+	deleteAlias = change(LKBin, "LmServerNameDel.exe", "$ID")
+)
+
+// lanman is the kit of LAN: a computer-name alias.
+var lanman = Kit{
+	Name: "lanman", Title: "a NetBIOS computer-name alias (LAN Manager recovery kit)",
+	Actions: []Action{
+		{Name: "quickCheck", Needs: []string{"tag", "id"}, Steps: []Step{
+			{"(1)", "Is the alias on this node?", []Op{
+				ask(nbtstat, readAlias,
+					on(aliasThere, end(Success)),
+					on(aliasMissing, goTo("(2)"))),
+			}},
+			{"(2)", "The check has failed: log it and delete the alias.", []Op{
+				say(ev13051),
+				do(deleteAlias),
+				end(Failure),
+			}},
+		}},
+		{Name: "deepCheck", Needs: []string{"tag", "id"}, Steps: []Step{
+			{"(1)", "Is the alias on this node? If not, this is logged, but no failure.", []Op{
+				ask(nbtstat, readAlias,
+					on(aliasThere, end(Success)),
+					on(aliasMissing, say(ev13034), end(Success))),
+			}},
+		}},
+		{Name: "restore", Needs: []string{"tag", "id"}, Closing: "(A)", Steps: []Step{
+			{"(1)", "Log that the restore starts.", []Op{say(ev13083)}},
+			{"(2)", "Is the LanmanServer service stopped?", []Op{
+				ask(scServer, readService,
+					on(stopped, goTo("(3)")),
+					onAny([]answer{running, otherState}, goTo("(5)"))),
+			}},
+			{"(3)", "Start the LanmanServer and browser services; current systems have no browser service.", []Op{
+				say(ev13085),
+				do(change(System32, "sc.exe", "start", "LanmanServer")),
+				do(change(System32, "sc.exe", "start", "browser")),
+			}},
+			{"(4)", "Is the LanmanServer service still stopped?", []Op{
+				ask(scServer, readService,
+					on(stopped, say(ev13085Failed), ret(Failure, "(A)")),
+					onAny([]answer{running, otherState}, goTo("(5)"))),
+			}},
+			{"(5)", "Is the alias on this node already?", []Op{
+				ask(nbtstat, readAlias,
+					on(aliasThere, ret(Success, "(A)")),
+					on(aliasMissing, goTo("(6)"))),
+			}},
+			{"(6)", "Add the alias to this node.", []Op{
+				ask(addAlias, exitCode,
+					on(ok, goTo("(7)")),
+					on(failed, say(ev13086), ret(Failure, "(A)"))),
+			}},
+			{"(7)", "Wait until the alias is on this node.", []Op{
+				poll(nbtstat, readAlias, aliasThere, 3*time.Second, time.Minute, say(ev13087),
+					on(aliasThere, ret(Success, "(A)")),
+					on(aliasMissing, say(ev13088), ret(TimeIsUp, "(A)"))),
+			}},
+			{"(A)", "Log that the restore ends.", []Op{say(ev13084), endAsSet()}},
+		}},
+		{Name: "remove", Needs: []string{"tag", "id"}, Closing: "(A)", Steps: []Step{
+			{"(1)", "Log that the remove starts.", []Op{say(ev13062)}},
+			{"(2)", "Is the LanmanServer service running?", []Op{
+				ask(scServer, readService,
+					on(running, goTo("(3)")),
+					onAny([]answer{stopped, otherState}, say(ev13064), ret(Success, "(A)"))),
+			}},
+			{"(3)", "Is the alias on this node?", []Op{
+				ask(nbtstat, readAlias,
+					on(aliasThere, goTo("(4)")),
+					on(aliasMissing, ret(Success, "(A)"))),
+			}},
+			{"(4)", "Delete the alias.", []Op{
+				ask(deleteAlias, exitCode,
+					on(ok, ret(Success, "(A)")),
+					on(failed, say(ev13065), ret(Failure, "(A)"))),
+			}},
+			{"(A)", "Log that the remove ends.", []Op{say(ev13063), endAsSet()}},
+		}},
+		{Name: "recover", Needs: []string{"tag", "id"}, Closing: "(2)", Steps: []Step{
+			{"(1)", "Do what restore does.", []Op{
+				perform("restore",
+					on(failed, goTo("(2)"))),
+			}},
+			{"(2)", "Log whether the recovery has succeeded.", []Op{
+				check(succeeded,
+					on(ok, say(ev13072), end(Success)),
+					on(failed, say(ev13071), endAsSet())),
+			}},
+		}},
+	},
+}
+
+// readAlias compares exactly, on the 15 characters of a NetBIOS name. The
+// document's greps take the ID for a pattern, and deepCheck's finds SRV in
+// SRV01 as well.
+func readAlias(r *run, res Result) answer {
+	names, understood := parseNames(res.Output)
+	if !understood {
+		return unknown
+	}
+	for _, name := range names {
+		if sameNetBIOSName(name, r.res.ID) {
+			return aliasThere
+		}
+	}
+	return aliasMissing
+}
+
+func readService(r *run, res Result) answer {
+	state, understood := parseState(res.Output)
+	switch {
+	case !understood:
+		return unknown
+	case state == serviceStopped:
+		return stopped
+	case state == serviceRunning:
+		return running
+	}
+	return otherState
+}
+
+func succeeded(r *run) answer {
+	if r.code == Success {
+		return ok
+	}
+	return failed
+}

@@ -1,0 +1,43 @@
+package kitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// lockPoll is how often a held lock is looked at.
+const lockPoll = 100 * time.Millisecond
+
+// Lock takes the lock of a resource, so that one action at a time runs on it among all processes of the machine that use
+// dir, and waits for it until ctx is done: the error wraps ctx's then. The names of a resource differ in
+// more than case. Whoever holds the lock holds it until release is called or the process ends, however that comes about.
+func Lock(ctx context.Context, dir, resource string) (release func() error, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the directory of the locks: %w", err)
+	}
+	// A name such as E: is no file name. The file stays: removing it would leave whoever waits with a lock of their own.
+	name := url.PathEscape(strings.ToLower(resource))
+	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)
+	if len(name) > 200 {
+		return nil, fmt.Errorf("the resource's name is longer than 200 bytes in its lock's file name %q", name[:40]+"…")
+	}
+	l := flock.New(filepath.Join(dir, "kitrunner-"+name+".lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|openNoFollow), flock.SetPermissions(0o600))
+	held, err := l.TryLock()
+	if err == nil && !held {
+		if _, err = l.TryLockContext(ctx, lockPoll); ctx.Err() != nil {
+			err = fmt.Errorf("another action on this resource has not ended: %w", ctx.Err())
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l.Close, nil
+}

@@ -1,0 +1,3 @@
+package kitrunner
+
+const openNoFollow = 0

@@ -1,0 +1,366 @@
+package kitrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Rejoin cleans the cluster configuration of this system up after the operating
+// system of another one, the gone system, was installed anew, so that the
+// resource hierarchies can be extended to it again (REJOIN). Fields are set
+// before use; Survey comes before Run.
+type Rejoin struct {
+	System       string   // this system, as LifeKeeper names it
+	Gone         string   // the reinstalled system
+	Volumes      []string // mirrored volumes, "E" or "E:"
+	AllResources bool     // also remove every resource instance of this system
+	Root         string   // %LKROOT%
+	Journal      string   // file that records the completed steps; exports of the registry go beside it
+	Runner       Runner
+	Deadlines    Deadlines // Query and Change count
+	// Show, when set, is told when a step begins and before each of its commands
+	// (the last of Commands), without an Outcome, and when the step has ended.
+	Show func(RejoinStep)
+
+	steps   []*rejoinStep
+	facts   facts
+	journal *journal
+	agreed  map[string]bool // what the plan shows: nothing else is done
+
+	performed map[string]bool // by this run
+	report    []RejoinStep
+}
+
+// RejoinStep is a step as people see it, in a plan or in a report.
+type RejoinStep struct {
+	Number   int       `json:"step"`
+	Document string    `json:"document"` // the step of REJOIN, counted from 1
+	Title    string    `json:"title"`
+	Commands []string  `json:"commands"`
+	Outcome  string    `json:"outcome,omitempty"` // one of the RejoinXxx; empty: not run
+	Detail   string    `json:"detail,omitempty"`
+	Began    time.Time `json:"began,omitzero"`
+	TookMS   int64     `json:"took_ms"`
+}
+
+// The outcomes of a step.
+const (
+	RejoinDone         = "done"
+	RejoinNothing      = "nothing to do"
+	RejoinBefore       = "done before" // by an earlier run, says the journal
+	RejoinFailed       = "failed"
+	RejoinUndetermined = "could not determine"
+)
+
+// RejoinError is why a rejoin did not begin or did not go on. Code is the exit
+// code: 1 it failed, or is refused because of what the systems say; 3 it could
+// not be determined how things stand, and nothing was done after that; 64 it is
+// refused because of what was asked for.
+type RejoinError struct {
+	Code int
+	Err  error
+}
+
+func (e *RejoinError) Error() string { return e.Err.Error() }
+func (e *RejoinError) Unwrap() error { return e.Err }
+
+func refused(format string, args ...any) error {
+	return &RejoinError{1, fmt.Errorf(format, args...)}
+}
+
+func undetermined(err error) error { return &RejoinError{3, err} }
+
+// Check looks at what was asked for, without running anything. Its errors have
+// the code 64. It also gives the volumes their usual form.
+func (r *Rejoin) Check() error {
+	usage := func(format string, args ...any) error { return &RejoinError{64, fmt.Errorf(format, args...)} }
+	for _, s := range []struct{ option, name string }{{"--system", r.System}, {"--gone", r.Gone}} {
+		if s.name == "" {
+			return usage("%s: is missing (the name of a system)", s.option)
+		}
+		if !isSystem(s.name) {
+			return usage("%s: %q is not accepted (the name of a system as sys_list has it)", s.option, s.name)
+		}
+	}
+	host, _ := os.Hostname()
+	if strings.EqualFold(r.Gone, r.System) || strings.EqualFold(r.Gone, host) {
+		return usage("--gone: %s is the local system (LifeKeeper's error 424: the entry for the local system cannot be removed)", r.Gone)
+	}
+	var volumes []string
+	for _, v := range r.Volumes {
+		letter := strings.ToUpper(strings.TrimSuffix(v, ":"))
+		if !driveForm.MatchString(letter) {
+			return usage("--volume: %q is not accepted (a drive letter)", v)
+		}
+		if slices.Contains(volumes, letter) {
+			return usage("--volume: %q is repeated", v)
+		}
+		volumes = append(volumes, letter)
+	}
+	slices.Sort(volumes)
+	r.Volumes = volumes
+	r.steps = r.list()
+	return nil
+}
+
+// Plan returns the steps with what is known so far filled in: before Survey,
+// tags and job IDs stand as <TAG> and <GUID>. It runs nothing. Check comes first.
+func (r *Rejoin) Plan() []RejoinStep {
+	var plan []RejoinStep
+	for i, s := range r.steps {
+		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title, Commands: []string{}}
+		if s.ask != nil {
+			p.Commands = append(p.Commands, s.ask.String())
+		} else {
+			for _, d := range s.deeds(&r.facts) {
+				p.Commands = append(p.Commands, d.String())
+			}
+			p.Detail, p.Outcome = r.before(s)
+		}
+		plan = append(plan, p)
+	}
+	return plan
+}
+
+// before tells of a step that an earlier run has completed.
+func (r *Rejoin) before(s *rejoinStep) (detail, outcome string) {
+	if r.journal != nil && s.ask == nil {
+		if at, ok := r.journal.done(s.id); ok {
+			return at.Format(time.DateTime), RejoinBefore
+		}
+	}
+	return "", ""
+}
+
+// Survey reads the journal and asks everything that can be asked without
+// changing anything, so that Plan shows what will be removed, and refuses what
+// must not be done. A *RejoinError says why; nothing has been changed then.
+func (r *Rejoin) Survey(ctx context.Context) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if len(r.Volumes) > 0 {
+		if _, err := os.ReadDir(r.infoDir()); err != nil {
+			return undetermined(fmt.Errorf("the folder of the LKDRInfo files (is LKROOT right?): %w", err))
+		}
+	}
+	j, err := openJournal(r.Journal, journal{System: r.System, Gone: r.Gone, Volumes: r.Volumes, AllResources: r.AllResources})
+	if errors.Is(err, errOtherJournal) {
+		return &RejoinError{64, err}
+	}
+	if err != nil {
+		return undetermined(err)
+	}
+	r.journal = j
+	// The systems first: their names tell what the other answers are about.
+	order := slices.Clone(r.steps)
+	slices.SortStableFunc(order, func(a, b *rejoinStep) int { return rank(a) - rank(b) })
+	for _, s := range order {
+		if s.ask == nil || s.holds != nil {
+			continue
+		}
+		if _, err := r.query(ctx, s); err != nil {
+			return err
+		}
+	}
+	if !j.old && !r.goneIsKnown() {
+		return refused("%s is named nowhere in the configuration of %s (is --gone spelt as sys_list had it, or has all of this been done before?)", r.Gone, r.System)
+	}
+	r.agreed = map[string]bool{}
+	for _, p := range r.Plan() {
+		for _, c := range p.Commands {
+			r.agreed[c] = true
+		}
+	}
+	return nil
+}
+
+func rank(s *rejoinStep) int {
+	if s.ask != nil && s.ask.Name == "sys_list.exe" {
+		return 0
+	}
+	return 1
+}
+
+func (r *Rejoin) goneIsKnown() bool {
+	known := containsFold(r.facts.systems, r.Gone) || len(r.facts.equivalencies) > 0 || len(r.facts.paths) > 0
+	for _, jobs := range r.facts.jobs {
+		for _, j := range jobs {
+			for _, e := range j.ends {
+				known = known || isNamed(e.system, r.Gone)
+			}
+		}
+	}
+	return known
+}
+
+// Run performs the steps that Plan shows, after Survey, and stops at the first
+// that fails or cannot be determined. Every completed step is in the journal
+// before the next begins. When ctx is done the command that is under way is let
+// finish, if it changes something, and Run stops; a later run goes on from there.
+func (r *Rejoin) Run(ctx context.Context) error {
+	if r.agreed == nil {
+		return &RejoinError{64, errors.New("a rejoin is run after its survey")}
+	}
+	if !r.journal.old {
+		// If it cannot be written, better now than after the first step.
+		if err := r.journal.write(); err != nil {
+			return refused("nothing was done: %w", err)
+		}
+	}
+	r.performed = map[string]bool{}
+	for i, s := range r.steps {
+		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title, Commands: []string{}, Began: time.Now()}
+		r.show(p)
+		err := r.step(ctx, s, &p)
+		p.TookMS = time.Since(p.Began).Milliseconds()
+		var e *RejoinError
+		switch {
+		case err == nil:
+		case errors.As(err, &e) && e.Code == 3:
+			p.Outcome, p.Detail = RejoinUndetermined, err.Error()
+		default:
+			p.Outcome, p.Detail = RejoinFailed, err.Error()
+		}
+		r.report = append(r.report, p)
+		r.show(p)
+		if err != nil {
+			code := 1
+			if e != nil {
+				code = e.Code
+			}
+			return &RejoinError{code, fmt.Errorf("step %d (%s): %w", p.Number, s.title, err)}
+		}
+	}
+	return nil
+}
+
+// Finish sets the journal of a completed Run aside and returns its new name.
+func (r *Rejoin) Finish() (string, error) { return r.journal.finish() }
+
+// Report returns the steps that Run has begun, with their outcomes.
+func (r *Rejoin) Report() []RejoinStep { return r.report }
+
+func (r *Rejoin) show(p RejoinStep) {
+	if r.Show != nil {
+		r.Show(p)
+	}
+}
+
+// step runs one step and fills in what a person is to know of it.
+func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
+	if err := ctx.Err(); err != nil {
+		return refused("interrupted before it began (run this again to go on): %w", err)
+	}
+	if s.ask != nil {
+		p.Commands = append(p.Commands, s.ask.String())
+		r.show(*p)
+		told, err := r.query(ctx, s)
+		if err == nil && s.holds != nil {
+			if err = s.holds(&r.facts); err != nil && r.performed[s.of] {
+				// It never went away, so the next run is to try again. What had
+				// gone and came back, after an earlier run, is not for us to remove.
+				err = errors.Join(err, r.journal.drop(s.of))
+			}
+		}
+		p.Outcome, p.Detail = RejoinDone, told
+		return err
+	}
+	if p.Detail, p.Outcome = r.before(s); p.Outcome != "" {
+		return nil
+	}
+	deeds := s.deeds(&r.facts)
+	for _, d := range deeds {
+		if !r.agreed[d.String()] {
+			return refused("%s is not in the plan that was shown: things have changed since (run this again)", d)
+		}
+	}
+	if err := r.perform(ctx, s, deeds, p); err != nil {
+		return err
+	}
+	p.Outcome = RejoinDone
+	if len(deeds) == 0 {
+		p.Outcome = RejoinNothing
+	}
+	r.performed[s.id] = true
+	if err := r.journal.add(s.id); err != nil {
+		return fmt.Errorf("it was done, but could not be recorded (run this again to go on): %w", err)
+	}
+	return nil
+}
+
+// query asks and learns. An LCDI listing of what does not exist (7) is empty.
+func (r *Rejoin) query(ctx context.Context, s *rejoinStep) (told string, err error) {
+	line := s.ask.String()
+	res := r.Runner.Run(ctx, *s.ask)
+	output := res.Output
+	switch {
+	case res.Err != nil:
+		return "", undetermined(fmt.Errorf("%s: %w", line, res.Err))
+	case s.ask.Place == LKBin && res.Code == lcdiNotThere:
+		output = ""
+	case res.Code != 0:
+		meaning := noMeaning
+		if s.ask.Place == LKBin {
+			meaning = lcdiMeaning
+		}
+		return "", undetermined(fmt.Errorf("%s: %w", line, acceptCode(res, meaning)))
+	}
+	if err := s.learn(&r.facts, output); err != nil {
+		var e *RejoinError
+		if errors.As(err, &e) {
+			return "", err
+		}
+		return "", undetermined(fmt.Errorf("%s: %w", line, err))
+	}
+	return s.told(&r.facts), nil
+}
+
+// perform does a step's deeds, each once. What others still depend on is put
+// off until they are gone.
+func (r *Rejoin) perform(ctx context.Context, s *rejoinStep, deeds []deed, p *RejoinStep) error {
+	for len(deeds) > 0 {
+		var later []deed
+		var why error
+		for _, d := range deeds {
+			if err := ctx.Err(); err != nil {
+				return refused("interrupted (run this again to go on): %w", err)
+			}
+			p.Commands = append(p.Commands, d.String())
+			r.show(*p)
+			// Not cancelled with ctx: half a change is worse than a late stop.
+			err := r.do(context.WithoutCancel(ctx), s, d)
+			if _, ok := err.(dependents); ok {
+				later, why = append(later, d), fmt.Errorf("%s: %w", d, err)
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", d, err)
+			}
+		}
+		if len(later) == len(deeds) {
+			return why
+		}
+		deeds = later
+	}
+	return nil
+}
+
+func (r *Rejoin) do(ctx context.Context, s *rejoinStep, d deed) error {
+	if d.file != "" {
+		if err := os.Remove(d.file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	res := r.Runner.Run(ctx, d.Command)
+	if res.Err != nil {
+		return undetermined(res.Err)
+	}
+	return s.accept(ctx, d, res)
+}

@@ -1,0 +1,167 @@
+package kitrunner
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// readEmcmd reads an EMCMD that changes something: its exit code, or a
+// "Status = N" that says otherwise.
+func readEmcmd(r *run, res Result) answer {
+	code := res.Code
+	if status, understood := parseStatus(res.Output); code == 0 && understood {
+		code = status
+	}
+	r.vars["STATUS"] = strconv.Itoa(code)
+	if code != 0 {
+		return failed
+	}
+	return ok
+}
+
+// readMirror reads GETMIRRORVOLINFO and keeps it for the steps that follow.
+func readMirror(r *run, res Result) answer {
+	if readEmcmd(r, res) == failed {
+		return failed
+	}
+	mirrors, understood := parseMirrors(res.Output, r.res.Volume)
+	if !understood {
+		return unknown
+	}
+	r.mirrors = mirrors
+	r.vars["ROLE"], r.vars["EMOUT"] = strconv.Itoa(mirrors[0].Role), oneLine(res.Output)
+	return role(r)
+}
+
+// role is the role in the mirror's information.
+func role(r *run) answer {
+	switch r.mirrors[0].Role {
+	case roleSource:
+		return isSource
+	case roleTarget:
+		return isTarget
+	}
+	return otherRole
+}
+
+// readPeerState compares the state of the peer's resource with the mirror's,
+// and sets the one that it should have. Of several targets none can be told to
+// be the peer by its address: they must agree.
+func readPeerState(r *run, res Result) answer {
+	for _, m := range r.mirrors {
+		switch {
+		case m.State == noState:
+			r.why = "the mirror's state is not in " + m.Line
+			return unknown
+		case (m.State == mirroring) != (r.mirrors[0].State == mirroring):
+			r.why = "the volume has several targets, in different states"
+			return unknown
+		}
+	}
+	state, understood := parseInstance(res.Output, r.res.Tag)
+	if !understood || res.Code != 0 {
+		return unknown
+	}
+	if r.mirrors[0].State == mirroring {
+		r.vars["STATE"] = "OSU"
+		if state == "OSU" {
+			return mirrorsOSU
+		}
+		return mirrorsNotOSU
+	}
+	r.vars["STATE"] = "OSF"
+	if state == "OSF" {
+		return brokenOSF
+	}
+	return brokenNotOSF
+}
+
+// readPeerRole reads the peer's GETMIRRORVOLINFO. Only a target may lose its
+// shadow copies.
+func readPeerRole(r *run, res Result) answer {
+	if readEmcmd(r, res) == failed {
+		return failed
+	}
+	mirrors, understood := parseMirrors(res.Output, r.res.Volume)
+	if !understood {
+		return unknown
+	}
+	switch mirrors[0].Role {
+	case roleSource:
+		return splitBrain
+	case roleTarget:
+		return peerTarget
+	}
+	r.why = fmt.Sprintf("the peer's role is %d", mirrors[0].Role)
+	return unknown
+}
+
+// flagExists is flg_create's exit code for a flag that is there already.
+const flagExists = 4
+
+func readPeerFlag(r *run, res Result) answer {
+	switch res.Code {
+	case 0:
+		return flagMade
+	case flagExists:
+		return flagStood
+	}
+	return failed
+}
+
+func readFlag(r *run, res Result) answer {
+	r.flagStood = res.Code == flagExists
+	return readPeerFlag(r, res)
+}
+
+// split tells whether the split brain was reported before: while the flag
+// stands no second trap is sent.
+func split(r *run) answer {
+	if r.flagStood {
+		return splitStands
+	}
+	return splitIsNew
+}
+
+// readLocked reads volume -d, which lists the locked volumes. As in the
+// document, its exit code does not count.
+func readLocked(r *run, res Result) answer {
+	if hasWord(res.Output, r.res.Volume+":") {
+		return locked
+	}
+	return notLocked
+}
+
+// readShadows reads vssadmin list. It exits with 1 when it lists nothing.
+func readShadows(r *run, res Result) answer {
+	listed, understood := parseShadows(res.Output)
+	switch {
+	case listed:
+		return shadows
+	case understood && (res.Code == 0 || res.Code == 1):
+		return noShadows
+	}
+	return unknown
+}
+
+// noSuchService is ERROR_SERVICE_DOES_NOT_EXIST.
+const noSuchService = 1060
+
+func readLifeKeeper(r *run, res Result) answer {
+	switch state, understood := parseState(res.Output); {
+	case understood && state == serviceStopPending:
+		return stopping
+	case understood || res.Code == noSuchService:
+		return notStopping
+	}
+	return unknown
+}
+
+func readVolumeGUID(r *run, res Result) answer {
+	guid, understood := parseVolumeGUID(res.Output)
+	if !understood {
+		return unknown
+	}
+	r.vars["VOLUMEGUID"] = guid
+	return ok
+}

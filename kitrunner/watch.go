@@ -1,0 +1,134 @@
+package kitrunner
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The intervals that LifeKeeper itself uses, from the start of one check to the
+// start of the next of its kind.
+const (
+	DefaultQuickInterval = 180 * time.Second
+	DefaultDeepInterval  = 300 * time.Second
+)
+
+// maxUndetermined is how many times in a row an action may fail to determine
+// anything before the watch gives up.
+const maxUndetermined = 3
+
+// Watch checks a resource again and again, for machines where LifeKeeper does
+// not do that. All fields are set before Run.
+type Watch struct {
+	Quick, Deep time.Duration // intervals of quickCheck and deepCheck; both more than 0
+	Recovers    bool          // whether the kit has a recover; the volume kit has none
+	// Act performs one action, "quickCheck", "deepCheck" or "recover", and
+	// returns its exit code. It is never called while a call is under way. When
+	// ctx is done it returns as soon as it can: Run waits for it.
+	Act func(ctx context.Context, action string) int
+	// Note is told what happens, from Run's goroutine: the action, its exit
+	// code, and what the watch makes of it. It may be nil.
+	Note func(action string, code int, text string)
+}
+
+// Run checks until ctx is done, which is success (0), or until the watch has to
+// give up. A failed check (exit code 1) is answered with a recover, and a failed
+// recover, or a failed check of a kit without one, ends the watch with 1. "Could
+// not determine" (3) is tried again at the action's next turn; three in a row of
+// the same action end the watch with 3. Any other code is not an answer about
+// the resource and ends the watch with that code.
+//
+// A check that comes due while something runs waits for it, and one that was
+// missed several times runs once. The quickCheck goes first when both are due.
+//
+// When ctx is done a check is cancelled, and what it answers no longer counts. A
+// recover is let finish, since half of one (an address removed from one adapter
+// and not yet on the other) is worse than a late stop.
+func (w *Watch) Run(ctx context.Context) int {
+	start := time.Now()
+	turns := []*turn{
+		{action: "quickCheck", every: w.Quick, next: start},
+		{action: "deepCheck", every: w.Deep, next: start.Add(w.Deep)},
+	}
+	recovers := &turn{action: "recover"}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		t := turns[0]
+		if turns[1].next.Before(t.next) {
+			t = turns[1]
+		}
+		timer.Reset(max(0, time.Until(t.next)))
+		select {
+		case <-ctx.Done():
+			return 0
+		case <-timer.C:
+		}
+		if ctx.Err() != nil {
+			return 0
+		}
+		t.next = time.Now().Add(t.every)
+		code := w.Act(ctx, t.action)
+		if ctx.Err() != nil {
+			return 0
+		}
+		if code == 0 {
+			recovers.undetermined = 0
+		}
+		end, ended := w.judge(t, code)
+		if code == 1 && !ended {
+			// Not cancelled with ctx: see above.
+			code := w.Act(context.WithoutCancel(ctx), recovers.action)
+			end, ended = w.judge(recovers, code)
+		}
+		if ended {
+			return end
+		}
+	}
+}
+
+// turn is an action that comes round.
+type turn struct {
+	action       string
+	every        time.Duration
+	next         time.Time
+	undetermined int // answers of 3 in a row
+}
+
+// judge decides what an exit code means for the watch: the code it ends with,
+// if it ends.
+func (w *Watch) judge(t *turn, code int) (int, bool) {
+	if code == 3 {
+		t.undetermined++
+		if t.undetermined == maxUndetermined {
+			w.note(t.action, code, fmt.Sprintf("could not determine anything %d times in a row: the watch ends", maxUndetermined))
+			return 3, true
+		}
+		w.note(t.action, code, fmt.Sprintf("could not determine anything (%d of %d in a row): tried again at its next turn", t.undetermined, maxUndetermined))
+		return 0, false
+	}
+	t.undetermined = 0
+	recover := t.action == "recover"
+	switch {
+	case code == 0:
+		w.note(t.action, code, "succeeded")
+		return 0, false
+	case recover && code <= 2: // 2 is the documented return value of a restore whose time was up
+		w.note(t.action, code, "failed: the watch ends")
+		return 1, true
+	case code == 1 && !w.Recovers:
+		w.note(t.action, code, "failed, and this kit has no recover: the watch ends")
+		return 1, true
+	case code == 1:
+		w.note(t.action, code, "failed: recovering")
+		return 0, false
+	}
+	w.note(t.action, code, "could not be performed: the watch ends")
+	return code, true
+}
+
+func (w *Watch) note(action string, code int, text string) {
+	if w.Note != nil {
+		w.Note(action, code, text)
+	}
+}

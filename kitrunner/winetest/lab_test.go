@@ -1,0 +1,296 @@
+package winetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fsmon/kitrunner"
+	"fsmon/kitrunner/kitdouble"
+)
+
+// limit is what no single wait comes near to.
+const limit = 2 * time.Minute
+
+// A system is one that kitrunner runs on.
+type system struct {
+	name     string
+	goos     string
+	japanese bool
+}
+
+var (
+	native   = system{"native", "linux", false}
+	english  = system{"wine", "windows", false}
+	japanese = system{"wine-japanese", "windows", true}
+)
+
+// onSystems runs a test on several systems.
+func onSystems(t *testing.T, systems []system, f func(t *testing.T, s system)) {
+	for _, s := range systems {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			if s.goos == "windows" {
+				needWine(t)
+			}
+			f(t, s)
+		})
+	}
+}
+
+var everywhere = []system{native, english, japanese}
+
+// command returns the call of a program built for the system.
+func (s system) command(ctx context.Context, env []string, program string, args ...string) *exec.Cmd {
+	if s.goos == "windows" {
+		cmd := exec.CommandContext(ctx, wine, append([]string{program}, args...)...)
+		locale := "C"
+		if s.japanese {
+			locale = "ja_JP.UTF-8"
+		}
+		cmd.Env = wineEnv(locale, env...)
+		return cmd
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	return cmd
+}
+
+// path is how the system writes the path of a file.
+func (s system) path(file string) string {
+	if s.goos == "windows" {
+		return windows(file)
+	}
+	return file
+}
+
+// places are where the documents' commands are, by the option that tells.
+var places = map[string][]string{
+	"system32": {"nbtstat.exe", "sc.exe", "arp.exe", "ping.exe", "chkntfs.exe", "vssadmin.exe", "schtasks.exe", "mountvol.exe", "reg.exe"},
+	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe", "EISMEventNotice.exe", "lcdremexec.exe",
+		"flg_create.exe", "ins_list.exe", "ins_setstate.exe", "ins_remove.exe", "eqv_list.exe", "eqv_remove.exe", "sys_list.exe",
+		"sys_remove.exe", "net_list.exe", "net_remove.exe", "lcdsync.exe"},
+	"lkroot":      {"Admin/kit/Ipapp/bin/ips_ipchange.exe", "Admin/kit/Ipapp/bin/ips_arpupdate.exe"},
+	"extmirrbase": {"EMCMD.exe"},
+}
+
+// lab is a node with the documents' commands and what they know.
+type lab struct {
+	t   *testing.T
+	sys system
+	dir string
+}
+
+// newLab installs the commands. They share the state.
+func newLab(t *testing.T, sys system, s *kitdouble.State) *lab {
+	t.Helper()
+	l := &lab{t, sys, t.TempDir()}
+	for place, names := range places {
+		for _, name := range names {
+			file := filepath.Join(l.dir, place, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Link(programs[sys.goos].double, file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l.set(s)
+	return l
+}
+
+func (l *lab) stateFile() string { return filepath.Join(l.dir, "state.json") }
+
+func (l *lab) set(s *kitdouble.State) {
+	l.t.Helper()
+	s.Japanese = l.sys.japanese
+	if err := s.Save(l.stateFile()); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) state() *kitdouble.State {
+	l.t.Helper()
+	s, err := kitdouble.Load(l.stateFile())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return s
+}
+
+// missing uninstalls a command.
+func (l *lab) missing(name string) {
+	l.t.Helper()
+	for place := range places {
+		for _, n := range places[place] {
+			if strings.EqualFold(filepath.Base(n), name) {
+				if err := os.Remove(filepath.Join(l.dir, place, n)); err != nil {
+					l.t.Fatal(err)
+				}
+				return
+			}
+		}
+	}
+	l.t.Fatalf("%s is not installed", name)
+}
+
+// outcome is what a run of kitrunner left behind.
+type outcome struct {
+	code           int
+	stdout, stderr string
+	events         []kitrunner.Event
+	calls          []kitdouble.Call
+}
+
+// numbers are the events' numbers.
+func (o outcome) numbers() []int {
+	ns := []int{}
+	for _, e := range o.events {
+		ns = append(ns, e.Number)
+	}
+	return ns
+}
+
+// called are the calls as people read them.
+func (o outcome) called() []string {
+	var lines []string
+	for _, c := range o.calls {
+		lines = append(lines, strings.Join(append([]string{c.Name}, c.Args...), " "))
+	}
+	return lines
+}
+
+// options are those of every run.
+func (l *lab) options() []string {
+	var o []string
+	for place := range places {
+		o = append(o, "--"+place, l.sys.path(filepath.Join(l.dir, place)))
+	}
+	return append(o, "--node", "NODEA", "--state-dir", l.sys.path(filepath.Join(l.dir, "states")),
+		"--events", l.sys.path(filepath.Join(l.dir, "events")))
+}
+
+// start starts kitrunner; wait waits for its end.
+func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
+	l.t.Helper()
+	for _, f := range []string{"events", "state.json.log"} {
+		if err := os.Remove(filepath.Join(l.dir, f)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			l.t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(l.t.Context(), limit)
+	l.t.Cleanup(cancel)
+	cmd = l.sys.command(ctx, []string{"KITDOUBLE=" + l.sys.path(l.stateFile())}, programs[l.sys.goos].kitrunner, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Dir = l.dir
+	cmd.WaitDelay = time.Second // a double that is not ended may hold them open
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	return cmd, func() outcome {
+		l.t.Helper()
+		err := cmd.Wait()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+			l.t.Fatalf("kitrunner %q: %v %v\n%s%s", args, err, ctx.Err(), stdout.Bytes(), stderr.Bytes())
+		}
+		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(),
+			readLines[kitrunner.Event](l.t, filepath.Join(l.dir, "events")),
+			readLines[kitdouble.Call](l.t, l.stateFile()+".log")}
+	}
+}
+
+// run runs kitrunner KIT ACTION.
+func (l *lab) run(args ...string) outcome {
+	l.t.Helper()
+	_, wait := l.start(append(args, l.options()...)...)
+	return wait()
+}
+
+// expect runs kitrunner and compares exit code and events.
+func (l *lab) expect(code int, events []int, args ...string) outcome {
+	l.t.Helper()
+	o := l.run(args...)
+	if o.code != code || !slices.Equal(o.numbers(), events) {
+		l.t.Errorf("kitrunner %q: exit code %d, events %v; want %d, %v\ncalls: %s\n%s%s", args, o.code, o.numbers(), code, events,
+			strings.Join(o.called(), "\n       "), o.stdout, o.stderr)
+	}
+	return o
+}
+
+// readLines reads a file of JSON lines; none is empty.
+func readLines[T any](t *testing.T, file string) (values []T) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(bytes.NewReader(b)); ; {
+		var v T
+		switch err := d.Decode(&v); err {
+		case nil:
+			values = append(values, v)
+		case io.EOF:
+			return values
+		default:
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+}
+
+// tethers is where doubles that hang connect to, so that their end is seen.
+type tethers struct {
+	t *testing.T
+	l *net.TCPListener
+}
+
+func newTethers(t *testing.T) *tethers {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return &tethers{t, l}
+}
+
+// wait waits for n doubles to hang.
+func (h *tethers) wait(n int) (conns []net.Conn) {
+	h.t.Helper()
+	for range n {
+		h.l.SetDeadline(time.Now().Add(limit))
+		conn, err := h.l.Accept()
+		if err != nil {
+			h.t.Fatalf("%d of %d doubles hang: %v", len(conns), n, err)
+		}
+		h.t.Cleanup(func() { conn.Close() })
+		conns = append(conns, conn)
+	}
+	return conns
+}
+
+// gone waits until the doubles have ended.
+func (h *tethers) gone(conns []net.Conn) {
+	h.t.Helper()
+	for _, conn := range conns {
+		conn.SetReadDeadline(time.Now().Add(limit))
+		if _, err := bufio.NewReader(conn).ReadByte(); errors.Is(err, os.ErrDeadlineExceeded) {
+			h.t.Error("a double is still there")
+		}
+	}
+}
+
+func (h *tethers) String() string { return fmt.Sprint(h.l.Addr()) }

@@ -1,0 +1,120 @@
+// Package winetest runs kitrunner as users do, against doubles of the documented commands: as the program of this system, and
+// as the real program for Windows under Wine (https://www.winehq.org), on an English and on a Japanese Windows.
+package winetest
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+const (
+	wine       = "/usr/lib/wine/wine64"
+	wineserver = "/usr/lib/wine/wineserver64"
+)
+
+// What TestMain has built, by GOOS, and Wine's prefix; all below root.
+var (
+	root, prefix string
+	programs     = map[string]program{}
+	noWine       error
+)
+
+// program is one build of what the tests run.
+type program struct{ kitrunner, double, messages string }
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := testMain(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func testMain(m *testing.M) (code int, err error) {
+	// The tests wait more than they compute: many a command hangs until its deadline.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		return 0, err
+	}
+	if root, err = os.MkdirTemp("", "kitrunner-test-"); err != nil {
+		return 0, err
+	}
+	prefix = filepath.Join(root, "wine")
+	end, err := endAtEnd()
+	if err != nil {
+		return 0, errors.Join(err, os.RemoveAll(root))
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	os.Setenv("TMPDIR", root)
+	_, noWine = os.Stat(wine)
+	for _, goos := range []string{"linux", "windows"} {
+		dir := filepath.Join(root, goos)
+		p := program{filepath.Join(dir, "kitrunner.exe"), filepath.Join(dir, "double.exe"), filepath.Join(dir, "messages.exe")}
+		programs[goos] = p
+		sources := map[string]string{p.kitrunner: "fsmon/cmd/kitrunner", p.double: "fsmon/kitrunner/kitdouble/play"}
+		if goos == "windows" {
+			sources[p.messages] = "./testdata/messages"
+		}
+		for out, source := range sources {
+			if err := build(goos, "build", "-o", out, source); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if noWine == nil {
+		if err := startWine(); err != nil {
+			return 0, err
+		}
+	}
+	return m.Run(), nil
+}
+
+// build runs the go command for an operating system.
+func build(goos, verb string, args ...string) error {
+	cmd := exec.Command("go", append([]string{verb, "-trimpath", "-buildvcs=false"}, args...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH=amd64")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s %q: %w\n%s", verb, args, err, out)
+	}
+	return nil
+}
+
+// endAtEnd ends Wine and removes root when the returned function is called or, by a shell that reads from a pipe of this
+// process, when this process ends in any other way.
+func endAtEnd() (end func() error, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	sh := exec.Command("/bin/sh", "-c", `read -r never
+test ! -d "$2" || WINEPREFIX=$2 "$3" -k -w
+for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exit 1`, "sh", root, prefix, wineserver)
+	sh.Stdin = r
+	sh.Dir = "/"
+	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the end of a terminal must not be its end
+	if err := sh.Start(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return func() error { return errors.Join(w.Close(), sh.Wait()) }, nil
+}
+
+// needWine skips a test where Wine is missing, except where all tests must run.
+func needWine(t *testing.T) {
+	t.Helper()
+	if noWine == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("Wine is missing: %v (.ci/packages wine64)", noWine)
+	}
+	t.Skipf("Wine is missing: %v (.ci/packages wine64)", noWine)
+}

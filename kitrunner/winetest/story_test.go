@@ -1,0 +1,221 @@
+package winetest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"fsmon/kitrunner/kitdouble"
+)
+
+const (
+	primaryGUID = "{11111111-2222-3333-4444-5555AAAABBBB}"
+	backupGUID  = "{99999999-2222-3333-4444-5555AAAABBBB}"
+	volumeGUID  = "{E0000000-0000-0000-0000-00000000000E}"
+)
+
+// cluster is two nodes: NODEA, where the commands run, has nothing in service yet; NODEB is its standby.
+func cluster() *kitdouble.State {
+	node := func(address string) *kitdouble.Node {
+		return &kitdouble.Node{
+			Services: map[string]int{"lanmanserver": 4, "lifekeeper": 4},
+			NICs: []*kitdouble.NIC{
+				{Name: "Public", GUID: primaryGUID, Addresses: []kitdouble.Address{{IP: address, Mask: "255.255.255.0", Context: "7"}}},
+				{Name: "Backup", GUID: backupGUID},
+			},
+			Volumes: map[string]*kitdouble.Volume{"E": {Role: 2, Source: "NODEB", Peer: "10.0.0.1", State: 1, GUID: volumeGUID}},
+			Tasks:   map[string]bool{"ShadowCopyVolume" + volumeGUID: false},
+			Jobs:    map[string]*kitdouble.Job{},
+			Systems: []string{"NODEA", "NODEB"},
+		}
+	}
+	s := &kitdouble.State{Self: "NODEA", Nodes: map[string]*kitdouble.Node{"NODEA": node("10.0.0.1"), "NODEB": node("10.0.0.2")},
+		Faults: map[string]*kitdouble.Fault{}}
+	s.Nodes["NODEB"].Volumes["E"].Role = 1
+	s.Nodes["NODEB"].Instances = []*kitdouble.Instance{{App: "filesys", Type: "volume", Tag: "vol-e", ID: "E:", State: "OSU"}}
+	return s
+}
+
+// alias, address and mirrored are the options of the resources.
+var (
+	alias    = []string{"--tag", "lan-tag", "--id", "SRV01"}
+	address  = []string{"--tag", "ip-tag", "--id", "10.0.0.50", "--mask", "255.255.255.0", "--nic", "Public", "--guid", primaryGUID, "--peer", "NODEB"}
+	backup   = append(slices.Clone(address), "--backup-nic", "Backup", "--backup-guid", backupGUID, "--local-recovery")
+	mirrored = []string{"--tag", "vol-e", "--volume", "E", "--peer", "NODEB"}
+)
+
+func with(options []string, action ...string) []string {
+	return append(slices.Clone(action), options...)
+}
+
+func TestLanman(t *testing.T) {
+	onSystems(t, everywhere, func(t *testing.T, sys system) {
+		s := cluster()
+		a := s.Nodes["NODEA"]
+		a.Services["lanmanserver"], a.Slow = 1, 2 // the alias shows in the third list, the second after it was added
+		l := newLab(t, sys, s)
+		has := func(want bool) {
+			t.Helper()
+			if got := slices.Contains(l.state().Nodes["NODEA"].Aliases, "SRV01"); got != want {
+				t.Errorf("the alias is there: %v, want %v", got, want)
+			}
+		}
+		l.expect(0, []int{13083, 13085, 13087, 13084}, with(alias, "lanman", "restore")...)
+		has(true)
+		if n := l.state().Nodes["NODEA"].Services["lanmanserver"]; n != 4 {
+			t.Errorf("the service is in state %d", n)
+		}
+		l.expect(0, []int{}, with(alias, "lanman", "quickCheck")...)
+		l.expect(0, []int{}, with(alias, "lanman", "deepCheck")...)
+		o := l.expect(0, []int{13083, 13084}, with(alias, "lanman", "restore")...) // twice
+		if len(o.calls) != 2 {
+			t.Errorf("a second restore calls %q", o.called())
+		}
+		// SRV is not SRV01.
+		l.expect(0, []int{13034}, "lanman", "DEEPCHECK", "--tag", "lan-tag", "--id", "SRV")
+		l.expect(1, []int{13051}, "lanman", "quickcheck", "--tag", "lan-tag", "--id", "SRV")
+		has(true)
+		l.expect(0, []int{13062, 13063}, with(alias, "lanman", "remove")...)
+		has(false)
+		l.expect(0, []int{13062, 13063}, with(alias, "lanman", "remove")...) // twice
+		o = l.expect(1, []int{13051}, with(alias, "lanman", "quickCheck")...)
+		if want := "Resource lan-tag (Machine Alias SRV01) not available"; o.events[0].Text != want {
+			t.Errorf("%q, want %q", o.events[0].Text, want)
+		}
+		l.expect(0, []int{13083, 13084, 13072}, with(alias, "lanman", "recover")...)
+		has(true)
+	})
+}
+
+func TestIP(t *testing.T) {
+	onSystems(t, everywhere, func(t *testing.T, sys system) {
+		l := newLab(t, sys, cluster())
+		on := func(want string) {
+			t.Helper()
+			got := ""
+			for _, nic := range l.state().Nodes["NODEA"].NICs {
+				for _, a := range nic.Addresses {
+					if a.IP == "10.0.0.50" {
+						got += nic.Name
+					}
+				}
+			}
+			if got != want {
+				t.Errorf("the address is on %q, want %q", got, want)
+			}
+		}
+		l.expect(0, []int{6013, 6001}, with(address, "ip", "restore")...)
+		on("Public")
+		l.expect(0, []int{}, with(address, "ip", "quickCheck")...)
+		l.expect(0, []int{}, with(address, "ip", "deepCheck")...)
+		l.expect(0, []int{6013, 6001}, with(address, "ip", "restore")...) // twice
+		on("Public")
+
+		s := l.state()
+		s.Nodes["NODEB"].NICs[0].Disconnected = true
+		l.set(s)
+		o := l.expect(0, []int{6406}, with(address, "ip", "deepCheck")...)
+		if want := "The network cable for network adapter Public servicing protected IP address 10.0.0.50 on system NODEB is currently disconnected!"; !strings.HasPrefix(o.events[0].Text, want) {
+			t.Errorf("%q, want %q", o.events[0].Text, want)
+		}
+		l.expect(0, []int{6101}, with(address, "ip", "remove")...)
+		on("")
+		l.expect(0, []int{6101}, with(address, "ip", "remove")...) // twice
+		if n := len(l.state().Nodes["NODEA"].NICs[0].Addresses); n != 1 {
+			t.Errorf("the adapter has %d addresses, want its own", n)
+		}
+		l.expect(1, []int{6508}, with(address, "ip", "quickCheck")...)
+
+		// The primary adapter does not take the address; the backup does, and the next quickCheck knows.
+		s = l.state()
+		s.Faults["ips_ipchange.exe"] = &kitdouble.Fault{Mode: "exit", Match: "-n" + primaryGUID, Code: 1}
+		l.set(s)
+		l.expect(0, []int{6605, 6607, 6406, 6603}, with(backup, "ip", "recover")...)
+		on("Backup")
+		l.expect(0, []int{}, with(backup, "ip", "quickCheck")...)
+	})
+}
+
+func TestIPInUse(t *testing.T) {
+	onSystems(t, everywhere, func(t *testing.T, sys system) {
+		s := cluster()
+		s.Nodes["NODEA"].InUse = []string{"10.0.0.50"}
+		l := newLab(t, sys, s)
+		o := l.expect(1, []int{6013, 20003, 6002}, with(address, "ip", "restore")...)
+		for _, c := range o.called() {
+			if strings.Contains(c, "ips_ipchange.exe -a") {
+				t.Errorf("an address in use was assigned: %s", c)
+			}
+		}
+	})
+}
+
+func TestVolume(t *testing.T) {
+	onSystems(t, everywhere, func(t *testing.T, sys system) {
+		l := newLab(t, sys, cluster())
+		is := func(role int, locked bool) {
+			t.Helper()
+			if v := l.state().Nodes["NODEA"].Volumes["E"]; v.Role != role || v.Locked != locked {
+				t.Errorf("the volume has role %d, locked %v; want %d, %v", v.Role, v.Locked, role, locked)
+			}
+		}
+		l.expect(0, []int{12030}, with(mirrored, "volume", "quickCheck")...) // a target
+		l.expect(0, []int{12065}, with(mirrored, "volume", "restore")...)    // switches over
+		is(1, false)
+		l.expect(0, []int{12065}, with(mirrored, "volume", "restore")...) // twice
+		is(1, false)
+		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...)
+		l.expect(0, []int{}, with(mirrored, "volume", "deepCheck")...)
+
+		// A broken mirror makes the peer's resource OSF.
+		s := l.state()
+		s.Nodes["NODEA"].Volumes["E"].State = 3
+		s.Nodes["NODEB"].Volumes["E"].Shadows = 2
+		l.set(s)
+		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...)
+		if b := l.state().Nodes["NODEB"]; b.Instances[0].State != "OSF" || b.Volumes["E"].Shadows != 0 {
+			t.Errorf("the peer's resource is %s, with %d shadow copies", b.Instances[0].State, b.Volumes["E"].Shadows)
+		}
+
+		s = l.state()
+		s.Nodes["NODEA"].Volumes["E"].Shadows = 1
+		l.set(s)
+		l.expect(0, []int{}, with(mirrored, "volume", "remove")...)
+		is(1, true)
+		l.expect(0, []int{}, with(mirrored, "volume", "remove")...) // twice
+		is(1, true)
+		l.expect(0, []int{12065}, with(mirrored, "volume", "restore")...)
+		is(1, false)
+
+		s = l.state()
+		s.Nodes["NODEA"].Volumes["E"].Storage = true
+		l.set(s)
+		l.expect(1, []int{12039}, with(mirrored, "volume", "remove")...)
+		is(1, false)
+		l.expect(69, []int{}, with(mirrored, "volume", "recover")...)
+	})
+}
+
+func TestSplitBrain(t *testing.T) {
+	onSystems(t, everywhere, func(t *testing.T, sys system) {
+		s := cluster()
+		s.Nodes["NODEA"].Volumes["E"].Role = 1
+		s.Nodes["NODEB"].Volumes["E"].Shadows = 1
+		l := newLab(t, sys, s)
+		l.expect(0, []int{20008}, with(mirrored, "volume", "quickCheck")...)
+		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...) // no second trap while the flag stands
+		s = l.state()
+		for name, n := range s.Nodes {
+			if !slices.Equal(n.Flags, []string{"SplitBrain_E:"}) {
+				t.Errorf("%s has the flags %q", name, n.Flags)
+			}
+		}
+		want := []string{"NODEA", "6", "160", "s:LifeKeeper replicated volume Split Brain detected.", "s:E:", "s:NODEB"}
+		if traps := s.Nodes["NODEA"].Traps; len(traps) != 1 || !slices.Equal(traps[0], want) {
+			t.Errorf("traps %q", traps)
+		}
+		if n := s.Nodes["NODEB"].Volumes["E"].Shadows; n != 1 {
+			t.Errorf("the other source has %d shadow copies, want the one it had", n)
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+const (
+	// latePart is the part of the deadline after which a version 3 that has not
+	// answered is given up if version 4 has: what is left is for UMNT.
+	latePart = 0.9
+	// farewell is how long version 4 may go on after version 3 has succeeded, so
+	// that it leaves no session behind.
+	farewell = time.Second
+)
+
+// both tries versions 3 and 4 side by side. Version 3 is preferred if both
+// succeed, and names the failure if both fail.
+func (a *attempt) both(ctx context.Context, r *Report) error {
+	three, four := *a, *a
+	three.Version, four.Version = "3", "4"
+	r3, r4 := *r, *r
+	r3.Rungs, r4.Rungs = slices.Clone(r.Rungs), slices.Clone(r.Rungs)
+	r3.Warnings, r4.Warnings = slices.Clone(r.Warnings), slices.Clone(r.Warnings)
+	ctx3, end3 := context.WithCancelCause(ctx)
+	defer end3(nil)
+	ctx4, end4 := context.WithCancel(ctx)
+	defer end4()
+	var late <-chan time.Time
+	if end, ok := ctx.Deadline(); ok {
+		timer := time.NewTimer(time.Duration(latePart * float64(time.Until(end))))
+		defer timer.Stop()
+		late = timer.C
+	}
+
+	ended3, ended4 := make(chan struct{}), make(chan struct{})
+	var err4 error
+	go func() {
+		defer close(ended4)
+		if err4 = four.one(ctx4, ctx4, &r4); err4 != nil {
+			return
+		}
+		select {
+		case <-late:
+			end3(errNoAnswer)
+		case <-ended3:
+		}
+	}()
+	err3 := three.one(ctx3, ctx, &r3)
+	close(ended3)
+	if err3 == nil {
+		defer time.AfterFunc(farewell, end4).Stop()
+	}
+	<-ended4
+
+	switch {
+	case err3 == nil:
+		*r = r3
+		return nil
+	case err4 == nil:
+		*r = r4
+		r.NotVersion3 = err3
+		return nil
+	}
+	*r = r3
+	var failed *Error
+	if errors.As(err3, &failed) {
+		failed.Other = err4
+	}
+	return err3
+}

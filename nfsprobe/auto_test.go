@@ -1,0 +1,264 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fsmon/nfsprobe/nfstest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+// hostileAuto is a server of the tests' own and the probe of whatever version that asks it.
+func hostileAuto(t testing.TB) (*nfstest.Hostile, *Prober) {
+	t.Helper()
+	h, c := hostile(t)
+	c.Version, c.Port = "auto", h.NFSPort
+	return h, New(c)
+}
+
+// stateless asserts that a server has no client id, session or connection left.
+func stateless(t testing.TB, h *nfstest.Hostile) {
+	t.Helper()
+	left(t, h)
+	if clients, sessions := h.State(); clients+sessions != 0 {
+		t.Errorf("%d client ids and %d sessions left", clients, sessions)
+	}
+}
+
+func TestAutoBoth(t *testing.T) {
+	h, p := hostileAuto(t)
+	r, err := probeWith(t, p)
+	if err != nil || r.Version != "3" || p.Pinned() != "3" || r.NotVersion3 != nil {
+		t.Errorf("%q, pinned to %q, %v", r.Version, p.Pinned(), err)
+	}
+	stateless(t, h)
+	if h.Count(nfstest.Compound) == 0 {
+		t.Error("version 4 was not tried")
+	}
+
+	// From now on version 3 is all that is asked, and its failure is one.
+	before := h.Count(nfstest.Compound)
+	h.On(nfstest.Mnt, nfstest.MountStatus(mount.MNT3ERR_ACCES))
+	_, err = probeWith(t, p)
+	fails(t, err, Mount, MountStatus(mount.MNT3ERR_ACCES))
+	var failed *Error
+	if errors.As(err, &failed) && failed.Other != nil || p.Pinned() != "3" || h.Count(nfstest.Compound) != before {
+		t.Errorf("pinned to %q, %v", p.Pinned(), err)
+	}
+}
+
+func TestAutoOnly4(t *testing.T) {
+	h, p := hostileAuto(t)
+	h.On(nfstest.Getport, nfstest.Port(0))
+	r, err := probeWith(t, p)
+	if err != nil || r.Version != "4.2" || p.Pinned() != "4.2" {
+		t.Errorf("%q, pinned to %q, %v", r.Version, p.Pinned(), err)
+	}
+	fails(t, r.NotVersion3, PortMap, ErrNotRegistered)
+	stateless(t, h)
+
+	// The minor version is pinned, too, and the port mapper is nobody's concern any more.
+	before := h.Count(nfstest.Getport)
+	h.On(nfstest.Compound, nfstest.Minors(0, 1))
+	_, err = probeWith(t, p)
+	var status *Status4
+	if !errors.As(err, &status) || nfsv4.Nfsstat4(status.Code) != nfsv4.NFS4ERR_MINOR_VERS_MISMATCH || p.Pinned() != "4.2" || h.Count(nfstest.Getport) != before {
+		t.Errorf("pinned to %q, %v", p.Pinned(), err)
+	}
+}
+
+func TestAutoNeither(t *testing.T) {
+	h, p := hostileAuto(t)
+	h.On(nfstest.Mnt, nfstest.MountStatus(mount.MNT3ERR_NOENT))
+	h.On(nfstest.Null4, nfstest.Accepted(rpcv2.PROG_MISMATCH))
+	r, err := probeWith(t, p)
+	fails(t, err, Mount, MountStatus(mount.MNT3ERR_NOENT))
+	var failed *Error
+	if errors.As(err, &failed) {
+		if failed.Version != "3" {
+			t.Errorf("of version %q", failed.Version)
+		}
+		fails(t, failed.Other, Null, &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})
+	}
+	if want := "mount: MNT3ERR_NOENT (and with version 4, null: Program/version mismatch; low version = 5, high version = 7)"; err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+	if p.Pinned() != "" || r.Version != "" {
+		t.Errorf("pinned to %q, report %+v", p.Pinned(), r)
+	}
+	stateless(t, h)
+
+	// A later success of either pins.
+	h.On(nfstest.Null4, nfstest.Healthy)
+	if _, err := probeWith(t, p); err != nil || p.Pinned() != "4.2" {
+		t.Errorf("pinned to %q, %v", p.Pinned(), err)
+	}
+}
+
+// A version 3 that stalls keeps nobody from version 4, and says UMNT in the time that was kept for it.
+func TestAutoStalling3(t *testing.T) {
+	h, p := hostileAuto(t)
+	h.On(nfstest.Getattr3, nfstest.Hang)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	began := time.Now()
+	r, err := probeIn(t, ctx, p)
+	if err != nil || r.Version != "4.2" || p.Pinned() != "4.2" || time.Since(began) < 800*time.Millisecond {
+		t.Errorf("%q after %v, pinned to %q, %v", r.Version, time.Since(began), p.Pinned(), err)
+	}
+	fails(t, r.NotVersion3, Getattr, context.DeadlineExceeded)
+	if h.Count(nfstest.Umnt) != 1 {
+		t.Error("no UMNT")
+	}
+	stateless(t, h)
+}
+
+// A version 4 that stalls holds up a success of version 3 no longer than its farewell may take.
+func TestAutoStalling4(t *testing.T) {
+	h, p := hostileAuto(t)
+	h.On(nfstest.Null4, nfstest.Hang)
+	began := time.Now()
+	if r, err := probeWith(t, p); err != nil || r.Version != "3" || p.Pinned() != "3" || time.Since(began) > patience/2 {
+		t.Errorf("%q after %v, pinned to %q, %v", r.Version, time.Since(began), p.Pinned(), err)
+	}
+	stateless(t, h)
+}
+
+// A version 4 that is slower than version 3 may still end its session.
+func TestAutoSlow4(t *testing.T) {
+	h, p := hostileAuto(t)
+	unmounted := make(chan struct{})
+	var once sync.Once
+	h.On(nfstest.Umnt, func(c net.Conn, call nfstest.Call, healthy func() []byte) bool {
+		defer once.Do(func() { close(unmounted) })
+		return nfstest.Healthy(c, call, healthy)
+	})
+	h.On(nfstest.Compound, func(c net.Conn, call nfstest.Call, healthy func() []byte) bool {
+		<-unmounted
+		return nfstest.Healthy(c, call, healthy)
+	})
+	if r, err := probeWith(t, p); err != nil || r.Version != "3" {
+		t.Errorf("%q, %v", r.Version, err)
+	}
+	stateless(t, h)
+}
+
+// If both stall, all of the deadline is theirs.
+func TestAutoStallingBoth(t *testing.T) {
+	h, p := hostileAuto(t)
+	h.On(nfstest.Getport, nfstest.Hang)
+	h.On(nfstest.Null4, nfstest.Hang)
+	_, err := probeUntilDeadline(t, p)
+	fails(t, err, PortMap, context.DeadlineExceeded)
+	var failed *Error
+	if errors.As(err, &failed) {
+		fails(t, failed.Other, Null, context.DeadlineExceeded)
+	}
+	stateless(t, h)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	h.On(nfstest.Null4, func(c net.Conn, _ nfstest.Call, _ func() []byte) bool {
+		cancel()
+		io.Copy(io.Discard, c)
+		return false
+	})
+	_, err = probeIn(t, ctx, p)
+	fails(t, err, PortMap, context.Canceled)
+	stateless(t, h)
+}
+
+// A name is resolved once for both, and an unknown one is no matter of a version.
+func TestAutoResolve(t *testing.T) {
+	h, p := hostileAuto(t)
+	p.config.Address = "fileserver.example"
+	p.lookup = unknownHost
+	_, err := probeWith(t, p)
+	fails(t, err, Resolve, notFound)
+	var failed *Error
+	if errors.As(err, &failed) && (failed.Version != "" || failed.Other != nil) {
+		t.Errorf("%+v", failed)
+	}
+	p.lookup = answer("127.0.0.1")
+	r, err := probeWith(t, p)
+	if err != nil || r.Rungs[0].Step != Resolve {
+		t.Errorf("%v, rungs %v", err, r.Rungs)
+	}
+	stateless(t, h)
+}
+
+// Overlapping probes, some of them cancelled, agree on what is pinned. (Run with -race.)
+func TestOverlap(t *testing.T) {
+	h, p := hostileAuto(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if i%4 == 0 {
+				go cancel()
+			}
+			if _, err := probeIn(t, ctx, p); err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	left(t, h)
+	if p.Pinned() != "3" {
+		t.Errorf("pinned to %q", p.Pinned())
+	}
+}
+
+// The transcript of two versions side by side is one, in order.
+func TestAutoWire(t *testing.T) {
+	h, p := hostileAuto(t)
+	r, err := probeWith(t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stateless(t, h)
+	if !slices.IsSortedFunc(r.Wire, func(a, b Segment) int { return a.At.Compare(b.At) }) {
+		t.Error("not in order")
+	}
+	var all []byte
+	for _, s := range r.Wire {
+		all = append(all, s.Data...)
+	}
+	for _, version := range []uint32{3, 4} {
+		if !strings.Contains(string(all), string(xdr(2, nfsProgram, version, procNull))) {
+			t.Errorf("no NULL of version %d", version)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for version, want := range map[string]string{"": "auto", "auto": "auto", "3": "3", "4": "4", "4.1": "4.1"} {
+		if got := New(Config{Version: version}).config.Version; got != want {
+			t.Errorf("%q: %q", version, got)
+		}
+	}
+	if got := New(Config{Dir: "/a"}).config.Path4; got != "/a" {
+		t.Errorf("%q", got)
+	}
+	if got := New(Config{Dir: "/a", Path4: "/b"}).config.Path4; got != "/b" {
+		t.Errorf("%q", got)
+	}
+}
+
+// What panics is a failed probe. (A nil resolver stands for a decoder with a mistake.)
+func TestPanic(t *testing.T) {
+	p := New(Config{Address: "fileserver.example", Version: "3"})
+	p.lookup = nil
+	_, err := probeWith(t, p)
+	fails(t, err, Resolve, &MalformedError{"panicked"})
+}

@@ -1,0 +1,39 @@
+package nfsprobe
+
+import (
+	"bytes"
+	"os"
+	"strings"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+// noCredential is AUTH_NONE.
+var noCredential = rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_NONE}
+
+// authSys is the AUTH_SYS credential of a user without further groups (RFC
+// 5531, appendix A). The stamp is arbitrary; zero as good as any.
+func authSys(uid, gid uint32) rpcv2.OpaqueAuth {
+	var body bytes.Buffer
+	p := rpcv2.AuthsysParms{Machinename: machineName(), Uid: uid, Gid: gid}
+	if _, err := p.WriteTo(&body); err != nil {
+		panic(err) // the name is ASCII and short, and a buffer takes everything
+	}
+	return rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_SYS, Body: body.Bytes()}
+}
+
+// machineName is this machine's name in the form that a credential allows: at
+// most 255 bytes of ASCII. Servers log it at most.
+func machineName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	name = strings.Map(func(c rune) rune {
+		if c > ' ' && c < 0x7f {
+			return c
+		}
+		return '-'
+	}, name)
+	return name[:min(len(name), 255)]
+}

@@ -1,0 +1,190 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// resolveShare is the part of what is left of the deadline that a silent
+// resolver may use up when an address from an earlier success is known.
+const resolveShare = 4
+
+// Source ports that only a privileged process may bind, as the Linux client
+// takes them; exports ask for one unless they say "insecure".
+const firstPort, ports = 665, 1023 - 665 + 1
+
+// nextPort turns, from a random start, so that a port rests for as long as
+// possible: behind a proper close it is in TIME_WAIT for a minute.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(ports)) }
+
+// resolve turns the configured address into IP addresses. After the first
+// success a resolver that fails does not fail the probe: the last good address
+// is used and a warning says so, since a DNS outage is not a dead file server.
+func (a *attempt) resolve(ctx context.Context, r *Report) error {
+	host := a.Address
+	if ip, err := netip.ParseAddr(host); err == nil {
+		a.addrs = []netip.Addr{ip.Unmap()}
+		return nil
+	}
+	return a.climb(ctx, r, Resolve, func() (string, error) {
+		rctx, cancel := ctx, context.CancelFunc(func() {})
+		if end, ok := ctx.Deadline(); ok && a.lastGood.IsValid() {
+			rctx, cancel = context.WithTimeout(ctx, time.Until(end)/resolveShare)
+		}
+		defer cancel()
+		addrs, err := a.lookup(rctx, host)
+		if err == nil && len(addrs) == 0 {
+			err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			if err = whyEnded(ctx, err); errors.Is(err, errNoAnswer) {
+				err = fmt.Errorf("%q: %w", host, err)
+			}
+			return "", err
+		case a.lastGood.IsValid():
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, a.lastGood))
+			addrs = []netip.Addr{a.lastGood}
+		default:
+			if want := wanting(err); want != nil {
+				err = want
+			}
+			return "", err
+		}
+		for i := range addrs {
+			addrs[i] = addrs[i].Unmap() // the resolver gives IPv4 in the form of IPv6
+		}
+		a.addrs = addrs
+		return addrs[0].String(), nil
+	})
+}
+
+// dial connects to a port of the server from a privileged source port, if it
+// may. The step is connecting and no more. Who dials closes.
+func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*client, error) {
+	var c *client
+	err := a.climb(ctx, r, step, func() (learnt string, err error) {
+		conn, err := a.connect(ctx, port, !a.Unprivileged)
+		if err != nil {
+			return "", err
+		}
+		uid, gid := max(os.Getuid(), 0), max(os.Getgid(), 0) // -1 on Windows
+		c = newClient(conn, authSys(uint32(uid), uint32(gid)))
+		r.Address = conn.remote.String()
+		r.Identity = fmt.Sprintf("AUTH_SYS uid %d, ", uid)
+		if privileged(conn.local) {
+			r.Identity += "privileged "
+		}
+		r.Identity += fmt.Sprintf("port %d", conn.local.Port())
+		return r.Address, nil
+	})
+	return c, err
+}
+
+// connect connects to the first address that answers. Each has an equal part
+// of what is left of the deadline, so that one blackholed address cannot use
+// up the time of a good one behind it. The address is kept: all connections of
+// a probe go to one server.
+func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorded, error) {
+	var cause error
+	for i, addr := range a.addrs {
+		actx, cancel := ctx, context.CancelFunc(func() {})
+		if end, ok := ctx.Deadline(); ok && i < len(a.addrs)-1 {
+			actx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(a.addrs)-i))
+		}
+		conn, err := connectFrom(actx, netip.AddrPortFrom(addr, uint16(port)), reserved)
+		cancel()
+		if err == nil {
+			a.addrs = []netip.Addr{addr}
+			return recorded{conn, a.wire, addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())}, nil
+		}
+		// The first failure is the cause, unless it says less about the server
+		// than a later one: an address family that this machine has no way for.
+		if cause == nil || pathless(cause) && !pathless(err) {
+			cause = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return recorded{}, whyEnded(ctx, cause)
+}
+
+// connectFrom connects to one address. A privileged source port that is taken
+// costs no time: the next one is tried at once, each no more than once.
+func connectFrom(ctx context.Context, to netip.AddrPort, reserved bool) (net.Conn, error) {
+	address := net.JoinHostPort(to.Addr().String(), strconv.Itoa(int(to.Port())))
+	for tries := 1; mayBind && reserved; tries++ {
+		source := firstPort + int(nextPort.Add(1)%ports)
+		if source == int(to.Port()) {
+			continue // a connection of a port with itself would stand
+		}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared}
+		conn, err := d.DialContext(ctx, "tcp", address)
+		switch {
+		case forbidden(err):
+			reserved = false
+		case taken(err) && tries < ports && ctx.Err() == nil:
+		default:
+			return conn, err
+		}
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
+func privileged(source netip.AddrPort) bool { return source.Port() != 0 && source.Port() < 1024 }
+
+// forbidden: this process may not bind the source port. (A firewall may say
+// the same of the connection itself.)
+func forbidden(err error) bool {
+	var call *os.SyscallError
+	return errors.As(err, &call) && call.Syscall == "bind" && errors.Is(call.Err, os.ErrPermission)
+}
+
+// taken: the source port is in use, or was for the same connection a moment ago.
+func taken(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL)
+}
+
+func pathless(err error) bool {
+	return local(err) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
+}
+
+// wanting returns what this machine lacks if that may be why a name did not
+// resolve. The resolver does not say so when it could open no socket and no
+// file, so that is tried again here.
+func wanting(err error) error {
+	if local(err) {
+		return err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	null.Close()
+	return nil
+}
+
+// local reports whether an error is a want of this machine and says nothing
+// about the server: no descriptors, no memory, no local port.
+func local(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,312 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fsmon/nfsprobe/nfstest"
+)
+
+// blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
+// would need another.
+func blackhole(t *testing.T, host string, port int) {
+	t.Helper()
+	addr := net.JoinHostPort(host, strconv.Itoa(port))
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+}
+
+func TestBlackhole(t *testing.T) {
+	h, p := named(t, answer("127.0.0.4", "127.0.0.5"))
+	blackhole(t, "127.0.0.4", h.PortmapPort)
+	blackhole(t, "127.0.0.5", h.PortmapPort)
+	_, err := probeUntilDeadline(t, p)
+	fails(t, err, PortMap, context.DeadlineExceeded)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	p.lookup = func(context.Context, string) ([]netip.Addr, error) {
+		go cancel()
+		return answer("127.0.0.4")(nil, "")
+	}
+	_, err = probeIn(t, ctx, p)
+	fails(t, err, PortMap, context.Canceled)
+
+	// The good address has its part of the deadline, keeps the other connections, and is the one that is remembered.
+	p.lookup = answer("127.0.0.4", "127.0.0.1")
+	short, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	want := net.JoinHostPort("127.0.0.1", strconv.Itoa(h.NFSPort))
+	if r, err := probeIn(t, short, p); err != nil || r.Address != want {
+		t.Errorf("address %q, %v", r.Address, err)
+	}
+	p.lookup = unknownHost
+	if r, err := probeWith(t, p); err != nil || r.Address != want {
+		t.Errorf("without a resolver: address %q, %v", r.Address, err)
+	}
+
+	for step, set := range map[Step]func(c *Config, port int){
+		MountConnect: func(c *Config, port int) { c.MountPort = port },
+		Connect:      func(c *Config, port int) { c.Port = port },
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		blackhole(t, "127.0.0.1", port)
+		_, c := hostile(t)
+		set(&c, port)
+		_, err = probeUntilDeadline(t, New(c))
+		fails(t, err, step, context.DeadlineExceeded)
+	}
+}
+
+// asRoot is for what only root may do.
+func asRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("these tests need root")
+		}
+		t.Skip("root binds privileged ports")
+	}
+}
+
+// sources are the source ports that the mount service and NFS saw, in order.
+func sources(h *nfstest.Hostile) (ports []uint16) {
+	for _, call := range h.Calls() {
+		if call.Proc == nfstest.Mnt || call.Proc == nfstest.Null3 {
+			ports = append(ports, call.From.Port())
+		}
+	}
+	return ports
+}
+
+// Source ports are privileged, and none is used again before all others were.
+func TestSourcePorts(t *testing.T) {
+	asRoot(t)
+	h, c := hostile(t)
+	c.MountPort, c.Port = h.MountPort, h.NFSPort
+	for range 60 {
+		if r, err := probe(t, c); err != nil || !strings.Contains(r.Identity, fmt.Sprintf("uid %d, privileged port ", os.Getuid())) {
+			t.Fatalf("identity %q, %v", r.Identity, err)
+		}
+	}
+	seen := map[uint16]bool{}
+	for _, port := range sources(h) {
+		if port < 665 || port > 1023 || seen[port] {
+			t.Errorf("port %d, again: %v", port, seen[port])
+		}
+		seen[port] = true
+	}
+
+	c.Unprivileged = true
+	r, err := probe(t, c)
+	if last := sources(h); err != nil || last[len(last)-1] < 1024 || strings.Contains(r.Identity, "privileged") {
+		t.Errorf("from %d, identity %q, %v", last[len(last)-1], r.Identity, err)
+	}
+}
+
+// A source port that is taken costs no time, and all of them being taken is a want of this machine.
+func TestSourcePortsTaken(t *testing.T) {
+	asRoot(t)
+	h, c := hostile(t)
+	c.MountPort, c.Port = h.MountPort, h.NFSPort
+	var listeners []net.Listener
+	take := func(port int) {
+		if l, err := net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
+			listeners = append(listeners, l)
+		} else if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
+	defer func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
+	for port := firstPort; port < firstPort+ports; port++ {
+		if port != 700 && port != 1000 {
+			take(port)
+		}
+	}
+	if _, err := probe(t, c); err != nil {
+		t.Error(err)
+	}
+	for _, port := range sources(h) {
+		if port != 700 && port != 1000 {
+			t.Errorf("from port %d", port)
+		}
+	}
+	take(700)
+	take(1000)
+	_, err := probe(t, c)
+	fails(t, err, Socket, syscall.EADDRINUSE)
+	c.Unprivileged = true
+	if _, err := probe(t, c); err != nil {
+		t.Error(err)
+	}
+}
+
+// A connection of a port with itself would stand, so no source port is the one that is called.
+func TestNoSelfConnect(t *testing.T) {
+	asRoot(t)
+	_, c := hostile(t)
+	for port := firstPort; port < firstPort+ports; port++ {
+		c.MountPort, c.Port = port, port
+		nextPort.Store(uint32(port - firstPort - 1 + ports))
+		r, err := probe(t, c)
+		if r.Address != "" {
+			t.Fatalf("port %d: connected to %s, %v", port, r.Address, err)
+		}
+	}
+}
+
+// A daemon can listen on a port from which a probe has called a moment ago.
+func TestDaemonOnSourcePort(t *testing.T) {
+	asRoot(t)
+	h, c := hostile(t)
+	if _, err := probe(t, c); err != nil {
+		t.Fatal(err)
+	}
+	left(t, h)
+	for _, port := range sources(h) {
+		l, err := net.Listen("tcp", ":"+strconv.Itoa(int(port)))
+		if err != nil {
+			t.Errorf("port %d: %v", port, err)
+			continue
+		}
+		l.Close()
+	}
+}
+
+// Many probes in a row do not use up the privileged ports.
+func TestManySourcePorts(t *testing.T) {
+	asRoot(t)
+	h, c := hostile(t)
+	c.MountPort, c.Port = h.MountPort, h.NFSPort
+	p := New(c)
+	for i := range 2 * ports {
+		if _, err := probeWith(t, p); err != nil {
+			t.Fatalf("probe %d: %v", i, err)
+		}
+	}
+}
+
+func init() {
+	childRoles["without descriptors"] = withoutDescriptors
+	childRoles["as nobody"] = asNobody
+}
+
+// child runs the test binary in a role and returns what it says.
+func child(t *testing.T, role string, env ...string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+role), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%s: %v", role, err)
+	}
+	return string(out)
+}
+
+// withoutDescriptors probes as a process that may open no further files, and says how that ended.
+func withoutDescriptors() {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the runtime's poller needs a descriptor too
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer l.Close()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	port := l.Addr().(*net.TCPAddr).Port
+	for _, version := range []string{"3", "4", "auto"} {
+		_, err = New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port, Port: port, Version: version}).Probe(ctx)
+		sayIfWanting(err)
+	}
+	// A resolver that found no descriptor says only that it failed.
+	p := New(Config{Address: "files.example", Dir: "/"})
+	p.lookup = func(context.Context, string) ([]netip.Addr, error) {
+		return nil, &net.DNSError{Err: "dial udp: too many open files", Name: "files.example", IsTemporary: true}
+	}
+	_, err = p.Probe(ctx)
+	sayIfWanting(err)
+}
+
+func sayIfWanting(err error) {
+	var failed *Error
+	if errors.As(err, &failed) && failed.Step == Socket && errors.Is(err, syscall.EMFILE) {
+		fmt.Println("no descriptors")
+		return
+	}
+	fmt.Println(err)
+}
+
+func TestWithoutDescriptors(t *testing.T) {
+	if out := child(t, "without descriptors"); out != strings.Repeat("no descriptors\n", 4) {
+		t.Errorf("the probes ended with %q", out)
+	}
+}
+
+// asNobody probes as a user who may bind no privileged port.
+func asNobody() {
+	if err := errors.Join(syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	port := func(name string) int {
+		n, _ := strconv.Atoi(os.Getenv(name))
+		return n
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port("MOUNT"), Port: port("NFS"), Version: "3"}).Probe(ctx)
+	fmt.Println(r.Identity, err)
+}
+
+func TestWithoutPrivilege(t *testing.T) {
+	asRoot(t)
+	h, _ := hostile(t)
+	out := child(t, "as nobody", fmt.Sprintf("MOUNT=%d", h.MountPort), fmt.Sprintf("NFS=%d", h.NFSPort))
+	ports := sources(h)
+	if len(ports) != 2 || ports[0] < 1024 || out != fmt.Sprintf("AUTH_SYS uid 65534, port %d <nil>\n", ports[1]) {
+		t.Errorf("from %d: %q", ports, out)
+	}
+}

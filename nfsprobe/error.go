@@ -1,0 +1,91 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Step is a rung of the probe's ladder, in wire order.
+type Step int
+
+// The steps of a probe. Version 4 has no PortMap, MountConnect, Mount and
+// Unmount, version 3 no ExchangeID to DestroyClientID and no Lookup.
+const (
+	Resolve         Step = iota // name to addresses
+	Socket                      // socket(2), and every other want of this machine: descriptors, memory, local ports
+	PortMap                     // GETPORT or GETADDR, its connect included (RFC 1833)
+	MountConnect                // TCP connect to the mount port
+	Mount                       // MNT (RFC 1813 5.2.1)
+	Connect                     // TCP connect to the NFS port
+	Null                        // NULL (RFC 1813 3.3.0, RFC 7530 15.1)
+	ExchangeID                  // EXCHANGE_ID (RFC 8881 18.35)
+	CreateSession               // CREATE_SESSION (RFC 8881 18.36)
+	Lookup                      // PUTROOTFH and LOOKUP of each component (RFC 7530 16.20, 16.13)
+	Getattr                     // GETATTR: the object is a directory
+	Access                      // ACCESS is answered, whatever its bits
+	Marker                      // the marker file is read; off unless configured
+	WriteTest                   // a small file is written, read back and removed; off unless configured
+	DestroySession              // DESTROY_SESSION (RFC 8881 18.37)
+	DestroyClientID             // DESTROY_CLIENTID (RFC 8881 18.50)
+	Unmount                     // UMNT (RFC 1813 5.2.3)
+)
+
+var stepNames = [...]string{
+	"resolve", "socket", "port map", "mount connect", "mount", "connect", "null", "exchange id", "create session",
+	"lookup", "getattr", "access", "marker", "write test", "destroy session", "destroy client id", "unmount",
+}
+
+func (s Step) String() string {
+	if s < 0 || int(s) >= len(stepNames) {
+		return fmt.Sprintf("step %d", int(s))
+	}
+	return stepNames[s]
+}
+
+// Error is a failed probe: the first step that broke, and why. Its cause is
+// one of *RPCError, *MalformedError, MountStatus, Status3, *Status4 (which
+// names the operation), ErrNotRegistered, ErrNotDirectory, ErrKerberos, a *net.OpError (whose Op is
+// "dial", "read" or "write" and which wraps the errno), a *net.DNSError, or a
+// context error; errors.Is finds a deadline as context.DeadlineExceeded.
+type Error struct {
+	Step    Step
+	Version string // "3", "4.1": what was being tried; empty before that is known
+	Err     error
+	Other   error // auto, not pinned: what the other version failed on, for the detail
+}
+
+func (e *Error) Error() string {
+	text := e.Step.String() + ": " + e.Err.Error()
+	if e.Other != nil {
+		text += " (and with version 4, " + e.Other.Error() + ")"
+	}
+	return text
+}
+func (e *Error) Unwrap() error { return e.Err }
+
+// errNoAnswer is context.DeadlineExceeded in words for people.
+var errNoAnswer error = noAnswer{}
+
+type noAnswer struct{}
+
+func (noAnswer) Error() string { return "no answer within the deadline" }
+func (noAnswer) Unwrap() error { return context.DeadlineExceeded }
+
+var (
+	// ErrNotRegistered is the cause when the port mapper does not know the program.
+	ErrNotRegistered = errors.New("program not registered")
+	// ErrNotDirectory is the cause when the export is something else than a directory.
+	ErrNotDirectory = errors.New("not a directory")
+	// ErrKerberos is the cause when the export cannot be used without Kerberos.
+	ErrKerberos = errors.New("export requires Kerberos")
+)
+
+// MalformedError is an answer that no server should give.
+type MalformedError struct{ What string }
+
+func (e *MalformedError) Error() string { return "malformed answer: " + e.What }
+
+func malformed(format string, args ...any) error {
+	return &MalformedError{What: fmt.Sprintf(format, args...)}
+}

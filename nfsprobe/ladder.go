@@ -1,0 +1,71 @@
+package nfsprobe
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// climb runs one step and enters it into the report as a rung. A step that is
+// run again (a minor version lower, say) goes on with the rung it has. Its
+// error becomes an *Error of this step; a panic is a malformed answer.
+func (a *attempt) climb(ctx context.Context, r *Report, step Step, do func() (learnt string, err error)) error {
+	began := time.Now()
+	learnt, err := guarded(do)
+	at, again := slices.BinarySearchFunc(r.Rungs, step, func(rung Rung, s Step) int { return cmp.Compare(rung.Step, s) })
+	if !again {
+		r.Rungs = slices.Insert(r.Rungs, at, Rung{Step: step})
+	}
+	r.Rungs[at].Took += time.Since(began)
+	r.Rungs[at].Learnt = learnt
+	if err == nil {
+		return nil
+	}
+	return a.failed(ctx, r, step, err)
+}
+
+// guarded: the decoders of what a server sent run in it.
+func guarded(do func() (string, error)) (learnt string, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return do()
+}
+
+func panicked(v any) error { return malformed("the decoder panicked on it: %v", v) }
+
+// failed makes an *Error of whatever a step failed on.
+func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) error {
+	var already *Error
+	if errors.As(err, &already) {
+		return err
+	}
+	err = whyBroke(ctx, err)
+	if local(err) {
+		step = Socket
+	}
+	version := cmp.Or(r.Version, a.Version)
+	if version == "auto" {
+		version = ""
+	}
+	return &Error{Step: step, Version: version, Err: err}
+}
+
+// whyBroke is the cause as the package reports it.
+func whyBroke(ctx context.Context, err error) error {
+	var refused *RPCError
+	switch {
+	case errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK":
+		return fmt.Errorf("%w: %w", ErrKerberos, err)
+	case errors.Is(err, errNoAnswer):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return whyEnded(ctx, err)
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"fsmon/nfsprobe/nfstest"
+)
+
+// patience is the deadline of a probe whose deadline is not what is tested.
+const patience = 20 * time.Second
+
+// TestMain gives the tests a network of their own, so that they meet servers on well-known ports.
+func TestMain(m *testing.M) {
+	nfstest.Isolate()
+	if role, ok := childRoles[os.Getenv(childEnv)]; ok {
+		role()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// childEnv makes the test binary a process of one of the roles, for what cannot be done to the tests' own process.
+const childEnv = "NFSPROBE_CHILD"
+
+var childRoles = map[string]func(){}
+
+// probe probes once, with patience.
+func probe(t testing.TB, c Config) (Report, error) {
+	t.Helper()
+	return probeWith(t, New(c))
+}
+
+func probeWith(t testing.TB, p *Prober) (Report, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return probeIn(t, ctx, p)
+}
+
+// probeUntilDeadline probes once with a short deadline, which must be kept: neither early nor long past.
+func probeUntilDeadline(t testing.TB, p *Prober) (Report, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+	defer cancel()
+	r, err := probeIn(t, ctx, p)
+	end, _ := ctx.Deadline()
+	// The connection's own timer may fire a moment before the context's.
+	if off := time.Since(end); off < -50*time.Millisecond || off > 5*time.Second {
+		t.Errorf("ended %v after the deadline", off)
+	}
+	return r, err
+}
+
+// probeIn probes once and asserts what holds for every probe.
+func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
+	t.Helper()
+	r, err := p.Probe(ctx)
+	var failed *Error
+	if err != nil && !errors.As(err, &failed) {
+		t.Errorf("failed with %T %v, want an *Error", err, err)
+	}
+	last := Step(-1)
+	for _, rung := range r.Rungs {
+		if rung.Step <= last {
+			t.Errorf("%v after %v: rungs not in wire order", rung.Step, last)
+		}
+		last = rung.Step
+		if rung.Took < 0 {
+			t.Errorf("%v took %v", rung.Step, rung.Took)
+		}
+	}
+	goodbye := map[string]Step{"3": Unmount, "4.0": Access, "4.1": DestroyClientID, "4.2": DestroyClientID}
+	if err == nil && last != goodbye[r.Version] {
+		t.Errorf("healthy on version %q, but the last rung is %v", r.Version, last)
+	}
+	return r, err
+}
+
+// fails asserts the step and the cause of a failed probe. A cause is a value that errors.Is finds, or one of the package's
+// own types: then all of it must agree, of a *MalformedError a part of the text.
+func fails(t testing.TB, err error, step Step, cause error) {
+	t.Helper()
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Step != step {
+		t.Errorf("got %v, want a failure of %v with %v", err, step, cause)
+		return
+	}
+	ok := errors.Is(err, cause)
+	switch want := cause.(type) {
+	case *MalformedError:
+		var got *MalformedError
+		ok = errors.As(err, &got) && strings.Contains(got.What, want.What)
+	case *RPCError:
+		var got *RPCError
+		ok = errors.As(err, &got) && *got == *want
+	case *Status4:
+		var got *Status4
+		ok = errors.As(err, &got) && *got == *want
+	case *net.DNSError:
+		var got *net.DNSError
+		ok = errors.As(err, &got) && got.Name == want.Name && got.IsNotFound == want.IsNotFound
+	case *net.OpError:
+		var got *net.OpError
+		ok = errors.As(err, &got) && got.Op == want.Op && errors.Is(got, want.Err)
+	}
+	if !ok {
+		t.Errorf("got %v (%#v), want the cause %v", err, failed.Err, cause)
+	}
+}
+
+// broken is a connection that failed in a dial, read or write.
+func broken(op string, cause error) error { return &net.OpError{Op: op, Err: cause} }

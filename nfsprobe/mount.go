@@ -1,0 +1,158 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+	"github.com/buildbarn/go-xdr/pkg/runtime"
+)
+
+// The mount service, version 3 (RFC 1813 5).
+const (
+	mountProgram = 100005
+	mountVersion = 3
+	procMnt      = 1
+	procUmnt     = 3
+)
+
+// MountStatus is a mountstat3 (RFC 1813 5.1.5), never 0: why MNT was refused.
+type MountStatus uint32
+
+// Error is the name of RFC 1813, such as MNT3ERR_ACCES, or "mountstat3 99".
+func (s MountStatus) Error() string {
+	if name, ok := mount.Mountstat3_name[mount.Mountstat3(s)]; ok {
+		return name
+	}
+	return fmt.Sprintf("mountstat3 %d", uint32(s))
+}
+
+// dirpath is a directory as MNT and UMNT take it. The library would refuse a
+// name that is not ASCII.
+type dirpath string
+
+func (d dirpath) WriteTo(w io.Writer) (int64, error) {
+	return runtime.WriteVariableLengthOpaque(w, mount.MNTPATHLEN, []byte(d))
+}
+
+// mounted is what a granted MNT gives.
+type mounted struct {
+	handle  []byte
+	flavors []int32 // in the server's order of preference; many servers give none
+}
+
+// parseMnt decodes the results of MNT (RFC 1813 5.2.1). granted: the server
+// has an entry now, even if the rest cannot be used.
+func parseMnt(results io.Reader) (m mounted, granted bool, err error) {
+	status, _, err := runtime.ReadUnsignedInt(results)
+	if err != nil {
+		return m, false, malformed("MNT: %v", err)
+	}
+	if status != 0 {
+		return m, false, MountStatus(status)
+	}
+	var ok mount.Mountres3Ok
+	if _, err := ok.ReadFrom(results); err != nil {
+		return m, true, malformed("MNT: %v", err)
+	}
+	if len(ok.Fhandle) == 0 {
+		return m, true, malformed("MNT: an empty file handle")
+	}
+	return mounted{ok.Fhandle, ok.AuthFlavors}, true, nil
+}
+
+// credential chooses what the NFS calls are made with, of those that a probe
+// has: a client takes from the list what it can (RFC 2623 2.7). The list is the
+// reliable sign of an export that wants Kerberos, since servers let GETATTR on
+// its root pass without (RFC 2623 2.3.2).
+func (m mounted) credential(sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
+	switch {
+	case len(m.flavors) == 0, slices.Contains(m.flavors, int32(rpcv2.AUTH_SYS)):
+		return sys, nil
+	case slices.Contains(m.flavors, int32(rpcv2.AUTH_NONE)):
+		return noCredential, nil
+	}
+	return noCredential, ErrKerberos
+}
+
+// mount asks for the export's file handle. granted: UMNT is due, also after an
+// error.
+func (a *attempt) mount(ctx context.Context, r *Report, c *client) (m mounted, granted bool, err error) {
+	err = a.climb(ctx, r, Mount, func() (string, error) {
+		results, err := c.call(ctx, mountProgram, mountVersion, procMnt, dirpath(a.Dir))
+		if err != nil {
+			return "", err
+		}
+		if m, granted, err = parseMnt(results); err != nil {
+			return "", err
+		}
+		learnt := fmt.Sprintf("file handle of %d bytes", len(m.handle))
+		if len(m.flavors) > 0 {
+			learnt += fmt.Sprintf(", flavors %s", flavorNames(m.flavors))
+		}
+		_, err = m.credential(c.cred)
+		return learnt, err
+	})
+	return m, granted, err
+}
+
+// unmount says goodbye, as every client that was granted a MNT does, and
+// returns how the probe has ended: as it had failed before, if it had. A
+// refused UMNT is a warning; no answer to it is a failure like any other.
+func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before error) error {
+	umnt := func() (string, error) {
+		_, err := c.call(ctx, mountProgram, mountVersion, procUmnt, dirpath(a.Dir))
+		return "", err
+	}
+	var refused *RPCError
+	if before != nil {
+		if _, err := guarded(umnt); errors.As(err, &refused) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("unmount was refused: %v", err))
+		} else if err != nil {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("the server may have kept its mount entry (unmount: %v)", err))
+		}
+		return before
+	}
+	return a.climb(ctx, r, Unmount, func() (string, error) {
+		learnt, err := umnt()
+		if errors.As(err, &refused) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("unmount was refused: %v", err))
+			return "refused", nil
+		}
+		return learnt, err
+	})
+}
+
+// flavorNames are the first few flavors of a list, pseudo-flavors included
+// (RFC 2623 2.2.2, RFC 5531 8.2).
+func flavorNames(flavors []int32) string {
+	const few = 8
+	text := ""
+	for i, f := range flavors[:min(len(flavors), few)] {
+		if i > 0 {
+			text += ":"
+		}
+		switch f {
+		case int32(rpcv2.AUTH_NONE):
+			text += "none"
+		case int32(rpcv2.AUTH_SYS):
+			text += "sys"
+		case 390003:
+			text += "krb5"
+		case 390004:
+			text += "krb5i"
+		case 390005:
+			text += "krb5p"
+		default:
+			text += fmt.Sprint(f)
+		}
+	}
+	if len(flavors) > few {
+		text += ":…"
+	}
+	return text
+}

@@ -1,0 +1,155 @@
+package nfsprobe
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+)
+
+// probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest of
+// them that the server has.
+func (a *attempt) probe4(ctx context.Context, r *Report) error {
+	port := cmp.Or(a.Port, DefaultPort)
+	conn, err := a.dial(ctx, r, Connect, port)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r.NFSPort = port
+	return a.speak4(ctx, r, conn)
+}
+
+// speak4 climbs from NULL to the last COMPOUND.
+func (a *attempt) speak4(ctx context.Context, r *Report, conn *client) error {
+	err := a.climb(ctx, r, Null, func() (string, error) {
+		_, err := conn.call(ctx, nfsProgram, nfs4Version, procNull, nil)
+		return "", err
+	})
+	if err != nil {
+		return err
+	}
+	for _, minor := range minors4(a.Version) {
+		err = a.converse4(ctx, r, &conversation4{conn: conn, minor: minor, ops: statelessOps})
+		if !minorMismatch(err) || r.Version != "" {
+			break
+		}
+	}
+	return err
+}
+
+// minors4 are the minor versions to try, from the highest down.
+func minors4(version string) []uint32 {
+	switch version {
+	case "4.0":
+		return []uint32{0}
+	case "4.1":
+		return []uint32{1}
+	case "4.2":
+		return []uint32{2}
+	}
+	return []uint32{2, 1, 0}
+}
+
+func minorMismatch(err error) bool {
+	var status *Status4
+	return errors.As(err, &status) && nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
+}
+
+// agreed4 enters the version: one whose operations the server looked at, with
+// whatever result.
+func (r *Report) agreed4(minor uint32, err error) {
+	var status *Status4
+	if err == nil || errors.As(err, &status) && !minorMismatch(err) {
+		r.Version = fmt.Sprintf("4.%d", minor)
+	}
+}
+
+// converse4 climbs from the first COMPOUND to the last, of one minor version.
+func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) error {
+	if c.minor == 0 {
+		return a.walk4(ctx, r, c)
+	}
+	var us nfsv4.ExchangeId4resok
+	err := a.climb(ctx, r, ExchangeID, func() (learnt string, err error) {
+		us, err = c.exchangeID(ctx)
+		r.agreed4(c.minor, err)
+		if minorMismatch(err) {
+			return fmt.Sprintf("no version 4.%d", c.minor), err
+		}
+		return serverName4(us), err
+	})
+	if err != nil {
+		return err
+	}
+	err = a.climb(ctx, r, CreateSession, func() (string, error) {
+		return "1 slot", c.createSession(ctx, us.EirClientid, us.EirSequenceid)
+	})
+	if err == nil {
+		err = a.walk4(ctx, r, c)
+	}
+	if err == nil {
+		err = a.climb(ctx, r, DestroySession, func() (string, error) {
+			return r.goodbye4(DestroySession, c.destroySession(ctx))
+		})
+	}
+	if err != nil {
+		if !c.leave(ctx, us.EirClientid) {
+			r.Warnings = append(r.Warnings, "the server may keep the probe's client id until its lease ends")
+		}
+		return err
+	}
+	return a.climb(ctx, r, DestroyClientID, func() (string, error) {
+		return r.goodbye4(DestroyClientID, c.destroyClientID(ctx, us.EirClientid))
+	})
+}
+
+// goodbye4 turns a refused goodbye into a warning: the export was served.
+// Anything but a status remains a failure.
+func (r *Report) goodbye4(step Step, err error) (learnt string, _ error) {
+	var status *Status4
+	if !errors.As(err, &status) {
+		return "", err
+	}
+	r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, status))
+	return "refused", nil
+}
+
+// walk4 climbs from LOOKUP to ACCESS. They travel together, so the time of all
+// of them is that of LOOKUP.
+func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4) error {
+	names := components4(a.Path4)
+	var found found4
+	err := a.climb(ctx, r, Lookup, func() (string, error) {
+		found = c.walk(ctx, names)
+		r.agreed4(c.minor, found.err)
+		_, err := found.handle()
+		return "/" + strings.Join(names, "/"), err
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.climb(ctx, r, Getattr, func() (string, error) { return found.directory() }); err != nil {
+		return err
+	}
+	return a.climb(ctx, r, Access, func() (string, error) { return found.access() })
+}
+
+// serverName4 is how the server calls itself: its implementation if it says
+// so, or the name that it goes by (RFC 8881 18.35.4).
+func serverName4(us nfsv4.ExchangeId4resok) string {
+	name := string(us.EirServerOwner.SoMajorId)
+	if len(us.EirServerImplId) > 0 && us.EirServerImplId[0].NiiName != "" {
+		name = us.EirServerImplId[0].NiiName
+	}
+	var printable strings.Builder
+	for _, char := range []byte(name) {
+		if ' ' <= char && char <= '~' && printable.Len() < 60 {
+			printable.WriteByte(char)
+		}
+	}
+	return strings.TrimSpace(printable.String())
+}

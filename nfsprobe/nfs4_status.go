@@ -1,0 +1,41 @@
+package nfsprobe
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+)
+
+// Status4 is an operation of version 4 that the server answered with anything
+// but NFS4_OK (RFC 7530 13.1, RFC 8881 15.1, RFC 7862 11).
+type Status4 struct {
+	Op   string // "LOOKUP"; "COMPOUND" when the server looked at no operation at all
+	Code uint32 // nfsstat4
+}
+
+func (s *Status4) Error() string { return s.Op + ": " + s.name() }
+
+// name is the RFCs' name of the status, an unknown one in decimal.
+func (s *Status4) name() string {
+	if name, ok := nfsv4.Nfsstat4_name[nfsv4.Nfsstat4(s.Code)]; ok {
+		return name
+	}
+	return strconv.FormatUint(uint64(s.Code), 10)
+}
+
+// busy reports a server that is alive, and asks for patience (RFC 8881
+// 15.1.1.3, 15.1.9.2).
+func (s *Status4) busy() bool {
+	code := nfsv4.Nfsstat4(s.Code)
+	return code == nfsv4.NFS4ERR_DELAY || code == nfsv4.NFS4ERR_GRACE
+}
+
+// opName is the RFCs' name of an operation, without its "OP_".
+func opName(op nfsv4.NfsOpnum4) string {
+	if name, ok := nfsv4.NfsOpnum4_name[op]; ok {
+		return strings.TrimPrefix(name, "OP_")
+	}
+	return fmt.Sprintf("operation %d", op)
+}

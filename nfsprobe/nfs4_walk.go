@@ -1,0 +1,124 @@
+package nfsprobe
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+)
+
+// found4 is the object at the end of a path: what the server said of it behind
+// the last LOOKUP, in the same COMPOUND.
+type found4 struct {
+	tail []nfsv4.NfsResop4 // of GETFH, GETATTR and ACCESS, those that succeeded
+	err  error             // why not all of them did
+}
+
+// components4 are the names to look up one after the other. Version 4 has no
+// name for "here"; ".." is left to the server, which should refuse it
+// (RFC 7530 12.7).
+func components4(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+}
+
+// walk looks up a path from the root, with as few COMPOUNDs as their size
+// allows, and looks at what is there (RFC 7530 16.20, 16.13). The
+// current file handle ends with its COMPOUND, so it is fetched and put again.
+func (c *conversation4) walk(ctx context.Context, names []string) found4 {
+	most := c.ops - 4 // beside PUTFH, GETFH, GETATTR and ACCESS
+	if c.session != nil {
+		most-- // SEQUENCE
+	}
+	var start nfsv4.NfsArgop4 = &nfsv4.NfsArgop4_OP_PUTROOTFH{}
+	for {
+		now := names[:min(len(names), most)]
+		names = names[len(now):]
+		ops := []nfsv4.NfsArgop4{start}
+		for _, name := range now {
+			ops = append(ops, newLookup4(name))
+		}
+		ops = append(ops, &nfsv4.NfsArgop4_OP_GETFH{})
+		if len(names) == 0 {
+			ops = append(ops,
+				&nfsv4.NfsArgop4_OP_GETATTR{Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{1 << nfsv4.FATTR4_TYPE}}},
+				&nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}})
+		}
+		results, err := c.run(ctx, ops...)
+		f := found4{results[min(len(results), 1+len(now)):], err}
+		handle, herr := f.handle()
+		if herr != nil {
+			return found4{err: herr}
+		}
+		if len(names) == 0 {
+			return f
+		}
+		start = &nfsv4.NfsArgop4_OP_PUTFH{Opputfh: nfsv4.Putfh4args{Object: handle}}
+	}
+}
+
+// handle is the file handle; the library has checked its size against
+// NFS4_FHSIZE.
+func (f found4) handle() (nfsv4.NfsFh4, error) {
+	if len(f.tail) < 1 {
+		return nil, f.err
+	}
+	handle := f.tail[0].(*nfsv4.NfsResop4_OP_GETFH).Opgetfh.(*nfsv4.Getfh4res_NFS4_OK).Resok4.Object
+	if len(handle) == 0 {
+		return nil, malformed("an empty file handle")
+	}
+	return handle, nil
+}
+
+// directory says what kind of object it is, and fails unless it is a
+// directory.
+func (f found4) directory() (string, error) {
+	if len(f.tail) < 2 {
+		return "", f.err
+	}
+	kind, err := fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).Resok4.ObjAttributes)
+	switch {
+	case err != nil:
+		return "", err
+	case kind != nfsv4.NF4DIR:
+		return nfsv4.NfsFtype4_name[kind], ErrNotDirectory
+	}
+	return "directory", nil
+}
+
+// access names what the server allows, by the bits that version 3 has too
+// (RFC 7530 16.1).
+func (f found4) access() (string, error) {
+	if len(f.tail) < 3 {
+		return "", f.err
+	}
+	ok := f.tail[2].(*nfsv4.NfsResop4_OP_ACCESS).Opaccess.(*nfsv4.Access4res_NFS4_OK).Resok4
+	var may []string
+	for i, name := range accessBits {
+		if ok.Supported&ok.Access&(1<<i) != 0 {
+			may = append(may, name)
+		}
+	}
+	if len(may) == 0 {
+		return "nothing allowed", nil
+	}
+	return "may " + strings.Join(may, ", "), nil
+}
+
+// fileType4 takes the type out of attributes, which must be the only one.
+func fileType4(f nfsv4.Fattr4) (nfsv4.NfsFtype4, error) {
+	for i, word := range f.Attrmask {
+		if want := uint32(1<<nfsv4.FATTR4_TYPE) * uint32(1-min(i, 1)); word != want {
+			return 0, malformed("attributes that were not asked for")
+		}
+	}
+	if len(f.Attrmask) == 0 || len(f.AttrVals) != 4 {
+		return 0, malformed("GETATTR without a file type")
+	}
+	kind := nfsv4.NfsFtype4(binary.BigEndian.Uint32(f.AttrVals))
+	if _, known := nfsv4.NfsFtype4_name[kind]; !known {
+		return 0, malformed("file type %d", kind)
+	}
+	return kind, nil
+}

@@ -1,0 +1,205 @@
+package nfstest
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+// Answer is what one call of a hostile server meets. It may write to the connection, and says whether the connection
+// goes on; it must return once c is closed. healthy makes the reply message of a healthy server, without a record mark, and
+// changes the server's state as that one would. Several connections may call one Answer at a time.
+type Answer func(c net.Conn, call Call, healthy func() []byte) (goOn bool)
+
+// Healthy answers as a healthy server does.
+func Healthy(c net.Conn, _ Call, healthy func() []byte) bool {
+	_, err := c.Write(Record(healthy()))
+	return err == nil
+}
+
+// Hang never answers.
+func Hang(c net.Conn, _ Call, _ func() []byte) bool {
+	io.Copy(io.Discard, c) // until the client closes
+	return false
+}
+
+// Close closes the connection instead of an answer.
+func Close(net.Conn, Call, func() []byte) bool { return false }
+
+// Reset resets the connection instead of an answer.
+func Reset(c net.Conn, _ Call, _ func() []byte) bool {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	return false
+}
+
+// Message answers with the healthy message as change returns it, a reply of xid, 1 (REPLY), 0 (accepted), the
+// verifier's flavor 0 and length 0, 0 (SUCCESS), results.
+func Message(change func(message []byte) []byte) Answer {
+	return func(c net.Conn, _ Call, healthy func() []byte) bool {
+		_, err := c.Write(Record(change(healthy())))
+		return err == nil
+	}
+}
+
+// word replaces a 32-bit word of the healthy message.
+func word(n int, v uint32) Answer {
+	return Message(func(m []byte) []byte {
+		binary.BigEndian.PutUint32(m[4*n:], v)
+		return m
+	})
+}
+
+// WrongXID answers another call than the one that was made.
+func WrongXID(c net.Conn, call Call, healthy func() []byte) bool {
+	return word(0, call.XID+1)(c, call, healthy)
+}
+
+// NotAReply answers with a message that says it is a call.
+func NotAReply(c net.Conn, call Call, healthy func() []byte) bool {
+	return word(1, 0)(c, call, healthy)
+}
+
+// Verifier claims a verifier of this flavor and length, which may be above the 400 bytes of RFC 5531 8.2; so many bytes follow.
+func Verifier(flavor, length uint32) Answer {
+	return Message(func(m []byte) []byte {
+		out := append([]byte(nil), m[:12]...)
+		out = binary.BigEndian.AppendUint32(out, flavor)
+		out = binary.BigEndian.AppendUint32(out, length)
+		out = append(out, make([]byte, (length+3)&^3)...)
+		return append(out, m[20:]...)
+	})
+}
+
+// Truncated ends the message after n bytes; the record is whole.
+func Truncated(n int) Answer {
+	return Message(func(m []byte) []byte { return m[:min(n, len(m))] })
+}
+
+// Results is a successful reply with these results; the call has no effect.
+func Results(v io.WriterTo) Answer {
+	results := encode(v)
+	return func(c net.Conn, call Call, _ func() []byte) bool {
+		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)))
+		return err == nil
+	}
+}
+
+// Accepted is an accepted reply with this accept_stat and without results (RFC 5531 9); PROG_MISMATCH says that versions 5 to 7
+// are supported.
+func Accepted(stat rpcv2.AcceptStat) Answer {
+	var data rpcv2.AcceptedReplyData = &rpcv2.AcceptedReplyData_default{Stat: stat}
+	if stat == rpcv2.PROG_MISMATCH {
+		mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
+		mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = 5, 7
+		data = mismatch
+	}
+	return func(c net.Conn, call Call, _ func() []byte) bool {
+		_, err := c.Write(Record(reply(call.XID, data, nil)))
+		return err == nil
+	}
+}
+
+// Denied refuses the call with this auth_stat (RFC 5531 9).
+func Denied(stat rpcv2.AuthStat) Answer {
+	return denied(&rpcv2.RejectedReply_AUTH_ERROR{Stat: stat})
+}
+
+// DeniedVersion refuses the call since its RPC version 2 is not between these two.
+func DeniedVersion(low, high uint32) Answer {
+	mismatch := new(rpcv2.RejectedReply_RPC_MISMATCH)
+	mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = low, high
+	return denied(mismatch)
+}
+
+func denied(r rpcv2.RejectedReply) Answer {
+	return func(c net.Conn, call Call, _ func() []byte) bool {
+		_, err := c.Write(Record(message(call.XID, &rpcv2.ReplyBody_MSG_DENIED{Rreply: r})))
+		return err == nil
+	}
+}
+
+// Cut sends the first n bytes of the healthy record, its mark included, and closes the connection.
+func Cut(n int) Answer {
+	return func(c net.Conn, _ Call, healthy func() []byte) bool {
+		record := Record(healthy())
+		c.Write(record[:min(n, len(record))])
+		return false
+	}
+}
+
+// Fragmented sends the healthy message as a record of n fragments, empty ones when it has fewer bytes.
+func Fragmented(n int) Answer {
+	return func(c net.Conn, _ Call, healthy func() []byte) bool {
+		message := healthy()
+		var b []byte
+		for i := range n {
+			from, to := i*len(message)/n, (i+1)*len(message)/n
+			mark := uint32(to - from)
+			if i == n-1 {
+				mark |= 1 << 31
+			}
+			b = append(binary.BigEndian.AppendUint32(b, mark), message[from:to]...)
+		}
+		_, err := c.Write(b)
+		return err == nil
+	}
+}
+
+// Mark sends the healthy message behind a record mark that says something else (RFC 5531 11: the highest bit is set in the last
+// fragment's, the others are the length), and then nothing more.
+func Mark(mark uint32) Answer {
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		c.Write(append(binary.BigEndian.AppendUint32(nil, mark), healthy()...))
+		return Hang(c, call, healthy)
+	}
+}
+
+// ZeroFragments sends empty fragments until the client closes.
+func ZeroFragments(c net.Conn, _ Call, _ func() []byte) bool {
+	go io.Copy(io.Discard, c) // so that the client never blocks in a send; ends when c is closed
+	for {
+		if _, err := c.Write(make([]byte, 4096)); err != nil {
+			return false
+		}
+	}
+}
+
+// Drip sends the healthy record byte by byte, the first at once and then one every so often.
+func Drip(every time.Duration) Answer {
+	return func(c net.Conn, _ Call, healthy func() []byte) bool {
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			io.Copy(io.Discard, c)
+		}()
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for record := Record(healthy()); len(record) > 0; record = record[1:] {
+			c.Write(record[:1]) // a failure shows in gone as well
+			select {
+			case <-gone:
+				return false
+			case <-tick.C:
+			}
+		}
+		<-gone // whoever read along has taken the next call
+		return false
+	}
+}
+
+// Times gives the first n calls one answer, and all later ones another.
+func Times(n int, first, then Answer) Answer {
+	var seen atomic.Int64
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		if seen.Add(1) <= int64(n) {
+			return first(c, call, healthy)
+		}
+		return then(c, call, healthy)
+	}
+}

@@ -1,0 +1,176 @@
+package nfstest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"slices"
+	"sync/atomic"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+// state4 is what clients of version 4.1 and later have left with a hostile server.
+type state4 struct {
+	last     uint64
+	clients  map[uint64]bool
+	sessions map[nfsv4.Sessionid4]*slot
+}
+
+// slot is the one slot of a session.
+type slot struct {
+	client   uint64
+	sequence uint32 // of its last request
+}
+
+// compound answers a COMPOUND as a healthy server does: every path is a directory.
+func (h *Hostile) compound(args []byte) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state.compound(args, func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4 { return nfsv4.NFS4_OK })
+}
+
+// FailOp lets the first n COMPOUNDs that reach an operation fail there with this status, without its effect; n below 0: all.
+func (h *Hostile) FailOp(n int, op nfsv4.NfsOpnum4, status nfsv4.Nfsstat4) {
+	var seen atomic.Int64
+	h.On(Compound, func(c net.Conn, call Call, _ func() []byte) bool {
+		h.mu.Lock()
+		results := h.state.compound(call.Args, func(now nfsv4.NfsOpnum4) nfsv4.Nfsstat4 {
+			if now == op && (n < 0 || seen.Add(1) <= int64(n)) {
+				return status
+			}
+			return nfsv4.NFS4_OK
+		})
+		h.mu.Unlock()
+		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)))
+		return err == nil
+	})
+}
+
+// CompoundStatus answers every COMPOUND with a status and no results, as NFS4ERR_MINOR_VERS_MISMATCH comes.
+func CompoundStatus(status nfsv4.Nfsstat4) Answer {
+	return Results(&nfsv4.Compound4res{Status: status})
+}
+
+// Minors answers COMPOUNDs of these minor versions as a healthy server does, and others with NFS4ERR_MINOR_VERS_MISMATCH.
+func Minors(minors ...uint32) Answer {
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		var args nfsv4.Compound4args
+		if _, err := args.ReadFrom(bytes.NewReader(call.Args)); err == nil && !slices.Contains(minors, args.Minorversion) {
+			return CompoundStatus(nfsv4.NFS4ERR_MINOR_VERS_MISMATCH)(c, call, healthy)
+		}
+		return Healthy(c, call, healthy)
+	}
+}
+
+func (s *state4) compound(encoded []byte, spoil func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4) []byte {
+	var args nfsv4.Compound4args
+	if _, err := args.ReadFrom(bytes.NewReader(encoded)); err != nil {
+		return encode(&nfsv4.Compound4res{Status: nfsv4.NFS4ERR_BADXDR})
+	}
+	if args.Minorversion > 2 {
+		return encode(&nfsv4.Compound4res{Status: nfsv4.NFS4ERR_MINOR_VERS_MISMATCH})
+	}
+	var results []byte
+	status, n := nfsv4.NFS4_OK, 0
+	for _, op := range args.Argarray {
+		n++
+		var result []byte
+		status = spoil(op.GetArgop())
+		if status == nfsv4.NFS4_OK {
+			status, result = s.operation(op)
+		}
+		if status != nfsv4.NFS4_OK {
+			// The result of an operation that failed is its number and its status, in all that are known here.
+			result = encode(words{uint32(op.GetArgop()), uint32(status)})
+		}
+		if results = append(results, result...); status != nfsv4.NFS4_OK {
+			break
+		}
+	}
+	return encode(raw(slices.Concat(encode(words{uint32(status)}), encode(text(args.Tag)), encode(words{uint32(n)}), results)))
+}
+
+// operation does one operation and encodes its result.
+func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
+	var result nfsv4.NfsResop4
+	switch op := op.(type) {
+	case *nfsv4.NfsArgop4_OP_EXCHANGE_ID:
+		s.last++
+		if s.clients == nil {
+			s.clients, s.sessions = map[uint64]bool{}, map[nfsv4.Sessionid4]*slot{}
+		}
+		s.clients[s.last] = true
+		result = &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
+			EirClientid: s.last, EirSequenceid: 1, EirFlags: nfsv4.EXCHGID4_FLAG_USE_NON_PNFS,
+			EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
+			EirServerOwner:  nfsv4.ServerOwner4{SoMajorId: []byte("nfstest")}, EirServerScope: []byte("nfstest"),
+		}}}
+	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
+		args := op.OpcreateSession
+		if !s.clients[args.CsaClientid] {
+			return nfsv4.NFS4ERR_STALE_CLIENTID, nil
+		}
+		var id nfsv4.Sessionid4
+		s.last++
+		binary.BigEndian.PutUint64(id[:], s.last)
+		s.sessions[id] = &slot{client: args.CsaClientid}
+		result = &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: nfsv4.CreateSession4resok{
+			CsrSessionid: id, CsrSequence: args.CsaSequence, CsrForeChanAttrs: args.CsaForeChanAttrs, CsrBackChanAttrs: args.CsaBackChanAttrs,
+		}}}
+	case *nfsv4.NfsArgop4_OP_SEQUENCE:
+		args := op.Opsequence
+		slot := s.sessions[args.SaSessionid]
+		switch {
+		case slot == nil:
+			return nfsv4.NFS4ERR_BADSESSION, nil
+		case args.SaSlotid != 0:
+			return nfsv4.NFS4ERR_BADSLOT, nil
+		case args.SaSequenceid != slot.sequence+1:
+			return nfsv4.NFS4ERR_SEQ_MISORDERED, nil
+		}
+		slot.sequence++
+		result = &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{
+			SrSessionid: args.SaSessionid, SrSequenceid: args.SaSequenceid,
+		}}}
+	case *nfsv4.NfsArgop4_OP_DESTROY_SESSION:
+		if s.sessions[op.OpdestroySession.DsaSessionid] == nil {
+			return nfsv4.NFS4ERR_BADSESSION, nil
+		}
+		delete(s.sessions, op.OpdestroySession.DsaSessionid)
+		result = &nfsv4.NfsResop4_OP_DESTROY_SESSION{}
+	case *nfsv4.NfsArgop4_OP_DESTROY_CLIENTID:
+		id := op.OpdestroyClientid.DcaClientid
+		for _, slot := range s.sessions {
+			if slot.client == id {
+				return nfsv4.NFS4ERR_CLIENTID_BUSY, nil
+			}
+		}
+		if !s.clients[id] {
+			return nfsv4.NFS4ERR_STALE_CLIENTID, nil
+		}
+		delete(s.clients, id)
+		result = &nfsv4.NfsResop4_OP_DESTROY_CLIENTID{}
+	case *nfsv4.NfsArgop4_OP_PUTROOTFH:
+		result = &nfsv4.NfsResop4_OP_PUTROOTFH{}
+	case *nfsv4.NfsArgop4_OP_PUTFH:
+		result = &nfsv4.NfsResop4_OP_PUTFH{}
+	case *nfsv4.NfsArgop4_OP_LOOKUP:
+		result = &nfsv4.NfsResop4_OP_LOOKUP{}
+	case *nfsv4.NfsArgop4_OP_GETFH:
+		result = &nfsv4.NfsResop4_OP_GETFH{Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: handle}}}
+	case *nfsv4.NfsArgop4_OP_GETATTR:
+		// Only the type is known here.
+		result = &nfsv4.NfsResop4_OP_GETATTR{Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{ObjAttributes: nfsv4.Fattr4{
+			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(nfsv4.NF4DIR)}),
+		}}}}
+	case *nfsv4.NfsArgop4_OP_ACCESS:
+		result = &nfsv4.NfsResop4_OP_ACCESS{Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{
+			Supported: op.Opaccess.Access, Access: op.Opaccess.Access,
+		}}}
+	default:
+		return nfsv4.NFS4ERR_NOTSUPP, nil
+	}
+	return nfsv4.NFS4_OK, encode(result)
+}

@@ -1,0 +1,89 @@
+package nfstest
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Export is one export of a lab: the directory Lab.Path(Name) in version 3 and /Name in version 4. The settings are those of
+// ganesha-export-config(8).
+type Export struct {
+	Name       string // a plain word
+	Squash     string // default no_root_squash
+	SecType    string // default "sys, none"
+	Clients    string // an address or network; default: everybody
+	Privileged bool   // clients must have a source port below 1024
+	Mode       os.FileMode
+}
+
+// Exports returns the exports of every lab: export (everything allowed), squashed (root is squashed, and the directory is
+// root's with mode 0700), restricted (for 203.0.113.9 only), kerberos (for no flavor but Kerberos) and secure (from
+// privileged source ports only).
+func Exports() []Export {
+	return []Export{
+		{Name: "export"},
+		{Name: "squashed", Squash: "root_squash", Mode: 0o700},
+		{Name: "restricted", Clients: "203.0.113.9"},
+		{Name: "kerberos", SecType: "krb5, krb5i, krb5p"},
+		{Name: "secure", Privileged: true},
+	}
+}
+
+// writeConf fills the lab's directory with what Ganesha needs: the exported directories and ganesha.conf.
+func (l *Lab) writeConf(exports []Export) error {
+	protocols := "3, 4"
+	switch {
+	case l.config.NoV3:
+		protocols = "4"
+	case l.config.NoV4:
+		protocols = "3"
+	}
+	minors := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(l.config.Minors), "[]")), ", ")
+	var conf strings.Builder
+	fmt.Fprintf(&conf, `NFS_CORE_PARAM {
+	Protocols = %s; NFS_Port = %d; MNT_Port = %d;
+	Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = false;
+}
+NFSV4 { Minor_Versions = %s; Grace_Period = 5; Lease_Lifetime = 10; RecoveryBackend = fs; }
+NFS_KRB5 { Active_krb5 = false; }
+LOG { Default_Log_Level = EVENT; }
+`, protocols, l.config.NFSPort, l.config.MountPort, minors)
+	for _, e := range exports {
+		id, err := l.exportDir(e)
+		if err != nil {
+			return err
+		}
+		access := "Access_Type = RW;"
+		if e.Clients != "" {
+			access = "Access_Type = None; CLIENT { Clients = " + e.Clients + "; Access_Type = RW; }"
+		}
+		fmt.Fprintf(&conf, `EXPORT {
+	Export_Id = %d; Path = %s; Pseudo = /%s; FSAL { Name = VFS; }
+	Squash = %s; SecType = %s; PrivilegedPort = %t; Attr_Expiration_Time = 0; Protocols = %s; Transports = TCP, UDP;
+	%s
+}
+`, id, l.path(e.Name), e.Name, cmp.Or(e.Squash, "no_root_squash"), cmp.Or(e.SecType, "sys, none"), e.Privileged, protocols, access)
+	}
+	return os.WriteFile(l.path("ganesha.conf"), []byte(conf.String()), 0o644)
+}
+
+// exportDir makes the directory of an export, if need be, and returns the export's number, which is its own for the lab's life: Ganesha
+// tells exports apart by it.
+func (l *Lab) exportDir(e Export) (id int, err error) {
+	id = slices.Index(l.numbered, e.Name) + 1
+	if id > 0 {
+		return id, nil // a test may have removed or changed the directory
+	}
+	dir := l.path(e.Name)
+	if err := mkdir(dir, cmp.Or(e.Mode, 0o755)); err != nil {
+		return 0, err
+	}
+	if err := mkdir(dir+"/sub", 0o755); err != nil {
+		return 0, err
+	}
+	l.numbered = append(l.numbered, e.Name)
+	return len(l.numbered), os.WriteFile(dir+"/file", []byte("a regular file\n"), 0o644)
+}

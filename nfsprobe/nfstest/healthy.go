@@ -1,0 +1,125 @@
+package nfstest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+	"github.com/buildbarn/go-xdr/pkg/runtime"
+)
+
+// healthy is the reply message of a healthy server.
+func (h *Hostile) healthy(call Call) []byte {
+	success := func(results []byte) []byte {
+		return reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)
+	}
+	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3}, nfsProgram: {3, 4}}[call.Program]
+	if call.Version < supported[0] || call.Version > supported[1] {
+		mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
+		mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = supported[0], supported[1]
+		return reply(call.XID, mismatch, nil)
+	}
+	if call.Procedure == 0 {
+		return success(nil)
+	}
+	switch call.Proc {
+	case Getport:
+		return success(encode(words{uint32(h.registered(call.Args))}))
+	case Getaddr, Proc{portmapProgram, 3, 3}:
+		address := ""
+		if port := h.registered(call.Args); port != 0 {
+			address = UniversalAddress(h.Address, port)
+		}
+		return success(encode(text(address)))
+	case Mnt:
+		return success(encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
+	case Umnt:
+		return success(nil)
+	case Getattr3:
+		return success(encode(attributes3(nfsv3.NF3DIR)))
+	case Access3:
+		return success(encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
+	case Compound:
+		return success(h.compound(call.Args))
+	}
+	return reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROC_UNAVAIL}, nil)
+}
+
+// handle is the file handle of every path.
+var handle = []byte("nfstest's only file handle")
+
+// registered is the port of the program and version that the arguments of GETPORT or GETADDR name; 0: none.
+func (h *Hostile) registered(args []byte) int {
+	if len(args) < 8 {
+		return 0
+	}
+	switch program, version := binary.BigEndian.Uint32(args), binary.BigEndian.Uint32(args[4:]); {
+	case program == portmapProgram && version >= 2 && version <= 4:
+		return h.PortmapPort
+	case program == mountProgram && version == 3:
+		return h.MountPort
+	case program == nfsProgram && (version == 3 || version == 4):
+		return h.NFSPort
+	}
+	return 0
+}
+
+// UniversalAddress is an address and port as rpcbind gives them (RFC 5665 5.2.3).
+func UniversalAddress(address string, port int) string {
+	return fmt.Sprintf("%s.%d.%d", net.ParseIP(address), port>>8, port&0xff)
+}
+
+// Port answers GETPORT; 0: not registered.
+func Port(port uint32) Answer { return Results(words{port}) }
+
+// Uaddr answers GETADDR; empty: not registered.
+func Uaddr(address string) Answer { return Results(text(address)) }
+
+// Mounted answers MNT with a file handle of up to 64 bytes and a list of flavors.
+func Mounted(handle []byte, flavors ...int32) Answer { return Results(mounted(handle, flavors...)) }
+
+// MountStatus answers MNT with an error.
+func MountStatus(s mount.Mountstat3) Answer { return Results(&mount.Mountres3_default{FhsStatus: s}) }
+
+// Attributes answers GETATTR with an object of this type.
+func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind)) }
+
+// GetattrStatus answers GETATTR with an error.
+func GetattrStatus(s nfsv3.Nfsstat3) Answer { return Results(&nfsv3.Getattr3res_default{Status: s}) }
+
+// AccessStatus answers ACCESS with an error.
+func AccessStatus(s nfsv3.Nfsstat3) Answer {
+	return Results(&nfsv3.Access3res_default{Status: s, Resfail: nfsv3.Access3resfail{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}}})
+}
+
+func mounted(handle []byte, flavors ...int32) io.WriterTo {
+	return &mount.Mountres3_MNT3_OK{Mountinfo: mount.Mountres3Ok{Fhandle: handle, AuthFlavors: flavors}}
+}
+
+func attributes3(kind nfsv3.Ftype3) io.WriterTo {
+	return &nfsv3.Getattr3res_NFS3_OK{Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2, Size: 4096, Fileid: 2}}}
+}
+
+// words are 32-bit integers in XDR.
+type words []uint32
+
+func (w words) WriteTo(out io.Writer) (int64, error) {
+	return int64(4 * len(w)), binary.Write(out, binary.BigEndian, []uint32(w))
+}
+
+// text is a string in XDR.
+type text string
+
+func (s text) WriteTo(out io.Writer) (int64, error) {
+	return runtime.WriteVariableLengthOpaque(out, uint32(len(s)), []byte(s))
+}
+
+// raw is XDR already.
+type raw []byte
+
+func (r raw) WriteTo(out io.Writer) (int64, error) { return bytes.NewReader(r).WriteTo(out) }

@@ -1,0 +1,268 @@
+package nfstest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+// Proc is a procedure of a version of an RPC program.
+type Proc struct{ Program, Version, Procedure uint32 }
+
+// The procedures a probe calls.
+var (
+	Getport  = Proc{portmapProgram, 2, 3} // RFC 1833 3
+	Getaddr  = Proc{portmapProgram, 4, 3} // RFC 1833 2
+	Mnt      = Proc{mountProgram, 3, 1}   // RFC 1813 5.2.1
+	Umnt     = Proc{mountProgram, 3, 3}   // RFC 1813 5.2.3
+	Null3    = Proc{nfsProgram, 3, 0}     // RFC 1813 3.3.0
+	Getattr3 = Proc{nfsProgram, 3, 1}     // RFC 1813 3.3.1
+	Access3  = Proc{nfsProgram, 3, 4}     // RFC 1813 3.3.4
+	Null4    = Proc{nfsProgram, 4, 0}     // RFC 7530 15.1
+	Compound = Proc{nfsProgram, 4, 1}     // RFC 7530 15.2, of every minor version
+)
+
+const (
+	portmapProgram = 100000
+	nfsProgram     = 100003
+	mountProgram   = 100005
+)
+
+// Call is something a hostile server was asked.
+type Call struct {
+	Proc
+	At   time.Time
+	From netip.AddrPort
+	XID  uint32
+	Cred rpcv2.OpaqueAuth
+	Args []byte // as XDR
+}
+
+// HostileConfig says where a hostile server listens.
+type HostileConfig struct {
+	Listen  func(network, address string) (net.Listener, error) // default net.Listen; Lab.Listen for a lab's network
+	Address string                                              // default 127.0.0.1
+	// Ports; 0: the kernel chooses. A probe asks the port mapper on 111.
+	PortmapPort, MountPort, NFSPort int
+}
+
+// Hostile is a port mapper, a mount service and an NFS server of versions 3 and 4.0 to 4.2, all over TCP, whose answers a test may
+// spoil one by one. Unless On says otherwise it is healthy: it knows its own ports, and every path is a directory.
+type Hostile struct {
+	Address                         string
+	PortmapPort, MountPort, NFSPort int
+
+	mu      sync.Mutex
+	closed  bool
+	open    map[net.Conn]bool
+	answers map[Proc]Answer
+	calls   []Call
+	state   state4
+}
+
+// NewHostile starts a hostile server. Its listeners and connections are closed in t.Cleanup.
+func NewHostile(t testing.TB, c HostileConfig) *Hostile {
+	t.Helper()
+	if c.Listen == nil {
+		c.Listen = net.Listen
+	}
+	if c.Address == "" {
+		c.Address = "127.0.0.1"
+	}
+	h := &Hostile{Address: c.Address, open: map[net.Conn]bool{}, answers: map[Proc]Answer{}}
+	var wg sync.WaitGroup
+	var listeners []net.Listener
+	t.Cleanup(func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+		h.closeAll()
+		wg.Wait()
+	})
+	for _, one := range []struct {
+		program uint32
+		port    int
+		got     *int
+	}{{portmapProgram, c.PortmapPort, &h.PortmapPort}, {mountProgram, c.MountPort, &h.MountPort}, {nfsProgram, c.NFSPort, &h.NFSPort}} {
+		l, err := c.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(one.port)))
+		if err != nil {
+			t.Fatalf("nfstest: %v", err)
+		}
+		listeners = append(listeners, l)
+		*one.got = l.Addr().(*net.TCPAddr).Port
+	}
+	for i, program := range []uint32{portmapProgram, mountProgram, nfsProgram} {
+		wg.Go(func() { h.accept(&wg, listeners[i], program) })
+	}
+	return h
+}
+
+// On sets the answer to every further call of a procedure.
+func (h *Hostile) On(p Proc, a Answer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answers[p] = a
+}
+
+// Calls returns what the server has been asked so far, in order.
+func (h *Hostile) Calls() []Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.calls)
+}
+
+// Count is how often a procedure has been called so far.
+func (h *Hostile) Count(p Proc) int {
+	n := 0
+	for _, c := range h.Calls() {
+		if c.Proc == p {
+			n++
+		}
+	}
+	return n
+}
+
+// Open is the number of connections that neither side has closed.
+func (h *Hostile) Open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.open)
+}
+
+// State is the number of client IDs and sessions of version 4.1 and later that have not been destroyed.
+func (h *Hostile) State() (clients, sessions int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.state.clients), len(h.state.sessions)
+}
+
+func (h *Hostile) closeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for c := range h.open {
+		c.Close()
+	}
+}
+
+func (h *Hostile) accept(wg *sync.WaitGroup, l net.Listener, program uint32) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		h.mu.Lock()
+		h.open[c] = true
+		if h.closed {
+			c.Close()
+		}
+		h.mu.Unlock()
+		wg.Go(func() {
+			defer func() {
+				c.Close()
+				h.mu.Lock()
+				delete(h.open, c)
+				h.mu.Unlock()
+			}()
+			for h.serve(c, program) == nil {
+			}
+		})
+	}
+}
+
+var errDone = errors.New("the connection is done")
+
+// serve answers one call.
+func (h *Hostile) serve(c net.Conn, program uint32) error {
+	record, err := readRecord(c)
+	if err != nil {
+		return err
+	}
+	args := bytes.NewBuffer(record)
+	var msg rpcv2.RpcMsg
+	if _, err := msg.ReadFrom(args); err != nil {
+		return err
+	}
+	body, ok := msg.Body.(*rpcv2.RpcMsgBody_CALL)
+	if !ok {
+		return fmt.Errorf("not a call: %x", record)
+	}
+	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+	call := Call{
+		Proc: Proc{body.Cbody.Prog, body.Cbody.Vers, body.Cbody.Proc},
+		At:   time.Now(), From: from, XID: msg.Xid, Cred: body.Cbody.Cred, Args: args.Bytes(),
+	}
+	h.mu.Lock()
+	h.calls = append(h.calls, call)
+	answer := h.answers[call.Proc]
+	h.mu.Unlock()
+	if answer == nil {
+		answer = Healthy
+	}
+	if call.Program != program {
+		// Whoever asks at the wrong port is told so, scripted or not.
+		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROG_UNAVAIL}, nil)))
+		return err
+	}
+	if !answer(c, call, func() []byte { return h.healthy(call) }) {
+		return errDone
+	}
+	return nil
+}
+
+// readRecord reads a record of any number of fragments (RFC 5531 11), of 1 MiB at most.
+func readRecord(r io.Reader) ([]byte, error) {
+	var record []byte
+	for {
+		var mark uint32
+		if err := binary.Read(r, binary.BigEndian, &mark); err != nil {
+			return nil, err
+		}
+		n := int(mark &^ (1 << 31))
+		if len(record)+n > 1<<20 {
+			return nil, fmt.Errorf("a record of %d bytes", len(record)+n)
+		}
+		fragment := make([]byte, n)
+		if _, err := io.ReadFull(r, fragment); err != nil {
+			return nil, err
+		}
+		record = append(record, fragment...)
+		if mark>>31 == 1 {
+			return record, nil
+		}
+	}
+}
+
+// Record is a message as one record of one fragment, as it goes over TCP.
+func Record(message []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, 1<<31|uint32(len(message))), message...)
+}
+
+// reply is an accepted reply message; results follow only in a successful one.
+func reply(xid uint32, data rpcv2.AcceptedReplyData, results []byte) []byte {
+	return append(message(xid, &rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
+}
+
+func message(xid uint32, body rpcv2.ReplyBody) []byte {
+	return encode(&rpcv2.RpcMsg{Xid: xid, Body: &rpcv2.RpcMsgBody_REPLY{Rbody: body}})
+}
+
+// encode is the XDR of a value. A value that cannot be encoded is a mistake of the test.
+func encode(v io.WriterTo) []byte {
+	var b bytes.Buffer
+	if _, err := v.WriteTo(&b); err != nil {
+		panic(fmt.Sprintf("nfstest: encode %T: %v", v, err))
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,74 @@
+package nfstest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// outerEnv tells the inner test binary from which network namespace it was taken away.
+const outerEnv = "FSMON_NFSTEST_OUTER"
+
+// Isolate moves the test binary into a network namespace of its own with 127.0.0.0/8, ::1 and Address, so that its
+// goroutines can meet servers on well-known ports; TestMain calls it first. The test binary runs once more there, with
+// the same arguments and descriptors, its signals are passed on, and this process exits as that one does. Inside,
+// and where this process may not make namespaces, Isolate just returns; Config.InPlace then knows.
+func Isolate() {
+	if isolated() == nil {
+		return
+	}
+	outer, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return
+	}
+	// Network first: a test binary in a namespace without interfaces would be of no use.
+	cmd := exec.Command("/bin/sh", append([]string{"-c", "PATH=$PATH:/usr/sbin:/sbin\n" + networkScript + ` || exit
+exec "$@"`, "sh", self}, os.Args[1:]...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), outerEnv+"="+outer)
+	// The signal comes when the thread that started the process ends, so this goroutine keeps its thread.
+	runtime.LockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	if err := cmd.Start(); err != nil {
+		signal.Stop(signals)
+		runtime.UnlockOSThread()
+		return
+	}
+	go func() {
+		for s := range signals {
+			cmd.Process.Signal(s) // an error: it has ended
+		}
+	}()
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case errors.As(err, &exit) && exit.Exited():
+		os.Exit(exit.ExitCode())
+	}
+	fmt.Fprintf(os.Stderr, "nfstest: the isolated test binary: %v\n", err)
+	os.Exit(1)
+}
+
+// isolated tells why this process is not one that Isolate has moved, if so.
+func isolated() error {
+	network, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		return err
+	}
+	if outer := os.Getenv(outerEnv); outer == "" || outer == network {
+		return fmt.Errorf("this process has no network namespace of its own: %w", os.ErrPermission)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package nfsprobe
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/buildbarn/go-xdr/pkg/runtime"
+)
+
+// The port mapper, version 2, and rpcbind, versions 3 and 4 (RFC 1833).
+const (
+	portMapperPort    = 111
+	portMapperProgram = 100000
+	portMapperVersion = 2
+	rpcbindVersion    = 4 // 3 if that is not spoken
+	procGetPort       = 3 // GETADDR in versions 3 and 4
+	protocolTCP       = 6
+	maxUniversal      = 256 // bytes of a universal address; an IPv6 one with its port is below 64
+)
+
+// words are arguments that are all unsigned integers.
+type words []uint32
+
+func (w words) WriteTo(o io.Writer) (int64, error) {
+	return int64(4 * len(w)), binary.Write(o, binary.BigEndian, []uint32(w))
+}
+
+// askPorts enters into the report the ports that are configured and those that
+// it asks the port mapper for: of the mount service and of NFS version 3.
+func (a *attempt) askPorts(ctx context.Context, r *Report) error {
+	r.MountPort, r.NFSPort = a.MountPort, a.Port
+	if r.MountPort != 0 && r.NFSPort != 0 {
+		return nil
+	}
+	return a.climb(ctx, r, PortMap, func() (string, error) {
+		port := a.portMapper
+		if port == 0 {
+			port = portMapperPort
+		}
+		conn, err := a.connect(ctx, port, false)
+		if err != nil {
+			return "", err
+		}
+		r.Address = conn.remote.String()
+		c := newClient(conn, noCredential)
+		defer c.Close()
+		for _, ask := range []struct {
+			program uint32
+			into    *int
+		}{{mountProgram, &r.MountPort}, {nfsProgram, &r.NFSPort}} {
+			if *ask.into != 0 {
+				continue
+			}
+			if *ask.into, err = c.portOf(ctx, ask.program, conn.remote.Addr().Is6()); err != nil {
+				return "", err
+			}
+		}
+		return fmt.Sprintf("mount port %d, NFS port %d", r.MountPort, r.NFSPort), nil
+	})
+}
+
+// portOf asks for the TCP port of version 3 of a program. A port mapper may
+// give that of another version; then the first call is a PROG_MISMATCH.
+func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, error) {
+	if !ipv6 {
+		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort, words{program, 3, protocolTCP, 0})
+		if err != nil {
+			return 0, err
+		}
+		return parseGetPort(results)
+	}
+	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort, rpcb{program, 3})
+	var refused *RPCError
+	if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
+		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort, rpcb{program, 3})
+	}
+	if err != nil {
+		return 0, err
+	}
+	return parseGetAddr(results)
+}
+
+// rpcb is the argument of GETADDR (RFC 1833 2.1) for TCP over IPv6, its
+// address and owner empty.
+type rpcb struct{ program, version uint32 }
+
+func (b rpcb) WriteTo(w io.Writer) (int64, error) {
+	var args bytes.Buffer
+	words{b.program, b.version}.WriteTo(&args)
+	for _, s := range []string{"tcp6", "", ""} {
+		runtime.WriteASCIIString(&args, maxUniversal, s)
+	}
+	return args.WriteTo(w)
+}
+
+// parseGetPort decodes the results of GETPORT (RFC 1833 3.2).
+func parseGetPort(results io.Reader) (int, error) {
+	port, _, err := runtime.ReadUnsignedInt(results)
+	switch {
+	case err != nil:
+		return 0, malformed("GETPORT: %v", err)
+	case port == 0:
+		return 0, ErrNotRegistered
+	case port > 65535:
+		return 0, malformed("GETPORT: port %d", port)
+	}
+	return int(port), nil
+}
+
+// parseGetAddr decodes the results of GETADDR (RFC 1833 2.2.1): a universal
+// address, whose last two numbers are the bytes of the port (RFC 5665 5.2.3.4).
+func parseGetAddr(results io.Reader) (int, error) {
+	b, _, err := runtime.ReadVariableLengthOpaque(results, maxUniversal)
+	if err != nil {
+		return 0, malformed("GETADDR: %v", err)
+	}
+	if len(b) == 0 {
+		return 0, ErrNotRegistered
+	}
+	parts := strings.Split(string(b), ".")
+	port := 0
+	for _, part := range parts[max(0, len(parts)-2):] {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil || len(parts) < 3 {
+			return 0, malformed("GETADDR: universal address %q", b)
+		}
+		port = port<<8 | int(n)
+	}
+	if port == 0 {
+		return 0, ErrNotRegistered
+	}
+	return port, nil
+}

@@ -1,0 +1,373 @@
+package nfsprobe
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fsmon/nfsprobe/nfstest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+// hostile is a server of the tests' own and the probe of version 3 that asks it.
+func hostile(t testing.TB) (*nfstest.Hostile, Config) {
+	t.Helper()
+	h := nfstest.NewHostile(t, nfstest.HostileConfig{})
+	return h, Config{Address: h.Address, Dir: "/export", Version: "3", portMapper: h.PortmapPort}
+}
+
+// left waits for the end of the connections that a probe has closed: the server learns it a moment later.
+func left(t testing.TB, h *nfstest.Hostile) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); h.Open() > 0; <-tick.C {
+		if time.Now().After(end) {
+			t.Errorf("%d connections left", h.Open())
+			return
+		}
+	}
+}
+
+func TestProbe3(t *testing.T) {
+	h, c := hostile(t)
+	p := New(c)
+	r, err := probeWith(t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left(t, h)
+	if r.Version != "3" || p.Pinned() != "3" || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort ||
+		r.Address != fmt.Sprintf("127.0.0.1:%d", h.NFSPort) || len(r.Warnings) != 0 {
+		t.Errorf("pinned to %q, report %+v", p.Pinned(), r)
+	}
+	want := []string{
+		fmt.Sprintf("port map: mount port %d, NFS port %d", h.MountPort, h.NFSPort),
+		fmt.Sprintf("mount connect: 127.0.0.1:%d", h.MountPort),
+		"mount: file handle of 26 bytes, flavors sys:none",
+		fmt.Sprintf("connect: 127.0.0.1:%d", h.NFSPort),
+		"null: ", "getattr: directory, mode 0755, owner 0:0", "access: may read, lookup", "unmount: ",
+	}
+	for i, rung := range r.Rungs {
+		if got := rung.Step.String() + ": " + rung.Learnt; i >= len(want) || got != want[i] {
+			t.Errorf("rung %d: %q", i, got)
+		}
+	}
+	asked := []nfstest.Proc{nfstest.Getport, nfstest.Getport, nfstest.Mnt, nfstest.Null3, nfstest.Getattr3, nfstest.Access3, nfstest.Umnt}
+	calls := h.Calls()
+	if len(calls) != len(asked) {
+		t.Fatalf("%d calls", len(calls))
+	}
+	for i, call := range calls {
+		flavor := rpcv2.AUTH_SYS
+		if call.Proc == nfstest.Getport || call.Proc == nfstest.Null3 {
+			flavor = rpcv2.AUTH_NONE
+		}
+		if call.Proc != asked[i] || call.Cred.Flavor != flavor {
+			t.Errorf("call %d: %+v", i, call)
+		}
+		// RFC 1833: the port mapper answers everyone, so it costs no privileged port.
+		if reserved := call.From.Port() < 1024; reserved != (os.Geteuid() == 0 && call.Proc != nfstest.Getport) {
+			t.Errorf("call %d came from port %d", i, call.From.Port())
+		}
+	}
+	if mnt, umnt := calls[2].Args, calls[6].Args; !bytes.Equal(mnt, opaque("/export")) || !bytes.Equal(umnt, mnt) {
+		t.Errorf("MNT %q, UMNT %q", mnt, umnt)
+	}
+}
+
+// Ports that are configured are not asked for, and a port mapper is not met if both are.
+func TestPorts(t *testing.T) {
+	h, c := hostile(t)
+	for _, one := range []struct{ mount, nfs, asked int }{{0, 0, 2}, {h.MountPort, 0, 1}, {0, h.NFSPort, 1}, {h.MountPort, h.NFSPort, 0}} {
+		before := h.Count(nfstest.Getport)
+		c.MountPort, c.Port = one.mount, one.nfs
+		if r, err := probe(t, c); err != nil || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort {
+			t.Errorf("%+v: %v, report %+v", one, err, r)
+		}
+		if asked := h.Count(nfstest.Getport) - before; asked != one.asked {
+			t.Errorf("%+v: asked %d times", one, asked)
+		}
+	}
+}
+
+// Over IPv6 rpcbind is asked, of version 4 and of version 3 if it has no other.
+func TestRpcbind(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	switch {
+	case err != nil && os.Getenv("CI") != "true":
+		t.Skipf("no IPv6 here: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	l.Close()
+	h := nfstest.NewHostile(t, nfstest.HostileConfig{Address: "::1"})
+	c := Config{Address: "::1", Dir: "/export", Version: "3", portMapper: h.PortmapPort}
+	getaddr3 := nfstest.Proc{Program: 100000, Version: 3, Procedure: 3}
+	for range 2 {
+		r, err := probe(t, c)
+		if err != nil || r.Address != fmt.Sprintf("[::1]:%d", h.NFSPort) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if h.Count(nfstest.Getport) != 0 {
+			t.Error("GETPORT over IPv6")
+		}
+		h.On(nfstest.Getaddr, nfstest.Accepted(rpcv2.PROG_MISMATCH))
+	}
+	if h.Count(nfstest.Getaddr) != 4 || h.Count(getaddr3) != 2 {
+		t.Errorf("%d, %d", h.Count(nfstest.Getaddr), h.Count(getaddr3))
+	}
+	h.On(getaddr3, nfstest.Uaddr(""))
+	_, err = probe(t, c)
+	fails(t, err, PortMap, ErrNotRegistered)
+	h.On(getaddr3, nfstest.Accepted(rpcv2.PROG_MISMATCH))
+	_, err = probe(t, c)
+	fails(t, err, PortMap, &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})
+}
+
+// granted: the failure is behind a MNT that succeeded, so UMNT is due.
+type spoilt struct {
+	name    string
+	proc    nfstest.Proc
+	answer  nfstest.Answer
+	step    Step
+	cause   error
+	granted bool
+}
+
+// everywhere is what can go wrong with any call.
+func everywhere(proc nfstest.Proc, step Step, granted bool) []spoilt {
+	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
+	var all []spoilt
+	for _, s := range []spoilt{
+		{name: "closed", answer: nfstest.Close, cause: closed},
+		{name: "reset", answer: nfstest.Reset, cause: reset},
+		{name: "closed in the mark", answer: nfstest.Cut(2), cause: closed},
+		{name: "closed in the answer", answer: nfstest.Cut(10), cause: closed},
+		{name: "wrong xid", answer: nfstest.WrongXID, cause: &MalformedError{"was due"}},
+		{name: "a call", answer: nfstest.NotAReply, cause: &MalformedError{}},
+		{name: "verifier of 404 bytes", answer: nfstest.Verifier(0, 404), cause: &MalformedError{"404"}},
+		{name: "verifier of RPCSEC_GSS", answer: nfstest.Verifier(6, 0), cause: &MalformedError{"flavor 6"}},
+		{name: "cut in the header", answer: nfstest.Truncated(18), cause: &MalformedError{"EOF"}},
+		{name: "nothing", answer: nfstest.Truncated(0), cause: &MalformedError{"0 bytes"}},
+		{name: "4 GB", answer: nfstest.Mark(0xffffffff), cause: &MalformedError{"2147483647 bytes"}},
+		{name: "2 GB, not the last", answer: nfstest.Mark(0x7fffffff), cause: &MalformedError{"2147483647 bytes"}},
+		{name: "64 KiB and one", answer: nfstest.Mark(1<<31 | maxRecord + 1), cause: &MalformedError{"65537 bytes"}},
+		{name: "65 fragments", answer: nfstest.Fragmented(65), cause: &MalformedError{"more than 64 fragments"}},
+		{name: "zero fragments", answer: nfstest.ZeroFragments, cause: &MalformedError{"more than 64 fragments"}},
+		{name: "AUTH_TOOWEAK", answer: nfstest.Denied(rpcv2.AUTH_TOOWEAK), cause: ErrKerberos},
+		{name: "AUTH_TOOWEAK as it came", answer: nfstest.Denied(rpcv2.AUTH_TOOWEAK), cause: &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}},
+		{name: "AUTH_BADCRED", answer: nfstest.Denied(rpcv2.AUTH_BADCRED), cause: &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_BADCRED"}},
+		{name: "RPC_MISMATCH", answer: nfstest.DeniedVersion(3, 4), cause: &RPCError{Stat: "RPC_MISMATCH", Low: 3, High: 4}},
+		{name: "PROG_UNAVAIL", answer: nfstest.Accepted(rpcv2.PROG_UNAVAIL), cause: &RPCError{Stat: "PROG_UNAVAIL"}},
+		{name: "PROG_MISMATCH", answer: nfstest.Accepted(rpcv2.PROG_MISMATCH), cause: &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7}},
+		{name: "PROC_UNAVAIL", answer: nfstest.Accepted(rpcv2.PROC_UNAVAIL), cause: &RPCError{Stat: "PROC_UNAVAIL"}},
+		{name: "GARBAGE_ARGS", answer: nfstest.Accepted(rpcv2.GARBAGE_ARGS), cause: &RPCError{Stat: "GARBAGE_ARGS"}},
+		{name: "SYSTEM_ERR", answer: nfstest.Accepted(rpcv2.SYSTEM_ERR), cause: &RPCError{Stat: "SYSTEM_ERR"}},
+		{name: "accept_stat 6", answer: nfstest.Accepted(6), cause: &MalformedError{"accept_stat 6"}},
+	} {
+		s.name, s.proc, s.step, s.granted = step.String()+", "+s.name, proc, step, granted
+		all = append(all, s)
+	}
+	return all
+}
+
+func TestSpoilt(t *testing.T) {
+	var cases []spoilt
+	cases = append(cases, everywhere(nfstest.Getport, PortMap, false)...)
+	cases = append(cases, everywhere(nfstest.Mnt, Mount, false)...)
+	cases = append(cases, everywhere(nfstest.Null3, Null, true)...)
+	cases = append(cases, everywhere(nfstest.Getattr3, Getattr, true)...)
+	cases = append(cases, everywhere(nfstest.Access3, Access, true)...)
+	cases = append(cases, []spoilt{
+		{"not registered", nfstest.Getport, nfstest.Port(0), PortMap, ErrNotRegistered, false},
+		{"port 65536", nfstest.Getport, nfstest.Port(65536), PortMap, &MalformedError{"65536"}, false},
+		{"closed port", nfstest.Getport, nfstest.Port(1), MountConnect, broken("dial", syscall.ECONNREFUSED), false},
+		{"MNT3ERR_ACCES", nfstest.Mnt, nfstest.MountStatus(mount.MNT3ERR_ACCES), Mount, MountStatus(13), false},
+		{"mountstat3 99", nfstest.Mnt, nfstest.MountStatus(99), Mount, MountStatus(99), false},
+		{"empty handle", nfstest.Mnt, nfstest.Mounted(nil), Mount, &MalformedError{"empty"}, true},
+		{"cut in the handle", nfstest.Mnt, nfstest.Truncated(24 + 4 + 4 + 5), Mount, &MalformedError{"EOF"}, true},
+		{"handle of 4 GB", nfstest.Mnt, nfstest.Message(func(m []byte) []byte {
+			binary.BigEndian.PutUint32(m[28:], 0xffffffff)
+			return m
+		}), Mount, &MalformedError{"4294967295"}, true},
+		{"krb5 only", nfstest.Mnt, nfstest.Mounted([]byte("h"), 390003, 390004), Mount, ErrKerberos, true},
+		{"regular file", nfstest.Getattr3, nfstest.Attributes(nfsv3.NF3REG), Getattr, ErrNotDirectory, true},
+		{"type 9", nfstest.Getattr3, nfstest.Attributes(9), Getattr, &MalformedError{"file type 9"}, true},
+		{"NFS3ERR_STALE", nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_STALE), Getattr, Status3(70), true},
+		{"cut in the attributes", nfstest.Getattr3, nfstest.Truncated(60), Getattr, &MalformedError{"EOF"}, true},
+		{"NFS3ERR_IO", nfstest.Access3, nfstest.AccessStatus(nfsv3.NFS3ERR_IO), Access, Status3(5), true},
+		{"UMNT closed", nfstest.Umnt, nfstest.Close, Unmount, broken("read", io.EOF), true},
+		{"UMNT malformed", nfstest.Umnt, nfstest.WrongXID, Unmount, &MalformedError{"was due"}, true},
+	}...)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h, config := hostile(t)
+			h.On(c.proc, c.answer)
+			r, err := probe(t, config)
+			fails(t, err, c.step, c.cause)
+			var failed *Error
+			if errors.As(err, &failed) && (failed.Version != "3" || failed.Other != nil) {
+				t.Errorf("%+v", failed)
+			}
+			if last := r.Rungs[len(r.Rungs)-1].Step; last != c.step {
+				t.Errorf("last rung %v", last)
+			}
+			left(t, h)
+			want := 0
+			if c.granted {
+				want = 1
+			}
+			if got := h.Count(nfstest.Umnt); got != want || len(r.Warnings) != 0 {
+				t.Errorf("%d UMNT, want %d; warnings %q", got, want, r.Warnings)
+			}
+		})
+	}
+}
+
+// Odd answers that a client takes are no failures.
+func TestOdd(t *testing.T) {
+	for name, on := range map[string]func(*nfstest.Hostile){
+		"64 fragments": func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, nfstest.Fragmented(64)) },
+		"no flavors":   func(h *nfstest.Hostile) { h.On(nfstest.Mnt, nfstest.Mounted([]byte("h"))) },
+		"AUTH_SHORT":   func(h *nfstest.Hostile) { h.On(nfstest.Access3, nfstest.Verifier(2, 400)) },
+		"more than due": func(h *nfstest.Hostile) {
+			h.On(nfstest.Access3, nfstest.Message(func(m []byte) []byte { return append(m, "more"...) }))
+		},
+		"no rights at all": func(h *nfstest.Hostile) { h.On(nfstest.Access3, nfstest.Results(words{0, 0, 0})) },
+		"busy once": func(h *nfstest.Hostile) {
+			h.On(nfstest.Getattr3, nfstest.Times(1, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX), nfstest.Healthy))
+			h.On(nfstest.Access3, nfstest.Times(1, nfstest.AccessStatus(nfsv3.NFS3ERR_JUKEBOX), nfstest.Healthy))
+		},
+		"one byte at a time": func(h *nfstest.Hostile) {
+			h.On(nfstest.Null3, nfstest.Healthy)
+			h.On(nfstest.Umnt, nfstest.Drip(time.Millisecond))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, c := hostile(t)
+			on(h)
+			if r, err := probe(t, c); err != nil || len(r.Warnings) != 0 {
+				t.Errorf("%v, warnings %q", err, r.Warnings)
+			}
+		})
+	}
+	t.Run("only AUTH_NONE", func(t *testing.T) {
+		h, c := hostile(t)
+		h.On(nfstest.Mnt, nfstest.Mounted([]byte("h"), 0))
+		if _, err := probe(t, c); err != nil {
+			t.Error(err)
+		}
+		for _, call := range h.Calls() {
+			if call.Proc == nfstest.Getattr3 && call.Cred.Flavor != rpcv2.AUTH_NONE {
+				t.Errorf("%+v", call)
+			}
+		}
+	})
+	t.Run("UMNT refused", func(t *testing.T) {
+		h, c := hostile(t)
+		h.On(nfstest.Umnt, nfstest.Accepted(rpcv2.PROC_UNAVAIL))
+		if r, err := probe(t, c); err != nil || len(r.Warnings) != 1 || r.Warnings[0] != "unmount was refused: Procedure unavailable" {
+			t.Errorf("%v, warnings %q", err, r.Warnings)
+		}
+	})
+	t.Run("UMNT closed after a failure", func(t *testing.T) {
+		h, c := hostile(t)
+		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_STALE))
+		h.On(nfstest.Umnt, nfstest.Close)
+		r, err := probe(t, c)
+		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_STALE))
+		if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "may have kept its mount entry") {
+			t.Errorf("warnings %q", r.Warnings)
+		}
+	})
+}
+
+// Names that are not ASCII and long ones go out as they are; longer ones than MNT takes do not.
+func TestDirectories(t *testing.T) {
+	h, c := hostile(t)
+	for _, dir := range []string{"/共有", "/caf\xe9", "/" + strings.Repeat("d", 1023)} {
+		c.Dir = dir
+		if _, err := probe(t, c); err != nil {
+			t.Errorf("%q: %v", dir, err)
+		}
+		if calls := h.Calls(); !bytes.Equal(calls[len(calls)-1].Args, opaque(dir)) {
+			t.Errorf("%q: sent %q", dir, calls[len(calls)-1].Args)
+		}
+	}
+	c.Dir = "/" + strings.Repeat("d", 1024)
+	_, err := probe(t, c)
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Step != Mount || !strings.Contains(err.Error(), "1025 bytes") {
+		t.Error(err)
+	}
+}
+
+// Whatever stalls ends at the deadline, and with a cancelled context at once; it names the rung.
+func TestStalls(t *testing.T) {
+	slow := nfstest.Drip(20 * time.Millisecond) // over half a second for an answer
+	for _, c := range []struct {
+		name   string
+		proc   nfstest.Proc
+		answer nfstest.Answer
+		step   Step
+		umnt   bool // a warning: it could not be said
+	}{
+		{"port mapper", nfstest.Getport, nfstest.Hang, PortMap, false},
+		{"port mapper drips", nfstest.Getport, slow, PortMap, false},
+		{"MNT", nfstest.Mnt, nfstest.Hang, Mount, false},
+		{"MNT in the answer", nfstest.Mnt, nfstest.Mark(1<<31 | 200), Mount, false},
+		{"NULL", nfstest.Null3, nfstest.Hang, Null, true},
+		{"GETATTR", nfstest.Getattr3, nfstest.Hang, Getattr, true},
+		{"GETATTR drips", nfstest.Getattr3, slow, Getattr, true},
+		{"ACCESS", nfstest.Access3, nfstest.Hang, Access, true},
+		{"UMNT", nfstest.Umnt, nfstest.Hang, Unmount, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h, config := hostile(t)
+			h.On(c.proc, c.answer)
+			r, err := probeUntilDeadline(t, New(config))
+			fails(t, err, c.step, context.DeadlineExceeded)
+			if warned := len(r.Warnings) > 0; warned != c.umnt {
+				t.Errorf("warnings %q", r.Warnings)
+			}
+			left(t, h)
+
+			ctx, cancel := context.WithCancel(t.Context())
+			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+				cancel()
+				return c.answer(conn, call, healthy)
+			})
+			_, err = probeIn(t, ctx, New(config))
+			fails(t, err, c.step, context.Canceled)
+			left(t, h)
+		})
+	}
+	t.Run("busy", func(t *testing.T) {
+		t.Parallel()
+		h, config := hostile(t)
+		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := probeIn(t, ctx, New(config))
+		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_JUKEBOX))
+		if ctx.Err() != nil || h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 || h.Count(nfstest.Umnt) != 1 {
+			t.Errorf("%v, asked %d times, warnings %q", ctx.Err(), h.Count(nfstest.Getattr3), r.Warnings)
+		}
+	})
+}

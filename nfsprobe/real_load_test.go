@@ -1,0 +1,95 @@
+//go:build linux
+
+package nfsprobe
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fsmon/nfsprobe/nfstest"
+)
+
+func init() { childRoles["many"] = manyProbes }
+
+// Thousands of probes one after the other: descriptors do not grow in number, and source ports do not run out, although a
+// privileged process has 359 and version 3 uses two a probe.
+func TestRealManyProbes(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	self, err := os.Executable()
+	must(t, err)
+	for _, c := range []struct {
+		uid  int
+		port string
+	}{{0, "privileged port"}, {65534, "uid 65534, port"}} {
+		t.Run(fmt.Sprint(c.uid), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, self, l.Dir(), strconv.Itoa(c.uid), c.port)
+			cmd.Env = append(os.Environ(), childEnv+"=many")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	if left, err := l.Clients(); err != nil || len(left) > 0 {
+		t.Errorf("the server still knows %q (%v)", left, err)
+	}
+}
+
+// manyProbes probes 2,000 times as the user of its arguments.
+func manyProbes() {
+	dir, user, port := os.Args[1], os.Args[2], os.Args[3]
+	fail := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, format+"\n", args...)
+		os.Exit(1)
+	}
+	if uid, err := strconv.Atoi(user); err != nil {
+		fail("%v", err)
+	} else if uid != 0 {
+		// The test binary lies where that user could not execute it.
+		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)} {
+			if err != nil {
+				fail("become user %d: %v", uid, err)
+			}
+		}
+	}
+	var probers []*Prober
+	for _, version := range []string{"3", "4.0", "4.2", "auto"} {
+		probers = append(probers, New(Config{Address: "127.0.0.1", Dir: dir, Path4: "/export", Version: version}))
+	}
+	once := func(p *Prober) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		r, err := p.Probe(ctx)
+		if err != nil || len(r.Warnings) > 0 {
+			fail("%v, warnings %q", err, r.Warnings)
+		}
+		if !strings.Contains(r.Identity, port) {
+			fail("spoke as %q", r.Identity)
+		}
+	}
+	descriptors := func() int {
+		names, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			fail("%v", err)
+		}
+		return len(names)
+	}
+	for _, p := range probers {
+		once(p) // what is opened only once is open now
+	}
+	before := descriptors()
+	for i := range 2000 {
+		once(probers[i%len(probers)])
+	}
+	if after := descriptors(); after > before {
+		fail("%d descriptors, %d before", after, before)
+	}
+}

@@ -1,0 +1,291 @@
+//go:build linux
+
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+
+	"fsmon/nfsprobe/nfstest"
+)
+
+// realLab is a lab in the tests' own network: one at a time, so the tests that use it are not parallel.
+func realLab(t testing.TB, c nfstest.Config) *nfstest.Lab {
+	t.Helper()
+	c.InPlace = true
+	return nfstest.New(t, c)
+}
+
+// export is a probe's configuration for an export of the lab.
+func export(l *nfstest.Lab, name, version string) Config {
+	return Config{Address: "127.0.0.1", Dir: l.Path(name), Path4: "/" + name, Version: version}
+}
+
+// must is for what the harness does.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Every version at every kind of address, and nothing is left on the server.
+func TestRealHealthy(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1", "4.2": "4.2", "4": "4.2", "auto": "3", "": "3"} {
+		for _, address := range []string{"127.0.0.1", "::1", "localhost", nfstest.Address} {
+			for _, name := range []string{"export", "export/sub", "squashed", "secure"} {
+				t.Run(fmt.Sprintf("%s %s %s", version, address, name), func(t *testing.T) {
+					c := export(l, name, version)
+					c.Address = address
+					p := New(c)
+					for range 2 { // the second one with what the first one has learnt
+						r, err := probeWith(t, p)
+						if err != nil || r.Version != spoken || p.Pinned() != spoken || len(r.Warnings) > 0 {
+							t.Errorf("got %q, %v, pinned to %q, warnings %q, want version %s", r.Version, err, p.Pinned(), r.Warnings, spoken)
+						}
+						if !strings.Contains(r.Identity, "privileged port") {
+							t.Errorf("root spoke as %q", r.Identity)
+						}
+						mountPort := 0
+						if spoken == "3" {
+							mountPort = 20048
+						}
+						if r.NFSPort != 2049 || r.MountPort != mountPort || !strings.HasSuffix(r.Address, ":2049") {
+							t.Errorf("NFS port %d, mount port %d, address %s", r.NFSPort, r.MountPort, r.Address)
+						}
+					}
+				})
+			}
+		}
+	}
+	if left, err := l.Clients(); err != nil || len(left) > 0 {
+		t.Errorf("the server still knows %q (%v)", left, err)
+	}
+}
+
+// A server that has only some versions.
+func TestRealVersions(t *testing.T) {
+	version3, version4, version41 := nfstest.Config{NoV4: true}, nfstest.Config{NoV3: true}, nfstest.Config{Minors: []int{1}}
+	unsupported := &RPCError{Stat: "PROG_MISMATCH", Low: 3, High: 3}
+	mismatch := &Status4{"COMPOUND", uint32(nfsv4.NFS4ERR_MINOR_VERS_MISMATCH)}
+	for _, c := range []struct {
+		name, version, spoken string
+		server                nfstest.Config
+		step                  Step // of the failure
+		cause                 error
+	}{
+		{"3 only", "3", "3", version3, 0, nil},
+		{"3 only", "auto", "3", version3, 0, nil},
+		{"3 only", "4", "", version3, Null, unsupported},
+		{"3 only", "4.2", "", version3, Null, unsupported},
+		{"4 only", "4", "4.2", version4, 0, nil},
+		{"4 only", "auto", "4.2", version4, 0, nil},
+		{"4 only", "3", "", version4, PortMap, ErrNotRegistered},
+		{"4.1 only", "4", "4.1", version41, 0, nil},
+		{"4.1 only", "4.1", "4.1", version41, 0, nil},
+		{"4.1 only", "4.2", "", version41, ExchangeID, mismatch},
+		{"4.1 only", "4.0", "", version41, Lookup, mismatch},
+		{"4.0 only", "4", "4.0", nfstest.Config{Minors: []int{0}}, 0, nil},
+		{"4.0 only", "4.1", "", nfstest.Config{Minors: []int{0}}, ExchangeID, mismatch},
+	} {
+		t.Run(c.name+" "+c.version, func(t *testing.T) {
+			r, err := probe(t, export(realLab(t, c.server), "export", c.version))
+			if c.cause != nil {
+				fails(t, err, c.step, c.cause)
+			} else if err != nil || r.Version != c.spoken {
+				t.Errorf("got version %q, %v, want %s", r.Version, err, c.spoken)
+			}
+		})
+	}
+}
+
+func TestRealPorts(t *testing.T) {
+	t.Run("told by the port mapper", func(t *testing.T) {
+		l := realLab(t, nfstest.Config{NFSPort: 23049, MountPort: 7})
+		for _, address := range []string{"127.0.0.1", "::1"} {
+			c := export(l, "export", "3")
+			c.Address = address
+			if r, err := probe(t, c); err != nil || r.NFSPort != 23049 || r.MountPort != 7 {
+				t.Errorf("%s: NFS port %d, mount port %d, %v", address, r.NFSPort, r.MountPort, err)
+			}
+		}
+		_, err := probe(t, export(l, "export", "4"))
+		fails(t, err, Connect, broken("dial", syscall.ECONNREFUSED))
+	})
+	t.Run("told by the user, without a port mapper", func(t *testing.T) {
+		l := realLab(t, nfstest.Config{NFSPort: 23049, MountPort: 23048, NoPortmap: true})
+		for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1", "4.2": "4.2", "auto": "3"} {
+			c := export(l, "export", version)
+			c.Port, c.MountPort = 23049, 23048
+			if r, err := probe(t, c); err != nil || r.Version != spoken {
+				t.Errorf("%s: got version %q, %v", version, r.Version, err)
+			}
+		}
+		c := export(l, "export", "3")
+		c.Port = 23049
+		_, err := probe(t, c)
+		fails(t, err, PortMap, broken("dial", syscall.ECONNREFUSED))
+	})
+}
+
+// Exports that cannot be used. In version 3 Ganesha has the same answer for all paths that it does not give.
+func TestRealRefusals(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	acces := MountStatus(mount.MNT3ERR_ACCES)
+	noent := &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}
+	for name, want := range map[string]struct {
+		step3  Step
+		cause3 error
+		step4  Step
+		cause4 error
+	}{
+		"nowhere":        {Mount, acces, Lookup, noent},
+		"export/missing": {Mount, acces, Lookup, noent},
+		"export/file":    {Mount, acces, Getattr, ErrNotDirectory},
+		"restricted":     {Mount, acces, Lookup, noent},
+		"kerberos":       {Getattr, ErrKerberos, Lookup, ErrKerberos},
+	} {
+		for _, version := range []string{"3", "4.0", "4.1", "4.2", "auto"} {
+			t.Run(name+" "+version, func(t *testing.T) {
+				_, err := probe(t, export(l, name, version))
+				if version == "3" || version == "auto" {
+					fails(t, err, want.step3, want.cause3)
+				} else {
+					fails(t, err, want.step4, want.cause4)
+				}
+				var failed *Error
+				if version == "auto" && errors.As(err, &failed) {
+					fails(t, failed.Other, want.step4, want.cause4)
+				}
+			})
+		}
+	}
+	if left, err := l.Clients(); err != nil || len(left) > 0 {
+		t.Errorf("after failed probes the server still knows %q (%v)", left, err)
+	}
+}
+
+// What happens to a server that was healthy, seen by a prober that has pinned its version.
+func TestRealFaults(t *testing.T) {
+	noAnswer, refused := context.DeadlineExceeded, broken("dial", syscall.ECONNREFUSED)
+	// A step of healthy (-1) means that the probe goes on succeeding.
+	type outcome struct {
+		step  Step
+		cause error
+	}
+	healthy := outcome{step: -1}
+	freeze := func(s nfstest.Server) func(*nfstest.Lab) error {
+		return func(l *nfstest.Lab) error { return l.Freeze(s) }
+	}
+	kill := func(s nfstest.Server) func(*nfstest.Lab) error {
+		return func(l *nfstest.Lab) error { return l.Kill(s) }
+	}
+	drop := func(port int) func(*nfstest.Lab) error {
+		return func(l *nfstest.Lab) error { return l.Drop(port) }
+	}
+	for _, c := range []struct {
+		name         string
+		fault        func(*nfstest.Lab) error
+		three, four0 outcome
+		four         outcome
+	}{
+		{"server frozen", freeze(nfstest.Ganesha), outcome{Mount, noAnswer}, outcome{Null, noAnswer}, outcome{Null, noAnswer}},
+		{"server killed", kill(nfstest.Ganesha), outcome{MountConnect, refused}, outcome{Connect, refused}, outcome{Connect, refused}},
+		{"server stopped", func(l *nfstest.Lab) error { return l.Stop(nfstest.Ganesha) },
+			outcome{PortMap, ErrNotRegistered}, outcome{Connect, refused}, outcome{Connect, refused}},
+		{"rpcbind frozen", freeze(nfstest.Rpcbind), outcome{PortMap, noAnswer}, healthy, healthy},
+		{"rpcbind killed", kill(nfstest.Rpcbind), outcome{PortMap, refused}, healthy, healthy},
+		{"rpcbind restarted, and knows nobody", func(l *nfstest.Lab) error { return l.Restart(nfstest.Rpcbind) },
+			outcome{PortMap, ErrNotRegistered}, healthy, healthy},
+		{"port 111 blackholed", drop(111), outcome{PortMap, noAnswer}, healthy, healthy},
+		{"mount port blackholed", drop(20048), outcome{MountConnect, noAnswer}, healthy, healthy},
+		{"NFS port blackholed", drop(2049), outcome{Connect, noAnswer}, outcome{Connect, noAnswer}, outcome{Connect, noAnswer}},
+		{"export removed by a reload", func(l *nfstest.Lab) error {
+			return l.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool { return e.Name == "export" })...)
+		}, outcome{Mount, MountStatus(mount.MNT3ERR_ACCES)},
+			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}, outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}},
+		{"directory removed", func(l *nfstest.Lab) error { return os.RemoveAll(l.Dir()) },
+			outcome{Getattr, Status3(nfsv3.NFS3ERR_STALE)},
+			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}, outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := realLab(t, nfstest.Config{})
+			probers := map[string]*Prober{}
+			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four0, "4.2": c.four}
+			for version := range wanted {
+				probers[version] = New(export(l, "export", version))
+				if _, err := probeWith(t, probers[version]); err != nil {
+					t.Fatalf("%s is not healthy: %v", version, err)
+				}
+			}
+			must(t, c.fault(l))
+			for version, want := range wanted {
+				t.Run(version, func(t *testing.T) {
+					t.Parallel() // with the other versions, on the same server
+					ask := probeWith
+					if want.cause == noAnswer {
+						ask = probeUntilDeadline
+					}
+					_, err := ask(t, probers[version])
+					switch {
+					case want == healthy && err != nil:
+						t.Errorf("failed with %v", err)
+					case want != healthy:
+						fails(t, err, want.step, want.cause)
+					}
+				})
+			}
+		})
+	}
+}
+
+// A prober that has not succeeded yet takes what there is, and then stays with it.
+func TestRealAutoWithoutPortMapper(t *testing.T) {
+	l := realLab(t, nfstest.Config{NoPortmap: true})
+	p := New(export(l, "export", "auto"))
+	r, err := probeWith(t, p)
+	if err != nil || r.Version != "4.2" || p.Pinned() != "4.2" {
+		t.Fatalf("got version %q, %v", r.Version, err)
+	}
+	fails(t, r.NotVersion3, PortMap, broken("dial", syscall.ECONNREFUSED))
+	must(t, l.Restart(nfstest.Rpcbind))
+	must(t, l.Restart(nfstest.Ganesha)) // version 3 is to be had now
+	if r, err := probeWith(t, p); err != nil || r.Version != "4.2" {
+		t.Errorf("pinned to 4.2, got version %q, %v", r.Version, err)
+	}
+}
+
+// A server that comes back is healthy again at once, also one that was in the middle of a probe.
+func TestRealRecovery(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	for _, version := range []string{"3", "4.0", "4.2"} {
+		p := New(export(l, "export", version))
+		must(t, l.Freeze(nfstest.Ganesha))
+		if _, err := probeUntilDeadline(t, p); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s, frozen: %v", version, err)
+		}
+		must(t, l.Thaw(nfstest.Ganesha))
+		if _, err := probeWith(t, p); err != nil {
+			t.Errorf("%s, thawed: %v", version, err)
+		}
+		must(t, l.Kill(nfstest.Ganesha))
+		if _, err := probeWith(t, p); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%s, killed: %v", version, err)
+		}
+		must(t, l.Restart(nfstest.Ganesha))
+		if _, err := probeWith(t, p); err != nil {
+			t.Errorf("%s, restarted: %v", version, err)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package nfsprobe
+
+// The layers of this package, from the wire upwards:
+//
+//	dial.go    attempt.dial(ctx, r, step, port) → *client: a rung of its own
+//	rpc.go     client.call(ctx, prog, vers, proc, args) → results: no rung
+//	ladder.go  attempt.climb(ctx, r, step, func() (learnt string, err error))
+//	           runs a step as a rung and makes an error an *Error of it
+//	wire.go    the transcript, which every client fills by itself
+//
+// A client has the AUTH_SYS credential from dial on; a call with procedure 0
+// goes without it.
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"time"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
+)
+
+const (
+	// maxRecord is the longest record that is read, in bytes. The answers of a
+	// probe are below 1 KB; the cap bounds memory whatever a server claims.
+	maxRecord = 64 << 10
+	// maxFragments is how many fragments a record may have, empty ones included.
+	maxFragments = 64
+	// lastFragment marks the last fragment of a record (RFC 5531 11).
+	lastFragment = 1 << 31
+)
+
+// RPCError is a call that the server denied or could not accept (RFC 5531 9).
+type RPCError struct {
+	// Stat is RPC_MISMATCH or AUTH_ERROR (denied), or PROG_UNAVAIL,
+	// PROG_MISMATCH, PROC_UNAVAIL, GARBAGE_ARGS or SYSTEM_ERR.
+	Stat string
+	// Auth is the auth_stat of AUTH_ERROR, such as AUTH_TOOWEAK, or
+	// "auth_stat 99" where RFC 5531 has no name.
+	Auth string
+	// Low and High are the versions that the server supports, of RPC_MISMATCH
+	// and PROG_MISMATCH.
+	Low, High uint32
+}
+
+// rpcTexts are the texts of clnt_sperrno(3), which administrators know.
+var rpcTexts = map[string]string{
+	"RPC_MISMATCH":  "Incompatible versions of RPC",
+	"AUTH_ERROR":    "Authentication error",
+	"PROG_UNAVAIL":  "Program unavailable",
+	"PROG_MISMATCH": "Program/version mismatch",
+	"PROC_UNAVAIL":  "Procedure unavailable",
+	"GARBAGE_ARGS":  "Server can't decode arguments",
+	"SYSTEM_ERR":    "Remote system error",
+}
+
+func (e *RPCError) Error() string {
+	text := rpcTexts[e.Stat]
+	switch e.Stat {
+	case "AUTH_ERROR":
+		text += "; why = " + e.Auth
+	case "RPC_MISMATCH", "PROG_MISMATCH":
+		text += fmt.Sprintf("; low version = %d, high version = %d", e.Low, e.High)
+	}
+	return text
+}
+
+// client speaks ONC RPC version 2 over one TCP connection (RFC 5531), one call
+// at a time.
+type client struct {
+	net.Conn
+	in   *bufio.Reader
+	cred rpcv2.OpaqueAuth // zero is AUTH_NONE
+	xid  uint32
+}
+
+func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
+	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32()}
+}
+
+// call sends one call and returns the reader of its results, which belong to
+// the caller. Bytes after the results are not looked at: every client passes
+// them over, so a server that pads is a working one. Errors are *RPCError,
+// *MalformedError, *net.OpError (a closed connection is one of io.EOF) or a
+// context error; after any but *RPCError the connection is of no further use.
+func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (*bytes.Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, whyEnded(ctx, err)
+	}
+	c.xid++
+	record, err := c.encode(prog, vers, proc, args)
+	if err != nil {
+		return nil, err
+	}
+	release, err := c.bound(ctx)
+	if err != nil {
+		return nil, whyEnded(ctx, err)
+	}
+	defer release()
+	if _, err := c.Write(record); err != nil {
+		return nil, whyEnded(ctx, netError("write", c, err))
+	}
+	answer, err := readRecord(c.in)
+	if err != nil {
+		return nil, whyEnded(ctx, netError("read", c, err))
+	}
+	return parseReply(answer, c.xid)
+}
+
+// bound puts the connection under the context until release is called.
+func (c *client) bound(ctx context.Context) (release func(), err error) {
+	end, _ := ctx.Deadline() // none: the zero time, which means none here too
+	if err := c.SetDeadline(end); err != nil {
+		return nil, netError("write", c, err)
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		c.SetDeadline(time.Unix(1, 0))
+	})
+	return func() {
+		if !stop() {
+			<-done // or it would end the next call, which may have another context
+		}
+	}, nil
+}
+
+func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, error) {
+	body := rpcv2.CallBody{Rpcvers: 2, Prog: prog, Vers: vers, Proc: proc}
+	if proc != 0 { // RFC 5531 12.1: procedure 0 takes no authentication
+		body.Cred = c.cred
+	}
+	b := bytes.NewBuffer(make([]byte, 4, 256))
+	if _, err := (&rpcv2.RpcMsg{Xid: c.xid, Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
+		return nil, fmt.Errorf("call: %w", err)
+	}
+	if args != nil {
+		if _, err := args.WriteTo(b); err != nil {
+			return nil, fmt.Errorf("arguments of the call: %w", err)
+		}
+	}
+	record := b.Bytes()
+	binary.BigEndian.PutUint32(record, uint32(len(record)-4)|lastFragment)
+	return record, nil
+}
+
+// readRecord reads one record (RFC 5531 11). Memory grows with what has
+// arrived, never with what is claimed.
+func readRecord(r io.Reader) ([]byte, error) {
+	var record bytes.Buffer
+	for range maxFragments {
+		var mark [4]byte
+		if _, err := io.ReadFull(r, mark[:]); err != nil {
+			return nil, err
+		}
+		m := binary.BigEndian.Uint32(mark[:])
+		n := int64(m &^ lastFragment)
+		if int64(record.Len())+n > maxRecord {
+			return nil, malformed("a record of %d bytes or more", int64(record.Len())+n)
+		}
+		if _, err := io.CopyN(&record, r, n); err != nil {
+			return nil, err
+		}
+		if m&lastFragment != 0 {
+			return record.Bytes(), nil
+		}
+	}
+	return nil, malformed("a record of more than %d fragments", maxFragments)
+}
+
+// parseReply checks a reply and returns the reader of its results.
+func parseReply(record []byte, xid uint32) (*bytes.Reader, error) {
+	r := bytes.NewReader(record)
+	if len(record) < 8 {
+		return nil, malformed("a reply of %d bytes", len(record))
+	}
+	if got := binary.BigEndian.Uint32(record); got != xid {
+		return nil, malformed("a reply to call 0x%X, where 0x%X was due", got, xid)
+	}
+	var m rpcv2.RpcMsg
+	if _, err := m.ReadFrom(r); err != nil {
+		return nil, malformed("reply: %v", err)
+	}
+	reply, ok := m.Body.(*rpcv2.RpcMsgBody_REPLY)
+	if !ok {
+		return nil, malformed("a call, where a reply was due")
+	}
+	switch body := reply.Rbody.(type) {
+	case *rpcv2.ReplyBody_MSG_ACCEPTED:
+		// RFC 5531 14, appendix A: AUTH_NONE or AUTH_SHORT. The Linux client
+		// takes AUTH_SYS too, so a server with that is a working one.
+		switch f := body.Areply.Verf.Flavor; f {
+		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
+		default:
+			return nil, malformed("a verifier of flavor %d", f)
+		}
+		return r, accepted(body.Areply.ReplyData)
+	case *rpcv2.ReplyBody_MSG_DENIED:
+		return nil, denied(body.Rreply)
+	}
+	return nil, malformed("a reply of an unknown kind")
+}
+
+func accepted(data rpcv2.AcceptedReplyData) error {
+	stat := data.GetStat()
+	switch stat {
+	case rpcv2.SUCCESS:
+		return nil
+	case rpcv2.PROG_MISMATCH:
+		if m, ok := data.(*rpcv2.AcceptedReplyData_PROG_MISMATCH); ok {
+			return &RPCError{Stat: "PROG_MISMATCH", Low: m.MismatchInfo.Low, High: m.MismatchInfo.High}
+		}
+	case rpcv2.PROG_UNAVAIL, rpcv2.PROC_UNAVAIL, rpcv2.GARBAGE_ARGS, rpcv2.SYSTEM_ERR:
+		return &RPCError{Stat: rpcv2.AcceptStat_name[stat]}
+	}
+	return malformed("accept_stat %d", stat)
+}
+
+func denied(reply rpcv2.RejectedReply) error {
+	switch d := reply.(type) {
+	case *rpcv2.RejectedReply_RPC_MISMATCH:
+		return &RPCError{Stat: "RPC_MISMATCH", Low: d.MismatchInfo.Low, High: d.MismatchInfo.High}
+	case *rpcv2.RejectedReply_AUTH_ERROR:
+		name, ok := rpcv2.AuthStat_name[d.Stat]
+		if !ok {
+			name = fmt.Sprintf("auth_stat %d", d.Stat)
+		}
+		return &RPCError{Stat: "AUTH_ERROR", Auth: name}
+	}
+	return malformed("a denial of an unknown kind")
+}
+
+// netError gives a failure of the connection, its end included, the form of
+// every other network error. Others are returned as they are.
+func netError(op string, c net.Conn, err error) error {
+	var already *net.OpError
+	var bad *MalformedError
+	if errors.As(err, &already) || errors.As(err, &bad) {
+		return err
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+// whyEnded replaces the failure of a connection by what ended it, if that was
+// the context. Answers that came in time stand.
+func whyEnded(ctx context.Context, err error) error {
+	var bad *MalformedError
+	switch {
+	case errors.As(err, &bad):
+		return err
+	case ctx.Err() != nil:
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			return errNoAnswer
+		}
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return errNoAnswer // a timer of the connection may fire a moment before the context's
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+package nfsprobe
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// maxWire is how much of what went over the wire a report holds, in bytes.
+const maxWire = 128 << 10
+
+// transcript collects what all connections of a probe send and receive.
+type transcript struct {
+	mu       sync.Mutex
+	segments []Segment
+	size     int
+}
+
+func (t *transcript) note(from, to netip.AddrPort, data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 {
+		return
+	}
+	t.size += len(data)
+	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to, Data: bytes.Clone(data)})
+}
+
+// recorded is a connection whose traffic goes into a transcript.
+type recorded struct {
+	net.Conn
+	wire          *transcript
+	local, remote netip.AddrPort
+}
+
+func (c recorded) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.wire.note(c.remote, c.local, p[:n])
+	return n, err
+}
+
+func (c recorded) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.wire.note(c.local, c.remote, p[:n])
+	return n, err
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
