@@ -3,7 +3,9 @@
 .SUFFIXES:
 
 VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS = -s -w -X fsmon/cmd/internal/cli.version=$(VERSION)
+LDFLAGS = -s -w -X fsmon/cmd/internal/cli.version=$(VERSION) -X main.version=$(VERSION)
+# Without a tag the number of commits orders the packages.
+PACKAGE_VERSION = $$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./' | grep . || echo "0.1.0~git$$(git rev-list --count HEAD 2>/dev/null || echo 0)")
 # Without cgo names are resolved in Go, where a deadline is a deadline.
 GOBUILD = CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "$(LDFLAGS)"
 DESTDIR =
@@ -13,7 +15,8 @@ help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 build: ## build the commands into bin/
-	$(GOBUILD) -o bin/ ./cmd/clp_sambamon
+	$(GOBUILD) -o bin/ ./cmd/clp_sambamon ./cmd/clp_nfsmon ./cmd/kitrunner
+	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/ ./cmd/kitrunner
 
 # One package after the other: some tests measure seconds.
 test: samba lint ## install what is missing and run every test
@@ -47,7 +50,7 @@ install: build ## install the commands to /usr/sbin
 	install -m 0755 bin/clp_sambamon $(DESTDIR)$(SBINDIR)
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
 samba:
 	@.ci/packages samba smbclient

@@ -1,0 +1,55 @@
+package templates
+
+import (
+	"archive/zip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The packages of two versions, installed, upgraded, removed and purged for real on an overlay of this machine
+// (.packages/test says what must hold).
+func TestPackages(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"dpkg", "rpm", "zip", "unshare"} {
+		tool(t, name)
+	}
+	dirs := map[string]string{}
+	for _, version := range []string{"0.1.0~test1", "0.1.0~test2"} {
+		bin := t.TempDir()
+		flags := "-X fsmon/cmd/internal/cli.version=" + version + " -X main.version=" + version
+		for goos, programs := range map[string][]string{
+			"linux":   {"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner"},
+			"windows": {"../cmd/kitrunner"},
+		} {
+			cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", bin + "/"}, programs...)...)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("go build: %v\n%s", err, out)
+			}
+		}
+		dirs[version] = filepath.Join(t.TempDir(), "dist")
+		if out, err := exec.Command("../.packages/build", version, bin, dirs[version]).CombinedOutput(); err != nil {
+			t.Fatalf(".packages/build: %v\n%s", err, out)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "../.packages/test", dirs["0.1.0~test1"], dirs["0.1.0~test2"]).CombinedOutput()
+	if err != nil {
+		t.Errorf(".packages/test: %v\n%s", err, out)
+	}
+	// The layout that FSM 1.2.1 and 2.2.1 give to those who configure the cluster from Windows.
+	archive, err := zip.OpenReader(filepath.Join(dirs["0.1.0~test2"], "fsmon-0.1.0~test2-windows.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	for _, want := range []string{"kitrunner.exe", "README.txt", "scripts/linux/samba/start.sh", "scripts/linux/samba-mon/stop.sh",
+		"scripts/linux/nfs/start.sh", "scripts/linux/nfs-mon/stop.sh"} {
+		if f, err := archive.Open("fsmon-0.1.0~test2-windows/" + want); err != nil {
+			t.Errorf("the zip: %v", err)
+		} else {
+			f.Close()
+		}
+	}
+}
