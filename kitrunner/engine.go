@@ -100,7 +100,8 @@ type CommandReport struct {
 	Command string  `json:"command"`
 	Code    int     `json:"code"`
 	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error,omitempty"` // it could not be run or did not end
+	Error   string  `json:"error,omitempty"`  // it could not be run or did not end
+	Output  string  `json:"output,omitempty"` // of one that failed or was not understood, on one line
 }
 
 // Run performs an action of a kit. Whatever happens the report says what was
@@ -300,7 +301,7 @@ func (r *run) ask(c cmd, read reader) (answer, Result) {
 	rep := CommandReport{Command: r.asked, Code: res.Code, Seconds: res.Took.Seconds()}
 	a, end := unknown, ""
 	if res.Err != nil {
-		rep.Code, rep.Error = -1, res.Err.Error()
+		rep.Code, rep.Error = -1, oneLine(res.Err.Error())
 		end = "could not run: " + rep.Error
 		r.vars["STATUS"], r.vars["OUTPUT"] = rep.Error, oneLine(res.Output)
 	} else {
@@ -308,11 +309,14 @@ func (r *run) ask(c cmd, read reader) (answer, Result) {
 		r.vars["STATUS"], r.vars["OUTPUT"] = strconv.Itoa(res.Code), oneLine(res.Output)
 		a = read(r, res)
 	}
+	if a == unknown || res.Err == nil && res.Code != 0 {
+		rep.Output = oneLine(res.Output)
+	}
 	s := r.current()
 	s.Commands = append(s.Commands, rep)
-	r.show(CommandEnds, fmt.Sprintf("%s (%.1f s)", end, rep.Seconds))
+	r.show(CommandEnds, strings.TrimSpace(fmt.Sprintf("%s (%.1f s) %s", end, rep.Seconds, rep.Output)))
 	if r.why == "" {
-		r.why = end + " " + oneLine(res.Output)
+		r.why = strings.TrimSpace(end + " " + oneLine(res.Output))
 	}
 	r.vars["WHY"] = r.why
 	r.outcome(a)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The outputs of commands are read by structure, never by words: Windows is
@@ -70,11 +71,8 @@ const (
 
 // mirror is one line of EMCMD GETMIRRORVOLINFO: "E: 1 SOURCE 172.17.103.134 1".
 type mirror struct {
-	Role   int
-	Source string
-	Target string
-	State  int // -1 invalid, 0 none, 1 mirroring, 2 resynchronising, 3 broken, 4 paused, 5 resync pending
-	Line   string
+	Role  int
+	State int // -1 invalid, 0 none, 1 mirroring, 2 resynchronising, 3 broken, 4 paused, 5 resync pending
 }
 
 // parseMirrors reads the lines for a volume, one for each target. Lines that
@@ -89,15 +87,9 @@ func parseMirrors(output, volume string) (mirrors []mirror, understood bool) {
 		if err != nil {
 			continue
 		}
-		m := mirror{Role: role, Line: strings.Join(f, " ")}
-		if len(f) >= 5 {
-			m.Source, m.Target = f[2], f[3]
-		}
-		m.State = noState
-		if len(f) >= 5 {
-			if s, err := strconv.Atoi(f[len(f)-1]); err == nil {
-				m.State = s
-			}
+		m := mirror{Role: role, State: noState}
+		if s, err := strconv.Atoi(f[len(f)-1]); err == nil && len(f) == 5 {
+			m.State = s
 		}
 		mirrors = append(mirrors, m)
 	}
@@ -180,7 +172,7 @@ func parsePing(output string) (answered, understood bool) {
 	return answered, answered || pingLoss.MatchString(output)
 }
 
-var nicStatus = regexp.MustCompile(`(?mi)^[ \t]*(?:NetConnectionStatus[ \t]*[=:][ \t]*)?(\d{1,2})[ \t]*\r?$`)
+var nicStatus = regexp.MustCompile(`(?mi)^[ \t]*(?:NetConnectionStatus[ \t]*[=:][ \t]*)?(\d{1,2})[ \t\r]*$`)
 
 // parseNIC reads a NetConnectionStatus (Win32_NetworkAdapter): 2 is
 // connected, 7 is media disconnected, all else says nothing of the cable.
@@ -241,12 +233,14 @@ func cutField(line, field string) (rest string, found bool) {
 	return "", false
 }
 
-// hasWord tells whether a line of output has the word on its own, in any case.
-func hasWord(output, word string) bool {
-	for _, f := range strings.Fields(output) {
-		if strings.EqualFold(f, word) {
+// namesDrive tells whether the output names a drive, "E:", in either case.
+func namesDrive(output, letter string) bool {
+	before := rune(' ')
+	for i, c := range output {
+		if strings.EqualFold(string(c), letter) && strings.HasPrefix(output[i+len(string(c)):], ":") && !unicode.IsLetter(before) {
 			return true
 		}
+		before = c
 	}
 	return false
 }

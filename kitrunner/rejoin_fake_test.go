@@ -30,9 +30,10 @@ type fakeCluster struct {
 	onePath       bool   // net_remove removes one path, not all
 	files         []string
 
-	ran     []string // every command
-	changed []string // those that change something
-	n       int      // of the command under way, from 1
+	ctx     context.Context // of the command under way
+	ran     []string        // every command
+	changed []string        // those that change something
+	n       int             // of the command under way, from 1
 	dieAt   int
 	after   bool // it dies when the command has done its work
 	fault   func(n int, c Command) (Result, bool)
@@ -102,6 +103,7 @@ func (f *fakeCluster) state() string {
 
 func (f *fakeCluster) Run(ctx context.Context, c Command) Result {
 	f.n++
+	f.ctx = ctx
 	if err := ctx.Err(); err != nil {
 		return Result{Err: err}
 	}
@@ -251,5 +253,6 @@ var faults = []struct {
 	{"hanging", Result{Err: fmt.Errorf("x: %w", context.DeadlineExceeded)}},
 	{"cut off", Result{Output: "BENHOGAN2008\n", Err: errors.New("more than 1 MiB of output")}},
 	{"failing", Result{Code: 9, Output: "通信に失敗しました。\r\n"}},
+	{"failing without a word", Result{Code: 1}},
 	{"garbage", Result{Output: "ＬＫ: 予期しない文字列 \ufffd\x07\r\n"}},
 }

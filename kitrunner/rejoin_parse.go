@@ -107,29 +107,37 @@ func parseSystems(output, system string) ([]string, error) {
 	return systems, nil
 }
 
-func containsFold(list []string, s string) bool {
+// spelt returns a name as it is spelt in a list, or "" if it is not there.
+func spelt(list []string, name string) string {
 	for _, v := range list {
-		if strings.EqualFold(v, s) {
-			return true
+		if strings.EqualFold(v, name) {
+			return v
 		}
 	}
-	return false
+	return ""
 }
 
-// parsePaths reads net_list (REJOIN 7 a) and returns the lines of the
-// communication paths to the gone system. REJOIN does not show its columns, so
+func containsFold(list []string, name string) bool { return spelt(list, name) != "" }
+
+// commPath is a communication path: the system at its other end, spelt as
+// listed, and its line.
+type commPath struct{ system, line string }
+
+// parsePaths reads net_list (REJOIN 7 a) and returns the communication paths
+// to the gone system. REJOIN does not show its columns, so
 // a path's system is looked for in all of them; a line that names none of the
 // systems is not understood.
-func parsePaths(output, gone string, systems []string) ([]string, error) {
+func parsePaths(output, gone string, systems []string) ([]commPath, error) {
 	rows, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
-	paths := []string{}
+	paths := []commPath{}
 	for _, f := range rows {
+		name := spelt(f, gone)
 		switch {
-		case len(f) >= 2 && containsFold(f, gone):
-			paths = append(paths, strings.Join(f, " "))
+		case len(f) >= 2 && name != "":
+			paths = append(paths, commPath{name, strings.Join(f, " ")})
 		case len(f) < 2 || !namesOne(f, systems):
 			return nil, fmt.Errorf("%q is no line of net_list (it names none of the systems %s)", f, strings.Join(systems, ", "))
 		}

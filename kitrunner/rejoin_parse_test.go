@@ -75,8 +75,8 @@ func TestParseSystems(t *testing.T) {
 func TestParsePaths(t *testing.T) {
 	systems := []string{"BENHOGAN2008", "GPLAYER2008", "SNEAD2008"}
 	for _, c := range []struct{ name, output, want string }{
-		{"one of three", "GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1\r\nSNEAD2008 TCP 10.0.0.1 10.0.0.3 2\r\n", "GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1"},
-		{"both ends named", "BENHOGAN2008\x01gplayer2008\x01TCP\x0110.0.0.1/10.0.0.2\n", "BENHOGAN2008 gplayer2008 TCP 10.0.0.1/10.0.0.2"},
+		{"one of three", "GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1\r\nSNEAD2008 TCP 10.0.0.1 10.0.0.3 2\r\n", "GPLAYER2008: GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1"},
+		{"both ends named", "BENHOGAN2008\x01gplayer2008\x01TCP\x0110.0.0.1/10.0.0.2\n", "gplayer2008: BENHOGAN2008 gplayer2008 TCP 10.0.0.1/10.0.0.2"},
 		{"a longer name", "GPLAYER20081 TCP x\nSNEAD2008 TCP y", "error"},
 		{"none", "", ""},
 		{"a heading", "Name Type\nGPLAYER2008 TCP\n", "error"},
@@ -85,7 +85,11 @@ func TestParsePaths(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := parsePaths(c.output, "GPLAYER2008", systems)
-			wantParsed(t, strings.Join(got, ", "), err, c.want)
+			var text []string
+			for _, p := range got {
+				text = append(text, p.system+": "+p.line)
+			}
+			wantParsed(t, strings.Join(text, ", "), err, c.want)
 		})
 	}
 }

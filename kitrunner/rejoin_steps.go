@@ -51,7 +51,7 @@ type facts struct {
 	equivalencies []equivalency
 	jobs          map[string][]mirrorJob // by volume
 	systems       []string
-	paths         []string
+	paths         []commPath
 	tags          []string
 }
 
@@ -147,7 +147,12 @@ func (r *Rejoin) list() []*rejoinStep {
 		})),
 		paths,
 		&rejoinStep{id: "net_remove", doc: "7 b", title: "remove the communication paths to " + r.Gone, deeds: r.removePaths, accept: acceptRemoval},
-		paths.after("net_remove", "7", "list the communication paths again", none("communication paths are", func(f *facts) []string { return f.paths })),
+		paths.after("net_remove", "7", "list the communication paths again", none("communication paths are", func(f *facts) (left []string) {
+			for _, p := range f.paths {
+				left = append(left, p.line)
+			}
+			return left
+		})),
 		r.syncStep("lcdsync", "write the changes to the disk"),
 	)
 	if r.AllResources {
@@ -264,11 +269,16 @@ func (r *Rejoin) exportFile(volume, guid string) string {
 	return filepath.Join(filepath.Dir(r.Journal), "rejoin-"+strings.ToLower(r.Gone)+"-"+volume+"-"+guid+".reg")
 }
 
+// removeSystem names the gone system as sys_list spells it.
 func (r *Rejoin) removeSystem(f *facts) []deed {
-	if f.systems != nil && !containsFold(f.systems, r.Gone) {
+	name := r.Gone
+	if f.systems != nil {
+		name = spelt(f.systems, r.Gone)
+	}
+	if name == "" {
 		return nil
 	}
-	return []deed{r.lcdiChange("sys_remove", "-s", r.Gone)}
+	return []deed{r.lcdiChange("sys_remove", "-s", name)}
 }
 
 // removePaths has one net_remove for every path. REJOIN shows no options; -s is
@@ -278,11 +288,11 @@ func (r *Rejoin) removeSystem(f *facts) []deed {
 func (r *Rejoin) removePaths(f *facts) []deed {
 	paths := f.paths
 	if paths == nil {
-		paths = []string{""}
+		paths = []commPath{{system: r.Gone}}
 	}
 	deeds := []deed{}
-	for range paths {
-		deeds = append(deeds, r.lcdiChange("net_remove", "-s", r.Gone))
+	for _, p := range paths {
+		deeds = append(deeds, r.lcdiChange("net_remove", "-s", p.system))
 	}
 	return deeds
 }

@@ -300,6 +300,19 @@ func TestRejoinLeavesWhatCameBack(t *testing.T) {
 	}
 }
 
+// Names are compared without regard to case, and removed as they are listed.
+func TestRejoinSpellsNamesAsListed(t *testing.T) {
+	l := newRejoinLab(t)
+	r := l.rejoin("E", "F")
+	r.System, r.Gone = "benhogan2008", "gplayer2008"
+	if err := l.run(r); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.fake.systems) != 2 || len(l.fake.paths) != 1 || len(l.fake.equivalencies) != 1 || len(l.fake.jobs) != 0 {
+		t.Error(l.fake.state())
+	}
+}
+
 // A signal stops a run between two commands, never within one that changes something.
 func TestRejoinInterrupted(t *testing.T) {
 	l := newRejoinLab(t)
@@ -312,6 +325,9 @@ func TestRejoinInterrupted(t *testing.T) {
 	l.fake.fault = func(_ int, c Command) (Result, bool) {
 		if c.Name == "eqv_remove.exe" {
 			cancel()
+			if l.fake.ctx.Err() != nil {
+				t.Error("the change under way was cancelled")
+			}
 		}
 		return Result{}, false
 	}

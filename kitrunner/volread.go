@@ -51,7 +51,7 @@ func readPeerState(r *run, res Result) answer {
 	for _, m := range r.mirrors {
 		switch {
 		case m.State == noState:
-			r.why = "the mirror's state is not in " + m.Line
+			r.why = "the mirror's information has no state"
 			return unknown
 		case (m.State == mirroring) != (r.mirrors[0].State == mirroring):
 			r.why = "the volume has several targets, in different states"
@@ -126,7 +126,7 @@ func split(r *run) answer {
 // readLocked reads volume -d, which lists the locked volumes. As in the
 // document, its exit code does not count.
 func readLocked(r *run, res Result) answer {
-	if hasWord(res.Output, r.res.Volume+":") {
+	if namesDrive(res.Output, r.res.Volume) {
 		return locked
 	}
 	return notLocked

@@ -48,7 +48,7 @@ func (n *nativeRunner) Run(ctx context.Context, c Command) Result {
 	case errors.As(err, &code):
 		res.Code = int(code)
 	case errors.Is(err, errors.ErrUnsupported):
-		res.Err = fmt.Errorf("%s is not installed, and the system cannot do it: %w", c.Name, errors.Join(fs.ErrNotExist, err))
+		res.Err = fmt.Errorf("%w (%w)", err, fs.ErrNotExist)
 	case err != nil && (ctx.Err() != nil || c.asks()):
 		res.Err = err
 	case err != nil:

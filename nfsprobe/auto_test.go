@@ -107,13 +107,14 @@ func TestAutoNeither(t *testing.T) {
 
 // A version 3 that stalls keeps nobody from version 4, and says UMNT in the time that was kept for it.
 func TestAutoStalling3(t *testing.T) {
+	t.Parallel()
 	h, p := hostileAuto(t)
 	h.On(nfstest.Getattr3, nfstest.Hang)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	began := time.Now()
 	r, err := probeIn(t, ctx, p)
-	if err != nil || r.Version != "4.2" || p.Pinned() != "4.2" || time.Since(began) < 800*time.Millisecond {
+	if err != nil || r.Version != "4.2" || p.Pinned() != "4.2" || time.Since(began) < 3500*time.Millisecond {
 		t.Errorf("%q after %v, pinned to %q, %v", r.Version, time.Since(began), p.Pinned(), err)
 	}
 	fails(t, r.NotVersion3, Getattr, context.DeadlineExceeded)
@@ -194,6 +195,17 @@ func TestAutoResolve(t *testing.T) {
 		t.Errorf("%v, rungs %v", err, r.Rungs)
 	}
 	stateless(t, h)
+}
+
+func TestDecides(t *testing.T) {
+	for _, step := range []Step{PortMap, MountConnect, Mount, Getattr} {
+		if !decides(&Error{Step: step, Err: errNoAnswer}) {
+			t.Error(step)
+		}
+	}
+	if !decides(nil) || decides(&Error{Step: Socket, Err: errNoAnswer}) {
+		t.Error("a want of this machine, and only that, decides nothing")
+	}
 }
 
 // Overlapping probes, some of them cancelled, agree on what is pinned. (Run with -race.)

@@ -2,6 +2,7 @@ package nfsprobe
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 
@@ -20,6 +21,19 @@ func authSys(uid, gid uint32) rpcv2.OpaqueAuth {
 		panic(err) // the name is ASCII and short, and a buffer takes everything
 	}
 	return rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_SYS, Body: body.Bytes()}
+}
+
+// identity says as whom and from what kind of port a server is spoken to.
+func (c *client) identity() string {
+	who, kind := "AUTH_NONE", ""
+	if c.cred.Flavor == rpcv2.AUTH_SYS {
+		who = fmt.Sprintf("AUTH_SYS uid %d", max(os.Getuid(), 0))
+	}
+	port := addrPort(c.LocalAddr()).Port()
+	if port < 1024 {
+		kind = "privileged "
+	}
+	return fmt.Sprintf("%s, %sport %d", who, kind, port)
 }
 
 // machineName is this machine's name in the form that a credential allows: at

@@ -82,12 +82,7 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		}
 		uid, gid := max(os.Getuid(), 0), max(os.Getgid(), 0) // -1 on Windows
 		c = newClient(conn, authSys(uint32(uid), uint32(gid)))
-		r.Address = conn.remote.String()
-		r.Identity = fmt.Sprintf("AUTH_SYS uid %d, ", uid)
-		if privileged(conn.local) {
-			r.Identity += "privileged "
-		}
-		r.Identity += fmt.Sprintf("port %d", conn.local.Port())
+		r.Address, r.Identity = conn.remote.String(), c.identity()
 		return r.Address, nil
 	})
 	return c, err
@@ -145,8 +140,6 @@ func connectFrom(ctx context.Context, to netip.AddrPort, reserved bool) (net.Con
 	return d.DialContext(ctx, "tcp", address)
 }
 
-func privileged(source netip.AddrPort) bool { return source.Port() != 0 && source.Port() < 1024 }
-
 // forbidden: this process may not bind the source port. (A firewall may say
 // the same of the connection itself.)
 func forbidden(err error) bool {
@@ -171,10 +164,11 @@ func wanting(err error) error {
 		return err
 	}
 	null, err := os.Open(os.DevNull)
-	if err != nil {
+	if err == nil {
+		null.Close()
+	} else if local(err) {
 		return err
 	}
-	null.Close()
 	return nil
 }
 

@@ -69,9 +69,12 @@ func TestBlackhole(t *testing.T) {
 		t.Errorf("without a resolver: address %q, %v", r.Address, err)
 	}
 
-	for step, set := range map[Step]func(c *Config, port int){
-		MountConnect: func(c *Config, port int) { c.MountPort = port },
-		Connect:      func(c *Config, port int) { c.Port = port },
+	for step, c := range map[Step]struct {
+		last nfstest.Proc // the last call that is answered
+		set  func(c *Config, port int)
+	}{
+		MountConnect: {nfstest.Getport, func(c *Config, port int) { c.MountPort = port }},
+		Connect:      {nfstest.Mnt, func(c *Config, port int) { c.Port = port }},
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -80,9 +83,14 @@ func TestBlackhole(t *testing.T) {
 		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
 		blackhole(t, "127.0.0.1", port)
-		_, c := hostile(t)
-		set(&c, port)
-		_, err = probeUntilDeadline(t, New(c))
+		h, config := hostile(t)
+		deadline := newExpiring()
+		h.On(c.last, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+			time.AfterFunc(300*time.Millisecond, deadline.expire)
+			return nfstest.Healthy(conn, call, healthy)
+		})
+		c.set(&config, port)
+		_, err = probeIn(t, deadline, New(config))
 		fails(t, err, step, context.DeadlineExceeded)
 	}
 }

@@ -173,6 +173,28 @@ func TestConnectFails(t *testing.T) {
 		t.Errorf("%d UMNT, warnings %q", h.Count(nfstest.Umnt), r.Warnings)
 	}
 
+	// A server that takes connections only to close them.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	c.MountPort = l.Addr().(*net.TCPAddr).Port
+	_, err = probe(t, c)
+	var op *net.OpError
+	if fails(t, err, Mount, err); !errors.As(err, &op) || op.Op != "read" && op.Op != "write" {
+		t.Error(err)
+	}
+
 	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	_, err = probeIn(t, expired, New(c))

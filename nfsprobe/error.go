@@ -43,8 +43,8 @@ func (s Step) String() string {
 	return stepNames[s]
 }
 
-// Error is a failed probe: the first step that broke, and why. Its cause is
-// one of *RPCError, *MalformedError, MountStatus, Status3, *Status4 (which
+// Error is a failed probe: the first step that broke, and why; Socket stands for
+// whatever step this machine lacked something for. Its cause is one of *RPCError, *MalformedError, MountStatus, Status3, *Status4 (which
 // names the operation), ErrNotRegistered, ErrNotDirectory, ErrKerberos, a *net.OpError (whose Op is
 // "dial", "read" or "write" and which wraps the errno), a *net.DNSError, or a
 // context error; errors.Is finds a deadline as context.DeadlineExceeded.
@@ -77,7 +77,8 @@ var (
 	ErrNotRegistered = errors.New("program not registered")
 	// ErrNotDirectory is the cause when the export is something else than a directory.
 	ErrNotDirectory = errors.New("not a directory")
-	// ErrKerberos is the cause when the export cannot be used without Kerberos.
+	// ErrKerberos is the cause when the export cannot be used without Kerberos; the
+	// answer that said so, if it was a refusal, is wrapped beside it.
 	ErrKerberos = errors.New("export requires Kerberos")
 )
 

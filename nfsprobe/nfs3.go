@@ -67,6 +67,7 @@ func (a *attempt) export3(ctx context.Context, r *Report, m mounted) error {
 	if c.cred, err = m.credential(c.cred); err != nil {
 		return a.failed(ctx, r, Mount, err)
 	}
+	r.Identity = c.identity()
 	if err := a.climb(ctx, r, Null, func() (string, error) {
 		_, err := c.call(ctx, nfsProgram, nfs3Version, procNull, nil)
 		return "", err

@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -269,13 +268,17 @@ func TestOdd(t *testing.T) {
 	t.Run("only AUTH_NONE", func(t *testing.T) {
 		h, c := hostile(t)
 		h.On(nfstest.Mnt, nfstest.Mounted([]byte("h"), 0))
-		if _, err := probe(t, c); err != nil {
+		r, err := probe(t, c)
+		if err != nil {
 			t.Error(err)
 		}
 		for _, call := range h.Calls() {
 			if call.Proc == nfstest.Getattr3 && call.Cred.Flavor != rpcv2.AUTH_NONE {
 				t.Errorf("%+v", call)
 			}
+		}
+		if !strings.HasPrefix(r.Identity, "AUTH_NONE, ") {
+			t.Errorf("identity %q", r.Identity)
 		}
 	})
 	t.Run("UMNT refused", func(t *testing.T) {
@@ -315,59 +318,4 @@ func TestDirectories(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Step != Mount || !strings.Contains(err.Error(), "1025 bytes") {
 		t.Error(err)
 	}
-}
-
-// Whatever stalls ends at the deadline, and with a cancelled context at once; it names the rung.
-func TestStalls(t *testing.T) {
-	slow := nfstest.Drip(20 * time.Millisecond) // over half a second for an answer
-	for _, c := range []struct {
-		name   string
-		proc   nfstest.Proc
-		answer nfstest.Answer
-		step   Step
-		umnt   bool // a warning: it could not be said
-	}{
-		{"port mapper", nfstest.Getport, nfstest.Hang, PortMap, false},
-		{"port mapper drips", nfstest.Getport, slow, PortMap, false},
-		{"MNT", nfstest.Mnt, nfstest.Hang, Mount, false},
-		{"MNT in the answer", nfstest.Mnt, nfstest.Mark(1<<31 | 200), Mount, false},
-		{"NULL", nfstest.Null3, nfstest.Hang, Null, true},
-		{"GETATTR", nfstest.Getattr3, nfstest.Hang, Getattr, true},
-		{"GETATTR drips", nfstest.Getattr3, slow, Getattr, true},
-		{"ACCESS", nfstest.Access3, nfstest.Hang, Access, true},
-		{"UMNT", nfstest.Umnt, nfstest.Hang, Unmount, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			h, config := hostile(t)
-			h.On(c.proc, c.answer)
-			r, err := probeUntilDeadline(t, New(config))
-			fails(t, err, c.step, context.DeadlineExceeded)
-			if warned := len(r.Warnings) > 0; warned != c.umnt {
-				t.Errorf("warnings %q", r.Warnings)
-			}
-			left(t, h)
-
-			ctx, cancel := context.WithCancel(t.Context())
-			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
-				cancel()
-				return c.answer(conn, call, healthy)
-			})
-			_, err = probeIn(t, ctx, New(config))
-			fails(t, err, c.step, context.Canceled)
-			left(t, h)
-		})
-	}
-	t.Run("busy", func(t *testing.T) {
-		t.Parallel()
-		h, config := hostile(t)
-		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		r, err := probeIn(t, ctx, New(config))
-		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_JUKEBOX))
-		if ctx.Err() != nil || h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 || h.Count(nfstest.Umnt) != 1 {
-			t.Errorf("%v, asked %d times, warnings %q", ctx.Err(), h.Count(nfstest.Getattr3), r.Warnings)
-		}
-	})
 }

@@ -7,6 +7,7 @@ package nfsprobe
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -82,13 +83,20 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pinned == "" {
+	if p.pinned == "" && decides(r.NotVersion3) {
 		p.pinned = r.Version
 	}
 	if ap, err := netip.ParseAddrPort(r.Address); err == nil {
 		p.lastGood = ap.Addr()
 	}
 	return r, nil
+}
+
+// decides: version 4 is pinned for life when version 3 failed on this, or was
+// not tried, but not for what this machine lacked for a moment.
+func decides(not3 error) bool {
+	var failed *Error
+	return !errors.As(not3, &failed) || failed.Step != Socket
 }
 
 // attempt is one probe, or one of the two halves of it: what it is to do, as

@@ -3,10 +3,7 @@
 package nfsprobe
 
 import (
-	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,14 +12,12 @@ import (
 
 	"github.com/vmware/go-nfs-client/nfs"
 	"github.com/vmware/go-nfs-client/nfs/rpc"
-	"github.com/vmware/go-nfs-client/nfs/util"
 )
 
-// secondOpinion does what a probe of version 3 does with a library of its own: MNT, FSINFO, the attributes of the directory,
-// UMNT. It returns "" if all went well, or the status that the server answered. The library knows no deadline.
+// secondOpinion does what a probe of version 3 does with a library of its own: MNT, FSINFO instead of
+// GETATTR, UMNT. It returns "" if all went well, or the status that the server answered. The library knows no deadline.
 func secondOpinion(t *testing.T, address, dir string) string {
 	t.Helper()
-	util.DefaultLogger.SetDebug(false)
 	ended := make(chan error, 1)
 	go func() { ended <- mountAndLook(address, dir) }()
 	select {
@@ -37,7 +32,7 @@ func secondOpinion(t *testing.T, address, dir string) string {
 	return ""
 }
 
-func mountAndLook(address, dir string) (err error) {
+func mountAndLook(address, dir string) error {
 	m, err := nfs.DialMount(address)
 	if err != nil {
 		return err
@@ -48,13 +43,7 @@ func mountAndLook(address, dir string) (err error) {
 		return err
 	}
 	defer target.Close()
-	defer func() { err = errors.Join(err, m.Unmount()) }()
-	if info, _, err := target.Lookup("."); err != nil {
-		return err
-	} else if !info.IsDir() {
-		return errors.New("not a directory")
-	}
-	return nil
+	return m.Unmount()
 }
 
 // Two implementations agree on what a real server says. The second one cannot be asked about Kerberos: a denied call ends its
@@ -74,9 +63,3 @@ func TestSecondOpinion(t *testing.T) {
 		}
 	}
 }
-
-var (
-	_ context.Context
-	_ fs.FileInfo
-	_ = os.Getpid
-)

@@ -18,11 +18,13 @@ const (
 	SessionSetup               // MS-SMB2 3.2.4.2.3
 	TreeConnect                // MS-SMB2 3.2.4.2.4
 	ShareType                  // the share is a disk or a printer
+	Marker                     // Config.Marker is read: MS-SMB2 3.2.4.3, 3.2.4.6, 3.2.4.5
+	WriteTest                  // Config.WriteTest: also 3.2.4.7 (write), 3.2.4.9 (set info), 3.2.4.10 (flush)
 	TreeDisconnect             // MS-SMB2 3.2.4.22
 	Logoff                     // MS-SMB2 3.2.4.23
 )
 
-var stepNames = [...]string{"resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type", "tree disconnect", "logoff"}
+var stepNames = [...]string{"resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type", "marker", "write test", "tree disconnect", "logoff"}
 
 func (s Step) String() string {
 	if s < 0 || int(s) >= len(stepNames) {
@@ -33,7 +35,7 @@ func (s Step) String() string {
 
 // Error is a failed probe: the first step that broke, and why. Its cause is
 // one of Status, *NetBIOSError, *MalformedError, *ShareTypeError,
-// ErrSMB1Only, a *net.OpError (whose Op is "dial", "read" or "write" and which
+// ErrSMB1Only, ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error; errors.Is finds a
 // deadline as context.DeadlineExceeded.
 type Error struct {
@@ -54,6 +56,9 @@ func (noAnswer) Unwrap() error { return context.DeadlineExceeded }
 
 // ErrSMB1Only is the cause when a server answers the old SMB1 protocol only.
 var ErrSMB1Only = errors.New("the server speaks SMB1 only")
+
+// ErrReadBack is the cause when the write test wrote one thing and read another.
+var ErrReadBack = errors.New("what was read back is not what was written")
 
 // MalformedError is an answer that no SMB server should give.
 type MalformedError struct{ What string }
@@ -84,13 +89,17 @@ func (e *NetBIOSError) Error() string {
 	return fmt.Sprintf("negative session response 0x%02X (%s)", e.Code, name)
 }
 
-// ShareTypeError is a share that is neither disk nor printer, such as IPC$.
+// ShareTypeError is a share that is neither disk nor printer, such as IPC$, or a
+// printer where a marker or a write test needs a disk.
 type ShareTypeError struct {
 	Type    byte // MS-SMB2 2.2.10 ShareType: 2 is a pipe
 	Visible bool // false: recognised by its name, since the whole session is encrypted
 }
 
 func (e *ShareTypeError) Error() string {
+	if e.Type == shareTypePrinter {
+		return "the share is a printer, which holds no files for a marker or a write test"
+	}
 	what := fmt.Sprintf("type 0x%02X", e.Type)
 	if e.Type == shareTypePipe {
 		what = "a pipe"

@@ -9,9 +9,17 @@ const (
 	cmdLogoff         = 2
 	cmdTreeConnect    = 3
 	cmdTreeDisconnect = 4
+	cmdCreate         = 5
+	cmdClose          = 6
+	cmdFlush          = 7
+	cmdRead           = 8
+	cmdWrite          = 9
+	cmdQueryInfo      = 16
+	cmdSetInfo        = 17
 )
 
-// stepOf is the rung that a command belongs to.
+// stepOf is the rung that a command belongs to. Those of files belong to the
+// rung that is being climbed.
 func stepOf(cmd uint16) (Step, bool) {
 	switch cmd {
 	case cmdNegotiate:
@@ -48,9 +56,13 @@ const (
 	shareTypePrinter = 3
 
 	contextEncryption = 2 // SMB2_ENCRYPTION_CAPABILITIES
+	contextSigning    = 8 // SMB2_SIGNING_CAPABILITIES
 
 	cipherCCM = 1
 	cipherGCM = 2
+
+	signingHMAC = 0
+	signingGMAC = 2
 
 	unsolicited = 1<<64 - 1 // MessageId of a message that answers nothing
 )
@@ -71,7 +83,7 @@ type header struct {
 
 // parseReply checks the header of a whole plain SMB2 answer.
 func parseReply(f []byte) (header, error) {
-	if len(f) < headerLen+4 {
+	if len(f) < headerLen+2 { // the shortest, to SET_INFO, has a StructureSize alone
 		return header{}, malformed("frame of %d bytes, too short for SMB2", len(f))
 	}
 	h := header{command: le.Uint16(f[12:]), status: Status(le.Uint32(f[8:])), flags: le.Uint32(f[16:]), messageID: le.Uint64(f[24:]), sessionID: le.Uint64(f[40:])}
@@ -91,6 +103,8 @@ type negotiated struct {
 	dialect         uint16
 	signingRequired bool
 	cipher          uint16 // SMB 3.1.1 only; 0: none agreed
+	signing         uint16 // SMB 3.1.1 only, if signingAgreed
+	signingAgreed   bool
 }
 
 func parseNegotiate(f []byte) (negotiated, error) {
@@ -106,7 +120,7 @@ func parseNegotiate(f []byte) (negotiated, error) {
 	case 0x0202, 0x0210, 0x0300, 0x0302:
 	case 0x0311:
 		var err error
-		if n.cipher, err = parseContexts(f, le.Uint32(body[60:]), le.Uint16(body[6:])); err != nil {
+		if err = n.parseContexts(f, le.Uint32(body[60:]), le.Uint16(body[6:])); err != nil {
 			return n, err
 		}
 	default:
@@ -115,31 +129,34 @@ func parseNegotiate(f []byte) (negotiated, error) {
 	return n, nil
 }
 
-// parseContexts walks the negotiate contexts (MS-SMB2 2.2.4.1) and returns the
-// cipher that was agreed on.
-func parseContexts(f []byte, off uint32, count uint16) (uint16, error) {
+// parseContexts walks the negotiate contexts (MS-SMB2 2.2.4.1) for what was
+// agreed on.
+func (n *negotiated) parseContexts(f []byte, off uint32, count uint16) error {
 	const maxContexts = 16 // MS-SMB2 defines 8
 	if count > maxContexts {
-		return 0, malformed("%d negotiate contexts", count)
+		return malformed("%d negotiate contexts", count)
 	}
-	var cipher uint16
 	for at := uint64(off); count > 0; count-- {
 		if at < headerLen+64 || at+8 > uint64(len(f)) {
-			return 0, malformed("negotiate context outside the frame")
+			return malformed("negotiate context outside the frame")
 		}
-		kind, n := le.Uint16(f[at:]), uint64(le.Uint16(f[at+2:]))
-		if at+8+n > uint64(len(f)) {
-			return 0, malformed("negotiate context longer than the frame")
+		size := uint64(le.Uint16(f[at+2:]))
+		if at+8+size > uint64(len(f)) {
+			return malformed("negotiate context longer than the frame")
 		}
-		if data := f[at+8 : at+8+n]; kind == contextEncryption {
-			if len(data) < 4 || le.Uint16(data) != 1 {
-				return 0, malformed("encryption context without exactly one cipher")
-			}
-			cipher = le.Uint16(data[2:])
+		data := f[at+8 : at+8+size]
+		one := len(data) >= 4 && le.Uint16(data) == 1
+		switch kind := le.Uint16(f[at:]); {
+		case kind == contextEncryption && !one:
+			return malformed("encryption context without exactly one cipher")
+		case kind == contextEncryption:
+			n.cipher = le.Uint16(data[2:])
+		case kind == contextSigning && one:
+			n.signing, n.signingAgreed = le.Uint16(data[2:]), true
 		}
-		at += (8 + n + 7) &^ 7
+		at += (8 + size + 7) &^ 7
 	}
-	return cipher, nil
+	return nil
 }
 
 // parseSessionSetup returns the session flags of an answer that was not
@@ -162,6 +179,33 @@ func parseTreeConnect(f []byte) (kind byte, flags uint32, err error) {
 		return 0, 0, malformed("tree connect answer of the wrong size")
 	}
 	return body[2], le.Uint32(body[4:]), nil
+}
+
+// bodies are the sizes of the answers about files: what StructureSize says, and
+// the bytes before a buffer (MS-SMB2 2.2.14, 16, 18, 20, 22, 38, 40).
+var bodies = map[uint16]struct {
+	structure uint16
+	fixed     int
+}{
+	cmdCreate: {89, 88}, cmdClose: {60, 60}, cmdFlush: {4, 4}, cmdRead: {17, 16}, cmdWrite: {17, 16},
+	cmdQueryInfo: {9, 8}, cmdSetInfo: {2, 2},
+}
+
+// checkBody checks an answer that was not refused.
+func checkBody(command uint16, f []byte) error {
+	body := f[headerLen:]
+	want, ok := bodies[command]
+	switch {
+	case !ok:
+		return nil
+	case len(body) < want.fixed || le.Uint16(body) != want.structure:
+		return malformed("answer to command %d of the wrong size", command)
+	case command == cmdRead && int64(body[2])+int64(le.Uint32(body[4:])) > int64(len(f)):
+		return malformed("read answer with its data outside the frame")
+	case command == cmdWrite && le.Uint32(body[4:]) == 0:
+		return malformed("a write of nothing")
+	}
+	return nil
 }
 
 // inside reports whether a buffer, given by its offset from the header and its

@@ -24,7 +24,7 @@ func TestParseNegotiate(t *testing.T) {
 	ok := capture(t, "3.1.1-user-encrypted-share.bin", 0)
 	first := int(le.Uint32(ok[headerLen+60:])) // negotiate context
 	second := first + (8+int(le.Uint16(ok[first+2:]))+7)&^7
-	if n, err := parseNegotiate(ok); n != (negotiated{0x0311, false, cipherGCM}) || err != nil || le.Uint16(ok[second:]) != contextEncryption {
+	if n, err := parseNegotiate(ok); n != (negotiated{dialect: 0x0311, cipher: cipherGCM}) || err != nil || le.Uint16(ok[second:]) != contextEncryption {
 		t.Fatalf("%+v, %v, second context %d", n, err, le.Uint16(ok[second:]))
 	}
 	for _, c := range []struct {
@@ -89,7 +89,7 @@ func TestParseOthers(t *testing.T) {
 		parse func(m []byte) error
 		want  string
 	}{
-		{"short header", tree, func(m []byte) []byte { return m[:67] }, reply, "67 bytes"},
+		{"short header", tree, func(m []byte) []byte { return m[:65] }, reply, "65 bytes"},
 		{"header's size", tree, func(m []byte) []byte { m[4]++; return m }, reply, "structure size 65"},
 		{"short session setup", challenge, func(m []byte) []byte { return m[:71] }, setup, "wrong size"},
 		{"session setup's size", challenge, func(m []byte) []byte { m[headerLen]++; return m }, setup, "wrong size"},

@@ -79,7 +79,7 @@ func FuzzParseReply(f *testing.F) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, m []byte) {
 		h, err := parseReply(m)
-		if wellFormed(t, err) && (len(m) < 68 || h.flags&flagResponse == 0 || le.Uint32(m[20:]) != 0) {
+		if wellFormed(t, err) && (len(m) < 66 || h.flags&flagResponse == 0 || le.Uint32(m[20:]) != 0) {
 			t.Errorf("accepted % x", m)
 		}
 	})

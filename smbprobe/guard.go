@@ -21,8 +21,9 @@ type guard struct {
 	net.Conn
 
 	pending []byte // checked bytes that the library has not read yet; reader's goroutine only
-	frame   []byte // the memory behind pending, used again for each frame
+	frame   []byte // the memory behind pending, 4 bytes at least, used again for each frame
 	out     []byte // the length prefix that waits for its packet; writer's goroutine only
+	wire    *transcript
 
 	mu   sync.Mutex
 	seen facts
@@ -41,6 +42,7 @@ type facts struct {
 	status   map[Step]Status // last answer's status, by step
 	began    map[Step]time.Time
 	ended    map[Step]time.Time
+	learnt   map[Step]string // what the ladder learnt where the wire does not show it
 	server   negotiated
 	first    uint16 // session flags of the first session setup answer
 	setups   int
@@ -52,7 +54,8 @@ type facts struct {
 }
 
 func newGuard(c net.Conn) *guard {
-	g := &guard{Conn: c, seen: facts{
+	g := &guard{Conn: c, frame: make([]byte, 4, 1024), wire: new(transcript), seen: facts{
+		learnt: make(map[Step]string),
 		status: make(map[Step]Status),
 		began:  make(map[Step]time.Time),
 		ended:  make(map[Step]time.Time),
@@ -69,7 +72,15 @@ func (g *guard) facts() facts {
 	f.status = maps.Clone(f.status)
 	f.began = maps.Clone(f.began)
 	f.ended = maps.Clone(f.ended)
+	f.learnt = maps.Clone(f.learnt)
 	return f
+}
+
+// learnt says in words what a step brought to light.
+func (g *guard) learnt(s Step, text string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seen.learnt[s] = text
 }
 
 // begin says which step comes next, for requests that are encrypted and so do
@@ -108,7 +119,9 @@ func (g *guard) Write(p []byte) (int, error) {
 	frame := append(g.out, p...)
 	g.out = g.out[:0]
 	g.note(p)
-	if _, err := g.Conn.Write(frame); err != nil {
+	n, err := g.Conn.Write(frame)
+	g.wire.note(g.LocalAddr(), g.RemoteAddr(), frame[:n], isSessionSetup(p))
+	if err != nil {
 		return 0, g.fail(err)
 	}
 	return len(p), nil
@@ -126,6 +139,10 @@ func (g *guard) note(p []byte) {
 		}
 	}
 	g.seen.sent = true
+	delete(g.seen.ended, g.seen.step) // a step ends with its last answer
+	if g.seen.step == Marker || g.seen.step == WriteTest {
+		delete(g.seen.status, g.seen.step) // of an earlier request of the same step
+	}
 }
 
 func (g *guard) Read(p []byte) (int, error) {
@@ -144,48 +161,52 @@ func (g *guard) Read(p []byte) (int, error) {
 // next reads one whole frame, prefix included, and checks it. It returns nil
 // for one that is to be passed over.
 func (g *guard) next() ([]byte, error) {
-	var prefix [4]byte
-	if n, err := io.ReadFull(g.Conn, prefix[:]); err != nil {
-		if n > 0 {
-			g.heard()
-		}
-		return nil, readError(g.Conn, err)
-	}
-	g.heard()
-	// MS-SMB2 2.1: a zero byte and a length of three. RFC 1002 4.3: others.
-	n := int(be.Uint32(prefix[:]) & 0xffffff)
-	switch prefix[0] {
-	case 0:
-	case 0x83:
-		code := make([]byte, 1)
-		if n != 1 {
-			return nil, malformed("negative session response of %d bytes", n)
-		}
-		if _, err := io.ReadFull(g.Conn, code); err != nil {
-			return nil, readError(g.Conn, err)
-		}
-		return nil, &NetBIOSError{Code: code[0]}
-	case 0x85:
-		if n == 0 {
-			return nil, nil // keep-alive
-		}
-		fallthrough
-	default:
-		return nil, malformed("not an SMB server: it starts with %q", prefix[:])
-	}
-	if n < 4 || n > maxFrame {
-		return nil, malformed("frame of %d bytes", n)
-	}
-	if cap(g.frame) < 4+n {
-		g.frame = make([]byte, 4+n)
-	}
-	frame := g.frame[:4+n]
-	copy(frame, prefix[:])
-	if _, err := io.ReadFull(g.Conn, frame[4:]); err != nil {
-		return nil, readError(g.Conn, err)
+	frame, err := g.receive()
+	g.mu.Lock()
+	setup := g.seen.command == cmdSessionSetup && !g.seen.secret
+	g.mu.Unlock()
+	g.wire.note(g.RemoteAddr(), g.LocalAddr(), frame, setup)
+	if err != nil || len(frame) == 4 {
+		return nil, err // a keep-alive, if anything
 	}
 	if err := g.check(frame[4:]); err != nil {
 		return nil, err
+	}
+	return frame, nil
+}
+
+// receive reads one whole SMB message, prefix included, or a keep-alive. Beside
+// an error it returns what came before.
+func (g *guard) receive() ([]byte, error) {
+	frame := g.frame[:4]
+	if n, err := io.ReadFull(g.Conn, frame); err != nil {
+		if n > 0 {
+			g.heard()
+		}
+		return frame[:n], readError(g.Conn, err)
+	}
+	g.heard()
+	// MS-SMB2 2.1: a zero byte and a length of three. RFC 1002 4.3: others.
+	n := int(be.Uint32(frame) & 0xffffff)
+	switch {
+	case frame[0] == 0x85 && n == 0:
+		return frame, nil // keep-alive
+	case frame[0] == 0x83 && n != 1:
+		return frame, malformed("negative session response of %d bytes", n)
+	case frame[0] != 0 && frame[0] != 0x83:
+		return frame, malformed("not an SMB server: it starts with %q", frame)
+	case frame[0] == 0 && (n < 4 || n > maxFrame):
+		return frame, malformed("frame of %d bytes", n)
+	}
+	if cap(frame) < 4+n {
+		g.frame = append(make([]byte, 0, 4+n), frame...)
+	}
+	frame = g.frame[:4+n]
+	if got, err := io.ReadFull(g.Conn, frame[4:]); err != nil {
+		return frame[:4+got], readError(g.Conn, err)
+	}
+	if frame[0] == 0x83 {
+		return frame, &NetBIOSError{Code: frame[4]}
 	}
 	return frame, nil
 }
@@ -273,6 +294,9 @@ func (s *facts) plain(f []byte) error {
 	}
 	s.status[s.step] = h.status
 	s.ended[s.step] = time.Now()
+	if h.status == statusOK {
+		err = checkBody(h.command, f)
+	}
 	switch {
 	case h.command == cmdNegotiate && h.status == statusOK:
 		s.server, err = parseNegotiate(f)

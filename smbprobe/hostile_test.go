@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -202,9 +203,13 @@ func dial(t *testing.T, addr string) net.Conn {
 
 func TestSendFails(t *testing.T) {
 	addr := samba(t).Addr()
-	for n, step := range []Step{Negotiate, SessionSetup, SessionSetup, TreeConnect, TreeDisconnect, Logoff} {
+	// Marker: open, read, close. Write test: three old names, create, write, flush, open, read, close, close; open, delete, close.
+	for n, step := range slices.Concat([]Step{Negotiate, SessionSetup, SessionSetup, TreeConnect}, slices.Repeat([]Step{Marker}, 3),
+		slices.Repeat([]Step{WriteTest}, 13), []Step{TreeDisconnect, Logoff}) {
 		n++
-		err := climb(t, failingWrite{dial(t, addr), &n}, at(t, addr, "share"))
+		c := at(t, addr, "share").files()
+		c.Port = n // so that no write test finds what one before it left
+		err := climb(t, failingWrite{dial(t, addr), &n}, c)
 		fails(t, err, step, broken("write", syscall.EPIPE))
 	}
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,7 +74,30 @@ func samba(t testing.TB, global ...string) *smbtest.Server {
 		t.Fatal(err)
 	}
 	servers.running[key] = s
+	for _, share := range []string{"share", "priv", "encrypted"} {
+		writeShared(t, s, share, marker, markerText)
+	}
 	return s
+}
+
+// marker is a file in shares of the shared servers.
+const (
+	marker     = "MOUNTED"
+	markerText = "the shared disk\n"
+)
+
+// writeShared puts a file into a share.
+func writeShared(t testing.TB, s *smbtest.Server, share, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.Dir, "shares", share, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// files adds the rungs that open files.
+func (c Config) files() Config {
+	c.Marker, c.WriteTest = marker, true
+	return c
 }
 
 // at is a probe's configuration for a server at "address:port".

@@ -1,6 +1,7 @@
 // Package smbprobe asks a file server once, the way an SMB client would:
-// resolve, connect, negotiate, session setup, tree connect, share type, tree
-// disconnect, logoff, close. SMB 2.0.2 to 3.1.1 (MS-SMB2).
+// resolve, connect, negotiate, session setup, tree connect, share type, and if
+// asked for a marker file and a write test, tree disconnect, logoff, close. SMB
+// 2.0.2 to 3.1.1 (MS-SMB2).
 package smbprobe
 
 import (
@@ -29,6 +30,16 @@ type Config struct {
 	User     string
 	Password string
 	Domain   string
+
+	// Marker is a file that exists only on the disk that is to be shared: the
+	// probe reads it, and so finds the empty mount point of a disk that is not
+	// mounted. CheckMarker says what is accepted; empty: none.
+	Marker string
+	// WriteTest writes a small file beside the marker, or in the share's root,
+	// reads it back and deletes it, and so finds a file system that is read-only or full
+	// and a disk that hangs. A probe that is killed leaves at most that file, and
+	// a later one of the same host, address and share deletes it.
+	WriteTest bool
 
 	dialect uint16 // tests: the one dialect to offer; 0: all
 }
@@ -67,6 +78,7 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	once := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup}
 	p.mu.Unlock()
 	report, err := once.probe(ctx)
+	report.Wire = once.wire.all()
 	if ap, perr := netip.ParseAddrPort(report.Address); err == nil && perr == nil {
 		p.mu.Lock()
 		p.lastGood = ap.Addr()
@@ -80,6 +92,7 @@ type attempt struct {
 	Config
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
+	wire     transcript
 }
 
 func (p *attempt) probe(ctx context.Context) (Report, error) {
@@ -89,6 +102,7 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 		return r, err
 	}
 	g := newGuard(conn)
+	g.wire = &p.wire
 	// The library's own goroutines end when the connection is closed, not
 	// when the context ends.
 	defer g.Close()
@@ -137,13 +151,19 @@ func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, e
 	if f.session&sessionGuest != 0 && p.User != "" {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the server does not know user %q and logged it in as guest", p.User))
 	}
-	if err := checkShareType(f, p.Share); err != nil {
+	step, err = ShareType, p.checkShareType(f)
+	if err == nil {
+		if err = p.files(ctx, g, share, r); err != nil {
+			step = g.facts().step
+		}
+	}
+	if err != nil {
 		// A clean goodbye, as after a success; its outcome adds nothing.
 		if g.begin(TreeDisconnect); share.WithContext(ctx).Umount() == nil {
 			g.begin(Logoff)
 			session.Logoff()
 		}
-		return ShareType, err
+		return step, err
 	}
 	g.begin(TreeDisconnect)
 	if err := share.WithContext(ctx).Umount(); err != nil {
@@ -170,11 +190,13 @@ func (p *attempt) goodbye(ctx context.Context, g *guard, r *Report, step Step, e
 	return nil
 }
 
-func checkShareType(f facts, share string) error {
+func (p *attempt) checkShareType(f facts) error {
 	switch {
+	case f.haveType && f.kind == shareTypePrinter && (p.Marker != "" || p.WriteTest):
+		return &ShareTypeError{Type: f.kind, Visible: true}
 	case f.haveType && f.kind != shareTypeDisk && f.kind != shareTypePrinter:
 		return &ShareTypeError{Type: f.kind, Visible: true}
-	case !f.haveType && strings.EqualFold(share, "IPC$"):
+	case !f.haveType && strings.EqualFold(p.Share, "IPC$"):
 		return &ShareTypeError{Type: shareTypePipe}
 	}
 	return nil
@@ -186,6 +208,8 @@ func checkShareType(f facts, share string) error {
 func classify(ctx context.Context, step Step, err error, f facts) error {
 	cause := err
 	var (
+		done     *Error
+		own      Status
 		response *smb2.ResponseError
 		invalid  *smb2.InvalidResponseError
 		internal *smb2.InternalError
@@ -194,6 +218,8 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 	)
 	status, answered := f.status[step]
 	switch {
+	case errors.As(err, &done):
+		return err
 	case errors.As(err, &kind), errors.As(err, &already):
 	case ctx.Err() != nil:
 		if cause = ctx.Err(); errors.Is(cause, context.DeadlineExceeded) {
@@ -201,6 +227,7 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 		}
 	case answered && status != statusOK && status != statusMoreProcessing:
 		cause = status
+	case errors.As(err, &own):
 	case errors.As(err, &response):
 		cause = Status(response.Code)
 	case errors.Is(err, smb2.ErrRequestNotAccepted):
@@ -234,6 +261,7 @@ func (p *attempt) smb1Only(ctx context.Context) bool {
 		return false
 	}
 	defer conn.Close()
+	conn = recorded{conn, &p.wire}
 	if end, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(end)
 	}

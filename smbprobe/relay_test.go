@@ -21,6 +21,12 @@ var places = []struct {
 	{"challenge", smbtest.Challenge, SessionSetup},
 	{"session setup", smbtest.SessionSetup, SessionSetup},
 	{"tree connect", smbtest.TreeConnect, TreeConnect},
+	{"marker open", smbtest.Create, Marker},
+	{"marker read", smbtest.Read, Marker},
+	{"marker close", smbtest.CloseFile, Marker},
+	{"write", smbtest.Write, WriteTest},
+	{"flush", smbtest.Flush, WriteTest},
+	{"delete", smbtest.SetInfo, WriteTest},
 	{"tree disconnect", smbtest.TreeDisconnect, TreeDisconnect},
 	{"logoff", smbtest.Logoff, Logoff},
 }
@@ -107,7 +113,7 @@ func TestSpoiltAnswers(t *testing.T) {
 	} {
 		for _, p := range places {
 			t.Run(c.name+"/"+p.name, func(t *testing.T) {
-				r, err := probe(t, at(t, smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, c.spoil)), "share"))
+				r, err := probe(t, at(t, smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, c.spoil)), "share").files())
 				if c.cause != nil {
 					fails(t, err, p.step, c.cause)
 				} else if err != nil || len(r.Warnings) > 0 {
@@ -124,7 +130,7 @@ func TestMalformedAnswers(t *testing.T) {
 		for _, p := range places {
 			t.Run(name+"/"+p.name, func(t *testing.T) {
 				addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, instead(reply, nil)))
-				_, err := probe(t, at(t, addr, "share"))
+				_, err := probe(t, at(t, addr, "share").files())
 				fails(t, err, p.step, &MalformedError{})
 			})
 		}
@@ -136,7 +142,7 @@ func TestRefused(t *testing.T) {
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
 			addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, smbtest.SetStatus(code)))
-			r, err := probe(t, at(t, addr, "share"))
+			r, err := probe(t, at(t, addr, "share").files())
 			if p.step < TreeDisconnect {
 				fails(t, err, p.step, Status(code))
 				return
@@ -158,7 +164,7 @@ func TestHeldAnswers(t *testing.T) {
 				ctx.expire()
 				return smbtest.Hold(f)
 			}))
-			_, err := probeIn(t, ctx, New(at(t, addr, "share")))
+			_, err := probeIn(t, ctx, New(at(t, addr, "share").files()))
 			fails(t, err, p.step, context.DeadlineExceeded)
 
 			cancelled, cancel := context.WithCancel(t.Context())
@@ -167,7 +173,7 @@ func TestHeldAnswers(t *testing.T) {
 				cancel()
 				return smbtest.Hold(f)
 			}))
-			_, err = probeIn(t, cancelled, New(at(t, addr, "share")))
+			_, err = probeIn(t, cancelled, New(at(t, addr, "share").files()))
 			fails(t, err, p.step, context.Canceled)
 		})
 	}

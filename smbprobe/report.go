@@ -16,6 +16,10 @@ type Report struct {
 	Identity        string // "anonymous", "guest" or "user"; empty before session setup was answered
 	ShareType       string // "disk", "printer", or "not visible" in a session encrypted as a whole
 	Warnings        []string
+	// Wire is what went over the probe's connections, up to 128 KiB with what
+	// the segments themselves take, in order. The security buffers of session
+	// setup are zeroed.
+	Wire []Segment
 }
 
 // Rung is one step that was begun.
@@ -34,6 +38,19 @@ func (n negotiated) cipherName() string {
 	return "AES-128-CCM"
 }
 
+// signingName is the algorithm of signatures (MS-SMB2 2.2.3.1.7, 3.1.4.1).
+func (n negotiated) signingName() string {
+	switch {
+	case n.signingAgreed && n.signing == signingGMAC:
+		return "AES-128-GMAC"
+	case n.dialect < 0x0300, n.signingAgreed && n.signing == signingHMAC:
+		return "HMAC-SHA256"
+	}
+	return "AES-128-CMAC"
+}
+
+var signingNeed = map[bool]string{false: "signing optional", true: "signing required"}
+
 func shareTypeName(kind byte) string {
 	switch kind {
 	case shareTypeDisk:
@@ -47,8 +64,9 @@ func shareTypeName(kind byte) string {
 }
 
 // learn fills the report from what the guard recorded. user is the configured
-// one; "" logs in anonymously.
-func (r *Report) learn(f facts, user string, failed Step) {
+// one; "" logs in anonymously. Nothing after the last step is told: a failed probe
+// may have said goodbye.
+func (r *Report) learn(f facts, user string, last Step) {
 	if name, ok := dialects[f.server.dialect]; ok {
 		r.Dialect = name
 		r.SigningRequired = f.server.signingRequired
@@ -71,10 +89,10 @@ func (r *Report) learn(f facts, user string, failed Step) {
 		if f.share&shareEncrypt != 0 && r.Encryption == "" {
 			r.Encryption = "share, " + f.server.cipherName()
 		}
-	} else if failed > TreeConnect && f.session&sessionEncrypt != 0 {
+	} else if last > TreeConnect && f.session&sessionEncrypt != 0 {
 		r.ShareType = "not visible"
 	}
-	for s := Negotiate; s <= Logoff; s++ {
+	for s := Negotiate; s <= last; s++ {
 		began, ok := f.began[s]
 		if !ok {
 			continue
@@ -90,6 +108,9 @@ func (r *Report) learn(f facts, user string, failed Step) {
 // learnt says in words what a step brought to light.
 func (r *Report) learnt(s Step, f facts, user string) string {
 	var parts []string
+	if text := f.learnt[s]; text != "" {
+		parts = append(parts, text)
+	}
 	switch s {
 	case Negotiate:
 		if r.Dialect != "" {
@@ -102,6 +123,9 @@ func (r *Report) learnt(s Step, f facts, user string) string {
 		switch r.Identity {
 		case "user":
 			parts = append(parts, "NTLMv2 user "+user)
+			if f.session&sessionEncrypt == 0 { // else nothing is signed
+				parts = append(parts, signingNeed[r.SigningRequired], f.server.signingName())
+			}
 		case "guest", "anonymous":
 			parts = append(parts, r.Identity)
 		}

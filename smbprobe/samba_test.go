@@ -135,7 +135,7 @@ func TestRungs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Rung{{Step: Connect, Learnt: r.Address}, {Step: Negotiate, Learnt: "SMB 3.1.1, signing required"}, {Step: SessionSetup, Learnt: "NTLMv2 user root"},
+	want := []Rung{{Step: Connect, Learnt: r.Address}, {Step: Negotiate, Learnt: "SMB 3.1.1, signing required"}, {Step: SessionSetup, Learnt: "NTLMv2 user root, signing required, AES-128-CMAC"},
 		{Step: TreeConnect, Learnt: "disk, encrypted, AES-128-GCM"}, {Step: TreeDisconnect}, {Step: Logoff}}
 	for i := range r.Rungs {
 		r.Rungs[i].Took = 0

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -46,12 +47,15 @@ func failure(_ string, err error) observe.Failure {
 	switch {
 	case errors.As(err, &probe) && probe.Step == nfsprobe.Socket:
 		n := errno(probe, syscall.EIO)
-		return local(msgSystem.Alert("socket", int(n)), "system error (socket "+n.Error()+")", err)
+		return local(msgSystem.Alert("socket", int(n)), fmt.Sprintf("system error (socket %d)", int(n)), err)
 	case probe == nil && !errors.Is(err, context.DeadlineExceeded):
 		return local(msgSystem.Alert("probe", 0), "system error", err)
 	}
 	text := "RPC: Timed out"
-	if probe != nil {
+	switch {
+	case portOrKerberos(err):
+		text = rpcText(probe)
+	case probe != nil:
 		text = describe(probe)
 	}
 	a := msgRPC.Alert(text)
@@ -100,7 +104,7 @@ func rpcText(probe *nfsprobe.Error) string {
 		op        *net.OpError
 	)
 	switch {
-	case errors.Is(probe, context.DeadlineExceeded), errors.As(probe, &dns) && dns.IsTimeout:
+	case errors.Is(probe, context.DeadlineExceeded), errors.Is(probe, syscall.ETIMEDOUT), errors.As(probe, &dns) && dns.IsTimeout:
 		return "RPC: Timed out"
 	case probe.Step == nfsprobe.Resolve:
 		return "RPC: Unknown host"

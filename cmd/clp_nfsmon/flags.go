@@ -75,10 +75,11 @@ func (f *flags) declare(o *cli.Options) {
 // target checks what the grammar cannot and makes the probe. Its errors are
 // wrong usage or configuration.
 func (f *flags) target() (cli.Target, error) {
-	for option, path := range map[string]string{"-d": f.dir, "--nfs4-path": f.path4} {
-		if path != "" && (path[0] != '/' || strings.ContainsRune(path, 0)) {
-			return cli.Target{}, fmt.Errorf("%s: %q is not accepted (the path of an export, which begins with /)", option, path)
-		}
+	if f.dir[0] != '/' {
+		return cli.Target{}, fmt.Errorf("-d: %q is not accepted (the path of an exported directory, which begins with /; the server's name or address goes with -a)", f.dir)
+	}
+	if f.path4 != "" && f.path4[0] != '/' {
+		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)", f.path4)
 	}
 	switch f.version {
 	case "auto", "3", "4", "4.0", "4.1", "4.2":
@@ -95,7 +96,7 @@ func (f *flags) target() (cli.Target, error) {
 	var notes []string
 	if address == "" {
 		address = ownAddress()
-		notes = append(notes, address+", an address of this machine, since there is no -a")
+		notes = append(notes, "the address "+address+", one of this machine's own, since there is no -a")
 	}
 	nfs := nfsprobe.New(nfsprobe.Config{
 		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,

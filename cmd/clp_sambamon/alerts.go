@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"fsmon/cmd/internal/observe"
 	"fsmon/smbprobe"
@@ -50,6 +53,7 @@ var catalogue = observe.Catalogue{
 const (
 	win32NotSupported = 50 // ERROR_NOT_SUPPORTED
 	win32BadResponse  = 58 // ERROR_BAD_NET_RESP
+	win32BadData      = 23 // ERROR_CRC
 )
 
 // failure chooses the message of a failed probe (FSM 8.1; the README has the
@@ -63,6 +67,12 @@ func failure(share string, err error) observe.Failure {
 		f := say(msgSystem.Alert("probe", 0), "system error", err)
 		f.Local = true
 		return f
+	}
+	switch probe.Step {
+	case smbprobe.Marker:
+		return rung(observe.MarkerFailed, share, "marker", probe)
+	case smbprobe.WriteTest:
+		return rung(observe.WriteFailed, share, "write test", probe)
 	}
 	if f, ok := networkFailure(probe); ok {
 		return f
@@ -89,6 +99,38 @@ func failure(share string, err error) observe.Failure {
 		return samba(msgNegotiate, share, "negotiate", code, err)
 	}
 	return samba(msgTree, share, "tree connect", code, err)
+}
+
+// rung is the message of a rung that FSM does not have. However it failed, by a
+// status or by the network, it says more of the disk than of the network: everything
+// before it was answered a moment ago.
+func rung(e observe.Entry, share, step string, probe *smbprobe.Error) observe.Failure {
+	code, name := rungCode(probe)
+	return say(e.Alert(share, fmt.Sprintf("error[%d], %s", code, name)), fmt.Sprintf("%s error[%d]", step, code), probe)
+}
+
+// rungCode is the Win32 code or the errno of a failed rung, and its name.
+func rungCode(probe *smbprobe.Error) (int, string) {
+	var (
+		status smbprobe.Status
+		op     *net.OpError
+	)
+	switch {
+	case errors.As(probe, &status):
+		name, _, _ := strings.Cut(status.Error(), " (")
+		if name == "NTSTATUS" { // not in the table
+			name = status.Error()
+		}
+		return status.Win32(), name
+	case errors.Is(probe, context.DeadlineExceeded):
+		return int(unix.ETIMEDOUT), "ETIMEDOUT"
+	case errors.Is(probe, smbprobe.ErrReadBack):
+		return win32BadData, "data differ"
+	case errors.As(probe, &op):
+		n := errno(probe, syscall.ECONNRESET)
+		return int(n), unix.ErrnoName(n)
+	}
+	return win32BadResponse, "malformed answer"
 }
 
 // networkFailure is the part of the table about sockets (71 to 75).

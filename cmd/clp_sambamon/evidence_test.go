@@ -39,7 +39,7 @@ func TestEvidence(t *testing.T) {
 	files := filesBelow(t, path)
 	for name, part := range map[string]string{
 		"summary.txt": "identifier w",
-		"server.txt":  fmt.Sprintf("== process %d listens on port %d", s.PID, s.Port),
+		"server.txt":  fmt.Sprintf("listen on port %d; processes that hold them: [%d", s.Port, s.PID),
 		"sockets.txt": "LISTEN       " + s.Addr(),
 		"blocked.txt": "in uninterruptible sleep",
 		"mounts.txt":  "/proc/self/mountinfo",

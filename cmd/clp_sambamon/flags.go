@@ -30,6 +30,8 @@ Watching:
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
+      --write-test          also write, read back and delete a small file, beside the marker or in the share's root
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -56,8 +58,9 @@ could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 thi
 
 // flags is clp_sambamon's own options.
 type flags struct {
-	share, address, user, password, domain, credentials string
-	port                                                int
+	share, address, user, password, domain, credentials, marker string
+	port                                                        int
+	writeTest                                                   bool
 }
 
 func (f *flags) declare(o *cli.Options) {
@@ -71,6 +74,8 @@ func (f *flags) declare(o *cli.Options) {
 	o.Secret(&f.password, "password", "p")
 	o.String(&f.domain, "domain", "", "a domain's name")
 	o.String(&f.credentials, "credentials", "", "the name of a file")
+	o.String(&f.marker, "marker", "", "the path of a file within the share")
+	o.Bool(&f.writeTest, "write-test", "")
 }
 
 // target checks what the grammar cannot and makes the probe. Its errors are
@@ -78,6 +83,11 @@ func (f *flags) declare(o *cli.Options) {
 func (f *flags) target() (cli.Target, error) {
 	if strings.ContainsAny(f.share, `/\`) {
 		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, without server and slashes)", f.share)
+	}
+	if f.marker != "" {
+		if err := smbprobe.CheckMarker(f.marker); err != nil {
+			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
+		}
 	}
 	l := login{f.user, f.password, f.domain}.splitDomain()
 	var reread func() (login, error)
@@ -101,6 +111,7 @@ func (f *flags) target() (cli.Target, error) {
 	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 		Address: address, Port: f.port, Share: f.share,
 		User: l.user, Password: l.password, Domain: l.domain,
+		Marker: f.marker, WriteTest: f.writeTest,
 	})}
 	return cli.Target{
 		Name:  f.share,

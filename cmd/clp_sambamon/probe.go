@@ -53,5 +53,8 @@ func forWatch(r smbprobe.Report) watch.Report {
 	for _, rung := range r.Rungs {
 		w.Rungs = append(w.Rungs, watch.Rung{Name: rung.Step.String(), Took: rung.Took, Learnt: rung.Learnt})
 	}
+	for _, s := range r.Wire {
+		w.Wire = append(w.Wire, watch.Segment(s))
+	}
 	return w
 }

@@ -35,7 +35,7 @@ resource hierarchies can be extended to it again. First install LifeKeeper and a
       --lkroot, --lkbin, --extmirrbase, --system32, --state-dir DIRECTORY
       --query-timeout, --change-timeout, --wait-timeout SECONDS   see kitrunner --help
 
-Everything is asked first. The plan then shows each command, and nothing else is run. The first step that fails or cannot be
+Everything is asked first. The plan then shows each command, and nothing else is changed. The first step that fails or cannot be
 determined ends the run.
 
 Exit codes: 0 success; 1 failed, refused or not confirmed; 3 could not determine, and nothing was changed after that; 64 wrong usage.

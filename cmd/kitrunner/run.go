@@ -111,9 +111,10 @@ func (o *options) run(kit *kitrunner.Kit, action *kitrunner.Action) int {
 	if err != nil {
 		return usageError("%v", err)
 	}
-	// A command that changes something is let end, see Engine.
+	// A command that changes something is let end, see Engine; a second signal ends the program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	log, done := o.eventLog()
 	defer done()
 	report := o.perform(ctx, dirs, log, kit, action)

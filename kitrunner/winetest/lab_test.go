@@ -42,9 +42,7 @@ func onSystems(t *testing.T, systems []system, f func(t *testing.T, s system)) {
 	for _, s := range systems {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			if s.goos == "windows" {
-				needWine(t)
-			}
+			need(t, s.goos)
 			f(t, s)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -18,11 +19,10 @@ const (
 	wineserver = "/usr/lib/wine/wineserver64"
 )
 
-// What TestMain has built, by GOOS, and Wine's prefix; all below root.
+// What the tests run is below root: programs by GOOS, and Wine's prefix.
 var (
 	root, prefix string
 	programs     = map[string]program{}
-	noWine       error
 )
 
 // program is one build of what the tests run.
@@ -40,41 +40,49 @@ func TestMain(m *testing.M) {
 
 func testMain(m *testing.M) (code int, err error) {
 	// The tests wait more than they compute: many a command hangs until its deadline.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		return 0, err
 	}
 	if root, err = os.MkdirTemp("", "kitrunner-test-"); err != nil {
 		return 0, err
 	}
 	prefix = filepath.Join(root, "wine")
+	for _, goos := range []string{"linux", "windows"} {
+		dir := filepath.Join(root, goos)
+		programs[goos] = program{filepath.Join(dir, "kitrunner.exe"), filepath.Join(dir, "double.exe"), filepath.Join(dir, "messages.exe")}
+	}
 	end, err := endAtEnd()
 	if err != nil {
 		return 0, errors.Join(err, os.RemoveAll(root))
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	os.Setenv("TMPDIR", root)
-	_, noWine = os.Stat(wine)
-	for _, goos := range []string{"linux", "windows"} {
-		dir := filepath.Join(root, goos)
-		p := program{filepath.Join(dir, "kitrunner.exe"), filepath.Join(dir, "double.exe"), filepath.Join(dir, "messages.exe")}
-		programs[goos] = p
-		sources := map[string]string{p.kitrunner: "fsmon/cmd/kitrunner", p.double: "fsmon/kitrunner/kitdouble/play"}
-		if goos == "windows" {
-			sources[p.messages] = "./testdata/messages"
-		}
-		for out, source := range sources {
-			if err := build(goos, "build", "-o", out, source); err != nil {
-				return 0, err
-			}
-		}
-	}
-	if noWine == nil {
-		if err := startWine(); err != nil {
-			return 0, err
-		}
-	}
 	return m.Run(), nil
 }
+
+// built builds the programs for an operating system, once.
+var built = map[string]func() error{
+	"linux":   sync.OnceValue(func() error { return buildAll("linux") }),
+	"windows": sync.OnceValue(func() error { return buildAll("windows") }),
+}
+
+func buildAll(goos string) error {
+	p := programs[goos]
+	for out, source := range map[string]string{
+		p.kitrunner: "fsmon/cmd/kitrunner", p.double: "fsmon/kitrunner/kitdouble/play", p.messages: "./testdata/messages",
+	} {
+		if out == p.messages && goos != "windows" {
+			continue
+		}
+		if err := build(goos, "build", "-o", out, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wineStarted starts Wine, once.
+var wineStarted = sync.OnceValue(startWine)
 
 // build runs the go command for an operating system.
 func build(goos, verb string, args ...string) error {
@@ -107,14 +115,21 @@ for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exi
 	return func() error { return errors.Join(w.Close(), sh.Wait()) }, nil
 }
 
-// needWine skips a test where Wine is missing, except where all tests must run.
-func needWine(t *testing.T) {
+// need gets ready what runs programs for an operating system. It skips a test where Wine is missing, except where all tests must run.
+func need(t *testing.T, goos string) {
 	t.Helper()
-	if noWine == nil {
-		return
+	if goos == "windows" {
+		if _, err := os.Stat(wine); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatalf("Wine is missing: %v (.ci/packages wine64)", err)
+			}
+			t.Skipf("Wine is missing: %v (.ci/packages wine64)", err)
+		}
+		if err := wineStarted(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("Wine is missing: %v (.ci/packages wine64)", noWine)
+	if err := built[goos](); err != nil {
+		t.Fatal(err)
 	}
-	t.Skipf("Wine is missing: %v (.ci/packages wine64)", noWine)
 }

@@ -130,7 +130,7 @@ func TestIP(t *testing.T) {
 		s = l.state()
 		s.Faults["ips_ipchange.exe"] = &kitdouble.Fault{Mode: "exit", Match: "-n" + primaryGUID, Code: 1}
 		l.set(s)
-		l.expect(0, []int{6605, 6607, 6406, 6603}, with(backup, "ip", "recover")...)
+		l.expect(0, []int{6605, 6607, 6603}, with(backup, "ip", "recover")...)
 		on("Backup")
 		l.expect(0, []int{}, with(backup, "ip", "quickCheck")...)
 	})

@@ -17,11 +17,19 @@ func startWine() error {
 		return err
 	}
 	for _, argv := range [][]string{{wineserver, "-p"}, {wine, "wineboot.exe", "-i"}} {
+		// A pipe would be held open by what stays behind.
+		out, err := os.Create(filepath.Join(root, "wineboot.log"))
+		if err != nil {
+			return err
+		}
 		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Env = wineEnv("C")
-		cmd.Dir = root
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%q: %w\n%s", argv, err, out)
+		cmd.Env, cmd.Dir = wineEnv("C"), root
+		cmd.Stdout, cmd.Stderr = out, out
+		err = cmd.Run()
+		out.Close()
+		if err != nil {
+			said, _ := os.ReadFile(out.Name())
+			return fmt.Errorf("%q: %w\n%s", argv, err, said)
 		}
 	}
 	return os.WriteFile(filepath.Join(prefix, "drive_c/windows/system32/bcryptprimitives.dll"), forwarder(), 0o644)

@@ -1,3 +1,6 @@
+// Package nfstest gives tests, the demo and the benchmark something to probe: a private real Ganesha and rpcbind on their well-known
+// ports in a network of their own (StartLab), and a scriptable hostile server (Hostile). Isolate gives a test binary such
+// a network.
 package nfstest
 
 import (

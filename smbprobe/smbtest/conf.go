@@ -23,7 +23,7 @@ var defaultShares = map[string][]string{
 	"valid":      {"valid users = games"},
 	"hostsdeny":  {"guest ok = yes", "hosts deny = ALL"},
 	"missing":    {"guest ok = yes", "path = @DIR@/nowhere"},
-	"encrypted":  {"server smb encrypt = required"},
+	"encrypted":  {"server smb encrypt = required", "read only = no"},
 	"unreadable": {"guest ok = yes", "path = @DIR@/unreadable"}, // 0700, root's
 	"printer":    {"guest ok = yes", "printable = yes", "path = @DIR@/spool"},
 }

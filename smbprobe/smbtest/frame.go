@@ -15,6 +15,12 @@ const (
 	Logoff         uint16 = 2
 	TreeConnect    uint16 = 3
 	TreeDisconnect uint16 = 4
+	Create         uint16 = 5
+	CloseFile      uint16 = 6
+	Flush          uint16 = 7
+	Read           uint16 = 8
+	Write          uint16 = 9
+	SetInfo        uint16 = 17
 
 	// Challenge stands for the interim reply to the first session setup where a reply is chosen by its command.
 	Challenge uint16 = 0xfffe

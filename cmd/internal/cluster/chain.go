@@ -119,6 +119,9 @@ func (c *chain) forLab(text string) (string, error) {
 		}
 		text = strings.ReplaceAll(text, r[0], r[1])
 	}
+	if strings.HasSuffix(c.config, ".pcs") {
+		text = strings.ReplaceAll(text, "params ", "") // a word of crmsh's
+	}
 	return strings.ReplaceAll(text, "/srv/export", "/run/node/data"), nil
 }
 

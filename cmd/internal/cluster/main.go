@@ -14,10 +14,16 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [samba|nfs3|nfs4|keepalived]...")
+		fmt.Fprintln(os.Stderr, "usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [samba|nfs3|nfs4|keepalived]... | DURATION")
 		os.Exit(2)
 	}
 	names := os.Args[3:]
+	if len(names) == 1 {
+		if d, err := time.ParseDuration(names[0]); err == nil {
+			healthy = d
+			names = everywhere
+		}
+	}
 	if len(names) == 0 {
 		names = append(slices.Clone(everywhere), "keepalived")
 	}
@@ -39,6 +45,10 @@ func main() {
 	}
 }
 
+// healthy is how long each cluster is to be left alone, under load; 0: every
+// scenario is played instead.
+var healthy time.Duration
+
 // show plays every scenario of a protocol.
 func show(name, bin, templates string, say func(string, ...any)) error {
 	start := startChain
@@ -59,8 +69,11 @@ func show(name, bin, templates string, say func(string, ...any)) error {
 			os.Exit(1)
 		}
 	}()
-	if name == "keepalived" {
+	switch {
+	case name == "keepalived":
 		return keepalivedMoves(c)
+	case healthy > 0:
+		return leftAlone(c, healthy)
 	}
 	for _, s := range scenarios {
 		if slices.Contains(s.protocols, name) {

@@ -2,10 +2,12 @@ package cmdtest
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -55,9 +57,33 @@ func (l *Lab) Start(args ...string) *Process {
 	return Launch(l.t, cmd)
 }
 
-// Watch starts the lab's watch.
+// As makes what is started next run as this user and group, and gives the
+// lab's directory to it.
+func (l *Lab) As(id int) {
+	l.t.Helper()
+	dir := filepath.Dir(l.Registry)
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chown(dir, id, id)); err != nil {
+		l.t.Fatal(err)
+	}
+	run := l.Exec
+	if run == nil {
+		run = exec.Command
+	}
+	// A Credential would be that of what Exec puts in front, and a change of
+	// user clears the signal at the parent's end.
+	l.Exec = func(name string, args ...string) *exec.Cmd {
+		user := fmt.Sprint(id)
+		return run("setpriv", append([]string{"--reuid", user, "--regid", user, "--clear-groups", "--pdeathsig", "KILL", "--", name}, args...)...)
+	}
+}
+
+// Watch starts the lab's watch. Root's default place for evidence is the
+// machine's, so without a place of its own there is none.
 func (l *Lab) Watch(args ...string) *Process {
 	l.t.Helper()
+	if !slices.Contains(args, "--evidence-dir") {
+		args = append(args, "--no-evidence")
+	}
 	return l.Start(append([]string{l.ID, "--log-file", l.Log}, args...)...)
 }
 

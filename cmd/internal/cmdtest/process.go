@@ -16,10 +16,14 @@ import (
 	"time"
 )
 
+// Plain is the number of a line that is not a message: what a command says to
+// the person who called it.
+const Plain = -1
+
 // Line is one message on stderr.
 type Line struct {
 	At       time.Time // when it was read
-	Number   int       // the message's; -1: the line is not a message
+	Number   int       // the message's, or Plain
 	Severity string
 	Text     string
 	Detail   string // the further lines of the same message
@@ -47,8 +51,8 @@ type Process struct {
 	code    int
 }
 
-// Launch starts cmd and reads its stderr, unless that is something already. Whatever happens to the test, the process does
-// not outlive it.
+// Launch starts cmd and reads its stdout and stderr, unless they are something
+// already. Whatever happens to the test, the process does not outlive it.
 func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -56,7 +60,9 @@ func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 		t.Fatal(err)
 	}
 	p := &Process{t: t, Cmd: cmd, stderr: r, changed: make(chan struct{}), seen: map[int]int{}, began: time.Now()}
-	cmd.Stdout = &p.stdout
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.stdout
+	}
 	if cmd.Stderr == nil {
 		cmd.Stderr = w
 	}
@@ -123,7 +129,7 @@ func (p *Process) collect() {
 func (p *Process) add(at time.Time, text string) {
 	m := alertLine.FindStringSubmatch(text)
 	if m == nil {
-		p.lines = append(p.lines, Line{At: at, Number: -1, Text: text})
+		p.lines = append(p.lines, Line{At: at, Number: Plain, Text: text})
 		return
 	}
 	number, _ := strconv.Atoi(m[2])
@@ -193,7 +199,7 @@ func (p *Process) Exit() (code int, at time.Time) {
 	return p.code, p.ended
 }
 
-// Exits is exit for a process that must end with this code.
+// Exits is Exit for a process that must end with this code.
 func (p *Process) Exits(code int) (at time.Time) {
 	p.t.Helper()
 	got, at := p.Exit()
@@ -203,6 +209,7 @@ func (p *Process) Exits(code int) (at time.Time) {
 	return at
 }
 
+// Alive reports whether the process has not ended.
 func (p *Process) Alive() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -216,7 +223,8 @@ func (p *Process) Said() []Line {
 	return slices.Clone(p.lines)
 }
 
-// Want fails the test unless exactly these messages have come so far, 103 aside: on a busy machine it may come at any time.
+// Want fails the test unless exactly these messages and plain lines have come
+// so far, 103 aside: on a busy machine it may come at any time.
 func (p *Process) Want(numbers ...int) {
 	p.t.Helper()
 	var got []int
@@ -230,7 +238,7 @@ func (p *Process) Want(numbers ...int) {
 	}
 }
 
-// Last is the latest message of this number; 0 is a line that is none.
+// Last is the latest message of this number.
 func (p *Process) Last(number int) Line {
 	p.t.Helper()
 	for _, l := range slices.Backward(p.Said()) {
@@ -242,6 +250,7 @@ func (p *Process) Last(number int) Line {
 	return Line{}
 }
 
+// Errors is all of stderr so far.
 func (p *Process) Errors() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -254,6 +263,10 @@ func (p *Process) Output() string {
 	return p.stdout.String()
 }
 
+// Began is when the process was started.
+func (p *Process) Began() time.Time { return p.began }
+
+// Signal sends a signal to the process, which must be alive.
 func (p *Process) Signal(sig syscall.Signal) {
 	p.t.Helper()
 	if err := p.Cmd.Process.Signal(sig); err != nil {

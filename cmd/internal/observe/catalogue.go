@@ -51,17 +51,20 @@ var (
 	Unpaused    = Entry{109, Warning, "The watch that was killed was paused. This one is not."}
 	statusLost  = Entry{110, Warning, "The status cannot be written, the watch goes on (%v)."}
 	Settled     = Entry{111, Info, "The watch has settled on %s."} // at the start, and when it changes
-	slow        = Entry{114, Warning, "Healthy, but slow: the probe took %s of the %s it has (%s)."}
-	forgiven    = Entry{115, Info, "Probe failed, not counted before %s (start wait), %s: %s"}
-	Saved       = Entry{116, Info, "Evidence was saved in %s."}
-	notSaved    = Entry{117, Warning, "Evidence could not be saved (%v)."}
-	metricsLost = Entry{118, Warning, "The metrics file cannot be written, the watch goes on (%v)."}
+	// 112 and 113 are for Catalogue.Failure; verbs: the target's name, why.
+	MarkerFailed = Entry{112, Error, "The file server has failed the marker check of [%s] (%s)."}
+	WriteFailed  = Entry{113, Error, "The file server has failed the write test of [%s] (%s)."}
+	slow         = Entry{114, Warning, "Healthy, but slow: the probe took %s of the %s it has (%s)."}
+	forgiven     = Entry{115, Info, "Probe failed, not counted before %s (start wait), %s: %s"}
+	Saved        = Entry{116, Info, "Evidence was saved in %s."}
+	notSaved     = Entry{117, Warning, "Evidence could not be saved (%v)."}
+	metricsLost  = Entry{118, Warning, "The metrics file cannot be written, the watch goes on (%v)."}
 )
 
 // Own lists the messages of our own in order, for the README and the tests.
 func Own() []Entry {
 	return []Entry{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, Dropped, TookOver, Unpaused, statusLost,
-		Settled, slow, forgiven, Saved, notSaved, metricsLost}
+		Settled, MarkerFailed, WriteFailed, slow, forgiven, Saved, notSaved, metricsLost}
 }
 
 // Announce returns a listener that tells what happens to the watch of target

@@ -180,30 +180,35 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	listeners, described := 0, 0
+	var listeners, others []int
 	for _, pid := range all {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
 		listens, err := holds(filepath.Join(proc, strconv.Itoa(pid), "fd"), listening)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = cmp.Or(failed, fmt.Errorf("whether process %d listens is not known: %w", pid, err))
 		}
+		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
 		if listens {
-			listeners++
-			fmt.Fprintf(out, "\n== process %d listens on port %d", pid, port)
-		} else if !slices.Contains(serverNames, strings.TrimSpace(string(comm))) {
-			continue
+			listeners = append(listeners, pid)
+		} else if slices.Contains(serverNames, strings.TrimSpace(string(comm))) {
+			others = append(others, pid)
 		}
+	}
+	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; other processes of file servers: %v\n", len(listening), port, listeners, others)
+	described := 0
+	for _, pid := range slices.Concat(listeners, others) {
 		for _, t := range tasks(proc, pid) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if described++; described > maxTasks {
 				return fmt.Errorf("there are more than %d threads", maxTasks)
 			}
 			t.describe(out)
 		}
 	}
-	fmt.Fprintf(out, "\n%d sockets listen on port %d, %d processes hold them.\n", len(listening), port, listeners)
 	return failed
 }
 

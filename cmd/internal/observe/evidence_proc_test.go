@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -95,8 +96,8 @@ func TestMachine(t *testing.T) {
 				"\n1 threads in uninterruptible sleep (state D), of 3 processes.\n"},
 			[]string{"do_epoll_wait", "Cpus_allowed"}},
 		"server.txt": {
-			[]string{"== process 7 listens on port 445", "thread 7 (smbd) state S", "thread 8 (smb) D (x) state D", "process 8 thread 8 (rpc.mountd)",
-				"no kernel stack", "\n1 sockets listen on port 445, 1 processes hold them.\n"},
+			[]string{"1 sockets listen on port 445; processes that hold them: [7]; other processes of file servers: [8]\n", "thread 7 (smbd) state S", "thread 8 (smb) D (x) state D", "process 8 thread 8 (rpc.mountd)",
+				"no kernel stack"},
 			[]string{"bash"}},
 		"sockets.txt": {
 			[]string{"LISTEN       0.0.0.0:445 ", "ESTABLISHED  192.0.2.1:445 ", "CLOSE_WAIT   [2001:db8::1]:445 ", " 192.0.2.9:50000 ", "4713\n", "\n3 sockets of port 445."},
@@ -141,8 +142,8 @@ func TestRealProc(t *testing.T) {
 		defer l.Close()
 		address := netip.MustParseAddrPort(l.Addr().String())
 		got, err := found(t, "/proc", address.Port(), "server.txt")
-		want := fmt.Sprintf("== process %d listens on port %d\n", os.Getpid(), address.Port())
-		if !strings.Contains(got, want) || err != nil && !errors.Is(err, fs.ErrPermission) {
+		want := fmt.Sprintf(`listen on port %d; processes that hold them: \[(\d+ )*%d( \d+)*\];`, address.Port(), os.Getpid())
+		if !regexp.MustCompile(want).MatchString(got) || err != nil && !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("without %q (%v):\n%s", want, err, got)
 		}
 		if got, err := found(t, "/proc", address.Port(), "sockets.txt"); err != nil || !strings.Contains(got, "LISTEN       "+address.String()+" ") {

@@ -60,7 +60,7 @@ func says(name, text string) collector {
 
 func TestEvidence(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log", "evidence")
-	a := newEvidence(dir, "127.0.0.1:445", says("found.txt", "something"), says("empty.txt", "")).Save(t.Context(), 10 * time.Second)
+	a := newEvidence(dir, "127.0.0.1:445", says("found.txt", "something"), says("empty.txt", "")).Save(t.Context(), 10*time.Second)
 	path := caseOf(t, a)
 	if want := filepath.Join(dir, "w", "20261121T194100.000Z"); path != want || a.Detail != "" {
 		t.Errorf("saved in %s, want %s; %s", path, want, a.Detail)
@@ -138,7 +138,7 @@ func TestHungCollector(t *testing.T) {
 		}}
 		broken := collector{"broken.txt", func(context.Context, io.Writer) error { return errors.New("no permission") }}
 		began := time.Now()
-		a := newEvidence(dir, "127.0.0.1:445", hung, says("found.txt", "all"), broken).Save(t.Context(), 1400 * time.Millisecond)
+		a := newEvidence(dir, "127.0.0.1:445", hung, says("found.txt", "all"), broken).Save(t.Context(), 1400*time.Millisecond)
 		if took := time.Since(began); took != 1100*time.Millisecond {
 			t.Errorf("Save took %s", took)
 		}
@@ -169,7 +169,7 @@ func TestHungDisk(t *testing.T) {
 		v := newEvidence(dir, "127.0.0.1:445")
 		v.collect = func(uint16) []collector { <-let; return nil } // before anything is written
 		began := time.Now()
-		a := v.Save(t.Context(), 1400 * time.Millisecond)
+		a := v.Save(t.Context(), 1400*time.Millisecond)
 		if took := time.Since(began); took != 1400*time.Millisecond || a.Text != "Evidence could not be saved ("+dir+" did not take it within 1.4s)." {
 			t.Errorf("after %s: %d %s", took, a.Number, a.Text)
 		}
@@ -227,7 +227,7 @@ func TestEvidenceRefused(t *testing.T) {
 			if err := v.Prepare(); err == nil && name != "the verdict's is there already" {
 				t.Error("Prepare finds nothing wrong")
 			}
-			a := v.Save(t.Context(), 10 * time.Second)
+			a := v.Save(t.Context(), 10*time.Second)
 			if a.Number != 117 || !strings.HasPrefix(a.Text, "Evidence could not be saved (") || !strings.Contains(a.Text, c.says) {
 				t.Errorf("got %d %s", a.Number, a.Text)
 			}
@@ -257,7 +257,7 @@ func tree(t *testing.T, dir string) (paths []string) {
 
 func TestEvidenceOnAFullDisk(t *testing.T) {
 	v := newEvidence(smallDisk(t), "127.0.0.1:445", says("large.txt", strings.Repeat("x", 100_000)))
-	a := v.Save(t.Context(), 10 * time.Second)
+	a := v.Save(t.Context(), 10*time.Second)
 	if a.Number != 117 || !strings.Contains(a.Text, "no space left on device; what there was room for is in ") {
 		t.Errorf("got %d %s", a.Number, a.Text)
 	}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"fsmon/cmd/internal/cmdtest"
+	"fsmon/nfsprobe/nfstest"
+	"fsmon/watchreg"
+)
+
+// watched starts a watch, sees it healthy twice and ends it.
+func watched(t *testing.T, l *cmdtest.Lab, note string, numbers []int, args ...string) watchreg.Status {
+	t.Helper()
+	w := l.Watch(append(args, "-i", "1", "-r", "10")...)
+	for range numbers {
+		if w.Message(111).Text == "The watch has settled on "+note+"." {
+			break
+		}
+	}
+	l.Healthy()
+	st := l.Healthy()
+	w.Want(numbers...)
+	if st.Kind != "nfs" || !strings.HasSuffix(st.Note, note) || len(st.Warnings) > 0 {
+		t.Errorf("%+v, want the note %q", st, note)
+	}
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Want(append(numbers, 3)...)
+	l.Gone()
+	return st
+}
+
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	network := nfstest.New(t, nfstest.Config{})
+	t.Cleanup(func() { // after all of them
+		if left, err := network.Clients(); err != nil || len(left) > 0 {
+			t.Errorf("the server still knows %q (%v)", left, err)
+		}
+	})
+	dir := network.Dir()
+	four := func(v string) []string { return []string{"--nfs-version", v, "--nfs4-path", "/export"} }
+	const own = "the address 198.51.100.10, one of this machine's own, since there is no -a"
+	for name, c := range map[string]struct {
+		args          []string
+		note, address string
+		target        string // the part before the directory
+	}{
+		"3":               {[]string{"-a", "127.0.0.1", "--nfs-version", "3"}, "NFS version 3", "127.0.0.1:2049", "127.0.0.1"},
+		"4":               {append(four("4"), "-a", "127.0.0.1"), "NFS version 4.2", "127.0.0.1:2049", "127.0.0.1"},
+		"4.0":             {append(four("4.0"), "-a", "127.0.0.1"), "NFS version 4.0", "127.0.0.1:2049", "127.0.0.1"},
+		"4.1":             {append(four("4.1"), "-a", "127.0.0.1"), "NFS version 4.1", "127.0.0.1:2049", "127.0.0.1"},
+		"4.2":             {append(four("4.2"), "-a", "127.0.0.1"), "NFS version 4.2", "127.0.0.1:2049", "127.0.0.1"},
+		"auto":            {append(four("auto"), "-a", "127.0.0.1"), "NFS version 3", "127.0.0.1:2049", "127.0.0.1"},
+		"default address": {nil, "NFS version 3", nfstest.Address + ":2049", nfstest.Address},
+		"host name":       {[]string{"-a", "localhost"}, "NFS version 3", "", "localhost"},
+		"host name, 4.1":  {append(four("4.1"), "-a", "localhost"), "NFS version 4.1", "", "localhost"},
+		"IPv6":            {[]string{"-a", "::1"}, "NFS version 3", "[::1]:2049", "[::1]"},
+		"IPv6, 4.2":       {append(four("4.2"), "-a", "[::1]"), "NFS version 4.2", "[::1]:2049", "[::1]"},
+		"joined -n":       {[]string{"-a", "127.0.0.1", "-n2049"}, "NFS version 3", "127.0.0.1:2049", "127.0.0.1:2049"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, network)
+			numbers := []int{1, 2, 111}
+			if c.args == nil {
+				numbers = []int{1, 111, 2, 111}
+			}
+			st := watched(t, l, c.note, numbers, append(c.args, "-d", dir)...)
+			if c.address != "" && st.Address != c.address || st.Target != c.target+":"+dir {
+				t.Errorf("address %s of %s, want %s of %s:", st.Address, st.Target, c.address, c.target)
+			}
+			if c.args == nil && st.Note != own+"; NFS version 3" {
+				t.Errorf("note %q", st.Note)
+			}
+		})
+	}
+}
+
+// The messages of a healthy start, and what the verbs show of it.
+func TestHealthyWords(t *testing.T) {
+	t.Parallel()
+	network := nfstest.New(t, nfstest.Config{})
+	l := newLab(t, network)
+	w := l.Watch("-d", network.Dir(), "-i", "1")
+	for number, want := range map[int]string{
+		1: "The clp_nfsmon has started watching NFS.",
+		2: "The clp_nfsmon is going to watch shared directory '" + network.Dir() + "'.",
+	} {
+		if m := w.Message(number); m.Text+m.Detail != want || m.Severity != "INFO" {
+			t.Errorf("%+v, want %q", m, want)
+		}
+	}
+	w.Message(111)
+	w.Message(111)
+	l.Healthy()
+	disp := l.Verb("-disp")
+	disp.Exits(0)
+	for _, want := range []string{"\nwatches       198.51.100.10:" + network.Dir() + " (clp_nfsmon ", "\nstate         healthy since ", "; NFS version 3\n", "\naddress       198.51.100.10:2049\n"} {
+		if !strings.Contains("\n"+disp.Output(), want) {
+			t.Errorf("%q is missing:\n%s", want, disp.Output())
+		}
+	}
+	l.Silent("-pause")
+	w.Message(7)
+	l.Silent("-continue")
+	w.Message(8)
+	l.Healthy()
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Want(1, 111, 2, 111, 7, 8, 3)
+	for number, want := range map[int]string{
+		7: "The clp_nfsmon is going to stop monitoring.",
+		8: "The clp_nfsmon is going to monitor.",
+		3: "The clp_nfsmon will stop watching NFS shared directory '" + network.Dir() + "'.",
+	} {
+		if m := w.Last(number); m.Text != want || m.Severity != "INFO" {
+			t.Errorf("%+v, want %q", m, want)
+		}
+	}
+}
+
+// Ports that are not the usual ones: told by the port mapper, and by the user
+// where there is no port mapper.
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	odd := nfstest.New(t, nfstest.Config{NFSPort: 23049, MountPort: 7})
+	alone := nfstest.New(t, nfstest.Config{NFSPort: 23049, MountPort: 23048, NoPortmap: true})
+	for name, c := range map[string]struct {
+		network *nfstest.Lab
+		args    []string
+		note    string
+	}{
+		"told by the port mapper":          {odd, []string{"--nfs-version", "3"}, "NFS version 3"},
+		"told by rpcbind over IPv6":        {odd, []string{"--nfs-version", "3", "-a", "::1"}, "NFS version 3"},
+		"auto, told by the port mapper":    {odd, nil, "NFS version 3"},
+		"-n, and the mount port is asked":  {odd, []string{"--nfs-version", "3", "-n", "23049"}, "NFS version 3"},
+		"-n, version 4":                    {odd, []string{"--nfs-version", "4.1", "-n", "23049", "--nfs4-path", "/export"}, "NFS version 4.1"},
+		"both, without a port mapper":      {alone, []string{"--nfs-version", "3", "-n", "23049", "--mount-port", "23048"}, "NFS version 3"},
+		"both and auto, without one":       {alone, []string{"-n", "23049", "--mount-port", "23048"}, "NFS version 3"},
+		"version 4.2, without one":         {alone, []string{"--nfs-version", "4.2", "-n", "23049", "--nfs4-path", "/export"}, "NFS version 4.2"},
+		"auto takes 4 without one, warned": {alone, []string{"-n", "23049", "--nfs4-path", "/export"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, c.network)
+			args := append([]string{"-d", c.network.Dir()}, c.args...)
+			if !strings.Contains(strings.Join(args, " "), "-a ") {
+				args = append(args, "-a", "127.0.0.1")
+			}
+			if c.note != "" {
+				if st := watched(t, l, c.note, []int{1, 2, 111}, args...); !strings.HasSuffix(st.Address, ":23049") {
+					t.Errorf("address %s", st.Address)
+				}
+				return
+			}
+			w := l.Watch(append(args, "-i", "1", "-r", "10")...)
+			warned := w.Message(104)
+			if want := "Healthy, but version 3 failed, so version 4.2 is watched from now on (port map: "; !strings.HasPrefix(warned.Text, want) {
+				t.Errorf("%q, want %q", warned.Text, want)
+			}
+			w.Message(111)
+			l.Healthy()
+			l.Healthy()
+			w.Want(1, 2, 104, 111)
+			l.Silent("-stop")
+			w.Exits(0)
+		})
+	}
+}

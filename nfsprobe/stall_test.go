@@ -1,0 +1,103 @@
+package nfsprobe
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"fsmon/nfsprobe/nfstest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+)
+
+// expiring is a context whose deadline passes when a test says so.
+type expiring struct {
+	context.Context
+	done chan struct{}
+	once *sync.Once
+}
+
+func newExpiring() expiring {
+	return expiring{context.Background(), make(chan struct{}), new(sync.Once)}
+}
+
+func (e expiring) expire()               { e.once.Do(func() { close(e.done) }) }
+func (e expiring) Done() <-chan struct{} { return e.done }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// Whatever stalls ends with the deadline, and with a cancelled context; it names the rung.
+func TestStalls(t *testing.T) {
+	slow := nfstest.Drip(20 * time.Millisecond) // over half a second for an answer
+	for _, c := range []struct {
+		name   string
+		proc   nfstest.Proc
+		answer nfstest.Answer
+		step   Step
+		umnt   bool // a warning: it could not be said
+	}{
+		{"port mapper", nfstest.Getport, nfstest.Hang, PortMap, false},
+		{"port mapper drips", nfstest.Getport, slow, PortMap, false},
+		{"MNT", nfstest.Mnt, nfstest.Hang, Mount, false},
+		{"MNT in the answer", nfstest.Mnt, nfstest.Mark(1<<31 | 200), Mount, false},
+		{"NULL", nfstest.Null3, nfstest.Hang, Null, true},
+		{"GETATTR", nfstest.Getattr3, nfstest.Hang, Getattr, true},
+		{"GETATTR drips", nfstest.Getattr3, slow, Getattr, true},
+		{"ACCESS", nfstest.Access3, nfstest.Hang, Access, true},
+		{"UMNT", nfstest.Umnt, nfstest.Hang, Unmount, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h, config := hostile(t)
+			deadline := newExpiring()
+			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+				deadline.expire()
+				return c.answer(conn, call, healthy)
+			})
+			r, err := probeIn(t, deadline, New(config))
+			fails(t, err, c.step, context.DeadlineExceeded)
+			if warned := len(r.Warnings) > 0; warned != c.umnt {
+				t.Errorf("warnings %q", r.Warnings)
+			}
+			left(t, h)
+
+			ctx, cancel := context.WithCancel(t.Context())
+			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+				cancel()
+				return c.answer(conn, call, healthy)
+			})
+			_, err = probeIn(t, ctx, New(config))
+			fails(t, err, c.step, context.Canceled)
+			left(t, h)
+		})
+	}
+	t.Run("until the deadline", func(t *testing.T) {
+		t.Parallel()
+		h, config := hostile(t)
+		h.On(nfstest.Getport, nfstest.Drip(20*time.Millisecond))
+		_, err := probeUntilDeadline(t, New(config))
+		fails(t, err, PortMap, context.DeadlineExceeded)
+		left(t, h)
+	})
+	t.Run("busy", func(t *testing.T) {
+		t.Parallel()
+		h, config := hostile(t)
+		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := probeIn(t, ctx, New(config))
+		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_JUKEBOX))
+		if ctx.Err() != nil || h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 || h.Count(nfstest.Umnt) != 1 {
+			t.Errorf("%v, asked %d times, warnings %q", ctx.Err(), h.Count(nfstest.Getattr3), r.Warnings)
+		}
+	})
+}

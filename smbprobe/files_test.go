@@ -1,0 +1,339 @@
+package smbprobe
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+func TestCheckMarker(t *testing.T) {
+	for _, path := range []string{"MOUNTED", "dir/file", `dir\file`, ".mounted", "..x", "日本語", strings.Repeat("x", 255)} {
+		if err := CheckMarker(path); err != nil {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	for _, path := range []string{"", "/MOUNTED", `\MOUNTED`, "dir/", "a//b", "..", "../x", `a\..\b`, "./x", "a/.", "C:file", "file:stream", "a\x00b", "\xff", strings.Repeat("x", 256)} {
+		if CheckMarker(path) == nil {
+			t.Errorf("%q is accepted", path)
+		}
+	}
+}
+
+// filesIn is what lies in the directory of a share.
+func filesIn(t testing.TB, s *smbtest.Server, share string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(s.Dir, "shares", share))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// fresh is a share of its own on a server of its own, with the marker in it.
+func fresh(t testing.TB, lines ...string) *smbtest.Server {
+	t.Helper()
+	s := smbtest.Samba(t, smbtest.Config{Shares: map[string][]string{"fresh": append([]string{"guest ok = yes", "read only = no"}, lines...)}})
+	writeShared(t, s, "fresh", marker, markerText)
+	return s
+}
+
+// The rungs that open files in every dialect and kind of session, signed, encrypted or neither, and their traces: none.
+func TestFiles(t *testing.T) {
+	for _, max := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
+		for _, more := range []string{"", signAll, encryptAll} {
+			if more == encryptAll && max < "SMB3" {
+				continue
+			}
+			s := samba(t, "server max protocol = "+max, cmp.Or(more, "# plain"))
+			for _, c := range []struct{ share, user, password string }{
+				{"share", "", ""}, {"share", "nosuch", "x"}, {"priv", "root", "pw"}, {"encrypted", "root", "pw"},
+			} {
+				if c.user != "root" && more == encryptAll || c.share == "encrypted" && max < "SMB3" {
+					continue
+				}
+				t.Run(fmt.Sprint(max, " ", more, " ", c.share, " ", c.user), func(t *testing.T) {
+					r, err := probe(t, at(t, s.Addr(), c.share).as(c.user, c.password).files())
+					if err != nil {
+						t.Fatal(err)
+					}
+					var learnt []string
+					for _, rung := range r.Rungs {
+						if rung.Step == Marker || rung.Step == WriteTest {
+							learnt = append(learnt, rung.Step.String()+": "+rung.Learnt)
+						}
+					}
+					if want := []string{"marker: read 16 bytes of MOUNTED", "write test: 64 bytes written, flushed, read back, removed"}; !slices.Equal(learnt, want) {
+						t.Errorf("learnt %q", learnt)
+					}
+					if got := filesIn(t, s, c.share); !slices.Equal(got, []string{marker}) {
+						t.Errorf("left behind %q", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Every way in which a real server refuses a file.
+func TestFilesRefused(t *testing.T) {
+	const (
+		notFound     = Status(0xC0000034)
+		pathNotFound = Status(0xC000003A)
+		denied       = Status(0xC0000022)
+	)
+	for _, more := range []string{"", encryptAll} {
+		var global []string
+		path := pathNotFound
+		if more != "" {
+			global = append(global, more)
+			path = notFound // all that the library tells of an encrypted answer
+		}
+		s := smbtest.Samba(t, smbtest.Config{Global: global, Shares: map[string][]string{
+			"rw": {"read only = no"}, "ro": {"read only = yes"}, "print": {"guest ok = yes", "printable = yes", "path = @DIR@/spool"},
+		}})
+		for _, share := range []string{"rw", "ro"} {
+			dir := filepath.Join(s.Dir, "shares", share)
+			writeShared(t, s, share, marker, markerText)
+			writeShared(t, s, share, "empty", "")
+			writeShared(t, s, share, "secret", "x")
+			if err := os.Chmod(filepath.Join(dir, "secret"), 0); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(filepath.Join(dir, "dir", "sub"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			writeShared(t, s, share, "dir/sub/deep", markerText)
+		}
+		for _, c := range []struct {
+			name, share, user, password string
+			marker                      string
+			writeTest                   bool
+			step                        Step
+			cause                       error // nil: healthy
+		}{
+			{"deep", "rw", "root", "pw", "dir/sub/deep", false, 0, nil},
+			{"deep, in the manner of Windows", "rw", "root", "pw", `dir\sub\deep`, false, 0, nil},
+			{"deep, written beside it", "rw", "root", "pw", `dir/sub/deep`, true, 0, nil},
+			{"missing", "rw", "root", "pw", "gone", true, Marker, notFound},
+			{"missing directory", "rw", "root", "pw", "gone/deep", false, Marker, path},
+			{"empty", "rw", "root", "pw", "empty", false, Marker, statusEndOfFile},
+			{"a directory", "rw", "root", "pw", "dir", false, Marker, Status(0xC0000010)},
+			{"unreadable", "rw", "games", "pw-games", "secret", false, Marker, denied},
+			{"read-only share, marker", "ro", "root", "pw", marker, false, 0, nil},
+			{"read-only share", "ro", "root", "pw", marker, true, WriteTest, denied},
+			{"read-only directory", "rw", "games", "pw-games", "dir/sub/deep", true, WriteTest, denied},
+		} {
+			t.Run(c.name+" "+more, func(t *testing.T) {
+				config := at(t, s.Addr(), c.share).as(c.user, c.password)
+				config.Marker, config.WriteTest = c.marker, c.writeTest
+				_, err := probe(t, config)
+				if c.cause != nil {
+					fails(t, err, c.step, c.cause)
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if more == "" {
+			_, err := probe(t, at(t, s.Addr(), "print").files())
+			fails(t, err, ShareType, &ShareTypeError{Type: shareTypePrinter, Visible: true})
+		}
+		for _, dir := range []string{"rw", "rw/dir/sub", "ro"} {
+			for _, name := range filesIn(t, s, dir) {
+				if strings.HasPrefix(name, ".fsmon") {
+					t.Errorf("left behind %s/%s", dir, name)
+				}
+			}
+		}
+	}
+}
+
+// What can go wrong with the disk while the file is written. The file is removed nevertheless.
+func TestWriteTestSpoilt(t *testing.T) {
+	const full, writeProtected, violation = 0xC000007F, 0xC00000A2, 0xC0000043
+	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 is to read it back, 2 to delete it.
+	created := func(n int, do smbtest.Filter) smbtest.Filter {
+		return smbtest.OnReply(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
+			if f.Status != 0 {
+				return nil
+			}
+			if n--; n == -1 {
+				return do(f)
+			}
+			return nil
+		})
+	}
+	const data = 4 + headerLen + 16 // of a read answer without padding
+	cases := []struct {
+		name  string
+		spoil smbtest.Filter
+		cause error // nil: healthy
+		warns bool
+		left  int
+	}{
+		{"full, no room for a name", created(0, smbtest.SetStatus(full)), Status(full), false, 1},
+		{"full, no room for bytes", smbtest.OnReply(smbtest.Write, smbtest.SetStatus(full)), Status(full), false, 0},
+		{"remounted read-only", smbtest.OnReply(smbtest.Write, smbtest.SetStatus(writeProtected)), Status(writeProtected), false, 0},
+		{"not flushed", smbtest.OnReply(smbtest.Flush, smbtest.SetStatus(0xC0000185)), Status(0xC0000185), false, 0},
+		{"a write of nothing", smbtest.OnReply(smbtest.Write, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 0) })), &MalformedError{"a write of nothing"}, false, 1},
+		{"a write of more", smbtest.OnReply(smbtest.Write, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 65) })), &MalformedError{"panicked"}, false, 1},
+		{"another byte", smbtest.OnReply(smbtest.Read, change(func(m []byte) { m[data]++ })), ErrReadBack, false, 0},
+		{"nothing", smbtest.OnReply(smbtest.Read, smbtest.SetStatus(uint32(statusEndOfFile))), ErrReadBack, false, 0},
+		{"data outside", smbtest.OnReply(smbtest.Read, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 0xffffff00) })), &MalformedError{"outside the frame"}, false, 1},
+		{"in use while it is read back", created(1, smbtest.SetStatus(violation)), nil, false, 1},
+		{"in use when it is to be deleted", created(2, smbtest.SetStatus(violation)), nil, true, 1},
+		{"deleted by somebody else", created(2, smbtest.SetStatus(uint32(statusObjectNotFound))), nil, false, 1},
+		{"not to be deleted", smbtest.OnReply(smbtest.SetInfo, smbtest.SetStatus(0xC0000121)), nil, false, 0}, // but it was
+	}
+	shares := map[string][]string{}
+	for i := range cases {
+		shares[fmt.Sprint("s", i)] = []string{"guest ok = yes", "read only = no"}
+	}
+	s := smbtest.Samba(t, smbtest.Config{Shares: shares})
+	for i, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			share := fmt.Sprint("s", i)
+			var sound atomic.Bool
+			config := at(t, smbtest.Relay(t, s.Addr(), func(f *smbtest.Frame) smbtest.Behaviour {
+				if sound.Load() {
+					return nil
+				}
+				return c.spoil(f)
+			}), share)
+			config.WriteTest = true
+			r, err := probe(t, config)
+			if c.cause != nil {
+				fails(t, err, WriteTest, c.cause)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if c.warns != (len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], "in use")) {
+				t.Errorf("warnings %q", r.Warnings)
+			}
+			if got := filesIn(t, s, share); len(got) != c.left {
+				t.Errorf("left behind %q", got)
+			}
+			// The next probe removes it, once the server has seen the end of the connection.
+			sound.Store(true)
+			waitFor(t, "the removal", func() bool {
+				if _, err := probe(t, config); err != nil {
+					t.Fatal(err)
+				}
+				return len(filesIn(t, s, share)) == 0
+			})
+		})
+	}
+}
+
+// A write test that is killed in the middle leaves one file, which the next one removes; what is not its own it never touches.
+func TestWriteTestKilled(t *testing.T) {
+	s := fresh(t)
+	writeShared(t, s, "fresh", ".fsmon-0123456789abcdef-0", "of another watch")
+	var written sync.Once
+	var healed atomic.Bool
+	stalled := make(chan struct{})
+	addr := smbtest.Relay(t, s.Addr(), smbtest.OnReply(smbtest.Write, func(f *smbtest.Frame) smbtest.Behaviour {
+		if !healed.Load() {
+			written.Do(func() { close(stalled) })
+			return smbtest.Hold(f)
+		}
+		return nil
+	}))
+	config := at(t, addr, "fresh")
+	config.WriteTest = true
+	b, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], string(b))
+	child.Env = append(os.Environ(), childEnv+"=probe")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-stalled
+	before := filesIn(t, s, "fresh")
+	if err := child.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	child.Wait()
+	if len(before) != 3 {
+		t.Errorf("in the middle there are %q", before)
+	}
+	healed.Store(true)
+	waitFor(t, "the removal", func() bool {
+		if _, err := probe(t, config); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Equal(filesIn(t, s, "fresh"), []string{".fsmon-0123456789abcdef-0", marker})
+	})
+}
+
+func init() {
+	childRoles["probe"] = func() {
+		var c Config
+		if err := json.Unmarshal([]byte(os.Args[1]), &c); err != nil {
+			panic(err)
+		}
+		New(c).Probe(context.Background())
+	}
+}
+
+// Watches of the same share at the same time, and one that -check asks about, do not spoil each other's test.
+func TestWriteTestsTogether(t *testing.T) {
+	s := fresh(t)
+	config := at(t, s.Addr(), "fresh")
+	config.WriteTest = true
+	var wg sync.WaitGroup
+	for range testNames {
+		wg.Go(func() {
+			for range 20 {
+				if _, err := probe(t, config); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := probe(t, config); err != nil {
+		t.Error(err)
+	}
+	if got := filesIn(t, s, "fresh"); len(got) != 1 {
+		t.Errorf("left behind %q", got)
+	}
+}
+
+// The file's name is a watch's own and stays the same; a user's change does not matter.
+func TestWriteTestNames(t *testing.T) {
+	base := attempt{Config: Config{Address: "192.0.2.1", Port: 445, Share: "share"}}
+	names := base.testNames()
+	other := base.Config
+	other.User, other.Password, other.Share = "user", "pw", "SHARE"
+	if got := (&attempt{Config: other}).testNames(); !slices.Equal(got, names) || len(names) != testNames {
+		t.Errorf("%q, %q", names, got)
+	}
+	other.Share = "another"
+	if got := (&attempt{Config: other}).testNames(); got[0] == names[0] {
+		t.Errorf("two shares, one name %q", got)
+	}
+	for path, dir := range map[string]string{"a/b/c": "a/b/", `a\c`: `a\`, "c": ""} {
+		other.Marker = path
+		if got := (&attempt{Config: other}).testNames(); !strings.HasPrefix(got[0], dir+".fsmon-") {
+			t.Errorf("%q beside %q", got[0], path)
+		}
+	}
+}
