@@ -12,24 +12,40 @@ DESTDIR =
 SBINDIR = /usr/sbin
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 build: ## build the commands into bin/
 	$(GOBUILD) -o bin/ ./cmd/clp_sambamon ./cmd/clp_nfsmon ./cmd/kitrunner
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/ ./cmd/kitrunner
 
 # One package after the other: some tests measure seconds.
-test: samba lint ## install what is missing and run every test
-	go test -p 1 -timeout 10m ./...
+test: servers tools cluster-packages lint ## install what is missing and run every test
+	go test -p 1 -timeout 15m ./...
 
-race: samba ## run every test with the race detector (needs gcc)
-	go test -race -timeout 20m ./...
+race: servers tools cluster-packages ## run every test with the race detector (needs gcc)
+	go test -race -timeout 30m ./...
 
-demo: samba build ## watch a private Samba, freeze it, and see the alerts
-	go run ./cmd/internal/demo bin/clp_sambamon
+demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
+	go run ./cmd/internal/demo bin
 
-bench: samba build ## measure a probe and a settled watch against smbclient
-	go run ./cmd/internal/bench bin/clp_sambamon
+bench: servers build ## measure probes and settled watches against the tools of today
+	go run ./cmd/internal/bench bin
+
+cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can happen to them, and a client that gets its files back
+	go run ./cmd/internal/cluster bin templates
+
+cluster-test: servers cluster-packages ## the same as a test
+	go test -timeout 10m ./cmd/internal/cluster
+
+cluster-soak: servers cluster-packages build ## ten minutes of a healthy cluster under load, for each protocol
+	go run ./cmd/internal/cluster bin templates 10m
+
+FUZZTIME = 30s
+fuzz: ## fuzz every decoder, each for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+packages: tools build ## make .deb, .rpm and the Windows zip in dist/
+	.packages/build "$(PACKAGE_VERSION)"
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	@unformatted=$$(gofmt -l cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
@@ -37,25 +53,34 @@ lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	go tool staticcheck ./...
 	GOOS=windows go vet $(PORTABLE)
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
-	shellcheck .ci/run .ci/packages templates/cluster/*/*.sh
+	shellcheck $(SCRIPTS)
+
+SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/test .packages/prerm .packages/postrm .packages/completion.bash \
+	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/cluster/lab/*.sh cmd/internal/cluster/lab/proc cmd/internal/cluster/lab/fence_lab
 
 # What is not bound to Linux, as the registry and what stands on it are.
-PORTABLE = ./smbprobe/... ./cmd/internal/watch
+PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
 
 windows: ## build everything that is meant for Windows
 	GOOS=windows GOARCH=amd64 go build $(PORTABLE)
 
 install: build ## install the commands to /usr/sbin
 	install -d $(DESTDIR)$(SBINDIR)
-	install -m 0755 bin/clp_sambamon $(DESTDIR)$(SBINDIR)
+	install -m 0755 bin/clp_sambamon bin/clp_nfsmon $(DESTDIR)$(SBINDIR)
 
 clean: ## remove what was built
 	rm -rf bin dist
 
-samba:
-	@.ci/packages samba smbclient
+servers:
+	@.ci/packages samba smbclient nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils iptables iproute2
+
+tools:
+	@.ci/packages prometheus systemd rpm zip wine64
+
+cluster-packages:
+	@.ci/packages pacemaker pacemaker-cli-utils corosync resource-agents libxml2-utils keepalived crmsh pcs
 
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test race demo bench lint windows install clean samba shellcheck
+.PHONY: help build test race demo bench cluster-demo cluster-test cluster-soak fuzz packages lint windows install clean servers tools cluster-packages shellcheck

@@ -3,6 +3,7 @@ package kitrunner
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +82,8 @@ var templates = []Template{
 		"ip: prints the NetConnectionStatus of this node's adapter (2 connected, 7 cable disconnected)"},
 	{"peer-nic-state", `%LKBIN%\lcdremexec.exe -d $PEER -- powershell.exe -NoProfile -Command "(Get-CimInstance Win32_NetworkAdapter | Where-Object NetConnectionID -eq '$NIC').NetConnectionStatus"`,
 		"ip: the same of the standby node's"},
-	{"set-state", `%LKBIN%\ins_setstate.exe -d $PEER -t $TAG -S $STATE`,
+	// ins_setstate is LifeKeeper for Linux. SIOS's manual page, LCDI-instances, has no OSF among its states.
+	{"set-state", `%LKBIN%\ins_setst.exe -d $PEER -t $TAG -S $STATE`,
 		"volume: sets the peer's resource state to $STATE, OSU or OSF"},
 	{"find-task", `%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID`,
 		"volume: succeeds when there is a scheduled task of the shadow copies"},
@@ -95,6 +97,9 @@ var templates = []Template{
 var templateNames = []string{
 	"TAG", "ID", "NODE", "PEER", "NIC", "GUID", "MASK", "VOLUME", "STATE", "VOLUMEGUID",
 }
+
+// badBraces finds what os.Expand would leave out in silence.
+var badBraces = regexp.MustCompile(`\$\{(?:[^}]*$|\})`)
 
 // parseTemplate reads a command as Templates describes it.
 func parseTemplate(line string) (place Place, name string, args []string, err error) {
@@ -121,6 +126,9 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 			}
 			return ""
 		})
+		if err == nil && badBraces.MatchString(word) {
+			err = fmt.Errorf("%q has a ${ that is no variable", word)
+		}
 	}
 	return place, name, words[1:], err
 }

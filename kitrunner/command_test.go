@@ -23,6 +23,10 @@ func TestTemplates(t *testing.T) {
 		{`%LKBIN%\`, "is not accepted", 0, "", nil},
 		{` `, "names no command", 0, "", nil},
 		{`%LKBIN%\tool.exe "a`, "not closed", 0, "", nil},
+		{`%LKBIN%\tool.exe ${PEER}x $( -eq`, "", LKBin, "tool.exe", []string{"${PEER}x", "$(", "-eq"}},
+		{`%LKBIN%\tool.exe ${PEER`, "has a ${ that is no variable", 0, "", nil},
+		{`%LKBIN%\tool.exe x${}`, "has a ${ that is no variable", 0, "", nil},
+		{`%LKBIN%\tool.exe "${PEER x}"`, "$PEER x is not a variable", 0, "", nil},
 		{`%LKBIN%\tool.exe $HOME`, "$HOME is not a variable", 0, "", nil},
 	} {
 		place, name, args, err := parseTemplate(c.line)

@@ -43,9 +43,12 @@ type Engine struct {
 	Commands map[string]string
 	// PlainVolume has EMCMD's volume argument without its colon.
 	PlainVolume bool
-	// StateDir is where the ip kit stores which adapter holds the address; ""
-	// stores nothing, so that it is the primary one.
+	// StateDir is where the locks are, and where the ip kit stores which adapter
+	// holds the address; "" stores nothing, so that it is the primary one.
 	StateDir string
+	// Wait is how long an action waits for another one on the same resource to
+	// end, among all processes that use StateDir; 0 takes no lock.
+	Wait time.Duration
 	// Show, when set, is told what happens as it happens.
 	Show func(Notice)
 }
@@ -87,7 +90,7 @@ type Report struct {
 // StepReport is what became of a step.
 type StepReport struct {
 	Action   string          `json:"action"` // recover performs other actions too
-	Step     string          `json:"step"`
+	Step     string          `json:"step"`   // "(1)"; "(0)" is ours, before the first
 	Text     string          `json:"text"`
 	Outcomes []string        `json:"outcomes,omitempty"` // what was found out, in order
 	Seconds  float64         `json:"seconds"`
@@ -114,9 +117,14 @@ func (e *Engine) Run(ctx context.Context, kit *Kit, action *Action, res Resource
 		vars: variables(res, e.PlainVolume),
 	}
 	r.report = Report{Kit: kit.Name, Action: action.Name, Tag: res.Tag, Began: r.began}
-	if err := r.loadNIC(); err != nil {
-		r.begin(action, Step{No: "(0)", Text: "Which network adapter holds the address?"})
-		r.undetermined("the stored network adapter", err.Error())
+	release, err := r.hold(action)
+	if err == nil {
+		defer release()
+		err = e.loadNIC(kit, res, r.vars)
+	}
+	if err != nil {
+		r.begin(action, Step{No: "(0)", Text: "The action was not begun."})
+		r.undetermined("state directory "+e.StateDir, err.Error())
 		r.finish()
 	} else {
 		r.steps(action)

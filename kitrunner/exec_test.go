@@ -40,7 +40,7 @@ var roles = map[string]func(argument string) int{
 	// tell prints its arguments, its directory and what its standard input holds.
 	"tell": func(string) int {
 		for _, a := range os.Args[1:] {
-			fmt.Printf("arg %q\n", a)
+			fmt.Printf("arg %+q\n", a) // in ASCII, which every code page has
 		}
 		dir, err := os.Getwd()
 		fmt.Printf("dir %q %v\n", dir, err)

@@ -13,7 +13,7 @@ import (
 // destroys tells whether a command deletes, locks or switches over something.
 func destroys(c Command) bool {
 	s := short(c)
-	for _, part := range []string{"LmServerNameDel", "ips_ipchange.exe -d", "delete shadows", " LOCKVOLUME ", " SWITCHOVERVOLUME ", "ins_setstate"} {
+	for _, part := range []string{"LmServerNameDel", "ips_ipchange.exe -d", "delete shadows", " LOCKVOLUME ", " SWITCHOVERVOLUME ", "ins_setst"} {
 		if strings.Contains(s, part) {
 			return true
 		}

@@ -112,7 +112,7 @@ var ipRestore = []Step{
 				goTo("(4)"))),
 	}},
 	{"(6)", "Log that the restore has succeeded.", []Op{
-		set("store which network adapter holds the address", storeNIC),
+		storeTheNIC,
 		say(ev6001),
 		end(Success),
 	}},
@@ -145,6 +145,10 @@ var removeIfThere = ask(ipList, readList,
 	onAny([]answer{onAdapter, onOther},
 		ask(ipDelete, exitCode)))
 
+// storeTheNIC comes as soon as the address is there: whatever the recovery
+// finds out after that, or does not, the next quickCheck looks where it is.
+var storeTheNIC = set("store which network adapter holds the address", storeNIC)
+
 // assign gives the address to the adapter; one that is already there is as good.
 func assign(there, notThere string) Op {
 	return ask(ipAdd, exitCode,
@@ -168,6 +172,7 @@ var ipRecover = []Step{
 	}},
 	{"(4-1)", "The assignment has failed.", []Op{say(ev6607), goTo("(5)")}},
 	{"(4-2)", "The assignment has succeeded: check it.", []Op{
+		storeTheNIC,
 		perform("quickCheck", on(failed, goTo("(5)"))),
 		perform("deepCheck", on(failed, goTo("(5)"))),
 		goTo("(7)"),
@@ -182,14 +187,11 @@ var ipRecover = []Step{
 	}},
 	{"(6-1)", "The assignment has failed.", []Op{say(ev6608), ret(Failure, "(8)")}},
 	{"(6-2)", "The assignment has succeeded: check it.", []Op{
+		storeTheNIC,
 		perform("quickCheck", on(failed, ret(Failure, "(8)"))),
 		perform("deepCheck", on(failed, ret(Failure, "(8)"))),
 		goTo("(7)"),
 	}},
-	{"(7)", "Log that the recovery has succeeded.", []Op{
-		set("store which network adapter holds the address", storeNIC),
-		say(ev6603),
-		end(Success),
-	}},
+	{"(7)", "Log that the recovery has succeeded.", []Op{say(ev6603), end(Success)}},
 	{"(8)", "Log that the recovery has failed.", []Op{say(ev6604), endAsSet()}},
 }

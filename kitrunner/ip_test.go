@@ -24,7 +24,9 @@ var (
 	onPrimary = addresses(nicGUID, "198.51.100.7", backupGUID, "198.51.100.70")
 	onBackup  = addresses(nicGUID, "198.51.100.1", backupGUID, "198.51.100.7")
 	onThird   = addresses(thirdGUID, "198.51.100.7")
-	nowhere   = addresses(nicGUID, "198.51.100.70", backupGUID, "198.51.100.71")
+	// Each address above its adapter: the one that is asked for is on the primary.
+	otherLayout = said("198.51.100.7\r\n" + nicGUID + "\r\n198.51.100.70\r\n" + backupGUID + "\r\n")
+	nowhere     = addresses(nicGUID, "198.51.100.70", backupGUID, "198.51.100.71")
 )
 
 // ipScript is a node with the address on the primary adapter, in service.
@@ -67,6 +69,7 @@ func ipScenarios() []scenario {
 		case1("quickCheck", "the address is nowhere", 1, script{l: nowhere}),
 		case1("quickCheck", "the list hangs", 3, script{l: timedOut}),
 		case1("quickCheck", "the list is garbage", 3, script{l: garbage}),
+		case1("quickCheck", "the list has another layout", 3, script{l: otherLayout}),
 		stored(backupGUID, case1("quickCheck", "the address was recovered to the backup adapter", 0, script{l: onBackup})),
 		stored(thirdGUID, case1("quickCheck", "an adapter was stored that is no longer configured", 0, nil)),
 
@@ -124,6 +127,8 @@ func ipScenarios() []scenario {
 		case1("recover", "from a foreign adapter to the primary", 0, script{l: then(onThird, onPrimary)}),
 		case1("recover", "assigning hangs and lands elsewhere, the backup takes over", 0, script{l: then(onPrimary, onThird, onThird, onBackup), a: timedOut}),
 		case1("recover", "assigning fails and lands elsewhere", 1, script{l: then(onPrimary, nowhere, nowhere, onThird), a: exits(1)}),
+		case1("remove", "the list has another layout", 3, script{l: otherLayout}),
+
 		case1("recover", "the list hangs", 3, script{l: timedOut}),
 		case1("recover", "removing hangs", 3, script{d: timedOut}),
 		case1("recover", "the list hangs in the check", 3, script{l: then(onPrimary, timedOut)}),

@@ -110,18 +110,18 @@ var lanman = Kit{
 	},
 }
 
-// readAlias compares exactly, on the 15 characters of a NetBIOS name. The
-// document's greps take the ID for a pattern, and deepCheck's finds SRV in
-// SRV01 as well.
+// readAlias compares exactly, on what a NetBIOS name holds. The document's
+// greps take the ID for a pattern, and deepCheck's finds SRV in SRV01 as well.
+// A missing name deletes the alias: it is believed only of a whole list.
 func readAlias(r *run, res Result) answer {
 	names, understood := parseNames(res.Output)
-	if !understood {
-		return unknown
-	}
 	for _, name := range names {
 		if sameNetBIOSName(name, r.res.ID) {
 			return aliasThere
 		}
+	}
+	if !understood || res.Code != 0 {
+		return unknown
 	}
 	return aliasMissing
 }

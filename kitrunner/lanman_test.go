@@ -80,6 +80,7 @@ func lanmanScenarios() []scenario {
 		case1("quickCheck", "nbtstat is missing", 3, script{"nbtstat.exe -n": notThere}),
 		case1("quickCheck", "nbtstat hangs", 3, script{"nbtstat.exe -n": timedOut}),
 		case1("quickCheck", "nbtstat prints garbage", 3, script{"nbtstat.exe -n": garbage}),
+		case1("quickCheck", "nbtstat fails with half a list", 3, script{"nbtstat.exe -n": exits(1, names("NODE1"))}),
 		short(case1("quickCheck", "a long alias is its first 15 characters", 0, script{"nbtstat.exe -n": said(names("ABCDEFGHIJKLMNO"))}), "abcdefghijklmnopq"),
 		short(case1("quickCheck", "an alias is not a pattern", 1, script{"LmServerNameDel.exe": fine}), "S.V"),
 

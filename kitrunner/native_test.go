@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,14 +20,14 @@ func TestWriteTest(t *testing.T) {
 		at    time.Time
 		stays bool
 	}{
-		"LK_0001.tmp":  {"test", old, false},        // ours, left behind
-		"LK_0002.tmp":  {"te", old, false},          // ours, ended while it wrote
-		"LK_0003.tmp":  {"test", time.Now(), true},  // another's that is under way
-		"LK_0004.tmp":  {"tests", old, true},        // not ours
-		"LK_0005.tmp":  {"best", old, true},         // not ours
-		"LK_abcd.tmp":  {"test", old, true},         // not ours
-		"LK_00006.tmp": {"test", old, true},         // not ours
-		"report.txt":   {"test", time.Now(), true},  // not ours
+		"LK_0001.tmp":  {"test", old, false},       // ours, left behind
+		"LK_0002.tmp":  {"te", old, false},         // ours, ended while it wrote
+		"LK_0003.tmp":  {"test", time.Now(), true}, // another's that is under way
+		"LK_0004.tmp":  {"tests", old, true},       // not ours
+		"LK_0005.tmp":  {"best", old, true},        // not ours
+		"LK_abcd.tmp":  {"test", old, true},        // not ours
+		"LK_00006.tmp": {"test", old, true},        // not ours
+		"report.txt":   {"test", time.Now(), true}, // not ours
 	}
 	for name, f := range files {
 		path := filepath.Join(dir, name)
@@ -92,26 +91,72 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// splitBrain is the trap of the document, encoded by hand by RFC 1157 4.1.6 and X.690.
+// splitBrainTrap is a trap as the document has it, and splitBrainPacket what RFC 1157 4.1.6 and X.690 make of it, by hand.
 var splitBrainTrap = Trap{Node: "NODEA", Generic: 6, Specific: 160, Strings: []string{"Split Brain", "E:", "NODEB"}}
 
-const splitBrainPacket = "" +
-	"3072" + // SEQUENCE, 114 bytes
-	"020100" + // version-1
-	"04067075626c6963" + // community "public"
-	"a465" + // Trap-PDU, 101 bytes
-	"06072b06010401b93f" + // enterprise 1.3.6.1.4.1.7359: 7359 = 57*128 + 63
-	"40047f000001" + // agent-addr 127.0.0.1
-	"020106" + // generic-trap enterpriseSpecific(6)
-	"020200a0" + // specific-trap 160: the second byte alone would be negative
-	"4303012345" + // time-stamp 74565 hundredths of a second
-	"3047" + // variable-bindings, 71 bytes
-	"301a" + "060b2b06010401b93f0101" // ...1.1, set right below
+var splitBrainPacket = strings.Join([]string{
+	"3069",                                                         // SEQUENCE, 105 bytes
+	"020100",                                                       // version-1
+	"04067075626c6963",                                             // community "public"
+	"a45c",                                                         // Trap-PDU, 92 bytes
+	"06072b06010401b93f",                                           // enterprise 1.3.6.1.4.1.7359: 7359 = 57*128 + 63
+	"40047f000001",                                                 // agent-addr 127.0.0.1
+	"020106",                                                       // generic-trap enterpriseSpecific(6)
+	"020200a0",                                                     // specific-trap 160: a0 alone would be negative
+	"4303012345",                                                   // time-stamp, 74565 hundredths of a second
+	"303f",                                                         // variable-bindings, 63 bytes
+	"3018", "06092b06010401b93f0101", "040b53706c697420427261696e", // 1.3.6.1.4.1.7359.1.1 "Split Brain"
+	"300f", "06092b06010401b93f0102", "0402453a", // 1.3.6.1.4.1.7359.1.2 "E:"
+	"3012", "06092b06010401b93f0103", "04054e4f444542", // 1.3.6.1.4.1.7359.1.3 "NODEB"
+}, "")
 
 func TestTrapPacket(t *testing.T) {
-	// The three bindings: name 1.3.6.1.4.1.7359.1.N, nine bytes; value OCTET STRING.
-	bindings := "3018" + "06092b06010401b93f0101" + "040b" + hex.EncodeToString([]byte("Split Brain")) +
-		"300f" + "06092b06010401b93f0102" + "0402" + hex.EncodeToString([]byte("E:")) +
-		"3012" + "06092b06010401b93f0103" + "0405" + hex.EncodeToString([]byte("NODEB"))
-	_ = bindings
+	b, err := encodeTrap("public", [4]byte{127, 0, 0, 1}, 745650*time.Millisecond, splitBrainTrap)
+	if got := hex.EncodeToString(b); got != splitBrainPacket || err != nil {
+		t.Errorf("got  %s, %v\nwant %s", got, err, splitBrainPacket)
+	}
+}
+
+func TestTrapLengths(t *testing.T) {
+	// 0x81 before a length from 128, 0x82 before one from 256 (X.690 8.1.3.5).
+	for size, want := range map[int]string{100: "30", 130: "3081", 300: "3082"} {
+		b, err := encodeTrap("public", [4]byte{}, 0, Trap{Strings: []string{strings.Repeat("x", size)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hex.EncodeToString(b); !strings.HasPrefix(got, want) {
+			t.Errorf("a string of %d bytes: %s", size, got)
+		}
+		length := len(b) - 2
+		switch b[1] {
+		case 0x81:
+			length = len(b) - 3
+			if int(b[2]) != length {
+				t.Errorf("length %d, want %d", b[2], length)
+			}
+		case 0x82:
+			length = len(b) - 4
+			if int(b[2])<<8|int(b[3]) != length {
+				t.Errorf("length % x, want %d", b[2:4], length)
+			}
+		default:
+			if int(b[1]) != length {
+				t.Errorf("length %d, want %d", b[1], length)
+			}
+		}
+	}
+	if _, err := encodeTrap("public", [4]byte{}, 0, Trap{Strings: []string{strings.Repeat("x", 500)}}); err == nil {
+		t.Error("a message longer than a receiver must take was encoded")
+	}
+	for v, want := range map[uint32]string{0: "020100", 127: "02017f", 128: "02020080", 255: "020200ff", 1 << 31: "02050080000000"} {
+		if got := hex.EncodeToString(integer(tagInteger, v)); got != want {
+			t.Errorf("%d is %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestTrapWithoutDestination(t *testing.T) {
+	if err := NewNative("", "public").Trap(t.Context(), splitBrainTrap); err == nil {
+		t.Error("no error")
+	}
 }

@@ -27,15 +27,32 @@ func parseNames(output string) (names []string, understood bool) {
 	return names, len(names) > 0 || nbtAdapter.MatchString(output)
 }
 
-// sameNetBIOSName compares exactly, but for case, on the 15 characters that a
-// NetBIOS name has.
+// sameNetBIOSName compares exactly, but for case, on what a NetBIOS name holds
+// of a longer one.
 func sameNetBIOSName(a, b string) bool {
 	return strings.EqualFold(netBIOSName(a), netBIOSName(b))
 }
 
+// netBIOSName is what becomes of a name: 15 bytes in the system's OEM code
+// page, where a Japanese character takes two. A half one is not shown as one.
 func netBIOSName(s string) string {
-	r := []rune(strings.TrimSpace(s))
-	return string(r[:min(len(r), 15)])
+	s = strings.TrimRight(strings.TrimSpace(s), "\ufffd")
+	bytes := 0
+	for i, c := range s {
+		bytes++
+		if isWide(c) {
+			bytes++
+		}
+		if bytes > 15 {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// isWide tells whether a character takes two bytes in the code pages of East Asia.
+func isWide(c rune) bool {
+	return unicode.In(c, unicode.Han, unicode.Hangul) || c >= 0x3000 && c <= 0x30ff || c >= 0xff01 && c <= 0xff60
 }
 
 // The states of a service (SERVICE_STATUS).
@@ -69,40 +86,38 @@ const (
 	mirroring = 1
 )
 
-// mirror is one line of EMCMD GETMIRRORVOLINFO: "E: 1 SOURCE 172.17.103.134 1".
+// mirror is one line of EMCMD GETMIRRORVOLINFO: "E: 1 SOURCE 172.17.103.134 1",
+// the volume, its role, the source system, the target's address, the state.
 type mirror struct {
 	Role  int
-	State int // -1 invalid, 0 none, 1 mirroring, 2 resynchronising, 3 broken, 4 paused, 5 resync pending
+	State int // from -1 to 5: invalid, none, mirroring, resynchronising, broken, paused, resync pending
 }
 
-// parseMirrors reads the lines for a volume, one for each target. Lines that
-// contradict each other in the role are not understood.
+// The first and the last state there is.
+const stateInvalid, stateResyncPending = -1, 5
+
+// parseMirrors reads the lines for a volume, one for each target. A volume is
+// switched over and locked on the word of these lines: one that is not made
+// like that, or that contradicts another in the role, is not understood.
 func parseMirrors(output, volume string) (mirrors []mirror, understood bool) {
 	for line := range strings.Lines(output) {
 		f := strings.Fields(line)
-		if len(f) < 2 || !strings.EqualFold(strings.TrimSuffix(f[0], ":"), volume) {
+		if len(f) == 0 || !strings.EqualFold(strings.TrimSuffix(f[0], ":"), volume) {
 			continue
 		}
-		role, err := strconv.Atoi(f[1])
-		if err != nil {
-			continue
-		}
-		m := mirror{Role: role, State: noState}
-		if s, err := strconv.Atoi(f[len(f)-1]); err == nil && len(f) == 5 {
-			m.State = s
-		}
-		mirrors = append(mirrors, m)
-	}
-	for _, m := range mirrors {
-		if m.Role != mirrors[0].Role {
+		if len(f) != 5 {
 			return nil, false
 		}
+		role, err1 := strconv.Atoi(f[1])
+		state, err2 := strconv.Atoi(f[4])
+		if err1 != nil || err2 != nil || state < stateInvalid || state > stateResyncPending ||
+			len(mirrors) > 0 && role != mirrors[0].Role {
+			return nil, false
+		}
+		mirrors = append(mirrors, mirror{role, state})
 	}
 	return mirrors, len(mirrors) > 0
 }
-
-// noState is the state of a line that shows none.
-const noState = -2
 
 var emcmdStatus = regexp.MustCompile(`(?mi)^[ \t]*Status[ \t]*=[ \t]*(-?\d+)`)
 
@@ -124,7 +139,7 @@ func canonicalGUID(s string) string {
 }
 
 var (
-	ipText      = regexp.MustCompile(`\d{1,3}(?:\.\d{1,3}){3}`)
+	ipText      = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
 	contextText = regexp.MustCompile(`(?i)context[ \t]*[=:]?[ \t]*(0x[0-9a-f]+|\d+)\b`)
 )
 
@@ -135,8 +150,10 @@ type listedAddress struct {
 	Context string // "" when none is shown
 }
 
-// parseAddresses reads ips_ipchange -l: an address belongs to the GUID on its
-// line, or else to the last one above. A context counts only where it is
+// parseAddresses reads ips_ipchange -l, whose layout no document shows: an
+// address belongs to the GUID on its line, or else to the last one above. One
+// above every GUID shows another layout, in which all would be told to be on
+// wrong adapters: it is not understood. A context counts only where it is
 // called one and stands on the address's own line, since deleting by a wrong
 // one would remove a wrong address.
 func parseAddresses(output string) (addresses []listedAddress, understood bool) {
@@ -148,8 +165,11 @@ func parseAddresses(output string) (addresses []listedAddress, understood bool) 
 		}
 		// The first of a line is the address, the next its mask.
 		ip, err := netip.ParseAddr(ipText.FindString(line))
-		if err != nil || guid == "" {
+		if err != nil {
 			continue
+		}
+		if guid == "" {
+			return nil, false
 		}
 		a := listedAddress{GUID: guid, IP: ip}
 		if m := contextText.FindStringSubmatch(line); m != nil {
@@ -162,7 +182,7 @@ func parseAddresses(output string) (addresses []listedAddress, understood bool) 
 
 var (
 	pingTTL  = regexp.MustCompile(`(?i)\bTTL[=:]\s*\d+`)
-	pingLoss = regexp.MustCompile(`\(\s*\d{1,3}\s*%`)
+	pingLoss = regexp.MustCompile(`\([^()\r\n]*(?:\d\s*%|%\s*\d)`) // "(0% loss)", "(perte 0%)"
 )
 
 // parsePing tells whether a host answered ping -4. "Unreachable" from a router
@@ -246,18 +266,25 @@ func namesDrive(output, letter string) bool {
 }
 
 var (
-	// vssadmin's first line, in every language.
-	vssBanner  = regexp.MustCompile(`(?mi)^\x{FEFF}?vssadmin \d+\.\d+`)
+	// vssadmin's first two lines, in every language.
+	vssBanner  = regexp.MustCompile(`(?i)^\x{FEFF}?\s*vssadmin \d+\.\d+[^\n]*\n[^\n]*Microsoft[^\n]*\n`)
 	vssVolume  = regexp.MustCompile(`\\\\\?\\Volume\{`)
 	vssShadow  = regexp.MustCompile(`\\\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy\d+`)
 	volumeName = regexp.MustCompile(`\\\\\?\\Volume(\{[0-9A-Fa-f-]{36}\})\\`)
 )
 
 // parseShadows tells whether vssadmin list shadowstorage or list shadows has
-// listed something: both name it by a path that no language changes.
+// listed something: both name it by a path that no language changes. When they
+// find nothing they say so in a sentence ("No items found that satisfy the
+// query."); an error starts with its word and a colon ("Error: ...", "エラー: ..."),
+// and who may not ask would else be told that there are no shadow copies.
 func parseShadows(output string) (listed, understood bool) {
-	listed = vssVolume.MatchString(output) || vssShadow.MatchString(output)
-	return listed, listed || vssBanner.MatchString(output)
+	if vssVolume.MatchString(output) || vssShadow.MatchString(output) {
+		return true, true
+	}
+	banner := vssBanner.FindString(output)
+	said := strings.TrimSpace(output[len(banner):])
+	return false, banner != "" && said != "" && !strings.ContainsAny(said, ":：")
 }
 
 // parseVolumeGUID reads the GUID of a volume from mountvol E: /L.

@@ -46,6 +46,12 @@ func TestSameNetBIOSName(t *testing.T) {
 		{"ABCDEFGHIJKLMN", "ABCDEFGHIJKLMNO", false},
 		{"S.V", "SRV", false},
 		{"営業部", "営業部", true},
+		// 15 bytes of code page 932: seven characters, and half of the eighth.
+		{"営業部ファイル", "営業部ファイルサーバ", true},
+		{"営業部ファイル\ufffd", "営業部ファイルサーバ", true},
+		{"営業部ファイ", "営業部ファイルサーバ", false},
+		{"ｻｰﾊﾞｰｻｰﾊﾞｰｻｰﾊﾞｰ", "ｻｰﾊﾞｰｻｰﾊﾞｰｻｰﾊﾞｰ1", true},
+		{"ÄÖÜÄÖÜÄÖÜ", "ÄÖÜÄÖÜÄÖ", false}, // one byte each where they occur
 	} {
 		if sameNetBIOSName(c.a, c.b) != c.same {
 			t.Errorf("%s and %s", c.a, c.b)
@@ -83,7 +89,12 @@ func TestParseMirrors(t *testing.T) {
 		{"two targets", "E: 1 S 10.0.0.1 1\nE: 1 S 10.0.0.2 -1\n", []mirror{{1, 1}, {1, -1}}, true},
 		{"another volume", "F: 1 S 10.0.0.1 1\n", nil, false},
 		{"without a colon, in small letters", "e 1 S 10.0.0.1 4\n", []mirror{{1, 4}}, true},
-		{"no state", "E: 1\n", []mirror{{1, noState}}, true},
+		{"all targets, the last cut off", "E: 1 S 10.0.0.1 1\nE: 1 S 10.0", nil, false},
+		{"no state", "E: 2\n", nil, false},
+		{"no role", "E: SOURCE S 10.0.0.1 1\n", nil, false},
+		{"a state that is none", "E: 1 S 10.0.0.1 9\n", nil, false},
+		{"more than is documented", "E: 2 S 10.0.0.1 1 1\n", nil, false},
+		{"a sentence that starts with the letter", "E: 2 errors were found, the mirror\n", nil, false},
 		{"contradicting roles", "E: 1 S 10.0.0.1 1\nE: 2 S 10.0.0.2 1\n", nil, false},
 		{"a status alone", "Status = 21\n", nil, false},
 		{"garbage", garbage[0].Output, nil, false},
@@ -113,6 +124,8 @@ func TestParseAddresses(t *testing.T) {
 			[]listedAddress{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
 		{"an adapter without an address", nicGUID + "\n", nil, true},
 		{"an address without an adapter", "192.0.2.1\n", nil, false},
+		{"each above its adapter", "192.0.2.1\n" + nicGUID + "\n192.0.2.2\n" + backupGUID + "\n", nil, false},
+		{"a version that is no address", "ips_ipchange 8.4.0.1142\n" + nicGUID + " 192.0.2.1\n", []listedAddress{{nicGUID, ip("192.0.2.1"), ""}}, true},
 		{"nothing", "", nil, false},
 	} {
 		got, understood := parseAddresses(c.output)
@@ -130,6 +143,8 @@ func TestParsePing(t *testing.T) {
 		{"answer", pingAnswer, true, true},
 		{"silence", pingSilence, false, true},
 		{"unreachable", "Reply from 192.0.2.1: Destination host unreachable.\r\n    Packets: Sent = 1, Received = 1, Lost = 0 (0% loss),\r\n", false, true},
+		{"silence, in French", "    Paquets : envoyés = 1, reçus = 0, perdus = 1 (perte 100%),\r\n", false, true},
+		{"silence, in Turkish", "    Paket: Giden = 1, Gelen = 0, Kaybolan = 1 (%100 kayıp),\r\n", false, true},
 		{"unknown host", "Ping request could not find host NODE2. Please check the name and try again.\r\n", false, false},
 		{"nothing", "", false, false},
 	} {
@@ -166,6 +181,8 @@ func TestParseInstance(t *testing.T) {
 	}
 }
 
+const vssEnglish = "vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n(C) Copyright 2001-2013 Microsoft Corp.\r\n\r\n"
+
 func TestParseShadows(t *testing.T) {
 	for _, c := range []struct {
 		name               string
@@ -175,6 +192,11 @@ func TestParseShadows(t *testing.T) {
 		{"none", noneListed[0], false, true},
 		{"a storage", storage[0], true, true},
 		{"a shadow copy", shadow[0], true, true},
+		{"none, in English", Result{Output: vssEnglish + "No items found that satisfy the query.\r\n"}, false, true},
+		{"not allowed to ask", Result{Output: vssEnglish + "Error: You don't have the correct permissions to run this command.  Please run this utility from a command \r\nwindow that has elevated administrator privileges. \r\n"}, false, false},
+		{"not allowed to ask, in Japanese", Result{Output: vssBannerText + "エラー: このコマンドを実行するための正しいアクセス許可がありません。\r\n"}, false, false},
+		{"a Japanese colon", Result{Output: vssBannerText + "エラー：ボリュームが見つかりません。\r\n"}, false, false},
+		{"the first lines alone", Result{Output: vssBannerText}, false, false},
 		{"garbage", garbage[0], false, false},
 		{"nothing", Result{}, false, false},
 	} {

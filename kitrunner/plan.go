@@ -21,9 +21,11 @@ type planner struct {
 
 // Plan writes the numbered steps of an action in order, with the commands
 // filled in, and runs nothing. What is known only while it runs stands as the
-// documents' variables.
+// documents' variables. The ip kit's network adapter is the one that was stored,
+// where that can be read.
 func (e *Engine) Plan(w io.Writer, kit *Kit, action *Action, res Resource) error {
 	p := e.planner(kit, res)
+	_ = e.loadNIC(kit, res, p.vars) // a run says it
 	p.action(action)
 	if action.Closing != "" {
 		fmt.Fprintf(p.w, "What cannot be determined: event 20001, return value 3, go to %s.\n", action.Closing)
@@ -72,6 +74,9 @@ func (p *planner) branches(bs []branch) {
 		}
 		p.line("if %s:", strings.Join(words, ", or "))
 		p.ops(b.do)
+		if len(b.do) == 0 {
+			p.ops([]Op{set("nothing", nil)})
+		}
 	}
 }
 

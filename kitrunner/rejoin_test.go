@@ -205,6 +205,14 @@ func TestRejoinRun(t *testing.T) {
 				return Result{Output: "The operation completed successfully.\r\n"}, len(c.Args) > 0 && c.Args[0] == "export"
 			}
 		}, false, []string{"E"}},
+		{"export-empty", func(f *fakeCluster) {
+			f.fault = func(_ int, c Command) (Result, bool) {
+				if len(c.Args) == 0 || c.Args[0] != "export" {
+					return Result{}, false
+				}
+				return Result{Err: os.WriteFile(c.Args[2], nil, 0o600)}, true
+			}
+		}, false, []string{"E"}},
 		{"equivalency-stays", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) { return Result{}, c.Name == "eqv_remove.exe" }
 		}, false, nil},

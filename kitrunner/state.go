@@ -1,6 +1,7 @@
 package kitrunner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,28 +11,50 @@ import (
 	"strings"
 )
 
+// hold takes the resource's lock for an action. It shows when it has to wait.
+func (r *run) hold(action *Action) (release func() error, err error) {
+	if r.Wait <= 0 {
+		return func() error { return nil }, nil
+	}
+	if err := makeStateDir(r.StateDir); err != nil {
+		return nil, err
+	}
+	name := r.kit.Name + " " + r.res.Tag
+	now, cancel := context.WithCancel(r.ctx)
+	cancel()
+	if release, err = Lock(now, r.StateDir, name); !errors.Is(err, context.Canceled) {
+		return release, err
+	}
+	r.begin(action, Step{No: "(0)", Text: "Another action on this resource is under way: wait for its end."})
+	defer r.finish()
+	r.show(Waiting, fmt.Sprintf("up to %.0f s", r.Wait.Seconds()))
+	wait, cancel := context.WithTimeout(r.ctx, r.Wait)
+	defer cancel()
+	return Lock(wait, r.StateDir, name)
+}
+
 // nicFile is where the ip kit stores which adapter holds a resource's address.
-func (r *run) nicFile() string {
-	name := url.PathEscape(strings.ToLower(r.res.Tag))
+func (e *Engine) nicFile(res Resource) string {
+	name := url.PathEscape(strings.ToLower(res.Tag))
 	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)
-	return filepath.Join(r.StateDir, name+".nic")
+	return filepath.Join(e.StateDir, name+".nic")
 }
 
 // loadNIC looks at the adapter that holds the address since the last restore
 // or recovery. One that is no longer configured does not count.
-func (r *run) loadNIC() error {
-	if r.kit != &ip || r.StateDir == "" {
+func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
+	if kit != &ip || e.StateDir == "" {
 		return nil
 	}
-	b, err := os.ReadFile(r.nicFile())
+	b, err := os.ReadFile(e.nicFile(res))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if r.res.BackupGUID != "" && canonicalGUID(strings.TrimSpace(string(b))) == canonicalGUID(r.res.BackupGUID) {
-		useBackup(r.res, r.vars)
+	if res.BackupGUID != "" && canonicalGUID(strings.TrimSpace(string(b))) == canonicalGUID(res.BackupGUID) {
+		useBackup(res, vars)
 	}
 	return nil
 }
@@ -41,7 +64,7 @@ func storeNIC(r *run) {
 	if r.StateDir == "" {
 		return
 	}
-	if err := writeFile(r.nicFile(), canonicalGUID(r.vars["GUID"])+"\n"); err != nil {
+	if err := writeFile(r.nicFile(r.res), canonicalGUID(r.vars["GUID"])+"\n"); err != nil {
 		r.vars["WHY"] = err.Error()
 		r.say(ev20004)
 	}

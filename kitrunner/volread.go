@@ -49,11 +49,7 @@ func role(r *run) answer {
 // be the peer by its address: they must agree.
 func readPeerState(r *run, res Result) answer {
 	for _, m := range r.mirrors {
-		switch {
-		case m.State == noState:
-			r.why = "the mirror's information has no state"
-			return unknown
-		case (m.State == mirroring) != (r.mirrors[0].State == mirroring):
+		if (m.State == mirroring) != (r.mirrors[0].State == mirroring) {
 			r.why = "the volume has several targets, in different states"
 			return unknown
 		}
@@ -124,7 +120,8 @@ func split(r *run) answer {
 }
 
 // readLocked reads volume -d, which lists the locked volumes. As in the
-// document, its exit code does not count.
+// document, its exit code does not count: a lock that is overlooked shows in
+// the write test of step (5).
 func readLocked(r *run, res Result) answer {
 	if namesDrive(res.Output, r.res.Volume) {
 		return locked
@@ -132,7 +129,8 @@ func readLocked(r *run, res Result) answer {
 	return notLocked
 }
 
-// readShadows reads vssadmin list. It exits with 1 when it lists nothing.
+// readShadows reads vssadmin list. Its exit codes are not documented; nothing
+// found is 0 or 1.
 func readShadows(r *run, res Result) answer {
 	listed, understood := parseShadows(res.Output)
 	switch {

@@ -19,6 +19,8 @@ var (
 	paused = info("E: 1 NODE1 198.51.100.2 4")
 	lkRuns = said(service("LifeKeeper", "4  RUNNING"))
 
+	vssNotAllowed = vssBannerText + "エラー: このコマンドを実行するための正しいアクセス許可がありません。\r\n"
+
 	noneListed = exits(1, vssBannerText+"クエリに一致する項目が見つかりませんでした。\r\n")
 	storage    = said(vssBannerText + "シャドウ コピー記憶域関連付け\r\n   ボリューム: (E:)\\\\?\\Volume" + volumeGUID + "\\\r\n")
 	shadow     = said(vssBannerText + "         シャドウ コピー ボリューム: \\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy4\r\n")
@@ -34,7 +36,7 @@ var volumeScript = script{
 	"EMCMD.exe . SWITCHOVERVOLUME E:":     refuses("0"),
 	"EMCMD.exe . LOCKVOLUME E:":           refuses("0"),
 	"ins_list.exe -d NODE2 -t Vol.E":      instance("OSU"),
-	"ins_setstate.exe":                    fine,
+	"ins_setst.exe":                    fine,
 	"flg_create.exe -f":                   fine,
 	"flg_create.exe -d NODE2 -f":          fine,
 	"EISMEventNotice.exe":                 fine,
@@ -81,8 +83,9 @@ func volumeScenarios() []scenario {
 			case1(action, "mirroring and the peer is ISU", 0, script{peerState: instance("ISU")}),
 			case1(action, "not mirroring and the peer is OSF", 0, script{here: paused, peerState: instance("OSF")}),
 			case1(action, "not mirroring and the peer is OSU", 0, script{here: paused}),
-			case1(action, "the peer's state cannot be set", 0, script{here: paused, "ins_setstate.exe": exits(5)}),
+			case1(action, "the peer's state cannot be set", 0, script{here: paused, "ins_setst.exe": exits(5)}),
 			case1(action, "the peer's state cannot be read", 0, script{peerState: exits(9)}),
+			case1(action, "the state is none that there is", 3, script{here: info("E: 1 NODE1 198.51.100.2 9")}),
 			case1(action, "two targets in one state", 0, script{here: info("E: 1 NODE1 198.51.100.2 1\r\nE: 1 NODE1 198.51.100.3 1")}),
 			case1(action, "two targets in different states", 0, script{here: info("E: 1 NODE1 198.51.100.2 1\r\nE: 1 NODE1 198.51.100.3 4")}),
 			case1(action, "the peer cannot be asked", 0, script{peer: timedOut}),
@@ -105,6 +108,7 @@ func volumeScenarios() []scenario {
 		case1("restore", "the role is refused", 3, script{node: refuses("2")}),
 		case1("restore", "the role hangs", 3, script{node: timedOut}),
 		case1("restore", "the role is garbage", 3, script{node: garbage}),
+		case1("restore", "the role is cut off", 3, script{node: said("E: 2")}),
 		case1("restore", "updating is not possible", 0, script{"EMCMD.exe . UPDATEVOLUMEINFO E:": notThere}),
 		case1("restore", "unlocking fails", 1, script{"EMCMD.exe . UNLOCKVOLUME E:": refuses("5")}),
 		case1("restore", "unlocking hangs", 3, script{"EMCMD.exe . UNLOCKVOLUME E:": timedOut}),
@@ -128,6 +132,7 @@ func volumeScenarios() []scenario {
 		case1("remove", "the storage hangs", 3, script{"vssadmin.exe list shadowstorage /On=E:": timedOut}),
 		case1("remove", "the storage is garbage", 3, script{"vssadmin.exe list shadowstorage /On=E:": garbage}),
 		case1("remove", "the storage may not be asked for", 3, script{"vssadmin.exe list shadowstorage /On=E:": exits(2, vssBannerText)}),
+		case1("remove", "the storage may not be asked for, with exit code 1", 3, script{"vssadmin.exe list shadowstorage /On=E:": exits(1, vssNotAllowed)}),
 		case1("remove", "LifeKeeper is stopping", 1, script{"sc.exe query LifeKeeper": said(service("LifeKeeper", "3  STOP_PENDING"))}),
 		case1("remove", "LifeKeeper is not installed", 0, script{"sc.exe query LifeKeeper": exits(1060, "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:")}),
 		case1("remove", "LifeKeeper hangs", 3, script{"sc.exe query LifeKeeper": timedOut}),
@@ -137,6 +142,7 @@ func volumeScenarios() []scenario {
 		case1("remove", "EMCMD hangs", 3, script{here: timedOut}),
 		case1("remove", "a shadow copy is left", 1, script{"vssadmin.exe list shadows /for=E:": shadow, "vssadmin.exe delete": exits(2)}),
 		case1("remove", "the shadow copies hang", 3, script{"vssadmin.exe list shadows /for=E:": timedOut}),
+		case1("remove", "the shadow copies may not be asked for", 3, script{"vssadmin.exe list shadows /for=E:": exits(1, vssNotAllowed)}),
 		case1("remove", "locking fails", 1, script{"EMCMD.exe . LOCKVOLUME E:": refuses("170")}),
 		case1("remove", "locking hangs", 3, script{"EMCMD.exe . LOCKVOLUME E:": timedOut}),
 	)

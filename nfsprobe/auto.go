@@ -36,7 +36,18 @@ func (a *attempt) both(ctx context.Context, r *Report) error {
 	}
 
 	ended3, ended4 := make(chan struct{}), make(chan struct{})
-	var err4 error
+	var err3, err4 error
+	// Only one half at a time opens files.
+	four.opens = func(ctx context.Context) bool {
+		select {
+		case <-late:
+			end3(errNoAnswer)
+		case <-ended3:
+			return err3 != nil
+		case <-ctx.Done():
+		}
+		return true
+	}
 	go func() {
 		defer close(ended4)
 		if err4 = four.one(ctx4, ctx4, &r4); err4 != nil {
@@ -48,7 +59,7 @@ func (a *attempt) both(ctx context.Context, r *Report) error {
 		case <-ended3:
 		}
 	}()
-	err3 := three.one(ctx3, ctx, &r3)
+	err3 = three.one(ctx3, ctx, &r3)
 	close(ended3)
 	if err3 == nil {
 		defer time.AfterFunc(farewell, end4).Stop()

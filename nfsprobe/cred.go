@@ -29,12 +29,14 @@ func (c *client) identity() string {
 	if c.cred.Flavor == rpcv2.AUTH_SYS {
 		who = fmt.Sprintf("AUTH_SYS uid %d", max(os.Getuid(), 0))
 	}
-	port := addrPort(c.LocalAddr()).Port()
-	if port < 1024 {
+	if c.privileged() {
 		kind = "privileged "
 	}
-	return fmt.Sprintf("%s, %sport %d", who, kind, port)
+	return fmt.Sprintf("%s, %sport %d", who, kind, addrPort(c.LocalAddr()).Port())
 }
+
+// privileged: the source port is one that not every process may bind.
+func (c *client) privileged() bool { return addrPort(c.LocalAddr()).Port() < 1024 }
 
 // machineName is this machine's name in the form that a credential allows: at
 // most 255 bytes of ASCII. Servers log it at most.

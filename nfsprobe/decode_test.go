@@ -187,8 +187,8 @@ func TestParseAccess3(t *testing.T) {
 	}
 }
 
-// busy answers NFS3ERR_JUKEBOX some times, then that it is well.
-func busy(times int) (ask func() (string, error), asked *int) {
+// jukebox answers NFS3ERR_JUKEBOX some times, then that it is well.
+func jukebox(times int) (ask func() (string, error), asked *int) {
 	asked = new(int)
 	return func() (string, error) {
 		if *asked++; *asked <= times {
@@ -202,7 +202,7 @@ func busy(times int) (ask func() (string, error), asked *int) {
 func TestJukebox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		ask, asked := busy(6)
+		ask, asked := jukebox(6)
 		learnt, err := patiently(t.Context(), ask)
 		if want := 3500 * time.Millisecond; err != nil || learnt != "well" || *asked != 7 || time.Since(began) != want {
 			t.Errorf("%q, %v after %v and %d times, want %v", learnt, err, time.Since(began), *asked, want)
@@ -211,7 +211,7 @@ func TestJukebox(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began = time.Now()
-		ask, asked = busy(1000)
+		ask, asked = jukebox(1000)
 		if _, err := patiently(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) || time.Since(began) != 900*time.Millisecond || *asked != 5 {
 			t.Errorf("%v after %v and %d times", err, time.Since(began), *asked)
 		}
@@ -219,7 +219,7 @@ func TestJukebox(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(2*time.Second, stop)
 		began = time.Now()
-		ask, _ = busy(1000)
+		ask, _ = jukebox(1000)
 		if _, err := patiently(ctx, ask); !errors.Is(err, context.Canceled) || time.Since(began) != 2*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}

@@ -45,7 +45,13 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &already) {
 		return err
 	}
-	err = whyBroke(ctx, err)
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) || errors.Is(err, context.Canceled) {
+		err = whyEnded(ctx, err)
+	}
+	var refused *RPCError
+	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap && !a.portWanted {
+		err = fmt.Errorf("%w: %w", ErrKerberos, err)
+	}
 	if local(err) {
 		step = Socket
 	}
@@ -54,18 +60,4 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 		version = ""
 	}
 	return &Error{Step: step, Version: version, Err: err}
-}
-
-// whyBroke is the cause as the package reports it.
-func whyBroke(ctx context.Context, err error) error {
-	var refused *RPCError
-	switch {
-	case errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK":
-		return fmt.Errorf("%w: %w", ErrKerberos, err)
-	case errors.Is(err, errNoAnswer):
-		return err
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return whyEnded(ctx, err)
-	}
-	return err
 }

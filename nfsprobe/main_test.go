@@ -78,6 +78,12 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 		}
 	}
 	goodbye := map[string]Step{"3": Unmount, "4.0": Access, "4.1": DestroyClientID, "4.2": DestroyClientID}
+	switch {
+	case p.config.WriteTest:
+		goodbye["4.0"] = WriteTest
+	case p.config.Marker != "":
+		goodbye["4.0"] = Marker
+	}
 	if err == nil && last != goodbye[r.Version] {
 		t.Errorf("healthy on version %q, but the last rung is %v", r.Version, last)
 	}

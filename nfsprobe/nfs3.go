@@ -2,11 +2,9 @@ package nfsprobe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
@@ -54,11 +52,11 @@ func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.export3(ctx, r, m)
+	return a.export3(ctx, whole, r, m)
 }
 
 // export3 looks at the export that was mounted.
-func (a *attempt) export3(ctx context.Context, r *Report, m mounted) error {
+func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) error {
 	c, err := a.dial(ctx, r, Connect, r.NFSPort)
 	if err != nil {
 		return err
@@ -68,6 +66,7 @@ func (a *attempt) export3(ctx context.Context, r *Report, m mounted) error {
 		return a.failed(ctx, r, Mount, err)
 	}
 	r.Identity = c.identity()
+	a.portWanted = len(m.flavors) > 0 && !c.privileged()
 	if err := a.climb(ctx, r, Null, func() (string, error) {
 		_, err := c.call(ctx, nfsProgram, nfs3Version, procNull, nil)
 		return "", err
@@ -87,7 +86,7 @@ func (a *attempt) export3(ctx context.Context, r *Report, m mounted) error {
 	}); err != nil {
 		return err
 	}
-	return a.climb(ctx, r, Access, func() (string, error) {
+	if err := a.climb(ctx, r, Access, func() (string, error) {
 		return patiently(ctx, func() (string, error) {
 			results, err := c.call(ctx, nfsProgram, nfs3Version, procAccess3, &nfsv3.Access3args{Object: object, Access: accessAll})
 			if err != nil {
@@ -95,34 +94,10 @@ func (a *attempt) export3(ctx context.Context, r *Report, m mounted) error {
 			}
 			return parseAccess3(results)
 		})
-	})
-}
-
-// The wait before asking again what a server was busy with, doubled each time.
-// The first is also what is left to UMNT before the deadline.
-const firstWait, longestWait = 100 * time.Millisecond, time.Second
-
-// patiently asks again while the answer is NFS3ERR_JUKEBOX: the server is alive
-// and recovers what was asked for (RFC 1813 2.6). At the deadline it has failed.
-func patiently(ctx context.Context, ask func() (string, error)) (string, error) {
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		learnt, err := ask()
-		if !errors.Is(err, Status3(nfsv3.NFS3ERR_JUKEBOX)) {
-			return learnt, err
-		}
-		if end, ok := ctx.Deadline(); ok {
-			if wait = min(wait, time.Until(end)-firstWait); wait <= 0 {
-				return "", err
-			}
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return "", whyEnded(ctx, ctx.Err())
-		}
+	}); err != nil {
+		return err
 	}
+	return a.deeper3(ctx, whole, r, c, m.handle)
 }
 
 // parseGetattr3 decodes the results of GETATTR (RFC 1813 3.3.1) of what should

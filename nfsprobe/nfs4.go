@@ -33,7 +33,7 @@ func (a *attempt) speak4(ctx context.Context, r *Report, conn *client) error {
 		return err
 	}
 	for _, minor := range minors4(a.Version) {
-		err = a.converse4(ctx, r, &conversation4{conn: conn, minor: minor, ops: statelessOps})
+		err = a.converse4(ctx, r, &conversation4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes})
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}
@@ -71,7 +71,7 @@ func (r *Report) agreed4(minor uint32, err error) {
 // converse4 climbs from the first COMPOUND to the last, of one minor version.
 func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) error {
 	if c.minor == 0 {
-		return a.walk4(ctx, r, c)
+		return a.walk4(ctx, r, c, 0)
 	}
 	var us nfsv4.ExchangeId4resok
 	err := a.climb(ctx, r, ExchangeID, func() (learnt string, err error) {
@@ -89,7 +89,7 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 		return "1 slot", c.createSession(ctx, us.EirClientid, us.EirSequenceid)
 	})
 	if err == nil {
-		err = a.walk4(ctx, r, c)
+		err = a.walk4(ctx, r, c, us.EirClientid)
 	}
 	if err == nil {
 		err = a.climb(ctx, r, DestroySession, func() (string, error) {
@@ -118,15 +118,17 @@ func (r *Report) goodbye4(step Step, err error) (learnt string, _ error) {
 	return "refused", nil
 }
 
-// walk4 climbs from LOOKUP to ACCESS. They travel together, so the time of all
-// of them is that of LOOKUP.
-func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4) error {
+// walk4 climbs from LOOKUP to the rungs that open files. Up to ACCESS they
+// travel together, so the time of all of them is that of LOOKUP. The client id
+// is that of the session, if there is one.
+func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4, id nfsv4.Clientid4) error {
 	names := components4(a.Path4)
 	var found found4
-	err := a.climb(ctx, r, Lookup, func() (string, error) {
-		found = c.walk(ctx, names)
+	var dir nfsv4.NfsFh4
+	err := a.climb(ctx, r, Lookup, func() (_ string, err error) {
+		found = c.walk(ctx, &nfsv4.NfsArgop4_OP_PUTROOTFH{}, names)
 		r.agreed4(c.minor, found.err)
-		_, err := found.handle()
+		dir, err = found.handle()
 		return "/" + strings.Join(names, "/"), err
 	})
 	if err != nil {
@@ -135,7 +137,10 @@ func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4) error 
 	if err := a.climb(ctx, r, Getattr, func() (string, error) { return found.directory() }); err != nil {
 		return err
 	}
-	return a.climb(ctx, r, Access, func() (string, error) { return found.access() })
+	if err := a.climb(ctx, r, Access, func() (string, error) { return found.access() }); err != nil {
+		return err
+	}
+	return a.deeper4(ctx, r, c, dir, id)
 }
 
 // serverName4 is how the server calls itself: its implementation if it says

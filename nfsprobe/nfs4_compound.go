@@ -37,7 +37,7 @@ func (l lookup4) WriteTo(w io.Writer) (int64, error) {
 // (RFC 8881 16.2). The results are those of the operations that succeeded, in
 // order and of the kinds asked for; when one did not, the error is its
 // *Status4. The only other error is a *MalformedError.
-func decodeCompound(r *bytes.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
+func decodeCompound(r io.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
 	var answer nfsv4.Compound4res
 	if _, err := answer.ReadFrom(r); err != nil {
 		return nil, malformed("COMPOUND: %v", err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
@@ -31,6 +30,7 @@ type conversation4 struct {
 	conn    *client
 	minor   uint32
 	ops     int       // how many operations one COMPOUND may have
+	bytes   int       // how many bytes of a file one answer may have
 	session *session4 // nil: none
 	broken  bool      // nothing more can be asked over the connection
 }
@@ -45,22 +45,8 @@ type session4 struct {
 // that it is busy or recovering and there is time. In a session SEQUENCE goes
 // first; its result is not among those returned.
 func (c *conversation4) run(ctx context.Context, ops ...nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		results, err := c.once(ctx, ops)
-		status, ok := err.(*Status4)
-		if !ok || !status.busy() {
-			return results, kerberos4(err)
-		}
-		if end, ok := ctx.Deadline(); ok {
-			// What is left then is for the goodbye.
-			if wait = min(wait, time.Until(end)-firstWait); wait <= 0 {
-				return results, err
-			}
-		}
-		if err := sleep4(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
+	results, err := patiently(ctx, func() ([]nfsv4.NfsResop4, error) { return c.once(ctx, ops) })
+	return results, kerberos4(err)
 }
 
 // once sends the operations as one COMPOUND. After one that failed behind a
@@ -151,6 +137,7 @@ func (c *conversation4) createSession(ctx context.Context, id nfsv4.Clientid4, s
 		return malformed("a session of %d bytes a request and %d bytes an answer", got.CaMaxrequestsize, got.CaMaxresponsesize)
 	}
 	c.ops = int(min(got.CaMaxoperations, sessionOps))
+	c.bytes = int(min(got.CaMaxresponsesize-leastSessionBytes/2, markerBytes))
 	return nil
 }
 
@@ -177,17 +164,6 @@ func (c *conversation4) leave(ctx context.Context, id nfsv4.Clientid4) bool {
 		c.destroySession(ctx)
 	}
 	return !c.broken && c.destroyClientID(ctx, id) == nil
-}
-
-func sleep4(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // kerberos4 adds what it means when the server wants another security flavor

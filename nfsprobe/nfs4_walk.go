@@ -23,15 +23,14 @@ func components4(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
 }
 
-// walk looks up a path from the root, with as few COMPOUNDs as their size
+// walk looks up a path from where start leads, with as few COMPOUNDs as their size
 // allows, and looks at what is there (RFC 7530 16.20, 16.13). The
 // current file handle ends with its COMPOUND, so it is fetched and put again.
-func (c *conversation4) walk(ctx context.Context, names []string) found4 {
+func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []string) found4 {
 	most := c.ops - 4 // beside PUTFH, GETFH, GETATTR and ACCESS
 	if c.session != nil {
 		most-- // SEQUENCE
 	}
-	var start nfsv4.NfsArgop4 = &nfsv4.NfsArgop4_OP_PUTROOTFH{}
 	for {
 		now := names[:min(len(names), most)]
 		names = names[len(now):]
@@ -54,7 +53,7 @@ func (c *conversation4) walk(ctx context.Context, names []string) found4 {
 		if len(names) == 0 {
 			return f
 		}
-		start = &nfsv4.NfsArgop4_OP_PUTFH{Opputfh: nfsv4.Putfh4args{Object: handle}}
+		start = put4(handle)
 	}
 }
 
@@ -71,13 +70,22 @@ func (f found4) handle() (nfsv4.NfsFh4, error) {
 	return handle, nil
 }
 
+func put4(handle nfsv4.NfsFh4) nfsv4.NfsArgop4 {
+	return &nfsv4.NfsArgop4_OP_PUTFH{Opputfh: nfsv4.Putfh4args{Object: handle}}
+}
+
+// kind is what kind of object it is.
+func (f found4) kind() (nfsv4.NfsFtype4, error) {
+	if len(f.tail) < 2 {
+		return 0, f.err
+	}
+	return fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).Resok4.ObjAttributes)
+}
+
 // directory says what kind of object it is, and fails unless it is a
 // directory.
 func (f found4) directory() (string, error) {
-	if len(f.tail) < 2 {
-		return "", f.err
-	}
-	kind, err := fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).Resok4.ObjAttributes)
+	kind, err := f.kind()
 	switch {
 	case err != nil:
 		return "", err

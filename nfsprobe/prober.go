@@ -7,6 +7,7 @@ package nfsprobe
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"net/netip"
@@ -27,6 +28,18 @@ type Config struct {
 	Version      string // "3", "4", "4.0", "4.1", "4.2", or "auto", which is also ""
 	Unprivileged bool   // never bind a privileged source port
 
+	// Marker is the path of a file below the directory that exists only on the
+	// disk that is to be exported: the probe reads it, and so finds the empty mount
+	// point of a disk that is not mounted. CheckMarker says what is accepted; empty: none.
+	Marker string
+	// WriteTest writes a small file beside the marker, or in the directory, reads
+	// it back and removes it, and so finds a file system that is read-only or full and
+	// a disk that hangs. A probe that is killed leaves at most that file, and a later
+	// one of the same host, Address, Port and Dir removes it. In version 4.0, which
+	// has no way to give it back, one client id per Prober stays with the server until
+	// its lease ends (RFC 7530 9.6).
+	WriteTest bool
+
 	portMapper int // tests: the port mapper's port; 0: 111
 }
 
@@ -36,6 +49,7 @@ type Config struct {
 // cancelled may still be ending while the next one runs.
 type Prober struct {
 	config Config
+	owner  [8]byte // random: who this is to a server of version 4.0
 
 	mu       sync.Mutex
 	pinned   string
@@ -51,9 +65,11 @@ func New(c Config) *Prober {
 	if c.Version == "" {
 		c.Version = "auto"
 	}
-	return &Prober{config: c, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+	p := &Prober{config: c, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}}
+	rand.Read(p.owner[:])
+	return p
 }
 
 // Pinned is the version that the first success had, such as "3" or "4.1", and
@@ -70,7 +86,7 @@ func (p *Prober) Pinned() string {
 // on the way, also on failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup, wire: new(transcript)}
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, wire: new(transcript)}
 	if p.pinned != "" {
 		a.Version = p.pinned
 	}
@@ -103,10 +119,18 @@ func decides(not3 error) bool {
 // of when it began.
 type attempt struct {
 	Config   // its Version is what to speak: "auto" is only before the halves part
+	owner    [8]byte
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	wire     *transcript
 	addrs    []netip.Addr // of the server; the one that answered, once one has
+
+	// portWanted: the export takes AUTH_SYS or AUTH_NONE, so that AUTH_TOOWEAK can
+	// only be about the source port, which is not privileged.
+	portWanted bool
+	// opens, if not nil, waits for the turn of this half to open files, and says
+	// whether it has one.
+	opens func(ctx context.Context) bool
 }
 
 func (a *attempt) probe(ctx context.Context, r *Report) error {

@@ -90,7 +90,7 @@ func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 // them over, so a server that pads is a working one. Errors are *RPCError,
 // *MalformedError, *net.OpError (a closed connection is one of io.EOF) or a
 // context error; after any but *RPCError the connection is of no further use.
-func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (*bytes.Reader, error) {
+func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, whyEnded(ctx, err)
 	}
@@ -175,9 +175,24 @@ func readRecord(r io.Reader) ([]byte, error) {
 	return nil, malformed("a record of more than %d fragments", maxFragments)
 }
 
+// message reads the XDR of one message. What a server pads with is its own
+// affair, as it is to every other client: the library insists on zeros, so it
+// gets them. It reads padding by itself, and nothing else that begins within a
+// word (RFC 4506 3).
+type message struct{ *bytes.Reader }
+
+func (m message) Read(p []byte) (int, error) {
+	within := (m.Size() - int64(m.Len())) % 4
+	n, err := m.Reader.Read(p)
+	if within > 0 && within+int64(n) <= 4 {
+		clear(p[:n])
+	}
+	return n, err
+}
+
 // parseReply checks a reply and returns the reader of its results.
-func parseReply(record []byte, xid uint32) (*bytes.Reader, error) {
-	r := bytes.NewReader(record)
+func parseReply(record []byte, xid uint32) (io.Reader, error) {
+	r := message{bytes.NewReader(record)}
 	if len(record) < 8 {
 		return nil, malformed("a reply of %d bytes", len(record))
 	}

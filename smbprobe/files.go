@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/cloudsoda/go-smb2"
@@ -22,7 +24,9 @@ const (
 	maxMarkerName = 255     // bytes
 	markerBytes   = 4 << 10 // that are read of a marker at most
 	testBytes     = 64      // that a write test writes
-	testNames     = 3       // of write tests of one watch that may run at once
+	testNames     = 3       // that a write test has
+	testRounds    = 3       // through its names, when others use them
+	testPause     = 50 * time.Millisecond
 )
 
 // CheckMarker says why a path cannot be Config.Marker: it is the path of a file
@@ -53,24 +57,30 @@ type tree struct {
 
 // files climbs the rungs that open files.
 func (p *attempt) files(ctx context.Context, g *guard, share *smb2.Share, r *Report) error {
-	// An open file that is given up asks the library to close it whenever memory is
-	// collected: by then its context must have ended.
-	fctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	t := tree{ctx: ctx, g: g, share: share.WithContext(fctx)}
+	t := tree{ctx, g, share, Marker}
 	if p.Marker != "" {
-		t.step = Marker
 		g.begin(Marker)
 		if err := t.readMarker(p.Marker); err != nil {
 			return err
 		}
 	}
-	if p.WriteTest {
-		t.step = WriteTest
-		g.begin(WriteTest)
-		return t.writeTest(p.testNames(), r)
+	if !p.WriteTest {
+		return nil
 	}
-	return nil
+	t.step = WriteTest
+	g.begin(WriteTest)
+	p.tested = true
+	var err error
+	p.clean, err = t.writeTest(p.testNames(), p.sweep, r)
+	return err
+}
+
+// forOneFile returns the share for the use of one file, and what ends that. A file
+// whose close was refused the library closes again whenever memory is collected, in
+// the middle of another request, unless its context has ended.
+func (t *tree) forOneFile() (*smb2.Share, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.ctx)
+	return t.share.WithContext(ctx), cancel
 }
 
 // failed gives an error its true cause, which the wire shows only until the next
@@ -85,7 +95,9 @@ func (t *tree) failed(err error) error {
 // read reads a file from its start, as much as b holds. An empty file is a
 // failure with STATUS_END_OF_FILE.
 func (t *tree) read(name string, b []byte) (int, error) {
-	f, err := t.share.Open(name)
+	share, end := t.forOneFile()
+	defer end()
+	f, err := share.Open(name)
 	if err != nil {
 		return 0, t.failed(err)
 	}
@@ -114,9 +126,9 @@ func (t *tree) readMarker(name string) error {
 }
 
 // testNames are the names of the write test, the same for every probe of a watch,
-// so that each finds what one before it was killed over. Another probe of the same
-// watch may run at the same time, "-check" for one, or the handle of one that is dead
-// may live on in the server: then the next name is free.
+// so that a later one finds what an earlier one was killed over. Another probe of the
+// same watch may run at the same time, that of -check for one, or the handle of a dead
+// one may live on in the server: then the next name will do.
 func (p *attempt) testNames() []string {
 	host, _ := os.Hostname() // without one the names still differ by share
 	id := sha256.Sum256([]byte(strings.ToLower(fmt.Sprintf("%s\x00%s\x00%d\x00%s", host, p.Address, p.Port, p.Share))))
@@ -129,19 +141,32 @@ func (p *attempt) testNames() []string {
 }
 
 // writeTest creates a file, writes, flushes, reads back through a new handle,
-// compares, and deletes it. It never opens a file that exists but to delete it.
-func (t *tree) writeTest(names []string, r *Report) (err error) {
-	for _, name := range names {
-		if _, err := t.remove(name); err != nil {
-			return err
+// compares, and deletes it. It never opens a file that exists but to delete it:
+// sweep deletes all that bear its names first. clean: nothing is left, for certain.
+func (t *tree) writeTest(names []string, sweep bool, r *Report) (clean bool, err error) {
+	if sweep {
+		for _, name := range names {
+			if _, err := t.remove(name); err != nil {
+				return false, err
+			}
 		}
 	}
-	for _, name := range names {
-		if err = t.writeFile(name, r); err == nil || !contended(err) {
-			break
+	for round := range testRounds {
+		for n, name := range names {
+			clean, err = t.writeFile(name, r)
+			if err == nil || !contended(err) {
+				return clean && n == 0 && round == 0, err
+			}
+		}
+		if round < testRounds-1 {
+			select {
+			case <-time.After(mathrand.N(testPause)):
+			case <-t.ctx.Done():
+				return false, t.failed(t.ctx.Err())
+			}
 		}
 	}
-	return err
+	return false, err
 }
 
 // contended reports whether a failure may come from another probe that uses the
@@ -157,22 +182,13 @@ func contended(err error) bool {
 }
 
 // writeFile is the write test with one name.
-func (t *tree) writeFile(name string, r *Report) error {
-	f, err := t.share.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+func (t *tree) writeFile(name string, r *Report) (clean bool, err error) {
+	if err := t.writeAndReadBack(name); err != nil {
+		return false, err
+	}
+	status, err := t.remove(name)
 	if err != nil {
-		return t.failed(err)
-	}
-	err = t.writeAndReadBack(f, name)
-	// While it is open, nobody else can delete it.
-	if e := f.Close(); err == nil && e != nil {
-		err = t.failed(e)
-	}
-	status, e := t.remove(name)
-	if err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
+		return false, err
 	}
 	end := "removed"
 	switch status {
@@ -182,15 +198,17 @@ func (t *tree) writeFile(name string, r *Report) error {
 		end = "not removed"
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the write test's file %s is in use and stays until the next probe", name))
 	default:
-		return &Error{Step: WriteTest, Err: status}
+		return false, &Error{Step: WriteTest, Err: status}
 	}
 	t.g.learnt(WriteTest, fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end))
-	return nil
+	return status == statusOK, nil
 }
 
 // remove deletes a file. A refusal is not an error; it returns its status.
 func (t *tree) remove(name string) (Status, error) {
-	err := t.share.Remove(name)
+	share, end := t.forOneFile()
+	defer end()
+	err := share.Remove(name)
 	if err == nil {
 		return statusOK, nil
 	}
@@ -201,7 +219,26 @@ func (t *tree) remove(name string) (Status, error) {
 	return 0, err
 }
 
-func (t *tree) writeAndReadBack(f *smb2.File, name string) error {
+// writeAndReadBack leaves a new file, or none if it fails and that is possible.
+// While the file is open, nobody else can delete it.
+func (t *tree) writeAndReadBack(name string) error {
+	share, end := t.forOneFile()
+	defer end()
+	f, err := share.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return t.failed(err)
+	}
+	err = t.writeTo(f, name)
+	if e := f.Close(); err == nil && e != nil {
+		err = t.failed(e)
+	}
+	if end(); err != nil {
+		t.remove(name)
+	}
+	return err
+}
+
+func (t *tree) writeTo(f *smb2.File, name string) error {
 	data, back := make([]byte, testBytes), make([]byte, testBytes+1)
 	rand.Read(data)
 	if _, err := f.Write(data); err != nil {

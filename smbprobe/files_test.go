@@ -299,14 +299,20 @@ func TestWriteTestsTogether(t *testing.T) {
 	config := at(t, s.Addr(), "fresh")
 	config.WriteTest = true
 	var wg sync.WaitGroup
-	for range testNames {
+	for range 2 {
+		watch := New(config)
 		wg.Go(func() {
-			for range 20 {
-				if _, err := probe(t, config); err != nil {
+			for range 50 {
+				if _, err := probeWith(t, watch); err != nil {
 					t.Error(err)
 				}
 			}
 		})
+	}
+	for range 20 {
+		if _, err := probe(t, config); err != nil {
+			t.Error(err)
+		}
 	}
 	wg.Wait()
 	if _, err := probe(t, config); err != nil {

@@ -45,6 +45,7 @@ func TestParseNegotiate(t *testing.T) {
 		{"contexts past the end", func(m []byte) []byte { le.PutUint32(m[headerLen+60:], uint32(len(m)-7)); return m }, "outside the frame"},
 		{"contexts far away", func(m []byte) []byte { le.PutUint32(m[headerLen+60:], 1<<32-8); return m }, "outside the frame"},
 		{"context past the end", func(m []byte) []byte { le.PutUint16(m[first+2:], uint16(len(m)-first-8+1)); return m }, "longer than the frame"},
+		{"a signing algorithm", func(m []byte) []byte { le.PutUint16(m[second:], contextSigning); m[second+10] = 3; return m }, ""},
 		{"no cipher", func(m []byte) []byte { le.PutUint16(m[second:], 9); return m }, ""},
 		{"two ciphers", func(m []byte) []byte { m[second+8] = 2; return m }, "exactly one cipher"},
 		{"a cipher cut short", func(m []byte) []byte { m[second+2] = 3; return m }, "exactly one cipher"},

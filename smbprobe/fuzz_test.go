@@ -125,7 +125,7 @@ func FuzzGuard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, encrypted bool) {
 		conn := &feed{Reader: bytes.NewReader(stream)}
 		g := newGuard(conn)
-		for id, cmd := range []uint16{cmdNegotiate, cmdSessionSetup, cmdSessionSetup, cmdTreeConnect, cmdTreeDisconnect, cmdLogoff} {
+		for id, cmd := range []uint16{cmdNegotiate, cmdSessionSetup, cmdSessionSetup, cmdTreeConnect, cmdCreate, cmdRead, cmdWrite, cmdClose, cmdTreeDisconnect, cmdLogoff} {
 			prefix, m := request(cmd, uint64(id))
 			if encrypted && cmd != cmdNegotiate && cmd != cmdSessionSetup {
 				frame := transform()
@@ -181,14 +181,18 @@ func answering(conn net.Conn, stream []byte) {
 	io.Copy(io.Discard, conn)
 }
 
-// replay climbs the ladder at a server that answers with a stream, in a bubble: a deadline costs no time, and a goroutine
-// that stays behind fails the test.
-func replay(t *testing.T, stream []byte, user string) (err error) {
+// replay climbs the ladder, with the rungs that open files or without, at a server that answers with a stream, in a bubble:
+// a deadline costs no time, and a goroutine that stays behind fails the test.
+func replay(t *testing.T, stream []byte, user string, files bool) (err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		go answering(server, stream)
-		err = climb(t, client, Config{Address: "192.0.2.1", Share: "share", User: user, Password: "pw"})
+		c := Config{Address: "192.0.2.1", Share: "share", User: user, Password: "pw"}
+		if files {
+			c = c.files()
+		}
+		err = climb(t, client, c)
 	})
 	return err
 }
@@ -196,11 +200,12 @@ func replay(t *testing.T, stream []byte, user string) (err error) {
 // The guard and the library behind it, against anything that a server may answer.
 func FuzzLadder(f *testing.F) {
 	for _, stream := range captures(f) {
-		f.Add(stream, "root")
-		f.Add(stream, "")
+		f.Add(stream, "root", false)
+		f.Add(stream, "", false)
+		f.Add(stream, "nosuch", true)
 	}
-	f.Fuzz(func(t *testing.T, stream []byte, user string) {
-		err := replay(t, stream, user)
+	f.Fuzz(func(t *testing.T, stream []byte, user string, files bool) {
+		err := replay(t, stream, user, files)
 		var failed *Error
 		if err != nil && !errors.As(err, &failed) {
 			t.Errorf("%T %v, want an *Error", err, err)
@@ -215,16 +220,22 @@ func TestReplay(t *testing.T) {
 		name, user string
 		step       Step
 		cause      error
+		files      bool
 	}{
-		{"2.1-guest.bin", "nosuch", 0, nil},
-		{"3.1.1-guest-unreadable.bin", "nosuch", 0, nil},
-		{"3.0.2-anonymous-pipe.bin", "", TreeConnect, &MalformedError{"signature"}},
-		{"2.0.2-user-signed.bin", "root", TreeConnect, &MalformedError{"signature"}},
-		{"3.1.1-user-encrypted-session.bin", "root", TreeConnect, context.DeadlineExceeded},
-		{"3.1.1-wrong-password.bin", "root", SessionSetup, logonFailure},
-		{"hosts-deny.bin", "", Negotiate, &NetBIOSError{Code: 0x81}},
+		{"2.1-guest.bin", "nosuch", 0, nil, false},
+		{"2.1-guest.bin", "nosuch", Marker, &MalformedError{"was due"}, true},
+		// The capture has what other random bytes were answered, and then tries no other name.
+		{"2.1-guest-files.bin", "nosuch", WriteTest, &MalformedError{"was due"}, true},
+		{"3.1.1-guest-files.bin", "nosuch", WriteTest, &MalformedError{"was due"}, true},
+		{"3.1.1-user-encrypted-files.bin", "root", TreeConnect, &MalformedError{"signature"}, true},
+		{"3.1.1-guest-unreadable.bin", "nosuch", 0, nil, false},
+		{"3.0.2-anonymous-pipe.bin", "", TreeConnect, &MalformedError{"signature"}, false},
+		{"2.0.2-user-signed.bin", "root", TreeConnect, &MalformedError{"signature"}, false},
+		{"3.1.1-user-encrypted-session.bin", "root", TreeConnect, context.DeadlineExceeded, false},
+		{"3.1.1-wrong-password.bin", "root", SessionSetup, logonFailure, false},
+		{"hosts-deny.bin", "", Negotiate, &NetBIOSError{Code: 0x81}, false},
 	} {
-		if err := replay(t, slices.Clone(all[c.name]), c.user); c.cause != nil {
+		if err := replay(t, slices.Clone(all[c.name]), c.user, c.files); c.cause != nil {
 			fails(t, err, c.step, c.cause)
 		} else if err != nil {
 			t.Errorf("%s: %v", c.name, err)

@@ -203,9 +203,9 @@ func dial(t *testing.T, addr string) net.Conn {
 
 func TestSendFails(t *testing.T) {
 	addr := samba(t).Addr()
-	// Marker: open, read, close. Write test: three old names, create, write, flush, open, read, close, close; open, delete, close.
+	// Marker: open, read, close. Write test: create, write, flush, open, read, close, close; open, delete, close.
 	for n, step := range slices.Concat([]Step{Negotiate, SessionSetup, SessionSetup, TreeConnect}, slices.Repeat([]Step{Marker}, 3),
-		slices.Repeat([]Step{WriteTest}, 13), []Step{TreeDisconnect, Logoff}) {
+		slices.Repeat([]Step{WriteTest}, 10), []Step{TreeDisconnect, Logoff}) {
 		n++
 		c := at(t, addr, "share").files()
 		c.Port = n // so that no write test finds what one before it left

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 )
 
 // held counts what a process that leaks has more and more of.
@@ -69,17 +68,4 @@ func TestThousandsOfProbes(t *testing.T) {
 func stacks() []byte {
 	b := make([]byte, 1<<20)
 	return b[:runtime.Stack(b, true)]
-}
-
-func waitFor(t *testing.T, what string, done func() bool) bool {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
-		if done() {
-			return true
-		}
-	}
-	t.Errorf("waited in vain for %s", what)
-	return false
 }

@@ -231,3 +231,17 @@ func probeUntilDeadline(t testing.TB, p *Prober) (Report, error) {
 	}
 	return r, err
 }
+
+// waitFor polls for a state that nothing announces.
+func waitFor(t *testing.T, what string, done func() bool) bool {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if done() {
+			return true
+		}
+	}
+	t.Errorf("waited in vain for %s", what)
+	return false
+}

@@ -50,6 +50,7 @@ type Prober struct {
 	mu       sync.Mutex
 	config   Config
 	lastGood netip.Addr
+	swept    bool // the last write test left nothing, nor did any before it
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -75,14 +76,17 @@ func (p *Prober) Login(user, password, domain string) {
 // it returns. The report holds what was learnt on the way, also on failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	once := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup}
+	once := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup, sweep: !p.swept}
 	p.mu.Unlock()
 	report, err := once.probe(ctx)
 	report.Wire = once.wire.all()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if ap, perr := netip.ParseAddrPort(report.Address); err == nil && perr == nil {
-		p.mu.Lock()
 		p.lastGood = ap.Addr()
-		p.mu.Unlock()
+	}
+	if once.tested {
+		p.swept = once.clean
 	}
 	return report, err
 }
@@ -93,6 +97,9 @@ type attempt struct {
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	wire     transcript
+
+	sweep         bool // the write test is to look for files left behind
+	tested, clean bool // it began; it left nothing
 }
 
 func (p *attempt) probe(ctx context.Context) (Report, error) {

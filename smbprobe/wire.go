@@ -26,8 +26,16 @@ const (
 type transcript struct {
 	mu       sync.Mutex
 	segments []Segment
+	memory   []byte // room for the data of segments to come
 	size     int
 }
+
+// A usual probe fits in one piece of each: a heap of many small pieces of many
+// sizes costs a watch more memory than they hold.
+const (
+	usualFrames = 32
+	usualBytes  = 4 << 10
+)
 
 // note adds one frame. setup: it belongs to a session setup.
 func (t *transcript) note(from, to net.Addr, frame []byte, setup bool) {
@@ -37,9 +45,18 @@ func (t *transcript) note(from, to net.Addr, frame []byte, setup bool) {
 	if len(frame) == 0 || room <= 0 {
 		return
 	}
-	data := blank(frame, setup)
-	data = data[:min(len(data), room):min(len(data), room)]
-	t.size += segmentLen + len(data)
+	if t.segments == nil {
+		t.segments = make([]Segment, 0, usualFrames)
+	}
+	n := min(len(frame), room)
+	if len(t.memory) < n {
+		t.memory = make([]byte, max(n, usualBytes))
+	}
+	data := t.memory[:n:n]
+	t.memory = t.memory[n:]
+	copy(data, frame)
+	blank(data, setup)
+	t.size += segmentLen + n
 	t.segments = append(t.segments, Segment{At: time.Now(), From: addrPort(from), To: addrPort(to), Data: data})
 }
 
@@ -50,25 +67,29 @@ func (t *transcript) all() []Segment {
 	return t.segments[:len(t.segments):len(t.segments)]
 }
 
-// securityBuffers are where the security buffers of a session setup begin, from
-// the SMB2 header on, in a request and in an answer (MS-SMB2 2.2.5, 2.2.6).
-var securityBuffers = map[bool]int{false: headerLen + 24, true: headerLen + 8}
+// Where the security buffer of a session setup begins at the earliest, from the
+// SMB2 header on (MS-SMB2 2.2.5, 2.2.6).
+const (
+	requestBuffer = headerLen + 24
+	answerBuffer  = headerLen + 8
+)
 
-// blank copies a frame. In a session setup it zeroes everything behind the fixed
-// part, which is the security buffer wherever the frame says that it is, and in any frame
-// what begins like a message of NTLM (MS-NLMP 2.2.1): an NTLMv2 response can be
-// attacked off-line.
-func blank(frame []byte, setup bool) []byte {
-	b := bytes.Clone(frame)
-	if setup && len(b) > 4 {
-		m := b[4:]
-		answer := len(m) < headerLen || m[16]&flagResponse != 0
-		clear(m[min(len(m), securityBuffers[answer]):])
+// blank zeroes in a session setup everything behind the fixed part, which is the
+// security buffer wherever the frame says that it is, and in any frame what begins
+// like a message of NTLM (MS-NLMP 2.2.1): an NTLMv2 response can be attacked
+// off-line.
+func blank(frame []byte, setup bool) {
+	if setup && len(frame) > 4 {
+		m := frame[4:]
+		fixed := answerBuffer
+		if len(m) >= headerLen && m[16]&flagResponse == 0 {
+			fixed = requestBuffer
+		}
+		clear(m[min(len(m), fixed):])
 	}
-	if i := bytes.Index(b, []byte("NTLMSSP\x00")); i >= 0 {
-		clear(b[i:])
+	if i := bytes.Index(frame, []byte("NTLMSSP\x00")); i >= 0 {
+		clear(frame[i:])
 	}
-	return b
 }
 
 // isSessionSetup reports whether a plain message is one.

@@ -41,8 +41,9 @@ var catalogue = observe.Catalogue{
 }
 
 // failure chooses the messages of a failed probe: a 0 that says what it was,
-// and 66 (FSM 8.2; the README has the table). A want of this machine is 42.
-func failure(_ string, err error) observe.Failure {
+// and 66 (FSM 8.2; the README has the table). A want of this machine is 42, and
+// the rungs that FSM does not have say of themselves what they are.
+func failure(dir string, err error) observe.Failure {
 	var probe *nfsprobe.Error
 	switch {
 	case errors.As(err, &probe) && probe.Step == nfsprobe.Socket:
@@ -50,6 +51,10 @@ func failure(_ string, err error) observe.Failure {
 		return local(msgSystem.Alert("socket", int(n)), fmt.Sprintf("system error (socket %d)", int(n)), err)
 	case probe == nil && !errors.Is(err, context.DeadlineExceeded):
 		return local(msgSystem.Alert("probe", 0), "system error", err)
+	case probe != nil && probe.Step == nfsprobe.Marker:
+		return rung(observe.MarkerFailed, dir, probe, err)
+	case probe != nil && probe.Step == nfsprobe.WriteTest:
+		return rung(observe.WriteFailed, dir, probe, err)
 	}
 	text := "RPC: Timed out"
 	switch {
@@ -61,6 +66,14 @@ func failure(_ string, err error) observe.Failure {
 	a := msgRPC.Alert(text)
 	a.Detail = err.Error()
 	return observe.Failure{Alerts: []observe.Alert{a, msgDetected.Alert()}, Code: text}
+}
+
+// rung is the message of a rung that opens files, instead of 0.
+func rung(e observe.Entry, dir string, probe *nfsprobe.Error, err error) observe.Failure {
+	text := probe.Err.Error()
+	a := e.Alert(dir, text)
+	a.Detail = err.Error()
+	return observe.Failure{Alerts: []observe.Alert{a, msgDetected.Alert()}, Code: probe.Step.String() + ", " + text}
 }
 
 func local(a observe.Alert, code string, err error) observe.Failure {

@@ -63,7 +63,7 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
-// The messages of every way in which a probe can fail (SPEC 1.4).
+// The messages of every way in which a probe can fail.
 func TestFailure(t *testing.T) {
 	at := func(step nfsprobe.Step, err error) error { return &nfsprobe.Error{Step: step, Err: err} }
 	ordinary := func(err error) error { return &failedProbe{err, true, true} }

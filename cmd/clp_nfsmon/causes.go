@@ -86,6 +86,41 @@ var looks = map[string]string{
 	"WRONG_TYPE":                lookWire,
 }
 
+// markerLooks and writeLooks are for the rungs that open files, where a status may
+// mean something else.
+var markerLooks = map[string]string{
+	"NOENT": "The marker is not there. Most likely the disk that holds it is not mounted, and its empty mount point is exported instead: " +
+		"on the server look at findmnt. If the disk is there, look at the spelling after --marker.",
+	"ACCES":   lookMarkerAccess,
+	"ACCESS":  lookMarkerAccess,
+	"PERM":    lookMarkerAccess,
+	"NOTDIR":  "The path of the marker goes through a file. Look at the spelling after --marker.",
+	"SYMLINK": "The path of the marker goes through a symbolic link, which is not followed. Give the real one with --marker.",
+	"LOCKED":  "Another client has opened the marker so that nobody else may read it. Give --marker a file that is the watch's own.",
+}
+
+var writeLooks = map[string]string{
+	"NOENT":    "The directory of the marker, in which the write test writes, is not there. Look at the spelling after --marker, and at findmnt on the server.",
+	"ACCES":    lookWriteAccess,
+	"ACCESS":   lookWriteAccess,
+	"PERM":     lookWriteAccess,
+	"ROFS":     "The export (ro in exportfs -v) or the file system below it is read-only. If it should not be, look at dmesg on the server: after an error of its disk a file system is mounted so.",
+	"NOSPC":    "The file system is full. On the server look at df and df -i.",
+	"EXIST":    lookWriteOthers,
+	"STALE":    lookWriteOthers,
+	"ISDIR":    lookWriteName,
+	"NOTEMPTY": lookWriteName,
+}
+
+const (
+	lookMarkerAccess = "The probe may not read the marker. The server makes root a user without rights (root_squash, its default): " +
+		"look whether everybody may read the marker (chmod a+r) and pass the directories on the way (chmod a+x)."
+	lookWriteAccess = "The probe may not write there. The server makes root a user without rights (root_squash, its default), who needs a directory it may write to: " +
+		"give it one (chown nobody) with the marker in it, since the write test writes beside the marker, or export one for the watch with no_root_squash."
+	lookWriteOthers = "The write test's file was removed, or made, by somebody else again and again. Look whether many watches or checks of the same export run on machines of the same name."
+	lookWriteName   = "There is a directory of the write test's name (.fsmon-…) where it writes. Look into it, and remove it."
+)
+
 const lookUnknown = "The server refused with a status that is not in this program's table: look it up in RFC 1813, 7530 or 8881. " + lookServer
 
 // explain says what a failed probe means to an administrator.
@@ -110,6 +145,13 @@ func cause(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
 		malformed *nfsprobe.MalformedError
 	)
 	switch {
+	case errors.Is(probe, nfsprobe.ErrNotFile):
+		return cli.Explanation{Name: nfsprobe.ErrNotFile.Error(), Look: "The marker is a directory, a link or a device. Give --marker a plain file."}
+	case errors.Is(probe, nfsprobe.ErrEmpty):
+		return cli.Explanation{Name: nfsprobe.ErrEmpty.Error(), Look: "The marker has nothing in it. If it is new, write something into it; " +
+			"if it had contents, the file system has lost them: look at dmesg on the server."}
+	case errors.Is(probe, nfsprobe.ErrReadBack):
+		return cli.Explanation{Name: nfsprobe.ErrReadBack.Error(), Look: "Do not trust this file system with anything until you know why. " + lookDisk}
 	case errors.Is(probe, nfsprobe.ErrKerberos):
 		e := cli.Explanation{Name: nfsprobe.ErrKerberos.Error(), Look: "The probe identifies itself with AUTH_SYS, which this export does not allow. " +
 			"Add sys to its sec= (a directory of its own for the watch is enough), or watch another export of the server."}
@@ -123,12 +165,12 @@ func cause(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
 		return cli.Explanation{Name: nfsprobe.ErrNotRegistered.Error(), Look: "The port mapper answers, but no NFS or mount service of version 3 has announced itself to it: " +
 			"it is stopped, or it serves version 4 only (--nfs-version 4). On the server look at rpcinfo -p and systemctl status nfs-server."}
 	case errors.As(probe, &mount):
-		return refused(mount.Error(), uint32(mount), failed.ordinaryPort)
+		return refused(probe.Step, mount.Error(), uint32(mount), failed.ordinaryPort)
 	case errors.As(probe, &status3):
-		return refused(status3.Error(), uint32(status3), failed.ordinaryPort)
+		return refused(probe.Step, status3.Error(), uint32(status3), failed.ordinaryPort)
 	case errors.As(probe, &status4):
-		e := refused(status4.Error(), status4.Code, failed.ordinaryPort)
-		if strings.HasSuffix(e.Name, "NFS4ERR_NOENT") {
+		e := refused(probe.Step, status4.Error(), status4.Code, failed.ordinaryPort)
+		if strings.HasSuffix(e.Name, "NFS4ERR_NOENT") && probe.Step < nfsprobe.Marker {
 			e.Look += " " + lookPath4
 		}
 		return e
@@ -147,8 +189,11 @@ func cause(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
 
 // refused explains a status by the part of its name behind ERR_. What a server
 // hides from ordinary ports is not there for them (NFS-Ganesha, version 4).
-func refused(name string, code uint32, ordinaryPort bool) cli.Explanation {
+func refused(step nfsprobe.Step, name string, code uint32, ordinaryPort bool) cli.Explanation {
 	_, short, _ := strings.Cut(name, "ERR_")
+	if special := map[nfsprobe.Step]map[string]string{nfsprobe.Marker: markerLooks, nfsprobe.WriteTest: writeLooks}[step]; special[short] != "" {
+		return cli.Explanation{Name: name, Code: fmt.Sprint(code), Look: special[short]}
+	}
 	e := cli.Explanation{Name: name, Code: fmt.Sprint(code), Look: looks[short]}
 	if e.Look == "" {
 		e.Look = lookUnknown
@@ -187,6 +232,10 @@ func network(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
 		}
 	}
 	e, _ := cli.ExplainNetwork(probe, stage)
+	if e.Name == "ETIMEDOUT" && (probe.Step == nfsprobe.Marker || probe.Step == nfsprobe.WriteTest) {
+		e.Look = "The server answered everything before, which it does from memory: its disk hangs. " +
+			"On the server look at dmesg, at processes in state D (ps -eo stat,wchan,cmd), and at the disk below the export."
+	}
 	if probe.Step == nfsprobe.PortMap && (failed.connected || errors.Is(probe, syscall.ECONNREFUSED) || stage == cli.Connecting && e.Name == "ETIMEDOUT") {
 		e.Look += " This is the port mapper (rpcbind, port 111), which version 3 asks for the other ports: on the server look at systemctl status rpcbind."
 		if probe.Other == nil { // or version 4 was tried, and failed too

@@ -29,6 +29,8 @@ Watching:
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --marker FILE         also read this file below the directory, which exists only on the disk that is to be mounted there
+      --write-test          also write, read back and remove a small file, beside the marker or in the directory
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -55,9 +57,9 @@ could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 thi
 
 // flags is clp_nfsmon's own options.
 type flags struct {
-	dir, path4, address, version string
-	port, mountPort              int
-	unprivileged                 bool
+	dir, path4, address, version, marker string
+	port, mountPort                      int
+	unprivileged, writeTest              bool
 }
 
 func (f *flags) declare(o *cli.Options) {
@@ -70,6 +72,8 @@ func (f *flags) declare(o *cli.Options) {
 	o.String(&f.version, "nfs-version", "", "auto, 3, 4, 4.0, 4.1 or 4.2")
 	o.String(&f.path4, "nfs4-path", "", "a path")
 	o.Bool(&f.unprivileged, "unprivileged-port", "")
+	o.String(&f.marker, "marker", "", "the path of a file below the directory")
+	o.Bool(&f.writeTest, "write-test", "")
 }
 
 // target checks what the grammar cannot and makes the probe. Its errors are
@@ -80,6 +84,11 @@ func (f *flags) target() (cli.Target, error) {
 	}
 	if f.path4 != "" && f.path4[0] != '/' {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)", f.path4)
+	}
+	if f.marker != "" {
+		if err := nfsprobe.CheckMarker(f.marker); err != nil {
+			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
+		}
 	}
 	switch f.version {
 	case "auto", "3", "4", "4.0", "4.1", "4.2":
@@ -100,7 +109,7 @@ func (f *flags) target() (cli.Target, error) {
 	}
 	nfs := nfsprobe.New(nfsprobe.Config{
 		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,
-		Version: f.version, Unprivileged: f.unprivileged,
+		Version: f.version, Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest,
 	})
 	where := address
 	if f.port != 0 {

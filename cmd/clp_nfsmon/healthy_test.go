@@ -12,7 +12,7 @@ import (
 // watched starts a watch, sees it healthy twice and ends it.
 func watched(t *testing.T, l *cmdtest.Lab, note string, numbers []int, args ...string) watchreg.Status {
 	t.Helper()
-	w := l.Watch(append(args, "-i", "1", "-r", "10")...)
+	w := l.Watch(append(args[:len(args):len(args)], "-i", "1", "-r", "10")...)
 	for range numbers {
 		if w.Message(111).Text == "The watch has settled on "+note+"." {
 			break
@@ -27,7 +27,6 @@ func watched(t *testing.T, l *cmdtest.Lab, note string, numbers []int, args ...s
 	l.Silent("-stop")
 	w.Exits(0)
 	w.Want(append(numbers, 3)...)
-	l.Gone()
 	return st
 }
 

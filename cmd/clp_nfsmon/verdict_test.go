@@ -167,7 +167,6 @@ func TestFaults(t *testing.T) {
 				if c.stalls {
 					takes(t, "version "+v+", a stalled probe", second.At.Sub(first.At), 2*time.Second)
 				}
-				labs[v].Gone()
 			}
 			for v, want := range wanted {
 				if want == healthy {
@@ -231,7 +230,6 @@ func TestRefused(t *testing.T) {
 					t.Errorf("nothing about version 4: %q", verdict.Detail)
 				}
 				t.Logf("%s ... %s", verdict.Text, verdict.Detail)
-				l.Gone()
 			})
 		}
 	}

@@ -82,6 +82,10 @@ func TestFailure(t *testing.T) {
 	network := func(what string, code int) string {
 		return fmt.Sprintf("The clp_sambamon has detected network error(%s error[%d]).", what, code)
 	}
+	marker := func(why string) string {
+		return "The file server has failed the marker check of [share] (" + why + ")."
+	}
+	write := func(why string) string { return "The file server has failed the write test of [share] (" + why + ")." }
 	samba := func(what string) string {
 		return "The clp_sambamon has detected an error in Samba [share] (" + what + ")."
 	}
@@ -130,6 +134,21 @@ func TestFailure(t *testing.T) {
 		{"malformed logoff", at(smbprobe.Logoff, malformed), 62, samba("tree connect error[58]"), false},
 		{"pipe", at(smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 2, Visible: true}), 63, samba("share type error"), false},
 		{"pipe by its name", at(smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 2}), 63, samba("share type error"), false},
+		{"printer with a marker", at(smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 3, Visible: true}), 63, samba("share type error"), false},
+		{"no marker", at(smbprobe.Marker, status(0xC0000034)), 112, marker("error[2], STATUS_OBJECT_NAME_NOT_FOUND"), false},
+		{"empty marker", at(smbprobe.Marker, status(0xC0000011)), 112, marker("error[38], STATUS_END_OF_FILE"), false},
+		{"marker: a status without a name", at(smbprobe.Marker, status(0xC0DEDBAD)), 112, marker("error[317], NTSTATUS (0xC0DEDBAD)"), false},
+		{"marker: deadline", at(smbprobe.Marker, deadline), 112, marker("error[110], ETIMEDOUT"), false},
+		{"marker: reset", at(smbprobe.Marker, op("read", "read", syscall.ECONNRESET)), 112, marker("error[104], ECONNRESET"), false},
+		{"marker: closed", at(smbprobe.Marker, closed), 112, marker("error[104], ECONNRESET"), false},
+		{"marker: turned away", at(smbprobe.Marker, &smbprobe.NetBIOSError{Code: 0x81}), 112, marker("error[58], malformed answer"), false},
+		{"disk full", at(smbprobe.WriteTest, status(0xC000007F)), 113, write("error[112], STATUS_DISK_FULL"), false},
+		{"disk read-only", at(smbprobe.WriteTest, status(0xC00000A2)), 113, write("error[19], STATUS_MEDIA_WRITE_PROTECTED"), false},
+		{"share read-only", at(smbprobe.WriteTest, status(0xC0000022)), 113, write("error[5], STATUS_ACCESS_DENIED"), false},
+		{"disk hung", at(smbprobe.WriteTest, deadline), 113, write("error[110], ETIMEDOUT"), false},
+		{"data differ", at(smbprobe.WriteTest, smbprobe.ErrReadBack), 113, write("error[23], data differ"), false},
+		{"write test: send failed", at(smbprobe.WriteTest, op("write", "write", syscall.EPIPE)), 113, write("error[32], EPIPE"), false},
+		{"write test: malformed", at(smbprobe.WriteTest, malformed), 113, write("error[58], malformed answer"), false},
 		{"panic", &watch.PanicError{Value: "index out of range"}, 42, "The clp_sambamon has detected system error (probe 0).", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,7 +163,11 @@ func TestFailure(t *testing.T) {
 			if a.Detail != c.err.Error() {
 				t.Errorf("the detail is %q, the cause %q", a.Detail, c.err)
 			}
-			// The line of one failed probe has the same code, in short.
+			// The line of one failed probe has the same code, in short, and names the rung if the message is about that.
+			if want := map[int]string{112: "marker error[", 113: "write test error["}[c.number]; !strings.HasPrefix(f.Code, want) ||
+				want != "" && !strings.Contains(c.text, strings.TrimPrefix(f.Code, strings.TrimSuffix(want, "error["))) {
+				t.Errorf("the code is %q", f.Code)
+			}
 			if code := regexp.MustCompile(`[a-z ]+ error\[\d+\]`).FindString(c.text); code != "" && !strings.HasSuffix(code, f.Code) {
 				t.Errorf("the code is %q", f.Code)
 			}

@@ -17,7 +17,7 @@ const (
 	lookServer = "Look at the server's log (journalctl -u smbd, /var/log/samba), at its memory, disks and load."
 )
 
-// looks says what a status of the server means and what to look at (SPEC 1.3; MS-ERREF 2.3.1, MS-SMB2 3.3.5).
+// looks says what a status of the server means and what to look at (MS-ERREF 2.3.1, MS-SMB2 3.3.5).
 var looks = map[smbprobe.Status]string{
 	// The share.
 	0xC00000CC: "The server has no such share, or the share's directory is not there: look at the spelling after -s, at testparm -s, " +

@@ -14,7 +14,7 @@ import (
 	"fsmon/smbprobe"
 )
 
-// specStatuses is the list of SPEC 1.3: the statuses that matter, with name and Win32 code.
+// specStatuses is the statuses that matter, with name and Win32 code.
 var specStatuses = []struct {
 	status smbprobe.Status
 	name   string

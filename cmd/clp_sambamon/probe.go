@@ -32,7 +32,13 @@ func (p *prober) Probe(ctx context.Context) (watch.Report, error) {
 			report, err = p.smb.Probe(ctx)
 		}
 	}
-	return forWatch(report), err
+	w := forWatch(report)
+	if err != nil { // else nobody wants it, and memory counts
+		for _, s := range report.Wire {
+			w.Wire = append(w.Wire, watch.Segment(s))
+		}
+	}
+	return w, err
 }
 
 // rotated takes over a login that has changed.
@@ -52,9 +58,6 @@ func forWatch(r smbprobe.Report) watch.Report {
 	w := watch.Report{Target: r.Address, Warnings: r.Warnings}
 	for _, rung := range r.Rungs {
 		w.Rungs = append(w.Rungs, watch.Rung{Name: rung.Step.String(), Took: rung.Took, Learnt: rung.Learnt})
-	}
-	for _, s := range r.Wire {
-		w.Wire = append(w.Wire, watch.Segment(s))
 	}
 	return w
 }

@@ -98,6 +98,9 @@ func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 	given := map[string]string{
 		"tag": r.Tag, "id": r.ID, "node": r.Node, "peer": r.Peer, "nic": r.NIC, "guid": r.GUID, "mask": r.Mask, "volume": r.Volume,
 	}
+	if o.stateDir == "" {
+		return errors.New("--state-dir: is missing (the directory of the locks)")
+	}
 	if !o.plan {
 		for _, name := range append([]string{"node"}, action.Needs...) {
 			if given[name] == "" {
@@ -123,6 +126,9 @@ func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 		if r.ID != "" && !aliasText.MatchString(r.ID) {
 			return fmt.Errorf("--id: %q is not accepted (a computer's name)", r.ID)
 		}
+		if r.ID != "" && strings.EqualFold(r.ID, r.Node) {
+			return fmt.Errorf("--id: %q is this system's own name (an alias is another one)", r.ID)
+		}
 	case "ip":
 		if err := checkIP(r); err != nil {
 			return err
@@ -136,11 +142,13 @@ func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 	return o.engine().Check()
 }
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // checkIP checks the options of the ip kit.
 func checkIP(r *kitrunner.Resource) error {
 	if r.ID != "" {
 		a, err := netip.ParseAddr(r.ID)
-		if err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() {
+		if err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == broadcast {
 			return fmt.Errorf("--id: %q is not accepted (the IPv4 address of a host)", r.ID)
 		}
 	}

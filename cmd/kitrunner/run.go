@@ -17,7 +17,7 @@ import (
 // engine is an engine that can plan; run gives it what it needs to run.
 func (o *options) engine() *kitrunner.Engine {
 	e := &kitrunner.Engine{
-		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Commands: map[string]string{},
+		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait, Commands: map[string]string{},
 	}
 	for name, command := range o.commands {
 		e.Commands[name] = *command
@@ -118,9 +118,6 @@ func (o *options) run(kit *kitrunner.Kit, action *kitrunner.Action) int {
 	log, done := o.eventLog()
 	defer done()
 	report := o.perform(ctx, dirs, log, kit, action)
-	if report == nil {
-		return kitrunner.Undetermined
-	}
 	if o.json {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetEscapeHTML(false)
@@ -132,17 +129,8 @@ func (o *options) run(kit *kitrunner.Kit, action *kitrunner.Action) int {
 	return report.Code
 }
 
-// perform performs an action under the resource's lock. The report is nil when
-// the lock could not be had, which is said on stderr.
+// perform performs an action and shows it as it goes. The report is never nil.
 func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunner.EventLog, kit *kitrunner.Kit, action *kitrunner.Action) *kitrunner.Report {
-	wait, cancel := context.WithTimeout(ctx, o.wait)
-	release, err := kitrunner.Lock(wait, o.stateDir, kit.Name+" "+o.resource.Tag)
-	cancel()
-	if err != nil {
-		complain("%s %s: %v (%s was not begun)", kit.Name, o.resource.Tag, err, action.Name)
-		return nil
-	}
-	defer release()
 	out := io.Writer(os.Stdout)
 	if o.json {
 		out = os.Stderr

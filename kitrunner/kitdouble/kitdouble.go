@@ -151,17 +151,20 @@ func startChild(tether string) error {
 	return child.Start()
 }
 
-// hang connects to the test, which sees the connection end when this process does, and hangs; not for ever, in case
-// that the test fails to end it.
+// hang connects to the test, which sees the connection end when this process does, and hangs: until the test leaves the
+// connection, and not for ever in case that it does not.
 func hang(tether string) {
+	const most = 2 * time.Minute
 	if tether != "" && tether != "-" {
 		conn, err := net.Dial("tcp", tether)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "kitdouble:", err)
 			os.Exit(252)
 		}
-		defer conn.Close()
+		conn.SetReadDeadline(time.Now().Add(most))
+		conn.Read(make([]byte, 1))
+		os.Exit(253)
 	}
-	<-time.After(2 * time.Minute)
+	<-time.After(most)
 	os.Exit(253)
 }

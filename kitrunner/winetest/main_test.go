@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package winetest runs kitrunner as users do, against doubles of the documented commands: as the program of this system, and
 // as the real program for Windows under Wine (https://www.winehq.org), on an English and on a Japanese Windows.
 package winetest
@@ -40,7 +42,7 @@ func TestMain(m *testing.M) {
 
 func testMain(m *testing.M) (code int, err error) {
 	// The tests wait more than they compute: many a command hangs until its deadline.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		return 0, err
 	}
 	if root, err = os.MkdirTemp("", "kitrunner-test-"); err != nil {

@@ -1,6 +1,11 @@
+//go:build linux
+
 package winetest
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -216,6 +221,65 @@ func TestSplitBrain(t *testing.T) {
 		}
 		if n := s.Nodes["NODEB"].Volumes["E"].Shadows; n != 1 {
 			t.Errorf("the other source has %d shadow copies, want the one it had", n)
+		}
+	})
+}
+
+func TestRejoin(t *testing.T) {
+	const job = "e829700c-27b0-447f-b852-1a3135da31a7"
+	onSystems(t, everywhere, func(t *testing.T, sys system) {
+		s := cluster()
+		a := s.Nodes["NODEA"]
+		a.Volumes["E"] = &kitdouble.Volume{Role: 1, Source: "NODEA", Peer: "10.0.0.2", State: 3, Switchover: true}
+		a.Jobs[job] = &kitdouble.Job{Name: "E Vol", Volume: "E", EndPoints: "NODEA;E;10.0.0.1;NODEB;E;10.0.0.2;A"}
+		a.Equiv = []kitdouble.Equivalency{
+			{Sys: "NODEA", Tag: "Vol.E", OtherSys: "NODEB", OtherTag: "Vol.E2", Type: "SHARED"},
+			{Sys: "NODEB", Tag: "lan", OtherSys: "NODEA", OtherTag: "lan", Type: "SHARED"},
+		}
+		a.Paths = []kitdouble.Path{{Node: "NODEB", Device: "TCP", Local: "10.0.0.1", Remote: "10.0.0.2"}}
+		l := newLab(t, sys, s)
+		info := filepath.Join(l.dir, "lkroot/subsys/filesys/resources/volume/LKDRInfo.E")
+		if err := os.MkdirAll(filepath.Dir(info), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(info, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"rejoin", "--system", "NODEA", "--gone", "NODEB", "--volume", "E", "--yes",
+			"--journal", sys.path(filepath.Join(l.dir, "journal.json")), "--state-dir", sys.path(filepath.Join(l.dir, "states"))}
+		for place := range places {
+			args = append(args, "--"+place, sys.path(filepath.Join(l.dir, place)))
+		}
+		rejoin := func() outcome {
+			_, wait := l.start(args...)
+			return wait()
+		}
+		s = l.state()
+		s.Faults["sys_remove.exe"] = &kitdouble.Fault{Mode: "exit", Code: 9} // communication failed
+		l.set(s)
+		if o := rejoin(); o.code != 1 && o.code != 3 {
+			t.Errorf("sys_remove fails, exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+		}
+		if a = l.state().Nodes["NODEA"]; len(a.Jobs) > 0 || len(a.Systems) != 2 {
+			t.Errorf("where sys_remove fails: jobs %v, systems %q", a.Jobs, a.Systems)
+		}
+		s = l.state()
+		delete(s.Faults, "sys_remove.exe")
+		l.set(s)
+		if o := rejoin(); o.code != 0 { // goes on where the first ended
+			t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+		}
+		a = l.state().Nodes["NODEA"]
+		if len(a.Equiv) > 0 || len(a.Jobs) > 0 || len(a.Paths) > 0 || !slices.Equal(a.Systems, []string{"NODEA"}) ||
+			a.Volumes["E"].Role != 0 || a.Volumes["E"].Switchover || a.Synced == 0 {
+			t.Errorf("%+v %+v", a, a.Volumes["E"])
+		}
+		if _, err := os.Stat(info); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("LKDRInfo.E is still there: %v", err)
+		}
+		saved, err := filepath.Glob(filepath.Join(l.dir, "*"+job+".reg"))
+		if err != nil || len(saved) != 1 {
+			t.Errorf("the job was saved in %q, %v", saved, err)
 		}
 	})
 }

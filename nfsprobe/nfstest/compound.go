@@ -11,11 +11,16 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// state4 is what clients of version 4.1 and later have left with a hostile server.
+// state4 is what clients of version 4 have left with a hostile server.
 type state4 struct {
 	last     uint64
-	clients  map[uint64]bool
+	clients  map[uint64]bool // of version 4.1 and later; whether they have said RECLAIM_COMPLETE
 	sessions map[nfsv4.Sessionid4]*slot
+	clients0 map[string]*client0 // of version 4.0, by what they call themselves
+	opens    map[uint64]*open    // by what is in their stateid
+	files    *store
+	current  []byte // file handle of a COMPOUND; nil: none
+	client   uint64 // of the session of a COMPOUND; 0: none
 }
 
 // slot is the one slot of a session.
@@ -33,12 +38,24 @@ func (h *Hostile) compound(args []byte) []byte {
 
 // FailOp lets the first n COMPOUNDs that reach an operation fail there with this status, without its effect; n below 0: all.
 func (h *Hostile) FailOp(n int, op nfsv4.NfsOpnum4, status nfsv4.Nfsstat4) {
+	h.atOp(n, op, func() nfsv4.Nfsstat4 { return status })
+}
+
+// RemoveAt removes a file under the first n COMPOUNDs that reach an operation, as another client would, before they do it.
+func (h *Hostile) RemoveAt(n int, op nfsv4.NfsOpnum4, file string) {
+	h.atOp(n, op, func() nfsv4.Nfsstat4 {
+		h.files.remove(file)
+		return nfsv4.NFS4_OK
+	})
+}
+
+func (h *Hostile) atOp(n int, op nfsv4.NfsOpnum4, do func() nfsv4.Nfsstat4) {
 	var seen atomic.Int64
 	h.On(Compound, func(c net.Conn, call Call, _ func() []byte) bool {
 		h.mu.Lock()
 		results := h.state.compound(call.Args, func(now nfsv4.NfsOpnum4) nfsv4.Nfsstat4 {
 			if now == op && (n < 0 || seen.Add(1) <= int64(n)) {
-				return status
+				return do()
 			}
 			return nfsv4.NFS4_OK
 		})
@@ -73,6 +90,7 @@ func (s *state4) compound(encoded []byte, spoil func(nfsv4.NfsOpnum4) nfsv4.Nfss
 		return encode(&nfsv4.Compound4res{Status: nfsv4.NFS4ERR_MINOR_VERS_MISMATCH})
 	}
 	var results []byte
+	s.current, s.client = nil, 0
 	status, n := nfsv4.NFS4_OK, 0
 	for _, op := range args.Argarray {
 		n++
@@ -101,7 +119,7 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		if s.clients == nil {
 			s.clients, s.sessions = map[uint64]bool{}, map[nfsv4.Sessionid4]*slot{}
 		}
-		s.clients[s.last] = true
+		s.clients[s.last] = false
 		result = &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
 			EirClientid: s.last, EirSequenceid: 1, EirFlags: nfsv4.EXCHGID4_FLAG_USE_NON_PNFS,
 			EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
@@ -109,7 +127,7 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		}}}
 	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
 		args := op.OpcreateSession
-		if !s.clients[args.CsaClientid] {
+		if _, known := s.clients[args.CsaClientid]; !known {
 			return nfsv4.NFS4ERR_STALE_CLIENTID, nil
 		}
 		var id nfsv4.Sessionid4
@@ -131,6 +149,7 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 			return nfsv4.NFS4ERR_SEQ_MISORDERED, nil
 		}
 		slot.sequence++
+		s.client = slot.client
 		result = &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{
 			SrSessionid: args.SaSessionid, SrSequenceid: args.SaSequenceid,
 		}}}
@@ -147,30 +166,22 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 				return nfsv4.NFS4ERR_CLIENTID_BUSY, nil
 			}
 		}
-		if !s.clients[id] {
+		for _, o := range s.opens {
+			if o.client == id {
+				return nfsv4.NFS4ERR_CLIENTID_BUSY, nil
+			}
+		}
+		if _, known := s.clients[id]; !known {
 			return nfsv4.NFS4ERR_STALE_CLIENTID, nil
 		}
 		delete(s.clients, id)
 		result = &nfsv4.NfsResop4_OP_DESTROY_CLIENTID{}
-	case *nfsv4.NfsArgop4_OP_PUTROOTFH:
-		result = &nfsv4.NfsResop4_OP_PUTROOTFH{}
-	case *nfsv4.NfsArgop4_OP_PUTFH:
-		result = &nfsv4.NfsResop4_OP_PUTFH{}
-	case *nfsv4.NfsArgop4_OP_LOOKUP:
-		result = &nfsv4.NfsResop4_OP_LOOKUP{}
-	case *nfsv4.NfsArgop4_OP_GETFH:
-		result = &nfsv4.NfsResop4_OP_GETFH{Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: handle}}}
-	case *nfsv4.NfsArgop4_OP_GETATTR:
-		// Only the type is known here.
-		result = &nfsv4.NfsResop4_OP_GETATTR{Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{ObjAttributes: nfsv4.Fattr4{
-			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(nfsv4.NF4DIR)}),
-		}}}}
 	case *nfsv4.NfsArgop4_OP_ACCESS:
 		result = &nfsv4.NfsResop4_OP_ACCESS{Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{
 			Supported: op.Opaccess.Access, Access: op.Opaccess.Access,
 		}}}
 	default:
-		return nfsv4.NFS4ERR_NOTSUPP, nil
+		return s.onFiles(op)
 	}
 	return nfsv4.NFS4_OK, encode(result)
 }

@@ -16,6 +16,7 @@ type Export struct {
 	SecType    string // default "sys, none"
 	Clients    string // an address or network; default: everybody
 	Privileged bool   // clients must have a source port below 1024
+	ReadOnly   bool
 	Mode       os.FileMode
 }
 
@@ -57,8 +58,11 @@ LOG { Default_Log_Level = EVENT; }
 			return err
 		}
 		access := "Access_Type = RW;"
+		if e.ReadOnly {
+			access = "Access_Type = RO;"
+		}
 		if e.Clients != "" {
-			access = "Access_Type = None; CLIENT { Clients = " + e.Clients + "; Access_Type = RW; }"
+			access = "Access_Type = None; CLIENT { Clients = " + e.Clients + "; " + access + " }"
 		}
 		fmt.Fprintf(&conf, `EXPORT {
 	Export_Id = %d; Path = %s; Pseudo = /%s; FSAL { Name = VFS; }

@@ -40,17 +40,18 @@ func (h *Hostile) healthy(call Call) []byte {
 		return success(encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
 	case Umnt:
 		return success(nil)
-	case Getattr3:
-		return success(encode(attributes3(nfsv3.NF3DIR)))
 	case Access3:
 		return success(encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
 	case Compound:
 		return success(h.compound(call.Args))
 	}
+	if results := h.onFiles(call); results != nil {
+		return success(encode(results))
+	}
 	return reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROC_UNAVAIL}, nil)
 }
 
-// handle is the file handle of every path.
+// handle is the file handle of every directory.
 var handle = []byte("nfstest's only file handle")
 
 // registered is the port of the program and version that the arguments of GETPORT or GETADDR name; 0: none.

@@ -61,7 +61,8 @@ type HostileConfig struct {
 }
 
 // Hostile is a port mapper, a mount service and an NFS server of versions 3 and 4.0 to 4.2, all over TCP, whose answers a test may
-// spoil one by one. Unless On says otherwise it is healthy: it knows its own ports, and every path is a directory.
+// spoil one by one. Unless On says otherwise it is healthy: it knows its own ports, and every path is a directory but for the files that
+// Put and its clients make.
 type Hostile struct {
 	Address                         string
 	PortmapPort, MountPort, NFSPort int
@@ -71,6 +72,7 @@ type Hostile struct {
 	open    map[net.Conn]bool
 	answers map[Proc]Answer
 	calls   []Call
+	files   store
 	state   state4
 }
 
@@ -84,6 +86,7 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 		c.Address = "127.0.0.1"
 	}
 	h := &Hostile{Address: c.Address, open: map[net.Conn]bool{}, answers: map[Proc]Answer{}}
+	h.state.files = &h.files
 	var wg sync.WaitGroup
 	var listeners []net.Listener
 	t.Cleanup(func() {
@@ -148,6 +151,13 @@ func (h *Hostile) State() (clients, sessions int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.state.clients), len(h.state.sessions)
+}
+
+// Opens is the number of files that clients of version 4 have opened and not closed, and of the client IDs of version 4.0.
+func (h *Hostile) Opens() (files, clients0 int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.state.opens), len(h.state.clients0)
 }
 
 func (h *Hostile) closeAll() {

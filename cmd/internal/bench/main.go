@@ -1,6 +1,7 @@
-// Command bench prints what a watch costs, next to smbclient on the same
-// private Samba. It takes the path of clp_sambamon, asserts nothing, and leaves
-// nothing behind.
+// Command bench prints what the watches cost, next to the tools of today on the
+// same private servers: smbclient, and rpcinfo. It takes the directory of the
+// built commands, asserts nothing, and leaves nothing behind. It must run as
+// root, since the NFS server is in a network of its own.
 package main
 
 import (
@@ -16,7 +17,7 @@ import (
 	"strings"
 	"syscall"
 
-	"fsmon/smbprobe/smbtest"
+	"fsmon/nfsprobe/nfstest"
 )
 
 // A parent-death signal comes when the thread that started the process ends, so
@@ -27,12 +28,13 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == prober {
 		os.Exit(probeOnRequest(os.Args[2:]))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "bench: error: one argument is needed (the path of clp_sambamon)")
+		fmt.Fprintln(os.Stderr, "bench: error: one argument is needed (the directory of clp_sambamon and clp_nfsmon)")
 		os.Exit(2)
 	}
+	nfstest.Isolate()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	if err := bench(ctx, os.Args[1]); err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted")
@@ -42,81 +44,81 @@ func main() {
 	}
 }
 
-func bench(ctx context.Context, command string) (err error) {
-	if command, err = filepath.Abs(command); err != nil {
-		return err
-	}
-	if err := writeBack(command); err != nil {
-		return err
-	}
-	samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
+func bench(ctx context.Context, bin string) error {
+	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, samba.Close()) }()
-
-	probes, err := compareProbes(ctx, samba)
-	if err != nil {
-		return err
+	fmt.Printf("%d cores, %s; private servers on loopback\n", runtime.NumCPU(), kernel())
+	for _, measure := range []func(ctx context.Context, bin string) (figures, error){measureSamba, measureNFS} {
+		f, err := measure(ctx, bin)
+		if err != nil {
+			return err
+		}
+		f.print()
 	}
-	memory, err := settledWatch(ctx, command, samba)
-	if err != nil {
-		return err
-	}
-	print(probes, memory)
+	fmt.Print(`
+Ours is a probe as a watch makes it, without the start of a process; its CPU is all that its process
+used from one probe to the next, with the collection and release of memory after it, which its wall
+time does not have. The others (smbclient -c exit, rpcinfo -t, which makes a single NULL call) are
+measured from before their start to their end. Both take turns. Memory is read between two probes,
+the program file written back to disk before. 1 MB is 1024 kB.
+`)
 	return nil
 }
 
-// Targets of the project. A megabyte is 1024 kB, and a kB 1024 bytes as /proc has it.
+// figures are what was measured of one command.
+type figures struct {
+	command, tool string
+	probes        []comparison
+	wall, cpu     float64 // targets, as parts of the tool's; 0: none
+	memory        memory
+}
+
+// Targets for a settled watch. A megabyte is 1024 kB, and a kB 1024 bytes as /proc has it.
 const (
-	wallTarget     = 0.35    // of smbclient's
-	cpuTarget      = 0.1     // of smbclient's
 	residentTarget = 5 << 10 // kB; FSM's promise for the command
 	dirtyTarget    = 2 << 10 // kB
 )
 
-func print(probes []comparison, m memory) {
-	fmt.Printf("%d cores, %s; a private smbd on loopback\n\n", runtime.NumCPU(), kernel())
-
-	const cost = "%-34s %10s %10s %8s   %-11s %s\n"
-	fmt.Printf(cost, fmt.Sprintf("one probe, median of %d", rounds), "ours", "smbclient", "ratio", "target", "reached")
-	for _, p := range probes {
+func (f figures) print() {
+	fmt.Println()
+	row := func(what, ours, theirs, ratio, target, reached string) {
+		fmt.Println(strings.TrimRight(fmt.Sprintf("%-34s %10s %10s %8s   %-11s %s", what, ours, theirs, ratio, target, reached), " "))
+	}
+	row(fmt.Sprintf("%s, median of %d", f.command, rounds), "ours", f.tool, "ratio", "target", "reached")
+	for _, p := range f.probes {
 		for _, c := range []struct {
-			what            string
-			ours, smbclient float64
-			target          float64
+			what         string
+			ours, theirs float64
+			target       float64
 		}{
-			{"wall time", p.ours.wall, p.smbclient.wall, wallTarget},
-			{"client CPU", p.ours.cpu, p.smbclient.cpu, cpuTarget},
+			{"wall time", p.ours.wall, p.theirs.wall, f.wall},
+			{"client CPU", p.ours.cpu, p.theirs.cpu, f.cpu},
 		} {
-			ratio := c.ours / c.smbclient
-			fmt.Printf(cost, p.who+", "+c.what, milliseconds(c.ours), milliseconds(c.smbclient),
-				fmt.Sprintf("%.3fx", ratio), fmt.Sprintf("<= %.2fx", c.target), yes(ratio <= c.target))
+			ratio, target, reached := c.ours/c.theirs, "", ""
+			if c.target > 0 {
+				target, reached = fmt.Sprintf("<= %.2fx", c.target), yes(ratio <= c.target)
+			}
+			row(p.who+", "+c.what, milliseconds(c.ours), milliseconds(c.theirs), fmt.Sprintf("%.3fx", ratio), target, reached)
 		}
 	}
 
 	const size = "%-34s %10s %31s %s\n"
 	fmt.Println()
-	fmt.Printf(size, fmt.Sprintf("a settled watch, after %d probes", settled), "kB", "target     ", "reached")
-	row := func(what string, kB, target int) {
+	fmt.Printf(size, fmt.Sprintf("settled, after %d probes", settled), "kB", "target     ", "reached")
+	kB := func(what string, n, target int) {
 		if target == 0 {
-			fmt.Printf("%-34s %10d\n", what, kB)
+			fmt.Printf("%-34s %10d\n", what, n)
 			return
 		}
-		fmt.Printf(size, what, fmt.Sprint(kB), fmt.Sprintf("<= %-8d", target), yes(kB <= target))
+		fmt.Printf(size, what, fmt.Sprint(n), fmt.Sprintf("<= %-8d", target), yes(n <= target))
 	}
-	row("resident (VmRSS)", m.alone.resident, residentTarget)
-	row("  of it the program file's pages", m.alone.file, 0)
-	row("private dirty", m.alone.dirty, dirtyTarget)
-	row("proportional (Pss)", m.alone.proportional, 0)
-	row(fmt.Sprintf("proportional, one of %d watches", watches), m.proportional, 0)
-
-	fmt.Print(`
-Ours is a probe as a watch makes it, without the start of a process; its CPU is all that its process
-used from one probe to the next, with the collection and release of memory after it, which its wall
-time does not have. smbclient -c exit is measured from before its start to its end. Both take turns.
-Memory is read between two probes, the program file written back to disk before. 1 MB is 1024 kB.
-`)
+	kB("resident (VmRSS)", f.memory.alone.resident, residentTarget)
+	kB("  of it the program file's pages", f.memory.alone.file, 0)
+	kB("private dirty", f.memory.alone.dirty, dirtyTarget)
+	kB("proportional (Pss)", f.memory.alone.proportional, 0)
+	kB(fmt.Sprintf("proportional, one of %d watches", watches), f.memory.proportional, 0)
 }
 
 func milliseconds(s float64) string { return fmt.Sprintf("%.2f ms", s*1000) }

@@ -14,60 +14,62 @@ import (
 	"syscall"
 	"time"
 
+	"fsmon/nfsprobe"
 	"fsmon/smbprobe"
-	"fsmon/smbprobe/smbtest"
 )
 
 const (
 	rounds = 50 // probes of each side that count
 	warmUp = 5  // probes of each side before those
 
-	probeTime = 10 * time.Second // bound of one probe, of smbclient's too
+	probeTime = 10 * time.Second // bound of one probe, of the other tool's too
 	endTime   = 2 * time.Second  // bound of the end of a process that was asked to end
 )
 
 // cost is what one probe costs, in seconds.
 type cost struct{ wall, cpu float64 }
 
-// comparison holds the medians of both sides for one login.
-type comparison struct {
-	who             string
-	ours, smbclient cost
+// contest is one of our probes, as the arguments of its worker, and the command
+// line of what it is compared with.
+type contest struct {
+	who          string
+	ours, theirs []string
 }
 
-// compareProbes lets our probe and smbclient take turns, so that both see the
+// comparison holds the medians of both sides.
+type comparison struct {
+	who          string
+	ours, theirs cost
+}
+
+// compare lets our probes and the other tool take turns, so that all see the
 // same machine.
-func compareProbes(ctx context.Context, samba *smbtest.Server) ([]comparison, error) {
-	path, err := exec.LookPath("smbclient")
-	if err != nil {
-		return nil, fmt.Errorf("%w (install the package smbclient)", err)
-	}
-	logins := []struct{ who, user, password string }{
-		{"anonymous", "", ""},
-		{"a user", "root", "pw"},
-	}
+func compare(ctx context.Context, contests ...contest) ([]comparison, error) {
 	var ours []*worker
 	defer func() {
 		for _, w := range ours {
 			w.end()
 		}
 	}()
-	for _, l := range logins {
-		w, err := startWorker(ctx, samba, l.user, l.password)
+	for _, c := range contests {
+		if _, err := exec.LookPath(c.theirs[0]); err != nil {
+			return nil, err
+		}
+		w, err := startWorker(ctx, c.ours)
 		if err != nil {
 			return nil, err
 		}
 		ours = append(ours, w)
 	}
 
-	mine, theirs := make([][]cost, len(logins)), make([][]cost, len(logins))
+	mine, theirs := make([][]cost, len(contests)), make([][]cost, len(contests))
 	for round := range warmUp + rounds {
-		for i, l := range logins {
+		for i, c := range contests {
 			a, err := ours[i].probe()
 			if err != nil {
 				return nil, err
 			}
-			b, err := smbclient(ctx, path, samba, l.user+"%"+l.password)
+			b, err := run(ctx, c.theirs)
 			if err != nil {
 				return nil, err
 			}
@@ -77,8 +79,8 @@ func compareProbes(ctx context.Context, samba *smbtest.Server) ([]comparison, er
 		}
 	}
 	var all []comparison
-	for i, l := range logins {
-		all = append(all, comparison{l.who, medians(mine[i]), medians(theirs[i])})
+	for i, c := range contests {
+		all = append(all, comparison{c.who, medians(mine[i]), medians(theirs[i])})
 	}
 	return all, nil
 }
@@ -97,13 +99,11 @@ func median[N int | float64](all []N) N {
 	return (all[(n-1)/2] + all[n/2]) / 2
 }
 
-// smbclient runs it once. The user % is anonymous; -N alone would first try the
-// caller's name and have it refused.
-func smbclient(ctx context.Context, path string, samba *smbtest.Server, user string) (cost, error) {
+// run runs the other tool once.
+func run(ctx context.Context, line []string) (cost, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	cmd := process(ctx, path, "//"+samba.Address+"/share", "-p", strconv.Itoa(samba.Port),
-		"-N", "-U", user, "--configfile=/dev/null", "-c", "exit")
+	cmd := process(ctx, line[0], line[1:]...)
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
 		return cost{}, explain(cmd, err)
@@ -120,15 +120,16 @@ type worker struct {
 	out *bufio.Scanner
 }
 
-// prober is the first argument of a worker; address, port, user and password follow.
+// prober is the first argument of a worker. What follows is "samba", address,
+// port, user and password, or "nfs", directory and version.
 const prober = "-prober"
 
-func startWorker(ctx context.Context, samba *smbtest.Server, user, password string) (*worker, error) {
+func startWorker(ctx context.Context, args []string) (*worker, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := process(ctx, self, prober, samba.Address, strconv.Itoa(samba.Port), user, password)
+	cmd := process(ctx, self, append([]string{prober}, args...)...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -168,6 +169,20 @@ func (w *worker) end() {
 	}
 }
 
+// ourProbe is the probe of a worker's arguments; nil: they are wrong.
+func ourProbe(args []string) func(ctx context.Context) error {
+	switch {
+	case len(args) == 5 && args[0] == "samba":
+		port, _ := strconv.Atoi(args[2])
+		p := smbprobe.New(smbprobe.Config{Address: args[1], Port: port, Share: "share", User: args[3], Password: args[4]})
+		return func(ctx context.Context) error { _, err := p.Probe(ctx); return err }
+	case len(args) == 3 && args[0] == "nfs":
+		p := nfsprobe.New(nfsprobe.Config{Address: "127.0.0.1", Dir: args[1], Version: args[2]})
+		return func(ctx context.Context) error { _, err := p.Probe(ctx); return err }
+	}
+	return nil
+}
+
 // probeOnRequest is the worker: a probe for each line on stdin, answered with
 // its wall time and the CPU time since the last one, in nanoseconds.
 func probeOnRequest(args []string) int {
@@ -175,20 +190,16 @@ func probeOnRequest(args []string) int {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(25)
 
-	var port int
-	if len(args) == 4 {
-		port, _ = strconv.Atoi(args[1])
-	}
-	if port == 0 {
-		fmt.Fprintln(os.Stderr, "bench: error: a worker needs address, port, user and password")
+	probe := ourProbe(args)
+	if probe == nil {
+		fmt.Fprintln(os.Stderr, "bench: error: a worker does not understand its arguments")
 		return 2
 	}
-	p := smbprobe.New(smbprobe.Config{Address: args[0], Port: port, Share: "share", User: args[2], Password: args[3]})
 	var used time.Duration
 	for requests := bufio.NewScanner(os.Stdin); requests.Scan(); {
 		ctx, cancel := context.WithTimeout(context.Background(), probeTime)
 		began := time.Now()
-		_, err := p.Probe(ctx)
+		err := probe(ctx)
 		wall := time.Since(began)
 		cancel()
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
 
@@ -34,7 +33,7 @@ type memory struct {
 // pages is the memory of one process, in kB.
 type pages struct{ resident, file, dirty, proportional int }
 
-// watch is a running clp_sambamon.
+// watch is a running watch.
 type watch struct {
 	cmd   *exec.Cmd
 	id    string
@@ -45,9 +44,13 @@ type watch struct {
 	last   time.Time
 }
 
-// settledWatch runs the real program on the server, first one, then several.
-func settledWatch(ctx context.Context, command string, samba *smbtest.Server) (m memory, err error) {
-	registry := filepath.Join(samba.Dir, "registry") // so that it goes with the server
+// settledWatch runs the real program with these options, first one, then
+// several. What they write goes below dir.
+func settledWatch(ctx context.Context, command, dir string, options ...string) (m memory, err error) {
+	if err := writeBack(command); err != nil {
+		return m, err
+	}
+	registry := filepath.Join(dir, "registry")
 	var running []*watch
 	defer func() {
 		for _, w := range running {
@@ -56,9 +59,9 @@ func settledWatch(ctx context.Context, command string, samba *smbtest.Server) (m
 	}()
 	for n := range watches {
 		id := "bench" + strconv.Itoa(n)
-		w := &watch{id: id, ended: make(chan struct{}), cmd: process(ctx, command, id,
-			"-s", "share", "-a", samba.Address, "--port", strconv.Itoa(samba.Port), "-i", "1", "-c", "2", "-r", "10",
-			"--log-file", filepath.Join(samba.Dir, "log", id, "watch.log"))}
+		args := append([]string{id, "-i", "1", "-c", "2", "-r", "10",
+			"--log-file", filepath.Join(dir, "log", id, "watch.log"), "--evidence-dir", filepath.Join(dir, "evidence")}, options...)
+		w := &watch{id: id, ended: make(chan struct{}), cmd: process(ctx, command, args...)}
 		w.cmd.Env = append(os.Environ(), "FSMON_REGISTRY="+registry)
 		if err := w.cmd.Start(); err != nil {
 			return m, err

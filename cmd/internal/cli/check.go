@@ -189,7 +189,7 @@ func (c *checked) hint() string {
 }
 
 // verdictTimes is how long after the first failed probe began the server is judged failed: one that refuses at once, and one that
-// lets every probe run into its deadline (SPEC 1.2: the next probe starts an interval after the last one's start, or at once).
+// lets every probe run into its deadline (the next probe starts an interval after the last one's start, or at once).
 func verdictTimes(req Request) (refused, stalled time.Duration) {
 	c := time.Duration(req.Retries)
 	return c * req.Interval, c*max(req.Interval, req.Timeout) + req.Timeout

@@ -219,7 +219,7 @@ func TestNagiosLine(t *testing.T) {
 	}
 }
 
-// The times of SPEC 1.2, as the README has them.
+// The times, as the README has them.
 func TestVerdictTimes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ i, c, r, refused, stalled int }{

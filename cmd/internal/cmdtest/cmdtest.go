@@ -68,20 +68,24 @@ func run(m *testing.M, programs map[string]string) (code int, err error) {
 
 // removeAtEnd removes dir when the returned function is called or, by a shell
 // that reads from a pipe of this process, when this process ends in any other
-// way.
+// way. Then what it started is being ended too, and may make some of it anew
+// for a moment.
 func removeAtEnd(dir string) (remove func() error, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	sh := exec.Command("/bin/sh", "-c", `read -r never
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exit 1`, "sh", dir)
+	sh := exec.Command("/bin/sh", "-c", `read -r word; orderly=$?
+for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && [ $orderly = 0 ] && exit; sleep 0.2; done; ! [ -e "$1" ]`, "sh", dir)
 	sh.Stdin = r
 	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the end of a terminal must not be its end
 	if err := sh.Start(); err != nil {
 		w.Close()
 		return nil, err
 	}
-	return func() error { return errors.Join(w.Close(), sh.Wait()) }, nil
+	return func() error {
+		_, err := w.WriteString("end\n")
+		return errors.Join(err, w.Close(), sh.Wait())
+	}, nil
 }

@@ -127,6 +127,13 @@ func (l *Lab) Gone() {
 	if e, err := l.Entry(); !errors.Is(err, watchreg.ErrUnknown) {
 		l.t.Errorf("the registry still has %+v, %v", e, err)
 	}
+	l.Nothing()
+}
+
+// Nothing fails the test when there is a file in the registry, which need not
+// even have been made.
+func (l *Lab) Nothing() {
+	l.t.Helper()
 	filepath.WalkDir(l.Registry, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			l.t.Errorf("left behind: %s", path)

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"fsmon/smbprobe/smbtest"
+)
+
+const markerFile = "MOUNTED"
+
+// marked is a server with a marker in its share, as an administrator puts it on the disk.
+func marked(t *testing.T, shares map[string][]string) (s *smbtest.Server, marker string) {
+	t.Helper()
+	s = smbtest.Samba(t, smbtest.Config{Shares: shares})
+	marker = filepath.Join(s.Dir, "shares", "share", markerFile)
+	writeFile(t, marker, "the shared disk\n", 0o644)
+	return s, marker
+}
+
+// leftovers is what write tests left behind in the share.
+func leftovers(t *testing.T, s *smbtest.Server) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(s.Dir, "shares", "share", ".fsmon-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// The disk is unmounted while it is watched: what is served now is its mount point, whose tree connect is as good as ever.
+func TestMarkerVanishes(t *testing.T) {
+	t.Parallel()
+	s, marker := marked(t, nil)
+	l := newLab(t)
+	w := l.watch(s.Addr(), "-s", "share", "--marker", markerFile, "-i", "1", "-c", "2")
+	w.message(2)
+	if err := os.Remove(marker); err != nil {
+		t.Fatal(err)
+	}
+	failed := w.message(101)
+	if want := "Probe failed (1 of 3), marker error[2]: marker: STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034)"; failed.text != want {
+		t.Errorf("%q, want %q", failed.text, want)
+	}
+	w.message(6)
+	w.exits(1)
+	w.want(1, 2, 101, 101, 101, 112, 6)
+	if v := w.last(112); v.severity != "ERROR" || v.text != "The file server has failed the marker check of [share] (error[2], STATUS_OBJECT_NAME_NOT_FOUND)." {
+		t.Errorf("%+v", v)
+	}
+	l.gone()
+}
+
+// A write test beside the marker leaves nothing behind; on a share that has become read-only it is the verdict.
+func TestWriteTestOfAWatch(t *testing.T) {
+	t.Parallel()
+	s, marker := marked(t, nil)
+	l := newLab(t)
+	w := l.watch(s.Addr(), "-s", "share", "--marker", markerFile, "--write-test", "-i", "1", "-c", "1")
+	w.message(2)
+	l.healthy()
+	eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
+	if err := os.Chmod(filepath.Dir(marker), 0o555); err != nil { // to the anonymous client
+		t.Fatal(err)
+	}
+	w.message(6)
+	w.exits(1)
+	w.want(1, 2, 101, 101, 113, 6)
+	if v := w.last(113); v.severity != "ERROR" || v.text != "The file server has failed the write test of [share] (error[5], STATUS_ACCESS_DENIED)." {
+		t.Errorf("%+v", v)
+	}
+	l.gone()
+}
+
+func TestWriteTestOnAReadOnlyShare(t *testing.T) {
+	t.Parallel()
+	s, _ := marked(t, map[string][]string{"share": {"guest ok = yes", "read only = yes"}})
+	l := newLab(t)
+	w := l.watch(s.Addr(), "-s", "share", "--write-test", "-i", "1", "-c", "1")
+	w.exits(1)
+	w.want(1, 101, 101, 113, 6)
+	if v := w.last(113); !strings.Contains(v.detail, "STATUS_ACCESS_DENIED (0xC0000022)") {
+		t.Errorf("%+v", v)
+	}
+	l.gone()
+}
+
+// A disk hangs under a server that answers everything else: without a write test nobody would notice. When the disk is
+// back, so is the server, and what the stalled probes left behind is removed.
+func TestDiskHangs(t *testing.T) {
+	t.Parallel()
+	s, _ := marked(t, nil)
+	var hangs atomic.Bool
+	addr := smbtest.Relay(t, s.Addr(), smbtest.OnReply(smbtest.Write, func(f *smbtest.Frame) smbtest.Behaviour {
+		if hangs.Load() {
+			return smbtest.Hold(f)
+		}
+		return nil
+	}))
+	l := newLab(t)
+	w := l.watch(addr, "-s", "share", "--write-test", "-i", "2", "-c", "1", "-r", "1") // a second between a failed probe and the next
+	w.message(2)
+	hangs.Store(true)
+	failed := w.message(101)
+	if !strings.HasPrefix(failed.text, "Probe failed (1 of 2), write test error[110]: ") {
+		t.Error(failed.text)
+	}
+	hangs.Store(false)
+	w.message(102)
+	eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
+	hangs.Store(true)
+	w.message(6)
+	w.exits(1)
+	w.want(1, 2, 101, 102, 101, 101, 113, 6)
+	if v := w.last(113); v.text != "The file server has failed the write test of [share] (error[110], ETIMEDOUT)." {
+		t.Errorf("%+v", v)
+	}
+	l.gone()
+
+	hangs.Store(false)
+	check := l.run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...)
+	check.exits(0)
+	eventually(t, "no file of the write test", func() bool {
+		l.run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...).exits(0)
+		return len(leftovers(t, s)) == 0
+	})
+	if out := check.output(); !strings.Contains(out, "64 bytes written, flushed, read back, removed") {
+		t.Error(out)
+	}
+}
+
+// What cannot be a path within the share is wrong usage.
+func TestMarkerRefused(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for _, path := range []string{"/srv/share/MOUNTED", `..\MOUNTED`, "C:MOUNTED", "dir/"} {
+		w := l.watch("127.0.0.1:1", "-s", "share", "--marker", path)
+		w.exits(2)
+		if said := w.errors(); !strings.Contains(said, "--marker") || !strings.Contains(said, path) && !strings.Contains(said, "within the share") {
+			t.Errorf("%q: %s", path, said)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fsmon/watchreg"
+)
+
+// crowd runs many watches on one machine and measures all of them together.
+type crowd struct {
+	watches, interval int
+	duration          time.Duration
+}
+
+// cost is what the watches of one command take.
+type cost struct {
+	watches, pss, private int // kB
+	cpu                   time.Duration
+	oldest                time.Duration // since the start of the last finished probe, of the one that waits longest
+	probes, failed, void  int
+}
+
+func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
+	if c.watches < 2 || c.watches > 2000 || c.interval < 1 || c.duration <= 0 || c.duration > time.Hour {
+		return errors.New("a number is out of range")
+	}
+	servers, err := startServers(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, servers.stop()) }()
+	registry := filepath.Join(dir, "registry")
+	var watches []*watched
+	defer func() {
+		for _, w := range watches { // all at once, then one after the other
+			w.cmd.Process.Signal(os.Interrupt)
+		}
+		for _, w := range watches {
+			err = errors.Join(err, w.end())
+		}
+	}()
+	for n := range c.watches {
+		name := commands[n%len(commands)]
+		id := fmt.Sprintf("%s-%d", name, n)
+		args := []string{"-i", fmt.Sprint(c.interval), "--no-evidence", "--log-file", filepath.Join(dir, "log", id, "watch.log")}
+		w, err := startWatch(bin, registry, name, id, append(args, servers.args[name]...)...)
+		if err != nil {
+			return err
+		}
+		watches = append(watches, w)
+		// As administrators start them: one after the other, not all in one moment.
+		if !wait(ctx, min(50*time.Millisecond, time.Duration(c.interval)*time.Second/time.Duration(c.watches))) {
+			return ctx.Err()
+		}
+	}
+	for _, w := range watches {
+		first, cancel := context.WithTimeout(ctx, patience)
+		healthy := w.until(first, func() bool { return w.counts[2] > 0 })
+		cancel()
+		if !healthy {
+			return fmt.Errorf("not healthy at its start: %s", w.story())
+		}
+	}
+	// Measured from between two probes to between two probes.
+	if !wait(ctx, 2*time.Second) {
+		return ctx.Err()
+	}
+	before := c.cpuTimes(watches)
+	began := time.Now()
+	ends, cancel := context.WithDeadline(ctx, began.Add(c.duration))
+	defer cancel()
+	seen := map[string]*sighting{}
+	var oldest [2]time.Duration
+	for done := false; !done; {
+		done = !wait(ends, time.Second)
+		if err := look(registry, watches, seen); err != nil {
+			return err
+		}
+		for n, w := range watches {
+			if s := seen[w.id]; s != nil {
+				oldest[n%len(commands)] = max(oldest[n%len(commands)], time.Since(s.last))
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	took := time.Since(began)
+	costs := make([]cost, len(commands))
+	for n, cpu := range c.cpuTimes(watches) {
+		w := watches[n]
+		one := &costs[n%len(commands)]
+		rollup := fmt.Sprintf("/proc/%d/smaps_rollup", w.cmd.Process.Pid)
+		pss, err := field(rollup, "Pss")
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, w.story())
+		}
+		private, err := field(rollup, "Private_Dirty")
+		if err != nil {
+			return err
+		}
+		one.watches++
+		one.pss += pss
+		one.private += private
+		one.cpu += cpu - before[n]
+		one.oldest = oldest[n%len(commands)]
+		one.failed += w.count(101)
+		one.void += w.count(103)
+		if s := seen[w.id]; s != nil {
+			one.probes += s.probes
+		}
+	}
+	return c.print(costs, took, registry, watches)
+}
+
+// cpuTimes is what each has used so far, of all its threads (the first number
+// of proc_pid_schedstat, in nanoseconds; the ticks of proc_pid_stat(5) are
+// longer than a probe takes).
+func (c crowd) cpuTimes(watches []*watched) []time.Duration {
+	all := make([]time.Duration, len(watches))
+	for n, w := range watches {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.cmd.Process.Pid))
+		if err != nil {
+			continue
+		}
+		for _, thread := range threads {
+			b, err := os.ReadFile(thread)
+			if err != nil {
+				continue // it has just ended
+			}
+			var used int64
+			fmt.Sscan(string(b), &used)
+			all[n] += time.Duration(used)
+		}
+	}
+	return all
+}
+
+func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*watched) error {
+	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", machine(), c.watches, c.interval, took.Round(time.Second))
+	fmt.Printf("%-14s %8s %10s %10s %12s %10s %10s %8s %14s %8s %8s\n",
+		"", "watches", "Pss MB", "kB each", "private MB", "CPU s", "% of core", "probes", "oldest probe", "failed", "void")
+	row := func(name string, c cost) {
+		fmt.Printf("%-14s %8d %10.1f %10d %12.1f %10.2f %10.2f %8d %14v %8d %8d\n", name, c.watches, float64(c.pss)/1024, c.pss/c.watches,
+			float64(c.private)/1024, c.cpu.Seconds(), 100*c.cpu.Seconds()/took.Seconds(), c.probes, c.oldest.Round(10*time.Millisecond), c.failed, c.void)
+	}
+	var sum cost
+	for n, one := range costs {
+		row(commands[n], one)
+		sum = cost{sum.watches + one.watches, sum.pss + one.pss, sum.private + one.private, sum.cpu + one.cpu,
+			max(sum.oldest, one.oldest), sum.probes + one.probes, sum.failed + one.failed, sum.void + one.void}
+	}
+	row("all", sum)
+
+	// Starved: not probed for an interval and half of the deadline, which no healthy watch comes near to.
+	limit := time.Duration(c.interval)*time.Second + 30*time.Second
+	var faults []string
+	r, err := watchreg.OpenExisting(registry)
+	if err != nil {
+		return err
+	}
+	for _, w := range watches {
+		e, err := r.Read(w.id)
+		if err != nil || !e.Live || e.Status == nil {
+			faults = append(faults, fmt.Sprintf("%v: %s", err, w.story()))
+		}
+	}
+	if sum.oldest > limit {
+		faults = append(faults, fmt.Sprintf("a watch was not probed for %v", sum.oldest))
+	}
+	if want := int(math.Floor(took.Seconds()/float64(c.interval))) * c.watches; sum.probes < want*9/10 {
+		faults = append(faults, fmt.Sprintf("%d probes, %d expected", sum.probes, want))
+	}
+	if sum.failed > 0 {
+		faults = append(faults, fmt.Sprintf("%d failed probes of healthy servers", sum.failed))
+	}
+	for _, f := range faults {
+		fmt.Printf("FAULT: %s\n", f)
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("%d faults", len(faults))
+	}
+	fmt.Println("\nnone starved")
+	return nil
+}

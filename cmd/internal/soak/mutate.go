@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fsmon/nfsprobe"
+	"fsmon/smbprobe"
+)
+
+// mutation probes a real server through proxies that spoil what is said. After
+// each spoilt probe the same prober probes through the same proxy unspoilt, and
+// must succeed.
+type mutation struct {
+	probes   int
+	seed     uint64
+	first    uint64
+	workers  int
+	deadline time.Duration
+}
+
+// grace is how long past its deadline a probe may end, as the watch's own loop
+// has it. What this machine woke others late by at that moment comes on top.
+const grace = 100 * time.Millisecond
+
+// patience is the deadline of a probe that must succeed.
+const patience = 20 * time.Second
+
+// growth is what the process may grow by, all proxies and transcripts included.
+const growth = 192 << 20
+
+// way is one way to probe a server: a fresh prober of its own for a worker's proxy.
+type way struct {
+	name          string
+	conns, frames int // connections that a healthy probe makes, and answers on the busiest of them
+	probe         func(ctx context.Context) (healthy bool, err error)
+}
+
+// target is a server that can be probed through proxies.
+type target struct {
+	name string
+	// worker returns a proxy and the ways to probe through it.
+	worker func(n int) (*proxy, []way, error)
+}
+
+// result is what the spoilt probes of one server came to.
+type result struct {
+	probes   int
+	outcomes map[string]int // by way and failing step or cause
+	latest   time.Duration  // past its deadline that a probe ended
+	excused  int            // probes that ended more than grace late, this machine having been as late
+	lateness time.Duration  // of this machine's timers, at worst
+	grown    uint64         // bytes of memory, at worst
+	took     time.Duration
+	faults   []string // what must not happen
+}
+
+// run probes the target. The error is one of this machine.
+func (m mutation) run(ctx context.Context, t target) (result, error) {
+	if m.probes < 1 || m.probes > 1e7 || m.workers < 1 || m.workers > 250 || m.deadline <= 0 {
+		return result{}, errors.New("a number is out of range")
+	}
+	began := time.Now()
+	meter := startMeter()
+	defer meter.stop()
+	before, err := take()
+	if err != nil {
+		return result{}, err
+	}
+	r := result{probes: m.probes, outcomes: map[string]int{}}
+	var mu sync.Mutex // of r
+	fault := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		r.faults = append(r.faults, fmt.Sprintf(format, args...))
+	}
+	var next, waves atomic.Uint64
+	var workers sync.WaitGroup
+	var setUp error
+	for n := range min(m.workers, m.probes) {
+		p, ways, err := t.worker(n)
+		if err != nil {
+			setUp = err
+			break
+		}
+		workers.Go(func() {
+			defer p.close()
+			for ctx.Err() == nil {
+				i := next.Add(1) - 1
+				if i >= uint64(m.probes) {
+					return
+				}
+				number := m.first + i
+				w := ways[number%uint64(len(ways))]
+				p.plan.Store(&plan{way: w, seed: m.seed, probe: number})
+				late, excuse, err := timed(m.deadline, w, meter)
+				p.plan.Store(nil)
+				mu.Lock()
+				r.outcomes[w.name+": "+outcome(err)]++
+				r.latest = max(r.latest, late)
+				if late > grace && late <= grace+excuse {
+					r.excused++
+				}
+				mu.Unlock()
+				if late > grace+excuse {
+					fault("%s, probe %d ended %v after its deadline (this machine was %v late): %v", w.name, number, late, excuse, err)
+				}
+				if err != nil && strings.Contains(err.Error(), "panicked") {
+					fault("%s, probe %d: %v", w.name, number, err)
+				}
+				if _, _, err := timed(patience, w, meter); err != nil {
+					fault("%s, the clean probe after probe %d failed: %v", w.name, number, err)
+				}
+				if done := waves.Add(1); done%1000 == 0 {
+					fmt.Printf("%s: %d of %d\n", t.name, done, m.probes)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if setUp != nil {
+		return result{}, setUp
+	}
+	r.lateness = meter.worst(began)
+	r.grown = meter.memory() - min(meter.memory(), before.memory)
+	if r.grown > growth {
+		fault("the process grew by %d MB", r.grown>>20)
+	}
+	if left := before.wait(ctx); left != "" {
+		fault("left behind: %s", left)
+	}
+	r.took = time.Since(began)
+	return r, ctx.Err()
+}
+
+// timed probes once. late is how long past the deadline it ended, excuse how
+// late this machine's timers were meanwhile.
+func timed(deadline time.Duration, w way, meter *meter) (late, excuse time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	healthy, err := w.probe(ctx)
+	late = time.Since(end)
+	if err == nil && !healthy {
+		err = errors.New("neither healthy nor failed")
+	}
+	if late > grace {
+		excuse = meter.worst(end.Add(-time.Second))
+	}
+	return late, excuse, err
+}
+
+// outcome is the step that broke and the kind of its cause.
+func outcome(err error) string {
+	if err == nil {
+		return "healthy"
+	}
+	step := "?"
+	var smb *smbprobe.Error
+	var nfs *nfsprobe.Error
+	if errors.As(err, &smb) {
+		step = smb.Step.String()
+	} else if errors.As(err, &nfs) {
+		step = nfs.Step.String()
+	}
+	var badSMB *smbprobe.MalformedError
+	var badNFS *nfsprobe.MalformedError
+	var op *net.OpError
+	cause := "refused"
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		cause = "deadline"
+	case errors.As(err, &badSMB), errors.As(err, &badNFS):
+		cause = "malformed"
+	case errors.As(err, &op), errors.Is(err, io.EOF):
+		cause = "connection"
+	}
+	return step + ", " + cause
+}
+
+// print says what came of it.
+func (r result) print(t target, m mutation) {
+	fmt.Printf("\n%s: %d spoilt probes, each followed by a clean one, in %v; seed %d, probes %d to %d, deadline %v, %d at a time\n",
+		t.name, r.probes, r.took.Round(time.Second), m.seed, m.first, m.first+uint64(r.probes)-1, m.deadline, m.workers)
+	for _, name := range slices.Sorted(maps.Keys(r.outcomes)) {
+		fmt.Printf("  %-44s %6d\n", name, r.outcomes[name])
+	}
+	fmt.Printf("  latest end after a deadline %v (allowed %v; %d more were excused by this machine's own lateness, at worst %v)\n",
+		r.latest.Round(time.Millisecond), grace, r.excused, r.lateness.Round(time.Millisecond))
+	fmt.Printf("  memory grew by at most %d MB (allowed %d, the proxies and both ends of every connection included)\n", r.grown>>20, growth>>20)
+	for _, f := range r.faults {
+		fmt.Printf("  FAULT: %s\n", f)
+	}
+	if len(r.faults) == 0 {
+		fmt.Println("  no crash, no panic, no probe past its deadline, nothing leaked, every clean probe succeeded")
+	}
+}
+
+// mutateAll runs the mutation on the servers named.
+func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
+	fmt.Println(machine())
+	dir, err := os.MkdirTemp("", "fsmon-soak-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	os.Setenv("TMPDIR", dir)
+	faults := 0
+	for _, name := range names {
+		start := map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS}[name]
+		if start == nil {
+			return fmt.Errorf("no server is called %q (samba, nfs)", name)
+		}
+		t, stop, err := start(ctx)
+		if err != nil {
+			return err
+		}
+		r, err := m.run(ctx, t)
+		if err := errors.Join(err, stop()); err != nil {
+			return err
+		}
+		r.print(t, m)
+		faults += len(r.faults)
+	}
+	fmt.Println("\nhow frames were spoilt")
+	for _, name := range slices.Sorted(maps.Keys(wounded)) {
+		fmt.Printf("  %-24s %7d\n", name, wounded[name].Load())
+	}
+	if faults > 0 {
+		return fmt.Errorf("%d faults", faults)
+	}
+	return nil
+}
+
+// holding is what a process that leaks has more and more of.
+type holding struct {
+	descriptors, goroutines int
+	memory                  uint64
+}
+
+func take() (h holding, err error) {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return h, err
+	}
+	h.descriptors, h.goroutines, h.memory = len(entries), runtime.NumGoroutine(), resident()
+	return h, nil
+}
+
+// wait waits for what was held before, and says what is held beyond that after a while.
+func (h holding) wait(ctx context.Context) string {
+	var now holding
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		var err error
+		if now, err = take(); err != nil {
+			return err.Error()
+		}
+		if now.descriptors <= h.descriptors && now.goroutines <= h.goroutines {
+			return ""
+		}
+		if !wait(ctx, 10*time.Millisecond) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%d descriptors, %d goroutines; %d and %d before", now.descriptors, now.goroutines, h.descriptors, h.goroutines)
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// storm lets actors start, stop, pause, continue, look at, delete and kill
+// watches of a few identifiers at random. Every act is a process of the built
+// commands; a watch is killed by its process, never by a number read somewhere.
+type storm struct {
+	duration time.Duration
+	seed     uint64
+	actors   int
+	ids      int
+}
+
+// fray is one storm under way.
+type fray struct {
+	storm
+	bin, registry, logs string
+	names               []string // the identifiers
+	end                 time.Time
+
+	mu      sync.Mutex
+	watches []*watched        // all that were ever started
+	stops   map[string][]span // when -stop ran, by identifier
+	acts    map[string]int    // by what was done and how it ended
+	longest map[string]time.Duration
+	faults  []string
+
+	reads, without int // looks at a status; those of a live watch that had not written one yet
+}
+
+func (f *fray) fault(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, fmt.Sprintf(format, args...))
+}
+
+func (f *fray) did(what string, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acts[what]++
+	f.longest[what] = max(f.longest[what], took)
+}
+
+func (s storm) run(ctx context.Context, bin, dir string) error {
+	if s.actors < 1 || s.actors > 200 || s.ids < 1 || s.ids > 100 || s.duration <= 0 || s.duration > time.Hour {
+		return errors.New("a number is out of range")
+	}
+	f := &fray{storm: s, bin: bin, registry: filepath.Join(dir, "registry"), logs: filepath.Join(dir, "log"),
+		stops: map[string][]span{}, acts: map[string]int{}, longest: map[string]time.Duration{}}
+	for n := range s.ids {
+		f.names = append(f.names, fmt.Sprintf("id%d", n))
+	}
+	defer f.clear()
+	bystanders, err := f.plant(ctx)
+	defer func() {
+		for _, b := range bystanders {
+			b.Process.Kill()
+			b.Wait()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	f.end = time.Now().Add(s.duration)
+	fighting, stop := context.WithDeadline(ctx, f.end)
+	var actors, onlookers sync.WaitGroup
+	for n := range s.actors {
+		actors.Go(func() { f.act(ctx, rand.New(rand.NewPCG(s.seed, uint64(n)))) })
+	}
+	onlookers.Go(func() { f.watchStatus(fighting) })
+	onlookers.Go(func() { f.watchHolders(fighting) })
+	actors.Wait()
+	stop()
+	onlookers.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	f.aftermath(ctx)
+	f.judge()
+	for _, b := range bystanders {
+		if err := b.Process.Signal(syscall.Signal(0)); err != nil {
+			f.fault("process %d, which a status named and nobody should touch, has ended: %v", b.Process.Pid, err)
+		}
+	}
+	return f.print()
+}
+
+// plant leaves behind, under every identifier, a dead watch whose status names
+// a living process that has nothing to do with it: as after a process ID has
+// been used again. Nobody must signal it.
+func (f *fray) plant(ctx context.Context) (bystanders []*exec.Cmd, err error) {
+	for _, id := range f.names {
+		b := exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600))
+		b.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := b.Start(); err != nil {
+			return bystanders, err
+		}
+		bystanders = append(bystanders, b)
+		w, err := f.start(id, commands[0])
+		if err != nil {
+			return bystanders, err
+		}
+		status := filepath.Join(f.registry, id, "status")
+		ok := w.until(ctx, func() bool { return w.counts[101] > 0 })
+		w.kill()
+		<-w.ended
+		data, err := os.ReadFile(status)
+		if err != nil || !ok {
+			return bystanders, fmt.Errorf("%s: %w", w.story(), errors.Join(err, ctx.Err()))
+		}
+		data = []byte(strings.Replace(string(data), fmt.Sprintf(`"pid":%d,`, w.cmd.Process.Pid), fmt.Sprintf(`"pid":%d,`, b.Process.Pid), 1))
+		if err := os.WriteFile(status, data, 0o644); err != nil {
+			return bystanders, err
+		}
+	}
+	return bystanders, nil
+}
+
+// start starts a watch that stays, of a port that refuses.
+func (f *fray) start(id, name string) (*watched, error) {
+	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence", "--log-file", filepath.Join(f.logs, id, "watch.log")}
+	if name == "clp_nfsmon" {
+		args = append(args, "-d", "/export", "-n", "9", "--mount-port", "9", "--nfs-version", "3")
+	} else {
+		args = append(args, "-s", "share", "--port", "9")
+	}
+	w, err := startWatch(f.bin, f.registry, name, id, args...)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watches = append(f.watches, w)
+	return w, nil
+}
+
+// act does one thing after the other, chosen at random, until the time is up.
+func (f *fray) act(ctx context.Context, dice *rand.Rand) {
+	for time.Now().Before(f.end) && ctx.Err() == nil {
+		id := f.names[dice.IntN(len(f.names))]
+		name := commands[dice.IntN(len(commands))]
+		switch n := dice.IntN(100); {
+		case n < 40:
+			f.tryStart(ctx, id, name)
+		case n < 52:
+			f.stop(ctx, name, id)
+		case n < 60:
+			if w := f.any(dice, id); w != nil {
+				w.term()
+				f.did("SIGTERM", 0)
+			}
+		case n < 68:
+			f.verb(ctx, name, id, "-pause")
+		case n < 73:
+			f.verb(ctx, name, id, "-pause", fmt.Sprint(1+dice.IntN(3)))
+		case n < 80:
+			f.verb(ctx, name, id, "-continue")
+		case n < 85:
+			f.verb(ctx, name, id, "-disp", "--json")
+		case n < 89:
+			f.verb(ctx, name, "-list", "--json")
+		case n < 94:
+			f.verb(ctx, name, id, "-del")
+		default:
+			if w := f.any(dice, id); w != nil {
+				w.kill()
+				f.did("SIGKILL", 0)
+			}
+		}
+	}
+}
+
+// span is the life of a process.
+type span struct{ from, to time.Time }
+
+// stop runs -stop. Any watch of the identifier that lived meanwhile may end by it.
+func (f *fray) stop(ctx context.Context, name, id string) int {
+	from := time.Now()
+	code := f.verb(ctx, name, id, "-stop", "20")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stops[id] = append(f.stops[id], span{from, time.Now()})
+	return code
+}
+
+// any is a process of a watch of this identifier, if there is one.
+func (f *fray) any(dice *rand.Rand, id string) *watched {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var alive []*watched
+	for _, w := range f.watches {
+		if w.id == id && w.alive() {
+			alive = append(alive, w)
+		}
+	}
+	if len(alive) == 0 {
+		return nil
+	}
+	return alive[dice.IntN(len(alive))]
+}
+
+// tryStart starts a watch and waits until it watches or has ended.
+func (f *fray) tryStart(ctx context.Context, id, name string) {
+	w, err := f.start(id, name)
+	if err != nil {
+		f.fault("start %s: %v", id, err)
+		return
+	}
+	bound, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	began := w.until(bound, func() bool { return w.counts[1] > 0 })
+	took := time.Since(w.began)
+	switch {
+	case began:
+		f.did("start, watching", took)
+	case bound.Err() != nil && ctx.Err() == nil:
+		f.fault("neither watching nor ended %v after its start: %s", patience, w.story())
+	case !w.alive():
+		f.did(fmt.Sprintf("start, exit %d", w.cmd.ProcessState.ExitCode()), took)
+	}
+}
+
+// verb runs a verb to its end. It may fail, but not otherwise than documented.
+func (f *fray) verb(ctx context.Context, name string, args ...string) int {
+	bound, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	cmd := command(bound, f.bin, f.registry, name, args...)
+	var out, said strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &said
+	began := time.Now()
+	err := cmd.Run()
+	took := time.Since(began)
+	if ctx.Err() != nil {
+		return -1
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || bound.Err() != nil {
+		f.fault("%s %q: %v after %v", name, args, err, took)
+		return -1
+	}
+	code := cmd.ProcessState.ExitCode()
+	word := args[0]
+	if len(args) > 1 && args[0] != "-list" {
+		word = args[1]
+	}
+	f.did(fmt.Sprintf("%s, exit %d", word, code), took)
+	if code != 0 && code != 1 || strings.Contains(said.String(), "damaged") || strings.Contains(said.String(), "removed or replaced") {
+		f.fault("%s %q: exit %d: %s", name, args, code, said.String())
+	}
+	if out.Len() > 0 && args[len(args)-1] == "--json" && !json.Valid([]byte(out.String())) {
+		f.fault("%s %q printed no JSON: %q", name, args, out.String())
+	}
+	return code
+}
+
+// clear ends what is left.
+func (f *fray) clear() {
+	f.mu.Lock()
+	watches := slices.Clone(f.watches)
+	f.mu.Unlock()
+	for _, w := range watches {
+		if w.alive() {
+			w.kill()
+		}
+		<-w.ended
+	}
+}
+
+func (f *fray) print() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", machine(), f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
+	for _, what := range slices.Sorted(maps.Keys(f.acts)) {
+		fmt.Printf("%-28s %8d %12v\n", what, f.acts[what], f.longest[what].Round(time.Millisecond))
+	}
+	fmt.Printf("\n%d looks at a status, all readable; %d times a live watch had not written one yet\n", f.reads, f.without)
+	for _, fault := range f.faults {
+		fmt.Printf("FAULT: %s\n", fault)
+	}
+	if len(f.faults) > 0 {
+		return fmt.Errorf("%d faults", len(f.faults))
+	}
+	fmt.Println("never two live watches of one identifier, none that could not be started, no wrong process signalled")
+	return nil
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"fsmon/watchreg"
+)
+
+// watchStatus reads all entries again and again: what a live watch says about
+// itself must be readable at every moment.
+func (f *fray) watchStatus(ctx context.Context) {
+	reads, without := 0, 0
+	for ctx.Err() == nil {
+		registry, err := watchreg.OpenExisting(f.registry)
+		if err != nil {
+			f.fault("open the registry: %v", err)
+			return
+		}
+		for _, id := range f.names {
+			e, err := registry.Read(id)
+			if err != nil && !errors.Is(err, watchreg.ErrUnknown) {
+				f.fault("read %s: %v", id, err)
+			}
+			reads++
+			if e.Live && e.Status == nil {
+				without++
+			}
+		}
+		if _, err := registry.List(); err != nil {
+			f.fault("list: %v", err)
+		}
+		wait(ctx, 2*time.Millisecond)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads, f.without = f.reads+reads, f.without+without
+}
+
+// watchHolders looks for two watches of one identifier: two processes that hold
+// its lock, or that both watch for seconds.
+func (f *fray) watchHolders(ctx context.Context) {
+	const long = 3 * time.Second
+	together := map[[2]*watched]time.Time{} // since when two have been seen watching side by side
+	for wait(ctx, 10*time.Millisecond) {
+		f.mu.Lock()
+		alive := slices.DeleteFunc(slices.Clone(f.watches), func(w *watched) bool { return !w.alive() })
+		f.mu.Unlock()
+		by := map[string][]*watched{}
+		for _, w := range alive {
+			by[w.id] = append(by[w.id], w)
+		}
+		seen := map[[2]*watched]bool{}
+		for id, all := range by {
+			if first := f.holders(id, all); len(first) > 1 {
+				if still := f.holders(id, first); len(still) > 1 {
+					f.fault("%d processes hold the lock of %s: %s", len(still), id, still[0].story()+still[1].story())
+				}
+			}
+			watching := slices.DeleteFunc(all, func(w *watched) bool { return w.count(1) == 0 || w.count(3) > 0 })
+			for i, a := range watching {
+				for _, b := range watching[i+1:] {
+					pair := [2]*watched{a, b}
+					seen[pair] = true
+					if together[pair].IsZero() {
+						together[pair] = time.Now()
+					} else if time.Since(together[pair]) > long {
+						f.fault("two watches of %s for %v: %s%s", id, long, a.story(), b.story())
+					}
+				}
+			}
+		}
+		for pair := range together {
+			if !seen[pair] {
+				delete(together, pair)
+			}
+		}
+	}
+}
+
+// holders are those of the processes that hold the lock file of id which is in
+// place now, as the kernel says (proc_pid_fdinfo(5)).
+func (f *fray) holders(id string, all []*watched) (holding []*watched) {
+	lock := filepath.Join(f.registry, id, "lock")
+	for _, w := range all {
+		proc := fmt.Sprintf("/proc/%d/", w.cmd.Process.Pid)
+		entries, err := os.ReadDir(proc + "fd")
+		if err != nil {
+			continue // it has just ended
+		}
+		for _, e := range entries {
+			// Of a lock that was removed the name has " (deleted)" at its end.
+			if name, err := os.Readlink(proc + "fd/" + e.Name()); err != nil || name != lock {
+				continue
+			}
+			info, err := os.ReadFile(proc + "fdinfo/" + e.Name())
+			if err == nil && strings.Contains(string(info), "FLOCK  ADVISORY  WRITE") {
+				holding = append(holding, w)
+				break
+			}
+		}
+	}
+	return holding
+}
+
+// aftermath ends what is left, by the verb and by force, and then takes every
+// identifier through a whole life.
+func (f *fray) aftermath(ctx context.Context) {
+	bound, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	for n, id := range f.names {
+		if n%2 == 0 {
+			f.stop(bound, commands[0], id)
+		}
+		f.mu.Lock()
+		watches := slices.Clone(f.watches)
+		f.mu.Unlock()
+		for _, w := range watches {
+			if w.id == id && w.alive() {
+				w.kill()
+				<-w.ended
+			}
+		}
+		f.life(bound, id, commands[n%len(commands)])
+	}
+}
+
+// life starts a watch under an identifier about which nothing is known, and
+// ends it in all forms.
+func (f *fray) life(ctx context.Context, id, name string) {
+	for _, last := range []bool{false, true} {
+		w, err := f.start(id, name)
+		if err != nil {
+			f.fault("start %s: %v", id, err)
+			return
+		}
+		if !w.until(ctx, func() bool { return w.counts[1] > 0 }) {
+			f.fault("after the storm %s cannot be started: %s", id, w.story())
+			return
+		}
+		for _, verb := range []string{"-pause", "-disp", "-continue"} {
+			if code := f.verb(ctx, name, id, verb); code != 0 {
+				f.fault("after the storm %s of %s: exit %d", verb, id, code)
+			}
+		}
+		if code := f.verb(ctx, name, id, "-del"); code != 1 {
+			f.fault("-del of the live %s: exit %d", id, code)
+		}
+		if !last {
+			w.kill() // the next one takes it over
+			<-w.ended
+			continue
+		}
+		if code := f.stop(ctx, name, id); code != 0 {
+			f.fault("after the storm -stop of %s: exit %d", id, code)
+		}
+		<-w.ended
+	}
+	if _, err := os.Lstat(filepath.Join(f.registry, id)); !errors.Is(err, os.ErrNotExist) {
+		f.fault("%s was left in the registry: %v", id, err)
+	}
+}
+
+// judge looks at every watch there was: how it ended, and who else watched meanwhile.
+func (f *fray) judge() {
+	f.mu.Lock()
+	watches := slices.Clone(f.watches)
+	f.mu.Unlock()
+	for _, w := range watches {
+		<-w.ended
+		asked := f.firstAsked(w)
+		status := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		switch {
+		case status.Signaled() && status.Signal() == syscall.SIGKILL && !w.killed.IsZero():
+		case status.Signaled() && status.Signal() == syscall.SIGTERM && asked.Before(w.gone): // before it could catch it
+		case status.ExitStatus() == 0 && asked.Before(w.gone):
+		case status.ExitStatus() == 3 && f.contested(w, watches):
+		default:
+			f.fault("ended by itself, with %v: %s", w.cmd.ProcessState, w.story())
+		}
+		// From when it was seen to watch until its end was asked for it was the only one.
+		for _, other := range watches {
+			first := seenWatching(other)
+			if own := seenWatching(w); other != w && other.id == w.id && !own.IsZero() && first.After(own) && first.Before(asked) {
+				f.fault("two watches of %s: the second began %v after the first and %v before the first was to end: %s%s",
+					w.id, first.Sub(own), asked.Sub(first), w.story(), other.story())
+			}
+		}
+	}
+}
+
+func seenWatching(w *watched) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.watching
+}
+
+// firstAsked is the first moment from which a watch may have ended.
+func (f *fray) firstAsked(w *watched) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := w.gone
+	for _, at := range []time.Time{w.killed, w.termed} {
+		if !at.IsZero() && at.Before(first) {
+			first = at
+		}
+	}
+	for _, s := range f.stops[w.id] {
+		if s.to.After(w.began) && s.from.Before(first) {
+			first = s.from // which may be before the watch began: the verb was on its way
+		}
+	}
+	return first
+}
+
+// contested reports whether another process of the identifier lived at the same time.
+func (f *fray) contested(w *watched, all []*watched) bool {
+	return slices.ContainsFunc(all, func(other *watched) bool {
+		return other != w && other.id == w.id && other.began.Before(w.gone) && other.gone.After(w.began)
+	})
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"fsmon/nfsprobe"
+	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe"
+	"fsmon/smbprobe/smbtest"
+)
+
+// startSamba starts a private Samba, probed as nobody, as a user whose answers
+// are signed, and on an encrypted share.
+func startSamba(ctx context.Context) (target, func() error, error) {
+	s, err := smbtest.StartSamba(ctx, smbtest.Config{})
+	if err != nil {
+		return target{}, nil, err
+	}
+	worker := func(int) (*proxy, []way, error) {
+		p := &proxy{framing: smbFraming, done: make(chan struct{}), dial: func(int) (net.Conn, error) { return net.Dial("tcp", s.Addr()) }}
+		addr, err := p.listen("127.0.0.1:0", s.Port)
+		if err != nil {
+			return nil, nil, err
+		}
+		at := func(name, share, user, password string) way {
+			prober := smbprobe.New(smbprobe.Config{Address: "127.0.0.1", Port: addr.(*net.TCPAddr).Port, Share: share, User: user, Password: password})
+			return way{"samba " + name, 1, 7, func(ctx context.Context) (bool, error) {
+				r, err := prober.Probe(ctx)
+				return len(r.Rungs) > 0, err
+			}}
+		}
+		return p, []way{at("anonymous", "share", "", ""), at("user", "priv", "root", "pw"), at("encrypted", "encrypted", "root", "pw")}, nil
+	}
+	return target{"samba", worker}, s.Close, nil
+}
+
+// startNFS starts a private NFS server, probed with versions 3, 4.0 and 4.1.
+// Every worker has an address of its own, with the server's well-known ports.
+func startNFS(ctx context.Context) (target, func() error, error) {
+	lab, err := nfstest.StartLab(ctx, nfstest.Config{})
+	if err != nil {
+		return target{}, nil, err
+	}
+	dial := func(port int) (c net.Conn, err error) {
+		if doErr := lab.Do(func() { c, err = net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) }); doErr != nil {
+			return nil, doErr
+		}
+		return c, err
+	}
+	worker := func(n int) (*proxy, []way, error) {
+		p := &proxy{framing: rpcFraming, done: make(chan struct{}), dial: dial}
+		address := fmt.Sprintf("127.0.1.%d", 1+n)
+		for _, port := range []int{111, 20048, 2049} {
+			if _, err := p.listen(net.JoinHostPort(address, strconv.Itoa(port)), port); err != nil {
+				p.close()
+				return nil, nil, err
+			}
+		}
+		at := func(version string, conns, frames int) way {
+			prober := nfsprobe.New(nfsprobe.Config{Address: address, Dir: lab.Dir(), Path4: "/export", Version: version})
+			return way{"nfs " + version, conns, frames, func(ctx context.Context) (bool, error) {
+				r, err := prober.Probe(ctx)
+				return len(r.Rungs) > 0, err
+			}}
+		}
+		return p, []way{at("3", 3, 3), at("4.0", 1, 2), at("4.1", 1, 6)}, nil
+	}
+	return target{"nfs", worker}, lab.Close, nil
+}
+
+func smbServer(ctx context.Context) (*smbtest.Server, error) {
+	return smbtest.StartSamba(ctx, smbtest.Config{})
+}
+
+func nfsServer(ctx context.Context) (*nfstest.Lab, error) {
+	return nfstest.StartLab(ctx, nfstest.Config{InPlace: true})
+}

@@ -1,0 +1,303 @@
+package nfsprobe
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"fsmon/nfsprobe/nfstest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+)
+
+var versions = []string{"3", "4.0", "4.1", "4.2"}
+
+// hostileFiles is a server of the tests' own with a marker, and the probe of a version that reads it and writes beside it.
+func hostileFiles(t testing.TB, version string) (*nfstest.Hostile, Config) {
+	t.Helper()
+	h, c := hostile(t)
+	h.Put("MOUNTED", "a real disk\n")
+	c.Version, c.Port, c.MountPort = version, h.NFSPort, h.MountPort
+	c.Marker, c.WriteTest = "MOUNTED", true
+	return h, c
+}
+
+// learnt is what a rung has brought to light, or "no such rung".
+func learnt(r Report, step Step) string {
+	for _, rung := range r.Rungs {
+		if rung.Step == step {
+			return rung.Learnt
+		}
+	}
+	return "no such rung"
+}
+
+// untouched asserts that a server has nothing left of its clients: no connection, no file, nothing open, and no client id but
+// those of version 4.0.
+func untouched(t testing.TB, h *nfstest.Hostile, clients0 int) {
+	t.Helper()
+	stateless(t, h)
+	if files := h.Files(); !slices.Equal(files, []string{"MOUNTED"}) {
+		t.Errorf("files %q", files)
+	}
+	if opens, clients := h.Opens(); opens != 0 || clients != clients0 {
+		t.Errorf("%d opens and %d client ids of version 4.0 left, want %d", opens, clients, clients0)
+	}
+}
+
+const wroteAll = "64 bytes written, flushed, read back, removed"
+
+func TestFiles(t *testing.T) {
+	for _, version := range append([]string{"4", "auto"}, versions...) {
+		h, c := hostileFiles(t, version)
+		p := New(c)
+		for range 3 {
+			r, err := probeWith(t, p)
+			if err != nil || len(r.Warnings) != 0 || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wroteAll {
+				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
+			}
+			clients := 0
+			if r.Version == "4.0" { // the same one every time
+				clients = 1
+			}
+			untouched(t, h, clients)
+		}
+	}
+	// Each of the two for itself, or neither.
+	for _, version := range versions {
+		h, c := hostileFiles(t, version)
+		c.Marker = ""
+		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "no such rung" || learnt(r, WriteTest) != wroteAll {
+			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
+		}
+		c.Marker, c.WriteTest = "a/b/MOUNTED", false
+		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "read 12 bytes of a/b/MOUNTED" || learnt(r, WriteTest) != "no such rung" {
+			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
+		}
+		h.Put("MOUNTED", strings.Repeat("x", 5000)) // of a big one only a part
+		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "read 4096 bytes of a/b/MOUNTED" {
+			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
+		}
+	}
+}
+
+// The name of the write test's file is the same for every probe of a watch and for no other one.
+func TestTestName(t *testing.T) {
+	config := Config{Address: "Files", Port: 1, Dir: "/a", Version: "3"}
+	name := func(c Config) string { return (&attempt{Config: c}).testName() }
+	first := name(config)
+	if len(first) != len(".fsmon-0123456789abcdef") || !strings.HasPrefix(first, ".fsmon-") {
+		t.Errorf("%q", first)
+	}
+	for what, edit := range map[string]func(*Config){
+		"version": func(c *Config) { c.Version = "4.1" }, "spelling": func(c *Config) { c.Address = "fIles" },
+		"pseudo path": func(c *Config) { c.Path4 = "/b" }, "marker": func(c *Config) { c.Marker = "x" },
+	} {
+		c := config
+		if edit(&c); name(c) != first {
+			t.Errorf("with another %s: %q", what, name(c))
+		}
+	}
+	for what, edit := range map[string]func(*Config){
+		"address": func(c *Config) { c.Address = "file" }, "port": func(c *Config) { c.Port = 2 }, "directory": func(c *Config) { c.Dir = "/A" },
+	} {
+		c := config
+		if edit(&c); name(c) == first {
+			t.Errorf("the same with another %s", what)
+		}
+	}
+}
+
+func TestCheckMarker(t *testing.T) {
+	for _, path := range []string{"MOUNTED", "a/b/c", ".mounted", "..x/y..", "a b", "印", "caf\xe9", strings.Repeat("x", 255)} {
+		if err := CheckMarker(path); err != nil {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+	for path, want := range map[string]string{
+		"": "1 to 255 bytes", strings.Repeat("x", 256): "1 to 255 bytes", "a\x00b": "1 to 255 bytes",
+		"/a": "no slash", "a/": "no slash", "a//b": "no slash", ".": "no slash", "a/../b": "no slash", "..": "no slash", "a/./b": "no slash",
+	} {
+		if err := CheckMarker(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
+
+// Names of the marker go out byte by byte as they were configured.
+func TestMarkerName(t *testing.T) {
+	for _, version := range versions {
+		h, c := hostileFiles(t, version)
+		c.Marker, c.WriteTest = "\x93\xfa/caf\xe9", false
+		h.Put("caf\xe9", "x")
+		if _, err := probe(t, c); version == "3" && err != nil { // the server of version 4 takes UTF-8 alone
+			t.Errorf("%s: %v", version, err)
+		}
+		var sent []byte
+		for _, call := range h.Calls() {
+			sent = append(sent, call.Args...)
+		}
+		if !strings.Contains(string(sent), "\x93\xfa") {
+			t.Errorf("%s: not sent", version)
+		}
+	}
+}
+
+// refusals are what a server may refuse in one version and the other.
+var refusals = []struct {
+	step   Step
+	op     string
+	proc   nfstest.Proc
+	three  nfsv3.Nfsstat3
+	ops    nfsv4.NfsOpnum4
+	four   nfsv4.Nfsstat4
+	cause3 error
+}{
+	{Marker, "LOOKUP", nfstest.Lookup3, nfsv3.NFS3ERR_NOENT, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_NOENT, nil},
+	{Marker, "READ", nfstest.Read3, nfsv3.NFS3ERR_ACCES, nfsv4.OP_READ, nfsv4.NFS4ERR_ACCESS, nil},
+	{Marker, "READ", nfstest.Read3, nfsv3.NFS3ERR_IO, nfsv4.OP_READ, nfsv4.NFS4ERR_IO, nil},
+	{WriteTest, "CREATE", nfstest.Create3, nfsv3.NFS3ERR_ROFS, nfsv4.OP_OPEN, nfsv4.NFS4ERR_ROFS, nil},
+	{WriteTest, "CREATE", nfstest.Create3, nfsv3.NFS3ERR_ACCES, nfsv4.OP_OPEN, nfsv4.NFS4ERR_ACCESS, nil},
+	{WriteTest, "CREATE", nfstest.Create3, nfsv3.NFS3ERR_STALE, nfsv4.OP_OPEN, nfsv4.NFS4ERR_STALE, nil},
+	{WriteTest, "WRITE", nfstest.Write3, nfsv3.NFS3ERR_NOSPC, nfsv4.OP_WRITE, nfsv4.NFS4ERR_NOSPC, nil},
+	{WriteTest, "WRITE", nfstest.Write3, nfsv3.NFS3ERR_DQUOT, nfsv4.OP_WRITE, nfsv4.NFS4ERR_DQUOT, nil},
+	{WriteTest, "WRITE", nfstest.Write3, nfsv3.NFS3ERR_IO, nfsv4.OP_WRITE, nfsv4.NFS4ERR_IO, nil},
+}
+
+func TestFilesRefused(t *testing.T) {
+	for _, c := range refusals {
+		for _, version := range versions {
+			t.Run(fmt.Sprintf("%s %s %s", c.op, Status3(c.three), version), func(t *testing.T) {
+				t.Parallel()
+				h, config := hostileFiles(t, version)
+				config.Dir = "/" // no LOOKUP but the marker's
+				if c.step == WriteTest {
+					config.Marker = "" // none but the test's READ
+				} else {
+					config.WriteTest = false
+				}
+				h.On(c.proc, nfstest.FileStatus(c.three))
+				if version != "3" {
+					h.FailOp(-1, c.ops, c.four)
+				}
+				r, err := probe(t, config)
+				op := c.op
+				if op == "CREATE" {
+					op = "OPEN"
+				}
+				if version == "3" {
+					fails(t, err, c.step, Status3(c.three))
+					op = c.op
+				} else {
+					fails(t, err, c.step, &Status4{op, uint32(c.four)})
+				}
+				if err == nil || !strings.HasPrefix(err.Error(), c.step.String()+": "+op+": NFS") || len(r.Warnings) != 0 {
+					t.Errorf("%v, warnings %q", err, r.Warnings)
+				}
+				clients := 0
+				if version == "4.0" && c.step == WriteTest {
+					clients = 1
+				}
+				untouched(t, h, clients)
+			})
+		}
+	}
+}
+
+// A marker that is none.
+func TestMarkerNone(t *testing.T) {
+	for _, version := range versions {
+		h, c := hostileFiles(t, version)
+		c.Marker = "elsewhere" // all that is not a file is a directory
+		_, err := probe(t, c)
+		fails(t, err, Marker, ErrNotFile)
+		h.Put("elsewhere", "")
+		_, err = probe(t, c)
+		fails(t, err, Marker, ErrEmpty)
+		h.Remove("elsewhere")
+		untouched(t, h, 0)
+	}
+}
+
+// What a run that was killed left behind is removed by the next one, whatever it is.
+func TestLeftover(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			h, c := hostileFiles(t, version)
+			h.Put((&attempt{Config: c}).testName(), "a leftover that is longer than what a write test writes, so that it would show in what is read back")
+			r, err := probe(t, c)
+			if err != nil || learnt(r, WriteTest) != wroteAll {
+				t.Errorf("%v, rungs %v", err, r.Rungs)
+			}
+			untouched(t, h, min(1, strings.Count(version, "4.0")))
+		})
+	}
+}
+
+// Probes of one watch at the same time, in several versions, never fail because of each other.
+func TestFilesAtOnce(t *testing.T) {
+	h, c := hostileFiles(t, "auto")
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			c := c
+			c.Version = append(versions, "auto")[i%5]
+			for range 4 {
+				if _, err := probe(t, c); err != nil {
+					t.Errorf("%s: %v", c.Version, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	left(t, h)
+	if files := h.Files(); !slices.Equal(files, []string{"MOUNTED"}) {
+		t.Errorf("files %q", files)
+	}
+	if opens, _ := h.Opens(); opens != 0 {
+		t.Errorf("%d opens", opens)
+	}
+}
+
+// A file that another probe removes, since it took it for a leftover, is no failure of the server.
+func TestRemovedByAnother(t *testing.T) {
+	for _, version := range versions {
+		h, c := hostileFiles(t, version)
+		c.Marker = ""
+		name := (&attempt{Config: c}).testName()
+		steal := func(times int, on nfstest.Proc, op nfsv4.NfsOpnum4) {
+			if version != "3" {
+				h.RemoveAt(times, op, name)
+				return
+			}
+			h.On(on, nfstest.Times(times, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+				h.Remove(name)
+				return nfstest.Healthy(conn, call, healthy)
+			}, nfstest.Healthy))
+		}
+		for _, at := range []struct {
+			proc nfstest.Proc
+			op   nfsv4.NfsOpnum4
+		}{{nfstest.Write3, nfsv4.OP_WRITE}, {nfstest.Read3, nfsv4.OP_READ}, {nfstest.Remove3, nfsv4.OP_REMOVE}} {
+			steal(1, at.proc, at.op)
+			if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wroteAll {
+				t.Errorf("%s %v: %v, rungs %v", version, at.op, err, r.Rungs)
+			}
+		}
+		// But not for ever.
+		h.On(nfstest.Remove3, nfstest.Healthy)
+		steal(1000, nfstest.Write3, nfsv4.OP_WRITE)
+		_, err := probe(t, c)
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest || status(err) != statusStale {
+			t.Errorf("%s: %v", version, err)
+		}
+		left(t, h)
+	}
+}
+

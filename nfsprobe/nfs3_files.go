@@ -1,0 +1,253 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/runtime"
+)
+
+// Procedures of the rungs that open files (RFC 1813 3.3).
+const (
+	procLookup3 = 3
+	procRead3   = 6
+	procWrite3  = 7
+	procCreate3 = 8
+	procRemove3 = 12
+	procCommit3 = 21
+)
+
+// deeper3 climbs the rungs that open files below an exported directory.
+func (a *attempt) deeper3(ctx, whole context.Context, r *Report, c *client, dir []byte) error {
+	if a.Marker != "" {
+		if err := a.climb(ctx, r, Marker, func() (string, error) {
+			handle, err := c.lookup3(ctx, dir, a.markerNames())
+			if err != nil {
+				return "", err
+			}
+			// What is no file might not even answer: a server would wait for
+			// somebody at the other end of a pipe.
+			kind, err := ask3(ctx, c, "GETATTR", procGetattr3, &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}, parseType3)
+			switch {
+			case err != nil:
+				return "", err
+			case kind != nfsv3.NF3REG:
+				return "", ErrNotFile
+			}
+			data, err := (&file3{client: c, handle: handle}).read(ctx, markerBytes)
+			if err == nil && len(data) == 0 {
+				err = ErrEmpty
+			}
+			return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
+		}); err != nil {
+			return err
+		}
+	}
+	if a.WriteTest {
+		return a.climb(ctx, r, WriteTest, func() (string, error) {
+			parent, err := c.lookup3(ctx, dir, a.testNames())
+			if err != nil {
+				return "", err
+			}
+			return a.writeTest(ctx, whole, r, &file3{client: c, dir: parent})
+		})
+	}
+	return nil
+}
+
+// ask3 calls a procedure of version 3, patiently, and decodes its results. Its
+// errors name the procedure.
+func ask3[T any](ctx context.Context, c *client, name string, proc uint32, args io.WriterTo, parse func(io.Reader) (T, error)) (T, error) {
+	answer, err := patiently(ctx, func() (answer T, err error) {
+		results, err := c.call(ctx, nfsProgram, nfs3Version, proc, args)
+		if err == nil {
+			answer, err = parse(results)
+		}
+		return answer, err
+	})
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return answer, err
+}
+
+// lookup3 goes from a directory by names to the file handle of an object.
+func (c *client) lookup3(ctx context.Context, handle []byte, names []string) (_ []byte, err error) {
+	for _, name := range names {
+		if handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name}, parseLookup3); err != nil {
+			return nil, err
+		}
+	}
+	return handle, nil
+}
+
+// in3 is a name in a directory (diropargs3), and all of the arguments of LOOKUP
+// and REMOVE. The library would refuse a name that is not ASCII.
+type in3 struct {
+	dir  []byte
+	name string
+}
+
+func (i in3) WriteTo(w io.Writer) (int64, error) {
+	n, err := (&nfsv3.NfsFh3{Data: i.dir}).WriteTo(w)
+	if err != nil {
+		return n, err
+	}
+	m, err := runtime.WriteVariableLengthOpaque(w, maxMarker, []byte(i.name))
+	return n + m, err
+}
+
+// file3 is the file of a write test.
+type file3 struct {
+	*client
+	dir, handle []byte
+}
+
+// create is a CREATE that finds no file of this name (GUARDED).
+func (f *file3) create(ctx context.Context, name string) error {
+	handle, err := ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
+		Where: nfsv3.Diropargs3{Dir: nfsv3.NfsFh3{Data: f.dir}, Name: name},
+		How: &nfsv3.Createhow3_GUARDED{ObjAttributes: nfsv3.Sattr3{
+			Mode: &nfsv3.SetMode3_TRUE{Mode: testMode}, Uid: &nfsv3.SetUid3_default{}, Gid: &nfsv3.SetGid3_default{},
+			Size: &nfsv3.SetSize3_default{}, Atime: &nfsv3.SetAtime_default{}, Mtime: &nfsv3.SetMtime_default{},
+		}},
+	}, parseCreate3)
+	if err == nil && handle == nil { // the server may leave it out
+		handle, err = f.lookup3(ctx, f.dir, []string{name})
+	}
+	f.handle = handle
+	return err
+}
+
+func (f *file3) write(ctx context.Context, data []byte) error {
+	wrote, err := ask3(ctx, f.client, "WRITE", procWrite3, &nfsv3.Write3args{
+		File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(len(data)), Stable: nfsv3.FILE_SYNC, Data: data,
+	}, parseWrite3)
+	switch {
+	case err != nil:
+		return err
+	case int(wrote.Count) != len(data):
+		return malformed("WRITE took %d of %d bytes", wrote.Count, len(data))
+	case wrote.Committed == nfsv3.FILE_SYNC:
+		return nil
+	}
+	verifier, err := ask3(ctx, f.client, "COMMIT", procCommit3, &nfsv3.Commit3args{File: nfsv3.NfsFh3{Data: f.handle}}, parseCommit3)
+	if err == nil && verifier != wrote.Verf {
+		err = errors.New("COMMIT: the server has restarted since it took the data")
+	}
+	return err
+}
+
+func (f *file3) read(ctx context.Context, most int) ([]byte, error) {
+	return ask3(ctx, f.client, "READ", procRead3, &nfsv3.Read3args{File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(most)},
+		func(results io.Reader) ([]byte, error) { return parseRead3(results, most) })
+}
+
+func (f *file3) close(context.Context) error { return nil }
+
+func (f *file3) remove(ctx context.Context, name string) error {
+	_, err := ask3(ctx, f.client, "REMOVE", procRemove3, in3{f.dir, name}, parseRemove3)
+	return err
+}
+
+// The decoders of the results (RFC 1813 3.3.1 to 3.3.21).
+
+func parseType3(results io.Reader) (nfsv3.Ftype3, error) {
+	answer, _, err := nfsv3.ReadGetattr3res(results)
+	if err != nil {
+		return 0, malformed("%v", err)
+	}
+	ok, is := answer.(*nfsv3.Getattr3res_NFS3_OK)
+	if !is {
+		return 0, Status3(answer.GetStatus())
+	}
+	return ok.Resok.ObjAttributes.Type, nil
+}
+
+func parseLookup3(results io.Reader) ([]byte, error) {
+	answer, _, err := nfsv3.ReadLookup3res(results)
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	ok, is := answer.(*nfsv3.Lookup3res_NFS3_OK)
+	switch {
+	case !is:
+		return nil, Status3(answer.GetStatus())
+	case len(ok.Resok.Object.Data) == 0:
+		return nil, malformed("an empty file handle")
+	}
+	return ok.Resok.Object.Data, nil
+}
+
+// parseCreate3 returns the new file's handle, or nil if it was left out.
+func parseCreate3(results io.Reader) ([]byte, error) {
+	answer, _, err := nfsv3.ReadCreate3res(results)
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	ok, is := answer.(*nfsv3.Create3res_NFS3_OK)
+	if !is {
+		return nil, Status3(answer.GetStatus())
+	}
+	given, is := ok.Resok.Obj.(*nfsv3.PostOpFh3_TRUE)
+	switch {
+	case !is:
+		return nil, nil
+	case len(given.Handle.Data) == 0:
+		return nil, malformed("an empty file handle")
+	}
+	return given.Handle.Data, nil
+}
+
+func parseWrite3(results io.Reader) (nfsv3.Write3resok, error) {
+	answer, _, err := nfsv3.ReadWrite3res(results)
+	if err != nil {
+		return nfsv3.Write3resok{}, malformed("%v", err)
+	}
+	ok, is := answer.(*nfsv3.Write3res_NFS3_OK)
+	if !is {
+		return nfsv3.Write3resok{}, Status3(answer.GetStatus())
+	}
+	return ok.Resok, nil
+}
+
+func parseCommit3(results io.Reader) (verifier [8]byte, _ error) {
+	answer, _, err := nfsv3.ReadCommit3res(results)
+	if err != nil {
+		return verifier, malformed("%v", err)
+	}
+	ok, is := answer.(*nfsv3.Commit3res_NFS3_OK)
+	if !is {
+		return verifier, Status3(answer.GetStatus())
+	}
+	return ok.Resok.Verf, nil
+}
+
+func parseRead3(results io.Reader, most int) ([]byte, error) {
+	answer, _, err := nfsv3.ReadRead3res(results)
+	if err != nil {
+		return nil, malformed("%v", err)
+	}
+	ok, is := answer.(*nfsv3.Read3res_NFS3_OK)
+	switch {
+	case !is:
+		return nil, Status3(answer.GetStatus())
+	case len(ok.Resok.Data) > most:
+		return nil, malformed("%d bytes, where %d were asked for", len(ok.Resok.Data), most)
+	}
+	return ok.Resok.Data, nil
+}
+
+func parseRemove3(results io.Reader) (none struct{}, _ error) {
+	answer, _, err := nfsv3.ReadRemove3res(results)
+	switch {
+	case err != nil:
+		return none, malformed("%v", err)
+	case answer.GetStatus() != nfsv3.NFS3_OK:
+		return none, Status3(answer.GetStatus())
+	}
+	return none, nil
+}

@@ -1,0 +1,223 @@
+package nfsprobe
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+)
+
+// deeper4 climbs the rungs that open files below an exported directory.
+func (a *attempt) deeper4(ctx context.Context, r *Report, c *conversation4, dir nfsv4.NfsFh4, id nfsv4.Clientid4) error {
+	if a.Marker == "" && !a.WriteTest || a.opens != nil && !a.opens(ctx) {
+		return nil
+	}
+	if a.Marker != "" {
+		if err := a.climb(ctx, r, Marker, func() (string, error) {
+			found := c.walk(ctx, put4(dir), a.markerNames())
+			handle, err := found.handle()
+			if err != nil {
+				return "", named4("LOOKUP", err)
+			}
+			kind, err := found.kind()
+			switch {
+			case err != nil:
+				return "", named4("GETATTR", err)
+			case kind != nfsv4.NF4REG: // it might not even answer
+				return "", ErrNotFile
+			}
+			// The stateid of somebody who has not opened it (RFC 7530 9.1.4.3).
+			data, err := (&file4{conversation4: c, handle: handle}).read(ctx, c.bytes)
+			if err == nil && len(data) == 0 {
+				err = ErrEmpty
+			}
+			return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
+		}); err != nil {
+			return err
+		}
+	}
+	if a.WriteTest {
+		return a.climb(ctx, r, WriteTest, func() (string, error) {
+			f := &file4{conversation4: c, client: id, dir: dir}
+			if names := a.testNames(); len(names) > 0 {
+				var err error
+				if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
+					return "", named4("LOOKUP", err)
+				}
+			}
+			if err := f.introduce(ctx, a.owner); err != nil {
+				return "", err
+			}
+			return a.writeTest(ctx, ctx, r, f)
+		})
+	}
+	return nil
+}
+
+// named4 names the operation, unless the error does.
+func named4(op string, err error) error {
+	var status *Status4
+	if err == nil || errors.As(err, &status) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+// file4 is the file of a write test.
+type file4 struct {
+	*conversation4
+	client      nfsv4.Clientid4
+	dir, handle nfsv4.NfsFh4
+	state       nfsv4.Stateid4 // of the open; zero, or closed: anonymous
+	opened      bool
+	sequence    nfsv4.Seqid4 // version 4.0: of the owner's next request about the open
+}
+
+// ask4 asks for one operation, the last of ops, and returns its result.
+func (f *file4) ask4(ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4) (nfsv4.NfsResop4, error) {
+	results, err := f.run(ctx, put4(on), op)
+	if err != nil {
+		return nil, named4(opName(op.GetArgop()), err)
+	}
+	return results[1], nil
+}
+
+// introduce makes the prober known as one who may open files. In a session that
+// is to say that there is nothing to reclaim (RFC 8881 18.51); in version 4.0 it
+// is a client id (RFC 7530 16.33, 16.34). Its name is the prober's, so there is
+// never a second one, and its verifier is new, so that a server forgets what a
+// probe before it left open.
+func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
+	if f.session != nil {
+		_, err := f.run(ctx, &nfsv4.NfsArgop4_OP_RECLAIM_COMPLETE{})
+		return named4("RECLAIM_COMPLETE", err)
+	}
+	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
+	rand.Read(me.Verifier[:])
+	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{Opsetclientid: nfsv4.Setclientid4args{
+		Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"}}, // no delegations
+	}})
+	if err != nil {
+		return named4("SETCLIENTID", err)
+	}
+	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
+	f.client = given.Clientid
+	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args{
+		Clientid: given.Clientid, SetclientidConfirm: given.SetclientidConfirm,
+	}})
+	return named4("SETCLIENTID_CONFIRM", err)
+}
+
+// create is an OPEN that finds no file of this name (RFC 7530 16.16, RFC 8881
+// 18.16).
+func (f *file4) create(ctx context.Context, name string) error {
+	access := uint32(nfsv4.OPEN4_SHARE_ACCESS_BOTH)
+	if f.session != nil {
+		access |= nfsv4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG
+	}
+	results, err := patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
+		var owner [8]byte // a new one each time, so that its requests begin with 0
+		rand.Read(owner[:])
+		f.sequence = 1
+		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
+			ShareAccess: access, Owner: nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
+			Openhow: &nfsv4.Openflag4_OPEN4_CREATE{How: &nfsv4.Createhow4_GUARDED4{Createattrs: nfsv4.Fattr4{
+				Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)}, AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
+			}}},
+			Claim: &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
+		}}, &nfsv4.NfsArgop4_OP_GETFH{}})
+	})
+	if len(results) > 1 {
+		open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
+		f.state, f.opened = open.Stateid, true
+		if err != nil { // there is a file, but no handle of it
+			return malformed("GETFH behind OPEN: %v", err)
+		}
+		if f.handle, err = (found4{tail: results[2:]}).handle(); err != nil {
+			return err
+		}
+		if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
+			return f.confirm(ctx)
+		}
+		return nil
+	}
+	return named4("OPEN", kerberos4(err))
+}
+
+// confirm does what a server of version 4.0 may ask of an owner that it does
+// not know (RFC 7530 16.18).
+func (f *file4) confirm(ctx context.Context) error {
+	results, err := f.next(ctx, func() nfsv4.NfsArgop4 {
+		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence}}
+	})
+	if err != nil {
+		return named4("OPEN_CONFIRM", err)
+	}
+	f.state = results[1].(*nfsv4.NfsResop4_OP_OPEN_CONFIRM).OpopenConfirm.(*nfsv4.OpenConfirm4res_NFS4_OK).Resok4.OpenStateid
+	return nil
+}
+
+// next sends a request about the open. Their numbers go on whatever the answer
+// is, but for errors after which there is no next one (RFC 7530 9.1.7).
+func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
+	return patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
+		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle), op()})
+		if len(results) > 0 { // it came that far
+			f.sequence++
+		}
+		return results, err
+	})
+}
+
+func (f *file4) write(ctx context.Context, data []byte) error {
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{Stateid: f.state, Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
+	if err != nil {
+		return err
+	}
+	wrote := result.(*nfsv4.NfsResop4_OP_WRITE).Opwrite.(*nfsv4.Write4res_NFS4_OK).Resok4
+	switch {
+	case int(wrote.Count) != len(data):
+		return malformed("WRITE took %d of %d bytes", wrote.Count, len(data))
+	case wrote.Committed == nfsv4.FILE_SYNC4:
+		return nil
+	}
+	if result, err = f.ask4(ctx, &nfsv4.NfsArgop4_OP_COMMIT{}, f.handle); err != nil {
+		return err
+	}
+	if result.(*nfsv4.NfsResop4_OP_COMMIT).Opcommit.(*nfsv4.Commit4res_NFS4_OK).Resok4.Writeverf != wrote.Writeverf {
+		return errors.New("COMMIT: the server has restarted since it took the data")
+	}
+	return nil
+}
+
+func (f *file4) read(ctx context.Context, most int) ([]byte, error) {
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_READ{Opread: nfsv4.Read4args{Stateid: f.state, Count: uint32(most)}}, f.handle)
+	if err != nil {
+		return nil, err
+	}
+	data := result.(*nfsv4.NfsResop4_OP_READ).Opread.(*nfsv4.Read4res_NFS4_OK).Resok4.Data
+	if len(data) > most {
+		return nil, malformed("READ: %d bytes, where %d were asked for", len(data), most)
+	}
+	return data, nil
+}
+
+// close gives the open back, if there is one.
+func (f *file4) close(ctx context.Context) error {
+	if !f.opened {
+		return nil
+	}
+	f.opened = false
+	_, err := f.next(ctx, func() nfsv4.NfsArgop4 {
+		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence, OpenStateid: f.state}}
+	})
+	return named4("CLOSE", err)
+}
+
+func (f *file4) remove(ctx context.Context, name string) error {
+	_, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_REMOVE{Opremove: nfsv4.Remove4args{Target: name}}, f.dir)
+	return err
+}

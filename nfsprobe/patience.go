@@ -1,0 +1,49 @@
+package nfsprobe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+)
+
+// The wait before asking again what a server was busy with, doubled each time.
+// The first is also what is left to the goodbye before the deadline.
+const firstWait, longestWait = 100 * time.Millisecond, time.Second
+
+// patiently asks again while the server answers that it is busy or recovering
+// (RFC 1813 2.6, RFC 8881 15.1.1.3): it is alive. At the deadline it has failed.
+func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		answer, err := ask()
+		if !busy(err) {
+			return answer, err
+		}
+		if end, ok := ctx.Deadline(); ok {
+			if wait = min(wait, time.Until(end)-firstWait); wait <= 0 {
+				return answer, err
+			}
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return answer, err
+		}
+	}
+}
+
+// busy reports a server that is alive and asks for patience.
+func busy(err error) bool {
+	var four *Status4
+	return errors.Is(err, Status3(nfsv3.NFS3ERR_JUKEBOX)) || errors.As(err, &four) && four.busy()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return whyEnded(ctx, ctx.Err())
+	}
+}

@@ -1,0 +1,21 @@
+@echo off
+rem Takes the resource out of service: the remove script of a LifeKeeper Generic Application.
+rem
+rem LifeKeeper keeps a copy of this script, so it finds nothing by where it lies: every path is whole.
+setlocal
+
+rem ---- edit from here ----------------------------------------------------
+rem The kit (lanman, ip or volume), and the file with the resource's options,
+rem for example tag = "vol-e", volume = "E", peer = "NODEB" on a line each.
+set "KIT=volume"
+set "RESOURCE=C:\Program Files\fsmon\vol-e.toml"
+set "KITRUNNER=C:\Program Files\fsmon\kitrunner.exe"
+rem ---- to here -----------------------------------------------------------
+
+if not exist "%KITRUNNER%" goto missing
+"%KITRUNNER%" %KIT% remove --resource "%RESOURCE%"
+exit /b %ERRORLEVEL%
+
+:missing
+echo remove: "%KITRUNNER%" is not there 1>&2
+exit /b 1
