@@ -1,6 +1,7 @@
 package kitrunner
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 	{"lanman", "remove", "(4)", "LmServerNameDel succeeds: return value 0, go to (A)", "the alias is deleted", "LmServerNameDel.exe SRV\nit succeeded"},
 	{"lanman", "remove", "(4)", "it fails: Information 13065, return value 1, go to (A)", "the alias cannot be deleted", "Information 13065 "},
 	{"lanman", "remove", "(A)", "log Information 13063 with the return value", "the alias cannot be deleted", "END (err=1). This is an ERROR if err is not 0."},
-	{"lanman", "recover", "(1)", "the same as restore", "the restore succeeds", "was here"},
+	{"lanman", "recover", "(1)", "the same as restore", "the restore succeeds", "it succeeded"},
 	{"lanman", "recover", "(2)", "restore succeeded: Information 13072", "the restore succeeds", "Information 13072 "},
 	{"lanman", "recover", "(2)", "restore failed: Error 13071", "the restore fails", "Error 13071 "},
 
@@ -56,7 +57,8 @@ var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 	{"ip", "restore", "(3)", "not in use: go to (4)", "the address is assigned", "the address is on no network adapter\nno host answers"},
 	{"ip", "restore", "(3)", "in use: compare the GUID of ips_ipchange -l", "the address is there already", "ips_ipchange.exe -l"},
 	{"ip", "restore", "(3-1)", "the GUID is the resource's: go to (4)", "the address is there already", "was here"},
-	{"ip", "restore", "(3-2)", "it is not: failure, go to (7)", "the address is on another adapter", "was here"},
+	{"ip", "restore", "(3)", "the GUID is the resource's: go to (3-1)", "the address is there already", "the address is on the network adapter"},
+	{"ip", "restore", "(3-2)", "it is not: return value 1, go to (7)", "the address is on another adapter", "Error 20002 "},
 	{"ip", "restore", "(4)", "cable DISCONNECTED: Error 6019, go to (5)", "the cable is disconnected, the backup takes over", "Error 6019 Network cable on adapter Ethernet is not connected !"},
 	{"ip", "restore", "(4)", "cable CONNECTED: ips_ipchange -a, go to (4-1)", "the address is assigned", "ips_ipchange.exe -a -n" + nicGUID + " -i198.51.100.7 -m255.255.255.0"},
 	{"ip", "restore", "(4-1)", "ips_arpupdate", "the address is assigned", "ips_arpupdate.exe 198.51.100.7 " + nicGUID},
@@ -65,7 +67,7 @@ var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 	{"ip", "restore", "(4-2)", "on another adapter: Error 6017, go to (5)", "the address lands on another adapter, no local recovery", "the address is on another network adapter\nError 6017 "},
 	{"ip", "restore", "(5)", "no local recovery: Error 6008, go to (7)", "the address lands on another adapter, no local recovery", "Error 6008 "},
 	{"ip", "restore", "(5)", "local recovery: (4) once more", "the address cannot be assigned, the backup takes over", "this is the first time"},
-	{"ip", "restore", "(5)", "(4) has failed again: failure, go to (7)", "the address cannot be assigned anywhere", "this is the second time"},
+	{"ip", "restore", "(5)", "(4) has failed again, failure, go to (7)", "the address cannot be assigned anywhere", "this is the second time"},
 	{"ip", "restore", "(6)", "log Information 6001", "the address is assigned", "Information 6001 "},
 	{"ip", "restore", "(7)", "log Error 6002", "the address is on another adapter", "Error 6002 "},
 	{"ip", "remove", "(1)", "ips_ipchange -l", "the address is removed", "ips_ipchange.exe -l"},
@@ -155,6 +157,13 @@ func TestEverySentence(t *testing.T) {
 		if got := tr.section(s.action, s.step); got == "" || !strings.Contains(got, s.shows) {
 			t.Errorf("%s %s %s, %s: scenario %q shows\n%s, not %q", s.kit, s.action, s.step, s.sentence, s.scenario, got, s.shows)
 		}
+		where := fmt.Sprintf("%s %s %s, %s: scenario %q", s.kit, s.action, s.step, s.sentence, s.scenario)
+		if m := goesTo.FindStringSubmatch(s.sentence); m != nil && !tr.goes(s.action, s.step, m[1]) {
+			t.Errorf("%s does not go to %s", where, m[1])
+		}
+		if m := returns.FindStringSubmatch(s.sentence); m != nil && !slices.Contains(codes[m[1]], tr.report.Code) {
+			t.Errorf("%s ends with %d", where, tr.report.Code)
+		}
 	}
 	for _, k := range Kits() {
 		for _, a := range k.Actions {
@@ -167,6 +176,30 @@ func TestEverySentence(t *testing.T) {
 	}
 	everyEvent(t, played)
 	everyBranch(t, played)
+}
+
+// What a sentence says of the step that follows, and of the action's end.
+var (
+	goesTo  = regexp.MustCompile(`go to (\([0-9A-Z-]+\))`)
+	returns = regexp.MustCompile(`(return value \d|no failure|success all the same|: success|, failure|, end)`)
+	codes   = map[string][]int{
+		"return value 0": {0}, "return value 1": {1}, "return value 2": {2},
+		"no failure": {0}, "success all the same": {0}, ": success": {0}, ", failure": {1, 2}, ", end": {1},
+	}
+)
+
+// goes tells whether a step of an action was followed by another of it.
+func (tr transcript) goes(action, from, to string) bool {
+	was := ""
+	for _, s := range tr.report.Steps {
+		if s.Action == action {
+			if was == from && s.Step == to {
+				return true
+			}
+			was = s.Step
+		}
+	}
+	return false
 }
 
 // everyEvent: each message of the catalogue is logged in some scenario.

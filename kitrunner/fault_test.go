@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -159,26 +157,3 @@ func TestLogFails(t *testing.T) {
 type failingLog struct{}
 
 func (failingLog) Log(Event) error { return errors.New("full") }
-
-// Where the adapter of the address cannot be stored the restore has succeeded
-// all the same; where it cannot be read nothing is judged.
-func TestStoreFails(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var events logged
-	e := &Engine{Log: &events, Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir")}
-	e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
-	report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"])
-	if report.Code != Undetermined && report.Code != Success { // Windows calls this path not there
-		t.Errorf("exit code %d", report.Code)
-	}
-	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
-	r.begin(ip.Action("restore"), Step{No: "(6)"})
-	events = nil
-	storeNIC(r)
-	if len(events) != 1 || events[0].Number != 20004 {
-		t.Errorf("events %v", events)
-	}
-}

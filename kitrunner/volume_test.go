@@ -36,7 +36,7 @@ var volumeScript = script{
 	"EMCMD.exe . SWITCHOVERVOLUME E:":     refuses("0"),
 	"EMCMD.exe . LOCKVOLUME E:":           refuses("0"),
 	"ins_list.exe -d NODE2 -t Vol.E":      instance("OSU"),
-	"ins_setst.exe":                    fine,
+	"ins_setst.exe":                       fine,
 	"flg_create.exe -f":                   fine,
 	"flg_create.exe -d NODE2 -f":          fine,
 	"EISMEventNotice.exe":                 fine,

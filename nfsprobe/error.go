@@ -90,3 +90,9 @@ func (e *MalformedError) Error() string { return "malformed answer: " + e.What }
 func malformed(format string, args ...any) error {
 	return &MalformedError{What: fmt.Sprintf(format, args...)}
 }
+
+// unusable reports a *MalformedError.
+func unusable(err error) bool {
+	var bad *MalformedError
+	return errors.As(err, &bad)
+}

@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -24,10 +23,12 @@ const (
 	testTries   = 5       // of a write test whose file somebody else removes
 
 	// leftoverWait is how long a file of the write test's name may be that of
-	// another probe at work, doubled with every try; at most leftoverShare of what is
-	// left of the deadline. One that is still there then is a leftover.
+	// another probe at work, doubled with every try; at most one part in leftoverShare
+	// of what is left of the deadline. One that is still there then is a leftover.
+	// shortestTurn is after how long it is looked for first.
 	leftoverWait  = 500 * time.Millisecond
 	leftoverShare = 4
+	shortestTurn  = 10 * time.Millisecond
 )
 
 var (
@@ -111,7 +112,7 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 	for try := range testTries {
 		made := false
 		_, err = guarded(func() (string, error) {
-			if err := f.create(ctx, name); err != nil {
+			if err := createInTurn(ctx, f, name, leftoverWait<<try); err != nil {
 				return "", err
 			}
 			made = true
@@ -119,16 +120,16 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 		})
 		switch code := status(err); {
 		case err == nil:
-			err = cmp.Or(f.close(ctx), f.remove(ctx, name))
-			if code := status(err); err != nil && code != statusNoEnt && code != statusStale { // removed by another probe
+			err = f.close(ctx)
+			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale { // another probe has removed it
+				err = e
+			}
+			if err != nil {
 				return "", err
 			}
 			return fmt.Sprintf("%d bytes written, flushed, read back, removed", testBytes), nil
 		case !made && code == statusExist:
-			if err := sleep(ctx, leftoverTime(ctx, try)); err != nil {
-				return "", err
-			}
-			if err := f.remove(ctx, name); err != nil && status(err) != statusNoEnt {
+			if err := removeTest(ctx, r, f, name); err != nil {
 				return "", err
 			}
 		case made && code == statusStale:
@@ -137,22 +138,42 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 			return "", err // and there is no file
 		default:
 			f.close(whole)
-			if e := f.remove(whole, name); e != nil && status(e) != statusNoEnt {
-				r.Warnings = append(r.Warnings, fmt.Sprintf("the write test's file %s may stay until the next probe (%v)", name, e))
-			}
+			removeTest(whole, r, f, name)
 			return "", err
 		}
 	}
 	return "", err
 }
 
-// leftoverTime is how long to wait for the end of another probe.
-func leftoverTime(ctx context.Context, try int) time.Duration {
-	wait := leftoverWait << try
-	if end, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(end)/leftoverShare)
+// removeTest removes the write test's file, unless somebody else has.
+func removeTest(ctx context.Context, r *Report, f testFile, name string) error {
+	err := f.remove(ctx, name)
+	if status(err) == statusNoEnt {
+		return nil
 	}
-	return wait
+	if err != nil {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the write test's file %s may stay until the next probe (%v)", name, err))
+	}
+	return err
+}
+
+// createInTurn makes the file, at most so much later if there is one: another
+// probe removes its own.
+func createInTurn(ctx context.Context, f testFile, name string, most time.Duration) error {
+	if end, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(end)/leftoverShare)
+	}
+	for wait := shortestTurn; ; wait *= 2 {
+		err := f.create(ctx, name)
+		if status(err) != statusExist || most <= 0 {
+			return err
+		}
+		wait = min(wait, most)
+		most -= wait
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
 }
 
 func writeAndReadBack(ctx context.Context, f testFile) error {

@@ -165,7 +165,7 @@ func (f *file4) confirm(ctx context.Context) error {
 func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
 	return patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
 		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle), op()})
-		if len(results) > 0 { // it came that far
+		if len(results) > 0 || unusable(err) { // it came that far
 			f.sequence++
 		}
 		return results, err

@@ -67,8 +67,14 @@ func (c *conversation4) once(ctx context.Context, ops []nfsv4.NfsArgop4) ([]nfsv
 		return nil, err
 	}
 	results, err := decodeCompound(r, ops)
-	if s == nil || len(results) == 0 {
+	if s == nil {
 		return results, err
+	}
+	if len(results) == 0 {
+		if unusable(err) { // it was done, as far as can be known
+			s.sequence++
+		}
+		return nil, err
 	}
 	if err := s.advance(results[0]); err != nil {
 		return nil, err

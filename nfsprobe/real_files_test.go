@@ -13,12 +13,12 @@ import (
 func TestRealFiles(t *testing.T) {
 	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "readonly", ReadOnly: true}, {Name: "disk"}}})
 	try := func(what, name, marker string, write bool) {
-	for _, version := range []string{"3", "4.0", "4.1", "4.2"} {
-		c := export(l, name, version)
-		c.Marker, c.WriteTest = marker, write
-		r, err := probe(t, c)
-		fmt.Println(what, version, err, r.Rungs[len(r.Rungs)-2], r.Warnings)
-	}
+		for _, version := range []string{"3", "4.0", "4.1", "4.2"} {
+			c := export(l, name, version)
+			c.Marker, c.WriteTest = marker, write
+			r, err := probe(t, c)
+			fmt.Println(what, version, err, r.Rungs[len(r.Rungs)-2], r.Warnings)
+		}
 		fmt.Println(l.Clients())
 	}
 	try("ro", "readonly", "", true)
@@ -41,9 +41,9 @@ func TestRealFiles(t *testing.T) {
 	must(t, os.Remove(l.Path("disk")+"/file"))
 	try("unm", "disk", "file", true)
 	// weak
-	for _, name := range []string{"secure","kerberos"} {
+	for _, name := range []string{"secure", "kerberos"} {
 		c := export(l, name, "3")
-		c.Unprivileged=true
+		c.Unprivileged = true
 		r, err := probe(t, c)
 		fmt.Println(name, err, r.Rungs)
 	}

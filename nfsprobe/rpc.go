@@ -256,8 +256,7 @@ func denied(reply rpcv2.RejectedReply) error {
 // every other network error. Others are returned as they are.
 func netError(op string, c net.Conn, err error) error {
 	var already *net.OpError
-	var bad *MalformedError
-	if errors.As(err, &already) || errors.As(err, &bad) {
+	if errors.As(err, &already) || unusable(err) {
 		return err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -269,9 +268,8 @@ func netError(op string, c net.Conn, err error) error {
 // whyEnded replaces the failure of a connection by what ended it, if that was
 // the context. Answers that came in time stand.
 func whyEnded(ctx context.Context, err error) error {
-	var bad *MalformedError
 	switch {
-	case errors.As(err, &bad):
+	case unusable(err):
 		return err
 	case ctx.Err() != nil:
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {

@@ -29,7 +29,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-var shown = regexp.MustCompile(`(?m)^    ((?:clp_|systemctl ).*)$`)
+var shown = regexp.MustCompile(`(?m)^    ((?:clp_|systemctl |kitrunner ).*)$`)
 
 func runDocument(t *testing.T, document string) {
 	text, err := os.ReadFile(document)

@@ -22,7 +22,7 @@ import (
 func build(t *testing.T) (bin string) {
 	t.Helper()
 	commands.Do(func() {
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", commandDir+"/", "../cmd/clp_sambamon", "../cmd/clp_nfsmon")
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", commandDir+"/", "../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)

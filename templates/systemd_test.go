@@ -67,3 +67,18 @@ func TestKeepalivedConfig(t *testing.T) {
 		t.Errorf("keepalived -t: %v\n%s", err, out)
 	}
 }
+
+// The configuration that the README shows is the one that is shipped and tested in a cluster.
+func TestReadmeShowsTheConfiguration(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile("pacemaker/samba.crm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```\n"+string(config)+"```\n") {
+		t.Error("the README's configuration differs from templates/pacemaker/samba.crm")
+	}
+}

@@ -242,5 +242,9 @@ func network(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
 			e.Look += " Version 4 does without it (--nfs-version 4), and so does version 3 with -n and --mount-port."
 		}
 	}
+	var status4 *nfsprobe.Status4
+	if errors.As(probe.Other, &status4) && strings.HasSuffix(status4.Error(), "NFS4ERR_NOENT") {
+		e.Look += " " + lookPath4
+	}
 	return e
 }

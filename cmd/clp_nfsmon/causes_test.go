@@ -158,6 +158,10 @@ func TestEveryCauseIsExplained(t *testing.T) {
 	if e := explain(&failedProbe{both, false, false}); strings.Contains(e.Look, "does without") || !strings.Contains(e.Look, "rpcbind") {
 		t.Errorf("%+v", e)
 	}
+	both.Other = &nfsprobe.Error{Step: nfsprobe.Lookup, Err: &nfsprobe.Status4{Op: "LOOKUP", Code: 2}}
+	if e := explain(both); !strings.Contains(e.Look, "--nfs4-path") {
+		t.Errorf("%+v", e)
+	}
 	if e := explain(errors.New("not of a probe")); e.Look != "" || e.Step != "" {
 		t.Errorf("%+v", e)
 	}

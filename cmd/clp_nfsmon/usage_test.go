@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,8 +127,8 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
-// Every option stands in the usage text, in the order of declaration among its
-// kind, and the text fits on a screen.
+// Every option of this command stands in the usage text once, and no line of it
+// is long.
 func TestUsageText(t *testing.T) {
 	t.Parallel()
 	for _, option := range []string{"-d, --directory", "-a, --address", "-n, --port", "--mount-port", "--nfs-version", "--nfs4-path", "--unprivileged-port"} {
@@ -137,6 +139,18 @@ func TestUsageText(t *testing.T) {
 	for line := range strings.Lines(usage) {
 		if len(line) > 140 {
 			t.Errorf("%d bytes: %s", len(line), line)
+		}
+	}
+}
+
+// What a watch must not carry, whatever a library brings along: memory counts.
+func TestNothingHeavyIsLinked(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	must(t, err)
+	for _, heavy := range []string{"net/http", "crypto/tls", "encoding/gob", "fsmon/smbprobe"} {
+		if slices.Contains(strings.Fields(string(out)), heavy) {
+			t.Errorf("%s is linked into clp_nfsmon", heavy)
 		}
 	}
 }

@@ -33,7 +33,7 @@ var commands = map[string]func(c *call) int{
 	"emcmd.exe": emcmd, "volume.exe": volume, "checkvolume.exe": checkVolume, "chkntfs.exe": chkntfs,
 	"vssadmin.exe": vssadmin, "schtasks.exe": schtasks, "mountvol.exe": mountvol, "eismeventnotice.exe": eventNotice,
 	"flg_create.exe": flagCreate, "flg_remove.exe": flagRemove, "flg_list.exe": flagList, "flg_test.exe": flagTest,
-	"ins_list.exe": insList, "ins_setstate.exe": insSetState, "ins_remove.exe": insRemove,
+	"ins_list.exe": insList, "ins_setst.exe": insSetState, "ins_remove.exe": insRemove,
 	"eqv_list.exe": eqvList, "eqv_remove.exe": eqvRemove, "sys_list.exe": sysList, "sys_remove.exe": sysRemove,
 	"net_list.exe": netList, "net_remove.exe": netRemove, "lcdsync.exe": lcdsync, "reg.exe": reg,
 }

@@ -80,7 +80,7 @@ func (s system) path(file string) string {
 var places = map[string][]string{
 	"system32": {"nbtstat.exe", "sc.exe", "arp.exe", "ping.exe", "chkntfs.exe", "vssadmin.exe", "schtasks.exe", "mountvol.exe", "reg.exe"},
 	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe", "EISMEventNotice.exe", "lcdremexec.exe",
-		"flg_create.exe", "ins_list.exe", "ins_setstate.exe", "ins_remove.exe", "eqv_list.exe", "eqv_remove.exe", "sys_list.exe",
+		"flg_create.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe", "eqv_remove.exe", "sys_list.exe",
 		"sys_remove.exe", "net_list.exe", "net_remove.exe", "lcdsync.exe"},
 	"lkroot":      {"Admin/kit/Ipapp/bin/ips_ipchange.exe", "Admin/kit/Ipapp/bin/ips_arpupdate.exe"},
 	"extmirrbase": {"EMCMD.exe"},

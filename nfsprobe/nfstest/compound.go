@@ -33,7 +33,7 @@ type slot struct {
 func (h *Hostile) compound(args []byte) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state.compound(args, func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4 { return nfsv4.NFS4_OK })
+	return h.state.compound(args, func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4 { return nfsv4.NFS4_OK }, func(_ nfsv4.NfsOpnum4, result []byte) []byte { return result })
 }
 
 // FailOp lets the first n COMPOUNDs that reach an operation fail there with this status, without its effect; n below 0: all.
@@ -51,14 +51,28 @@ func (h *Hostile) RemoveAt(n int, op nfsv4.NfsOpnum4, file string) {
 
 func (h *Hostile) atOp(n int, op nfsv4.NfsOpnum4, do func() nfsv4.Nfsstat4) {
 	var seen atomic.Int64
+	h.onOps(func(now nfsv4.NfsOpnum4) nfsv4.Nfsstat4 {
+		if now == op && (n < 0 || seen.Add(1) <= int64(n)) {
+			return do()
+		}
+		return nfsv4.NFS4_OK
+	}, func(_ nfsv4.NfsOpnum4, result []byte) []byte { return result })
+}
+
+// EditOp changes the result of every further operation of this kind that succeeds, as XDR: its number, its status, 0, and what follows.
+func (h *Hostile) EditOp(op nfsv4.NfsOpnum4, edit func(result []byte) []byte) {
+	h.onOps(func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4 { return nfsv4.NFS4_OK }, func(now nfsv4.NfsOpnum4, result []byte) []byte {
+		if now == op {
+			return edit(result)
+		}
+		return result
+	})
+}
+
+func (h *Hostile) onOps(before func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4, after func(nfsv4.NfsOpnum4, []byte) []byte) {
 	h.On(Compound, func(c net.Conn, call Call, _ func() []byte) bool {
 		h.mu.Lock()
-		results := h.state.compound(call.Args, func(now nfsv4.NfsOpnum4) nfsv4.Nfsstat4 {
-			if now == op && (n < 0 || seen.Add(1) <= int64(n)) {
-				return do()
-			}
-			return nfsv4.NFS4_OK
-		})
+		results := h.state.compound(call.Args, before, after)
 		h.mu.Unlock()
 		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)))
 		return err == nil
@@ -81,7 +95,7 @@ func Minors(minors ...uint32) Answer {
 	}
 }
 
-func (s *state4) compound(encoded []byte, spoil func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4) []byte {
+func (s *state4) compound(encoded []byte, before func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4, after func(nfsv4.NfsOpnum4, []byte) []byte) []byte {
 	var args nfsv4.Compound4args
 	if _, err := args.ReadFrom(bytes.NewReader(encoded)); err != nil {
 		return encode(&nfsv4.Compound4res{Status: nfsv4.NFS4ERR_BADXDR})
@@ -95,9 +109,12 @@ func (s *state4) compound(encoded []byte, spoil func(nfsv4.NfsOpnum4) nfsv4.Nfss
 	for _, op := range args.Argarray {
 		n++
 		var result []byte
-		status = spoil(op.GetArgop())
+		status = before(op.GetArgop())
 		if status == nfsv4.NFS4_OK {
 			status, result = s.operation(op)
+		}
+		if status == nfsv4.NFS4_OK {
+			result = after(op.GetArgop(), result)
 		}
 		if status != nfsv4.NFS4_OK {
 			// The result of an operation that failed is its number and its status, in all that are known here.

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// server starts a real server for a test.
+func server(t *testing.T, start func(context.Context) (target, func() error, error)) target {
+	t.Helper()
+	s, stop, err := start(t.Context())
+	if (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	must(t, err)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// The tests of this file without t.Parallel run first and alone, since they measure.
+
+// Probes through proxies that spoil what a real server says, `soak mutate` in short.
+func TestMutate(t *testing.T) {
+	for name, start := range map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS} {
+		t.Run(name, func(t *testing.T) {
+			s := server(t, start)
+			m := mutation{probes: 300, seed: 20, workers: 12, deadline: 150 * time.Millisecond}
+			r, err := m.run(t.Context(), s)
+			must(t, err)
+			r.print(s, m)
+			for _, f := range r.faults {
+				t.Error(f)
+			}
+			healthy, failed := 0, 0
+			for what, n := range r.outcomes {
+				if strings.HasSuffix(what, ": healthy") {
+					healthy += n
+				} else {
+					failed += n
+				}
+			}
+			if healthy+failed != m.probes || healthy == 0 || failed < m.probes/3 {
+				t.Errorf("%d healthy and %d failed probes of %d: little was spoilt, or all", healthy, failed, m.probes)
+			}
+		})
+	}
+}
+
+// The same seed decides the same, whatever the time.
+func TestDiceRepeat(t *testing.T) {
+	throw := func(seed uint64) (all []int) {
+		for probe := range uint64(100) {
+			p := &plan{way: way{conns: 3, frames: 4}, seed: seed, probe: probe}
+			for range 3 {
+				d := p.connection()
+				if d == nil {
+					all = append(all, -1)
+					continue
+				}
+				for _, one := range []*dice{d.up, d.down} {
+					if one != nil {
+						all = append(all, one.target, one.often, one.IntN(1000))
+					}
+				}
+			}
+		}
+		return all
+	}
+	a, b, other := throw(7), throw(7), throw(8)
+	if !equal(a, b) || equal(a, other) {
+		t.Error("decisions do not depend on the seed, or not on it alone")
+	}
+}
+
+func equal(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Watches of healthy servers on an overloaded machine, `soak starve` in short.
+func TestStarve(t *testing.T) {
+	must(t, starvation{duration: 6 * time.Second, load: 20, memory: 256}.run(t.Context(), bin(), t.TempDir()))
+}
+
+// Watches side by side, `soak many` in short.
+func TestMany(t *testing.T) {
+	must(t, crowd{watches: 20, duration: 4 * time.Second, interval: 1}.run(t.Context(), bin(), t.TempDir()))
+}
+
+// Many processes fight over a few identifiers, `soak registry` in short.
+func TestRegistryUnderFire(t *testing.T) {
+	dir := t.TempDir()
+	must(t, storm{duration: 10 * time.Second, seed: 1, actors: 20, ids: 5}.run(t.Context(), bin(), dir))
+}

@@ -1,0 +1,161 @@
+package kitrunner
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Where the adapter of the address cannot be stored the restore has succeeded
+// all the same; where it cannot be read nothing is judged.
+func TestStoreFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var events logged
+	e := &Engine{Log: &events, Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir")}
+	e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
+	report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"])
+	if report.Code != Undetermined && report.Code != Success { // Windows calls this path not there
+		t.Errorf("exit code %d", report.Code)
+	}
+	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
+	r.begin(ip.Action("restore"), Step{No: "(6)"})
+	events = nil
+	storeNIC(r)
+	if len(events) != 1 || events[0].Number != 20004 {
+		t.Errorf("events %v", events)
+	}
+}
+
+// A recovery whose checks could not be made has moved the address all the
+// same: the next quickCheck looks where it is.
+func TestRecoveryThatIsNotChecked(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lists := ipScript.with(script{"ips_ipchange.exe -l": then(onBackup, timedOut, onPrimary)})
+	e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
+	e.Runner = &scripted{t: t, script: lists, asked: map[string]int{}}
+	if report := e.Run(t.Context(), &ip, ip.Action("recover"), resources["ip"]); report.Code != Undetermined {
+		t.Errorf("recover: exit code %d", report.Code)
+	}
+	if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"]); report.Code != Success {
+		t.Errorf("quickCheck: %+v", report)
+	}
+}
+
+// What is in the stored file and is no adapter of the resource does not count;
+// what is half a file neither.
+func TestStoredFileIsDamaged(t *testing.T) {
+	for _, text := range []string{"", "\x00\x00\x00", backupGUID[:20], "{}", thirdGUID + "\n" + backupGUID} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
+		e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
+		if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"]); report.Code != Success {
+			t.Errorf("%q: %+v", text, report)
+		}
+	}
+}
+
+// A plan shows the adapter that the run would look at.
+func TestPlanOfWhatIsStored(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	e := &Engine{Deadlines: DefaultDeadlines(), StateDir: dir}
+	if err := e.Plan(&b, &ip, ip.Action("quickCheck"), resources["ip"]); err != nil {
+		t.Fatal(err)
+	}
+	if plan := b.String(); !strings.Contains(plan, "cable "+backupGUID) || !strings.Contains(plan, "network adapter Ethernet 2 is disconnected") {
+		t.Error(plan)
+	}
+}
+
+// lockedEngine is an engine whose resource is locked by somebody else, and what it shows.
+func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, shown chan Notice, release func() error) {
+	t.Helper()
+	events, shown = new(logged), make(chan Notice, 100)
+	e = &Engine{Log: events, Deadlines: DefaultDeadlines(), StateDir: t.TempDir(), Wait: wait}
+	e.Runner = &scripted{t: t, script: lanmanScript, asked: map[string]int{}}
+	e.Show = func(n Notice) { shown <- n }
+	release, err := Lock(t.Context(), e.StateDir, "lanman lan-tag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { release() })
+	return e, events, shown, release
+}
+
+// An action waits for another one on the same resource, and shows it.
+func TestWaitsForTheLock(t *testing.T) {
+	e, events, shown, release := lockedEngine(t, time.Minute)
+	done := make(chan Report, 1)
+	go func() { done <- e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"]) }()
+	for n := range shown {
+		if n.Kind == Waiting {
+			break
+		}
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	report := <-done
+	if report.Code != Success || len(*events) != 0 || report.Steps[0].Step != "(0)" {
+		t.Errorf("events %v, report %+v", *events, report)
+	}
+}
+
+// One that does not end in time leaves the action not begun, which is in the
+// report and in the event log.
+func TestLockIsNotReleased(t *testing.T) {
+	e, events, _, _ := lockedEngine(t, time.Millisecond)
+	report := e.Run(t.Context(), &lanman, lanman.Action("remove"), resources["lanman"])
+	if report.Code != Undetermined || len(e.Runner.(*scripted).ran) != 0 {
+		t.Errorf("%+v", report)
+	}
+	if len(*events) != 1 || (*events)[0].Number != 20001 || !strings.Contains((*events)[0].Text, "another action on this resource has not ended") {
+		t.Errorf("events %v", *events)
+	}
+}
+
+// A request to stop ends the waiting.
+func TestStopWhileWaiting(t *testing.T) {
+	e, _, shown, _ := lockedEngine(t, time.Hour)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		for n := range shown {
+			if n.Kind == Waiting {
+				stop()
+				return
+			}
+		}
+	}()
+	if report := e.Run(ctx, &lanman, lanman.Action("quickCheck"), resources["lanman"]); report.Code != Undetermined {
+		t.Errorf("%+v", report)
+	}
+}
+
+// A state directory that cannot be made is said, and nothing is begun.
+func TestNoStateDir(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := &scripted{t: t, script: lanmanScript, asked: map[string]int{}}
+	e := &Engine{Runner: run, Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir"), Wait: time.Second}
+	report := e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"])
+	if report.Code != Undetermined || len(run.ran) != 0 {
+		t.Errorf("%+v", report)
+	}
+}
