@@ -14,7 +14,7 @@ import (
 const (
 	Success      = 0
 	Failure      = 1
-	TimeIsUp     = 2 // LAN restore, step (7)
+	TimeIsUp     = 2 // LAN kit, restore (7)
 	Undetermined = 3
 )
 
@@ -53,60 +53,6 @@ type Engine struct {
 	Show func(Notice)
 }
 
-// Notice is something to show to people while an action runs.
-type Notice struct {
-	Kind NoticeKind
-	Step string // "(3)"
-	Text string
-}
-
-// NoticeKind is what a Notice is about.
-type NoticeKind int
-
-// The kinds of notices, in the order in which a step has them.
-const (
-	StepBegins     NoticeKind = iota // Text is what the step does
-	CommandBegins                    // Text is the command
-	CommandEnds                      // Text is its exit code or error, and its time
-	EventLogged                      // Text is its number, severity and text
-	Waiting                          // Text is how long of how long
-	OutcomeIsKnown                   // Text is what was found out
-)
-
-// Report is what became of an action.
-type Report struct {
-	Kit     string       `json:"kit"`
-	Action  string       `json:"action"`
-	Tag     string       `json:"tag"`
-	Code    int          `json:"code"`    // 0, 1, 2 or 3
-	Outcome string       `json:"outcome"` // "success", "failure" or "could not determine"
-	Began   time.Time    `json:"began"`
-	Seconds float64      `json:"seconds"`
-	Steps   []StepReport `json:"steps"`
-	// LogErrors are what the event log said of events it did not take.
-	LogErrors []string `json:"log_errors,omitempty"`
-}
-
-// StepReport is what became of a step.
-type StepReport struct {
-	Action   string          `json:"action"` // recover performs other actions too
-	Step     string          `json:"step"`   // "(1)"; "(0)" is ours, before the first
-	Text     string          `json:"text"`
-	Outcomes []string        `json:"outcomes,omitempty"` // what was found out, in order
-	Seconds  float64         `json:"seconds"`
-	Commands []CommandReport `json:"commands,omitempty"`
-	Events   []Event         `json:"events,omitempty"`
-}
-
-// CommandReport is what became of a command.
-type CommandReport struct {
-	Command string  `json:"command"`
-	Code    int     `json:"code"`
-	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error,omitempty"`  // it could not be run or did not end
-	Output  string  `json:"output,omitempty"` // of one that failed or was not understood, on one line
-}
-
 // Run performs an action of a kit. Whatever happens the report says what was
 // done; its Code is the exit code. When ctx is done, the command under way is
 // ended if it only asks, and nothing more is begun: the action then could not
@@ -135,16 +81,6 @@ func (e *Engine) Run(ctx context.Context, kit *Kit, action *Action, res Resource
 	return r.report
 }
 
-func outcomeOf(code int) string {
-	switch code {
-	case Success:
-		return "success"
-	case Undetermined:
-		return "could not determine"
-	}
-	return "failure"
-}
-
 // run is an action under way.
 type run struct {
 	*Engine
@@ -162,9 +98,9 @@ type run struct {
 
 	asked     string // the command asked last, and why its answer is unknown
 	why       string
-	retried   bool     // IP restore: step (5) came by once
-	mirrors   []mirror // VOL: what GETMIRRORVOLINFO has said
-	flagStood bool     // VOL: the split-brain flag was there already
+	retried   bool     // IP kit, restore: step (5) came by once
+	mirrors   []mirror // volume kit: what GETMIRRORVOLINFO has said
+	flagStood bool     // volume kit: the split-brain flag was there already
 }
 
 // variables are what is known before anything runs.
@@ -290,7 +226,7 @@ func (r *run) choose(a answer, branches []branch) next {
 // undetermined ends the action with its own outcome, through the closing step.
 func (r *run) undetermined(what, why string) next {
 	if what != "" { // or else a performed action has said it
-		r.vars["STEP"], r.vars["COMMAND"], r.vars["WHY"] = r.report.Steps[r.step].Step, what, why
+		r.vars["STEP"], r.vars["COMMAND"], r.vars["WHY"] = r.where(), what, why
 		r.say(ev20001)
 	}
 	r.code = Undetermined
@@ -342,51 +278,4 @@ func (r *run) exec(c cmd, command Command) Result {
 		ctx = context.WithoutCancel(ctx)
 	}
 	return r.Runner.Run(ctx, command)
-}
-
-// say logs an event. What the log does not take is in the report.
-func (r *run) say(e EventText) {
-	r.vars["ERR"] = strconv.Itoa(r.code)
-	ev := Event{
-		Time: time.Now(), Kit: r.kit.Name, Action: r.report.Action, Tag: r.res.Tag,
-		Number: e.Number, Severity: e.Severity, Text: expand(e.Text, r.vars),
-	}
-	s := r.current()
-	s.Events = append(s.Events, ev)
-	r.show(EventLogged, fmt.Sprintf("%s %d %s", ev.Severity, ev.Number, ev.Text))
-	if err := r.Log.Log(ev); err != nil {
-		r.report.LogErrors = append(r.report.LogErrors, fmt.Sprintf("event %d: %v", ev.Number, err))
-	}
-}
-
-func (r *run) outcome(a answer) {
-	s := r.current()
-	s.Outcomes = append(s.Outcomes, string(a))
-	r.show(OutcomeIsKnown, string(a))
-}
-
-func (r *run) current() *StepReport { return &r.report.Steps[r.step] }
-
-func (r *run) begin(a *Action, s Step) {
-	r.report.Steps = append(r.report.Steps, StepReport{Action: a.Name, Step: s.No, Text: s.Text})
-	r.step, r.start = len(r.report.Steps)-1, time.Now()
-	r.show(StepBegins, s.Text)
-}
-
-func (r *run) finish() { r.current().Seconds = time.Since(r.start).Seconds() }
-
-func (r *run) show(k NoticeKind, text string) {
-	if r.Show != nil {
-		r.Show(Notice{k, r.current().Step, text})
-	}
-}
-
-// oneLine is a command's output as an event's text has it.
-func oneLine(s string) string {
-	const most = 400
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
-	}
-	return s
 }

@@ -10,14 +10,14 @@ type EventText struct {
 	Text     string
 }
 
-// Catalogue lists every message that the kits log: those of LAN, IP and VOL,
+// Catalogue lists every message that the kits log: those of the documents,
 // exact, and those of our own, from 20001. Two numbers stand twice, each with
-// two texts, as in the documents: 13085 (LAN) and 6605 (IP).
+// two texts, as in the documents: 13085 (LAN kit) and 6605 (IP kit).
 func Catalogue() []EventText {
 	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents)
 }
 
-// The messages of LAN. $ERR is the action's return value.
+// The messages of the LAN kit. $ERR is the action's return value.
 var (
 	ev13034       = EventText{13034, Error, `Lan Manager machine name $ID is in service but it is not possible to confirm that it is an alias on this node. If this condition persists, check the configuration of nodes on this network.`}
 	ev13051       = EventText{13051, Error, `Resource $TAG (Machine Alias $ID) not available`}
@@ -41,7 +41,7 @@ var lanEvents = []EventText{
 	ev13083, ev13084, ev13085, ev13085Failed, ev13086, ev13087, ev13088,
 }
 
-// The messages of IP. $ID is the address; $GUID and $NIC are the adapter that
+// The messages of the IP kit. $ID is the address; $GUID and $NIC are the adapter that
 // is looked at or assigned to.
 var (
 	ev6001      = EventText{6001, Info, `Restore IP Address $ID End: Successful`}
@@ -71,7 +71,7 @@ var ipEvents = []EventText{
 	ev6105, ev6406, ev6507, ev6508, ev6603, ev6604, ev6605, ev6605Local, ev6607, ev6608,
 }
 
-// The messages of VOL. $STATUS is the error code of the command that failed.
+// The messages of the volume kit. $STATUS is the error code of the command that failed.
 var (
 	ev12022 = EventText{12022, Error, `Resource "$TAG" (Volume $VOLUME:) not available`}
 	ev12029 = EventText{12029, Error, `Unable to get information on volume $VOLUME:. The command "Emcmd . GETMIRRORVOLINFO $VOLUME:" returned a value of $STATUS.`}

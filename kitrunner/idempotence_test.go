@@ -82,6 +82,8 @@ func (n *node) Run(_ context.Context, c Command) Result {
 		return yes(false)
 	case strings.HasPrefix(s, "cable "):
 		return lines("2")
+	case strings.HasPrefix(s, "ping.exe"):
+		return lines(pingSilence)
 	case strings.HasPrefix(s, "arp "):
 		return yes(false)
 	case strings.HasPrefix(s, "arp.exe"), strings.HasPrefix(s, "ips_arpupdate"):
@@ -147,7 +149,11 @@ func TestTwice(t *testing.T) {
 		n.t = t
 		n.shadows = 1
 		dir, kit := t.TempDir(), FindKit(c.kit)
-		for _, action := range []string{"restore", "restore", "remove", "remove", "restore", "remove"} {
+		actions := []string{"restore", "restore", "remove", "remove", "restore", "remove"}
+		if kit.Action("recover") != nil { // from nowhere, and from where all is well
+			actions = append(actions, "recover", "recover", "remove", "recover")
+		}
+		for _, action := range actions {
 			before := n.state()
 			e := &Engine{Runner: &n, Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
 			report := e.Run(t.Context(), kit, kit.Action(action), resources[c.kit])
@@ -160,7 +166,7 @@ func TestTwice(t *testing.T) {
 				t.Errorf("%s %s again: from %s to %s", c.kit, action, again, n.state())
 			}
 			in := slices.Contains(n.aliases, "SRV") || n.holds["198.51.100.7"] == nicGUID || c.kit == "volume" && !n.locked && n.role == roleSource
-			if in != (action == "restore") {
+			if in != (action != "remove") {
 				t.Errorf("after %s %s: %s", c.kit, action, n.state())
 			}
 		}

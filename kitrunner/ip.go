@@ -32,7 +32,7 @@ func ping(host string) cmd {
 	return query(System32, "ping.exe", "-4", "-n", "1", "-w", standbyWaits, host)
 }
 
-// ip is the kit of IP: a virtual IP address on a network adapter.
+// ip is the IP kit: a virtual IP address on a network adapter.
 var ip = Kit{
 	Name: "ip", Title: "a virtual IP address on a network adapter (IP recovery kit)",
 	Actions: []Action{

@@ -1,6 +1,11 @@
 // Package kitrunner performs the documented actions of three LifeKeeper
 // recovery kits, and the clean-up after a node's re-installation. A kit is a
 // value; one engine runs its steps through a Runner and an EventLog.
+//
+// The documents are SIOS's outlines of what the kits of LifeKeeper for Windows
+// do: the LAN kit (LAN Manager recovery kit, of v8.6; lanman here), the IP kit
+// (of v8.4) and the volume kit (DataKeeper mirrored volumes, of v8.3). Steps
+// have the documents' numbers: "LAN kit, quickCheck (2)".
 package kitrunner
 
 import (
@@ -73,24 +78,24 @@ type Runner interface {
 // system cannot do is an error that wraps errors.ErrUnsupported.
 type Native interface {
 	// WriteTest writes LK_nnnn.tmp with "test" to the volume ("E"), through to
-	// the disk, reads it back and removes it: what CheckVolume.exe does (VOL).
+	// the disk, reads it back and removes it: what CheckVolume.exe does (volume kit).
 	WriteTest(ctx context.Context, volume string) error
-	// Trap sends an SNMP trap: what EISMEventNotice.exe does (VOL).
+	// Trap sends an SNMP trap: what EISMEventNotice.exe does (volume kit).
 	Trap(ctx context.Context, t Trap) error
 	// Cable is the state of a network adapter's cable; guid is in the form
-	// "{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}" here and below (IP).
+	// "{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}" here and below (IP kit).
 	Cable(ctx context.Context, guid string) (Cable, error)
 	// Answers tells whether another host answers for the address on the link
-	// (SendARP). An address of this machine is not asked about (IP).
+	// (SendARP). An address of this machine is not asked about (IP kit).
 	Answers(ctx context.Context, address netip.Addr) (bool, error)
-	// Addresses lists this machine's addresses: ips_ipchange -l (IP).
+	// Addresses lists this machine's addresses: ips_ipchange -l (IP kit).
 	Addresses(ctx context.Context) ([]Address, error)
-	// AddAddress adds an address to an adapter: ips_ipchange -a (IP).
+	// AddAddress adds an address to an adapter: ips_ipchange -a (IP kit).
 	AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error
-	// DeleteAddress removes the address that has the context of Addresses: ips_ipchange -d (IP).
+	// DeleteAddress removes the address that has the context of Addresses: ips_ipchange -d (IP kit).
 	DeleteAddress(ctx context.Context, context uint32) error
 	// AddAlias and DeleteAlias change the computer-name aliases:
-	// LmServerNameAdd, LmServerNameDel (LAN).
+	// LmServerNameAdd, LmServerNameDel (LAN kit).
 	AddAlias(ctx context.Context, name string) error
 	DeleteAlias(ctx context.Context, name string) error
 }

@@ -20,7 +20,7 @@ var (
 	deleteAlias = change(LKBin, "LmServerNameDel.exe", "$ID")
 )
 
-// lanman is the kit of LAN: a computer-name alias.
+// lanman is the LAN kit: a computer-name alias.
 var lanman = Kit{
 	Name: "lanman", Title: "a NetBIOS computer-name alias (LAN Manager recovery kit)",
 	Actions: []Action{

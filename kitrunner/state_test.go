@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Where the adapter of the address cannot be stored the restore has succeeded
-// all the same; where it cannot be read nothing is judged.
+// Where the adapter of the address cannot be read nothing is judged; where it
+// cannot be stored the restore has succeeded all the same.
 func TestStoreFails(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "ip-tag.nic", "no file"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	var events logged
-	e := &Engine{Log: &events, Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir")}
-	e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
+	commands := &scripted{t: t, script: ipScript, asked: map[string]int{}}
+	e := &Engine{Runner: commands, Log: &events, Deadlines: DefaultDeadlines(), StateDir: dir}
 	report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"])
-	if report.Code != Undetermined && report.Code != Success { // Windows calls this path not there
-		t.Errorf("exit code %d", report.Code)
+	if report.Code != Undetermined || len(commands.ran) != 0 || len(events) != 1 || events[0].Number != 20001 {
+		t.Errorf("events %v, report %+v", events, report)
 	}
 	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
 	r.begin(ip.Action("restore"), Step{No: "(6)"})
@@ -29,6 +29,9 @@ func TestStoreFails(t *testing.T) {
 	storeNIC(r)
 	if len(events) != 1 || events[0].Number != 20004 {
 		t.Errorf("events %v", events)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.nic.*")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %q, %v", left, err)
 	}
 }
 

@@ -26,7 +26,11 @@ func TestUnknownEndsTheAction(t *testing.T) {
 				continue
 			}
 			ended[c.kit+" "+where.Action+" "+where.Step] = true
-			if n := len(tr.ran); n != i+1 || tr.report.Code != Undetermined || !strings.Contains(tr.text, "event Warning 20001 Step "+where.Step+" ") {
+			step := where.Step
+			if where.Action != c.action {
+				step = where.Action + " " + step
+			}
+			if n := len(tr.ran); n != i+1 || tr.report.Code != Undetermined || !strings.Contains(tr.text, "event Warning 20001 Step "+step+" ") {
 				t.Errorf("%s, %s hangs: exit code %d, %d commands after it\n%s", c.id(), short(command), tr.report.Code, n-i-1, tr.text)
 			}
 		}

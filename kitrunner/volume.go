@@ -47,7 +47,7 @@ var (
 	deleteVSS     = change(System32, "vssadmin.exe", "delete", "shadows", "/for=$VOLUME:", "/quiet").within(deleteShadows)
 )
 
-// volume is the kit of VOL: a DataKeeper mirrored volume. It has no recover.
+// volume is the volume kit: a DataKeeper mirrored volume. It has no recover.
 var volume = Kit{
 	Name: "volume", Title: "a DataKeeper mirrored volume (DataKeeper resource)",
 	Actions: []Action{

@@ -14,6 +14,7 @@ import (
 	"fsmon/nfsprobe/nfstest"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
@@ -206,6 +207,58 @@ func TestDecides(t *testing.T) {
 	if !decides(nil) || decides(&Error{Step: Socket, Err: errNoAnswer}) {
 		t.Error("a want of this machine, and only that, decides nothing")
 	}
+}
+
+// Only the version that counts opens files.
+func TestAutoFiles(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		on      func(h *nfstest.Hostile)
+		version string
+		creates int // of version 3
+		not3    Step
+	}{
+		{"both", func(*nfstest.Hostile) {}, "3", 1, 0},
+		{"no 3", func(h *nfstest.Hostile) { h.On(nfstest.Getport, nfstest.Port(0)) }, "4.2", 0, PortMap},
+		{"no 4", func(h *nfstest.Hostile) { h.On(nfstest.Null4, nfstest.Close) }, "3", 1, 0},
+		{"3 cannot write", func(h *nfstest.Hostile) { h.On(nfstest.Create3, nfstest.FileStatus(nfsv3.NFS3ERR_ROFS)) }, "4.2", 1, WriteTest},
+		{"3 is cut off while it writes", func(h *nfstest.Hostile) { h.On(nfstest.Write3, nfstest.Close) }, "4.2", 1, WriteTest},
+		{"3 finds no marker", func(h *nfstest.Hostile) { h.On(nfstest.Lookup3, nfstest.FileStatus(nfsv3.NFS3ERR_NOENT)) }, "4.2", 0, Marker},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h, config := hostileFiles(t, "auto")
+			config.MountPort = 0
+			c.on(h)
+			r, err := probe(t, config)
+			if err != nil || r.Version != c.version || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+				t.Fatalf("version %q, %v, rungs %v", r.Version, err, r.Rungs)
+			}
+			var not3 *Error
+			if errors.As(r.NotVersion3, &not3) != (c.version != "3") || not3 != nil && not3.Step != c.not3 {
+				t.Errorf("not version 3 since %v", r.NotVersion3)
+			}
+			if n := h.Count(nfstest.Create3); n != c.creates {
+				t.Errorf("%d CREATEs", n)
+			}
+			untouched(t, h, 0)
+		})
+	}
+}
+
+// A version 3 whose disk hangs leaves some time to version 4, and both leave no file.
+func TestAutoFilesStalling3(t *testing.T) {
+	t.Parallel()
+	h, c := hostileFiles(t, "auto")
+	h.On(nfstest.Write3, nfstest.Hang)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	defer cancel()
+	r, err := probeIn(t, ctx, New(c))
+	if err != nil || r.Version != "4.2" || learnt(r, WriteTest) != wrote(r) || ctx.Err() != nil {
+		t.Errorf("version %q, %v, %v, rungs %v", r.Version, err, ctx.Err(), r.Rungs)
+	}
+	fails(t, r.NotVersion3, WriteTest, context.DeadlineExceeded)
+	untouched(t, h, 0)
 }
 
 // Overlapping probes, some of them cancelled, agree on what is pinned. (Run with -race.)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"fsmon/nfsprobe/nfstest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
 // blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
@@ -316,5 +318,31 @@ func TestWithoutPrivilege(t *testing.T) {
 	ports := sources(h)
 	if len(ports) != 2 || ports[0] < 1024 || out != fmt.Sprintf("AUTH_SYS uid 65534, port %d <nil>\n", ports[1]) {
 		t.Errorf("from %d: %q", ports, out)
+	}
+}
+
+// AUTH_TOOWEAK from an export whose list has AUTH_SYS is about the source port, if that is not privileged.
+func TestTooWeak(t *testing.T) {
+	tooWeak := &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}
+	for _, c := range []struct {
+		flavors      []int32
+		unprivileged bool
+		kerberos     bool
+	}{
+		{[]int32{1}, true, false}, {[]int32{390003, 1}, true, false}, {[]int32{0}, true, false},
+		{nil, true, true}, {nil, false, true}, {[]int32{1}, false, true},
+	} {
+		if !c.unprivileged {
+			asRoot(t)
+		}
+		h, config := hostile(t)
+		config.Unprivileged = c.unprivileged
+		h.On(nfstest.Mnt, nfstest.Mounted([]byte("h"), c.flavors...))
+		h.On(nfstest.Getattr3, nfstest.Denied(rpcv2.AUTH_TOOWEAK))
+		_, err := probe(t, config)
+		fails(t, err, Getattr, tooWeak)
+		if errors.Is(err, ErrKerberos) != c.kerberos {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }

@@ -51,7 +51,11 @@ func (a *attempt) deeper4(ctx context.Context, r *Report, c *conversation4, dir 
 			if err := f.introduce(ctx, a.owner); err != nil {
 				return "", err
 			}
-			return a.writeTest(ctx, ctx, r, f)
+			learnt, err := a.writeTest(ctx, ctx, r, f)
+			if err == nil && c.session == nil {
+				learnt += "; a client id stays until its lease ends"
+			}
+			return learnt, err
 		})
 	}
 	return nil
@@ -105,9 +109,7 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	}
 	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
 	f.client = given.Clientid
-	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args{
-		Clientid: given.Clientid, SetclientidConfirm: given.SetclientidConfirm,
-	}})
+	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given)})
 	return named4("SETCLIENTID_CONFIRM", err)
 }
 

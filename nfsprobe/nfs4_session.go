@@ -3,7 +3,6 @@ package nfsprobe
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 
@@ -32,7 +31,6 @@ type conversation4 struct {
 	ops     int       // how many operations one COMPOUND may have
 	bytes   int       // how many bytes of a file one answer may have
 	session *session4 // nil: none
-	broken  bool      // nothing more can be asked over the connection
 }
 
 // session4 is a session of version 4.1 or 4.2 with one slot (RFC 8881 2.10.6).
@@ -62,8 +60,6 @@ func (c *conversation4) once(ctx context.Context, ops []nfsv4.NfsArgop4) ([]nfsv
 	r, err := c.conn.call(ctx, nfsProgram, nfs4Version, procCompound,
 		&nfsv4.Compound4args{Minorversion: c.minor, Argarray: ops})
 	if err != nil {
-		var refused *RPCError
-		c.broken = !errors.As(err, &refused)
 		return nil, err
 	}
 	results, err := decodeCompound(r, ops)
@@ -166,10 +162,10 @@ func (c *conversation4) destroyClientID(ctx context.Context, id nfsv4.Clientid4)
 // leave is a goodbye after a failure. It reports whether nothing is left at
 // the server; why not adds nothing to the failure.
 func (c *conversation4) leave(ctx context.Context, id nfsv4.Clientid4) bool {
-	if c.session != nil && !c.broken {
+	if c.session != nil && c.conn.broken == nil {
 		c.destroySession(ctx)
 	}
-	return !c.broken && c.destroyClientID(ctx, id) == nil
+	return c.conn.broken == nil && c.destroyClientID(ctx, id) == nil
 }
 
 // kerberos4 adds what it means when the server wants another security flavor

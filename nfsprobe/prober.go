@@ -35,9 +35,10 @@ type Config struct {
 	// WriteTest writes a small file beside the marker, or in the directory, reads
 	// it back and removes it, and so finds a file system that is read-only or full and
 	// a disk that hangs. A probe that is killed leaves at most that file, and a later
-	// one of the same host, Address, Port and Dir removes it. In version 4.0, which
-	// has no way to give it back, one client id per Prober stays with the server until
-	// its lease ends (RFC 7530 9.6).
+	// one of the same host, Address, Port and Dir removes it. In version 4.0 one client
+	// id per Prober, which cannot be given back, stays with the server until its lease
+	// ends (RFC 7530 9.6.3): a server that is restarted meanwhile waits its whole grace
+	// period for it.
 	WriteTest bool
 
 	portMapper int // tests: the port mapper's port; 0: 111

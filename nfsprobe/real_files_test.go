@@ -3,48 +3,276 @@
 package nfsprobe
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 
 	"fsmon/nfsprobe/nfstest"
 )
 
-func TestRealFiles(t *testing.T) {
-	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "readonly", ReadOnly: true}, {Name: "disk"}}})
-	try := func(what, name, marker string, write bool) {
-		for _, version := range []string{"3", "4.0", "4.1", "4.2"} {
-			c := export(l, name, version)
-			c.Marker, c.WriteTest = marker, write
-			r, err := probe(t, c)
-			fmt.Println(what, version, err, r.Rungs[len(r.Rungs)-2], r.Warnings)
-		}
-		fmt.Println(l.Clients())
+// marked is a probe of an export with a marker, in a version, that writes too.
+func marked(l *nfstest.Lab, name, version string) Config {
+	c := export(l, name, version)
+	c.Marker, c.WriteTest = "MOUNTED", true
+	return c
+}
+
+// mark puts a marker on the disk of an export.
+func mark(t testing.TB, dir string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(dir, "MOUNTED"), []byte("a real disk\n"), 0o644))
+}
+
+// tested asserts that a directory holds nothing of a write test.
+func tested(t testing.TB, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, ".*"))
+	if err != nil || len(names) > 0 {
+		t.Errorf("left behind: %q (%v)", names, err)
 	}
-	try("ro", "readonly", "", true)
-	try("ro", "readonly", "file", false)
-	try("squash", "squashed", "", true)
-	try("squash", "squashed", "file", false)
-	must(t, os.Mkdir(l.Dir()+"/empty", 0o755))
-	must(t, os.WriteFile(l.Dir()+"/empty/x", nil, 0o755))
-	try("missing", "export", "x", false)
-	try("empty", "export", "empty/x", false)
-	try("dir", "export", "empty", false)
-	try("sub", "export", "empty/y", true)
+}
+
+// known asserts which clients the server still knows: none but those of version 4.0, of which no one has two.
+func known(t testing.TB, l *nfstest.Lab, most int) {
+	t.Helper()
+	clients, err := l.Clients()
+	slices.Sort(clients)
+	if err != nil || len(clients) > most || len(slices.Compact(slices.Clone(clients))) != len(clients) {
+		t.Errorf("the server still knows %q (%v), want %d at most", clients, err, most)
+	}
+}
+
+func TestRealFiles(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	mark(t, l.Dir())
+	for _, version := range append([]string{"auto"}, versions...) {
+		p := New(marked(l, "export", version))
+		for range 3 {
+			r, err := probeWith(t, p)
+			if err != nil || len(r.Warnings) > 0 || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
+			}
+		}
+		tested(t, l.Dir())
+	}
+	known(t, l, 1) // of one prober, however often it has asked
+}
+
+// What a probe finds that reads a marker or writes, where there is none or it may not.
+func TestRealFilesRefused(t *testing.T) {
+	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "readonly", ReadOnly: true}}})
+	mark(t, l.Path("readonly"))
+	must(t, os.WriteFile(l.Dir()+"/empty", nil, 0o644))
+	must(t, os.WriteFile(l.Path("squashed")+"/MOUNTED", []byte("x"), 0o644))
+	must(t, os.Mkdir(l.Path("squashed")+"/open", 0o777))
+	must(t, os.Chmod(l.Path("squashed")+"/open", 0o777)) // whatever the umask
+	must(t, os.WriteFile(l.Path("squashed")+"/open/secret", []byte("x"), 0o600))
+	must(t, os.WriteFile(l.Path("squashed")+"/open/MOUNTED", []byte("x"), 0o644))
+	for _, c := range []struct {
+		name, dir, marker string
+		write             bool
+		step              Step
+		code              uint32 // of an answer
+		cause             error
+	}{
+		{"no marker", "export", "MOUNTED", true, Marker, 2, nil},
+		{"no directory of a marker", "export", "nowhere/MOUNTED", true, Marker, 2, nil},
+		{"through a file", "export", "file/MOUNTED", false, Marker, 20, nil},
+		{"a directory", "export", "sub", false, Marker, 0, ErrNotFile},
+		{"an empty marker", "export", "empty", true, Marker, 0, ErrEmpty},
+		{"read-only", "readonly", "MOUNTED", true, WriteTest, uint32(nfsv3.NFS3ERR_ROFS), nil},
+		{"squashed, may not enter", "squashed", "MOUNTED", true, Marker, 13, nil},
+		{"squashed, may not write", "squashed", "", true, WriteTest, 13, nil},
+	} {
+		for _, version := range versions {
+			config := export(l, c.dir, version)
+			config.Marker, config.WriteTest = c.marker, c.write
+			r, err := probe(t, config)
+			var failed *Error
+			if !errors.As(err, &failed) || failed.Step != c.step || status(err) != c.code || c.cause != nil && !errors.Is(err, c.cause) || len(r.Warnings) > 0 {
+				t.Errorf("%s, %s: %v, warnings %q", c.name, version, err, r.Warnings)
+			}
+		}
+	}
+	// A root that is squashed needs a directory that it may write to, and a file that it may read.
+	must(t, os.Chmod(l.Path("squashed"), 0o711))
+	for _, version := range versions {
+		config := export(l, "squashed", version)
+		config.Marker, config.WriteTest = "open/MOUNTED", true
+		if _, err := probe(t, config); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+		config.Marker = "open/secret"
+		_, err := probe(t, config)
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != Marker || status(err) != 13 {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+	tested(t, l.Path("squashed")+"/open")
+	tested(t, l.Dir())
+}
+
+// A disk that fills, and one that is not mounted any more, under a server that answers as ever.
+func TestRealDisk(t *testing.T) {
+	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "disk"}}})
 	must(t, l.MountDisk("disk", 64))
-	try("disk", "disk", "file", true)
-	must(t, os.WriteFile(l.Inside(l.Path("disk")+"/file"), []byte("x"), 0o644))
-	try("disk", "disk", "file", true)
-	fmt.Println(os.WriteFile(l.Inside(l.Path("disk")+"/big"), make([]byte, 100<<10), 0o644))
-	try("full", "disk", "file", true)
+	dir := l.Inside(l.Path("disk"))
+	mark(t, dir)
+	probers := map[string]*Prober{}
+	for _, version := range versions {
+		probers[version] = New(marked(l, "disk", version))
+		if _, err := probeWith(t, probers[version]); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+	if err := os.WriteFile(dir+"/big", make([]byte, 64<<10), 0o644); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	for version, p := range probers {
+		r, err := probeWith(t, p)
+		if version == "3" {
+			fails(t, err, WriteTest, Status3(nfsv3.NFS3ERR_NOSPC))
+		} else {
+			fails(t, err, WriteTest, &Status4{"WRITE", uint32(nfsv4.NFS4ERR_NOSPC)})
+		}
+		if len(r.Warnings) > 0 {
+			t.Errorf("%s: %q", version, r.Warnings)
+		}
+	}
+	tested(t, dir)
+	must(t, os.Remove(dir+"/big"))
+	for version, p := range probers {
+		if _, err := probeWith(t, p); err != nil {
+			t.Errorf("%s, with room again: %v", version, err)
+		}
+	}
 	must(t, l.UnmountDisk("disk"))
-	must(t, os.Remove(l.Path("disk")+"/file"))
-	try("unm", "disk", "file", true)
-	// weak
-	for _, name := range []string{"secure", "kerberos"} {
-		c := export(l, name, "3")
-		c.Unprivileged = true
-		r, err := probe(t, c)
-		fmt.Println(name, err, r.Rungs)
+	for version, p := range probers {
+		_, err := probeWith(t, p)
+		if version == "3" {
+			fails(t, err, Marker, Status3(nfsv3.NFS3ERR_NOENT))
+		} else {
+			fails(t, err, Marker, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)})
+		}
+	}
+	tested(t, l.Path("disk")) // nothing was written to the mount point
+}
+
+// Probes of one watch in several versions at once, and one that is removed from under.
+func TestRealFilesAtOnce(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	mark(t, l.Dir())
+	var wg sync.WaitGroup
+	for _, version := range append([]string{"auto"}, versions...) {
+		p := New(marked(l, "export", version))
+		wg.Go(func() {
+			for range 10 {
+				if r, err := probeWith(t, p); err != nil || len(r.Warnings) > 0 {
+					t.Errorf("%s: %v, warnings %q", version, err, r.Warnings)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	tested(t, l.Dir())
+	known(t, l, 1)
+}
+
+// A server that has just been started does not let anybody open files for a while (its grace period); the probe waits.
+func TestRealGrace(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	mark(t, l.Dir())
+	p := New(marked(l, "export", "4.0"))
+	if _, err := probeWith(t, p); err != nil {
+		t.Fatal(err)
+	}
+	must(t, l.Restart(nfstest.Ganesha)) // it remembers the client of version 4.0 and waits for it
+	if _, err := probe(t, marked(l, "export", "4.2")); err != nil {
+		t.Error(err)
+	}
+	if _, err := probeWith(t, p); err != nil {
+		t.Error(err)
+	}
+	tested(t, l.Dir())
+}
+
+func init() { childRoles["write for ever"] = writeForEver }
+
+// writeForEver probes until it is killed, and says when it has begun.
+func writeForEver() {
+	p := New(Config{Address: "127.0.0.1", Dir: os.Args[1], Path4: "/export", Version: os.Args[2], WriteTest: true})
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		if _, err := p.Probe(ctx); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		cancel()
+	}
+}
+
+// What is left of a probe that was killed while it wrote, the next one removes.
+func TestRealKilled(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	self, err := os.Executable()
+	must(t, err)
+	for _, version := range versions {
+		c := export(l, "export", version)
+		c.WriteTest = true
+		left := filepath.Join(l.Dir(), (&attempt{Config: c}).testName())
+		cmd := exec.Command(self, l.Dir(), version)
+		cmd.Env = append(os.Environ(), childEnv+"=write for ever")
+		out := new(strings.Builder)
+		cmd.Stdout = out
+		must(t, cmd.Start())
+		// The server is stopped at a moment when there is a file, and so the probe with it.
+		for end := time.Now().Add(patience); ; {
+			must(t, l.Freeze(nfstest.Ganesha))
+			if _, err := os.Stat(left); err == nil {
+				break
+			}
+			must(t, l.Thaw(nfstest.Ganesha))
+			if time.Now().After(end) {
+				cmd.Process.Kill()
+				cmd.Wait()
+				t.Fatalf("%s: never found writing: %s", version, out)
+			}
+		}
+		must(t, cmd.Process.Kill())
+		cmd.Wait()
+		must(t, l.Thaw(nfstest.Ganesha))
+		if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
+			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
+		}
+		tested(t, l.Dir())
+	}
+}
+
+// A source port that is not privileged is told from Kerberos, as far as the server tells.
+func TestRealOrdinaryPort(t *testing.T) {
+	l := realLab(t, nfstest.Config{})
+	c := export(l, "secure", "3")
+	c.Unprivileged = true
+	_, err := probe(t, c)
+	fails(t, err, Getattr, &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
+	if errors.Is(err, ErrKerberos) {
+		t.Error(err)
+	}
+	c = export(l, "kerberos", "3")
+	for _, c.Unprivileged = range []bool{true, false} {
+		_, err := probe(t, c)
+		fails(t, err, Getattr, ErrKerberos)
 	}
 }

@@ -76,9 +76,10 @@ func (e *RPCError) Error() string {
 // at a time.
 type client struct {
 	net.Conn
-	in   *bufio.Reader
-	cred rpcv2.OpaqueAuth // zero is AUTH_NONE
-	xid  uint32
+	in     *bufio.Reader
+	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
+	xid    uint32
+	broken error // why nothing more can be asked over the connection; nil: it can
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
@@ -89,8 +90,21 @@ func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 // the caller. Bytes after the results are not looked at: every client passes
 // them over, so a server that pads is a working one. Errors are *RPCError,
 // *MalformedError, *net.OpError (a closed connection is one of io.EOF) or a
-// context error; after any but *RPCError the connection is of no further use.
+// context error; after any but *RPCError the connection is of no further use, and
+// every call has the same error.
 func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	results, err := c.ask(ctx, prog, vers, proc, args)
+	var refused *RPCError
+	if err != nil && !errors.As(err, &refused) {
+		c.broken = err
+	}
+	return results, err
+}
+
+func (c *client) ask(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, whyEnded(ctx, err)
 	}

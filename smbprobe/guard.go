@@ -119,9 +119,9 @@ func (g *guard) Write(p []byte) (int, error) {
 	frame := append(g.out, p...)
 	g.out = g.out[:0]
 	g.note(p)
-	n, err := g.Conn.Write(frame)
-	g.wire.note(g.LocalAddr(), g.RemoteAddr(), frame[:n], isSessionSetup(p))
-	if err != nil {
+	// Before it is sent, or its answer might come first in the transcript.
+	g.wire.note(g.LocalAddr(), g.RemoteAddr(), frame, isSessionSetup(p))
+	if _, err := g.Conn.Write(frame); err != nil {
 		return 0, g.fail(err)
 	}
 	return len(p), nil

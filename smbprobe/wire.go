@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Segment is one piece of the wire transcript: a frame that was sent or received
-// over TCP, as far as it came.
+// Segment is one piece of the wire transcript: a frame that was given to TCP to
+// send, or was received, as far as it came.
 type Segment struct {
 	At       time.Time
 	From, To netip.AddrPort // the zero value if the connection does not say

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,7 +19,8 @@ const (
 	lookServer = "Look at the server's log (journalctl -u smbd, /var/log/samba), at its memory, disks and load."
 )
 
-// looks says what a status of the server means and what to look at (MS-ERREF 2.3.1, MS-SMB2 3.3.5).
+// looks says what a status of the server means and what to look at (MS-ERREF 2.3.1, MS-SMB2 3.3.5);
+// fileLook goes before it.
 var looks = map[smbprobe.Status]string{
 	// The share.
 	0xC00000CC: "The server has no such share, or the share's directory is not there: look at the spelling after -s, at testparm -s, " +
@@ -92,7 +95,13 @@ func (f *flags) cause(probe *smbprobe.Error) cli.Explanation {
 		}
 		return cli.Explanation{Name: "negative session response", Code: fmt.Sprintf("0x%02X, %d", netbios.Code, netbios.Code), Look: look}
 	case errors.As(probe, &kind):
+		const printer = 3 // MS-SMB2 2.2.10
+		if kind.Type == printer {
+			return cli.Explanation{Name: kind.Error(), Look: lookPrinter}
+		}
 		return cli.Explanation{Name: kind.Error(), Look: "Give -s the name of a share that holds files. A pipe such as IPC$ says nothing about them."}
+	case errors.Is(probe, smbprobe.ErrReadBack):
+		return cli.Explanation{Name: smbprobe.ErrReadBack.Error(), Look: lookReadBack}
 	case errors.Is(probe, smbprobe.ErrSMB1Only):
 		return cli.Explanation{Name: smbprobe.ErrSMB1Only.Error(), Look: "The server speaks only the old SMB1 protocol, which the probe does not. " +
 			"Look at server max protocol, which should be SMB3, or at the age of the server."}
@@ -108,6 +117,9 @@ func (f *flags) cause(probe *smbprobe.Error) cli.Explanation {
 		stage = cli.Connecting
 	}
 	e, _ := cli.ExplainNetwork(probe, stage)
+	if opensFiles(probe.Step) && errors.Is(probe, context.DeadlineExceeded) {
+		e.Look = lookHangs
+	}
 	return e
 }
 
@@ -116,17 +128,16 @@ func (f *flags) explainStatus(step smbprobe.Step, status smbprobe.Status) cli.Ex
 	e := cli.Explanation{
 		Name:         name,
 		Code:         fmt.Sprintf("0x%08X, Win32 %d", uint32(status), status.Win32()),
-		Look:         looks[status],
+		Look:         cmp.Or(fileLook(step, status), looks[status], lookUnknown),
 		LogonRefused: f.user != "" && status.LogonRefused(),
 	}
 	denied := name == "STATUS_ACCESS_DENIED"
 	switch {
+	case opensFiles(step): // whoever it is has been let in
 	case f.user == "" && (denied || status.LogonRefused()):
 		e.Look = deniedAnonymous
 	case denied && step == smbprobe.SessionSetup:
 		e.Look = deniedLogon
-	case e.Look == "":
-		e.Look = lookUnknown
 	}
 	return e
 }

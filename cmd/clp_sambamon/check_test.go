@@ -15,13 +15,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 
 // check runs -check of the server at addr to its end.
-func (l *lab) check(addr string, args ...string) *process {
-	l.t.Helper()
-	return l.run(append(at(addr, "-check"), args...)...)
+func check(l *cmdtest.Lab, addr string, args ...string) *cmdtest.Process {
+	return l.Run(append(at(addr, "-check"), args...)...)
 }
 
 // A ladder of a healthy server: the rungs in order with their times, and nothing left in the registry, which is not even made.
@@ -29,8 +29,8 @@ func TestCheckHealthy(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	p := l.check(s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")
-	p.exits(0)
+	p := check(l, s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")
+	p.Exits(0)
 	want := regexp.MustCompile(`^//127\.0\.0\.1:\d+/priv
 
   connect  +\d+\.\d ms  127\.0\.0\.1:\d+
@@ -47,15 +47,15 @@ note: Should the password of "root" become wrong, each verdict costs 3 refused l
 Time to verdict with -i 1 -c 2 -r 10: 2 s for a server that refuses, 30 s for one that stalls,
 counted from the start of the first failed probe, which is at most 1 s after the fault.
 $`)
-	if !want.MatchString(p.output()) || p.errors() != "" {
-		t.Errorf("%s%s", p.output(), p.errors())
+	if !want.MatchString(p.Output()) || p.Errors() != "" {
+		t.Errorf("%s%s", p.Output(), p.Errors())
 	}
-	if left := names(filesBelow(t, filepath.Dir(l.registry))); len(left) > 0 {
+	if left := names(filesBelow(t, filepath.Dir(l.Registry))); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	// An anonymous one risks no account.
-	if p := l.check(s.Addr(), "-s", "share"); strings.Contains(p.output(), "logon") {
-		t.Error(p.output())
+	if p := check(l, s.Addr(), "-s", "share"); strings.Contains(p.Output(), "logon") {
+		t.Error(p.Output())
 	}
 }
 
@@ -121,35 +121,35 @@ func TestCheckFailed(t *testing.T) {
 			}
 			l := newLab(t)
 			args := append([]string{"-s", share}, c.args...)
-			p := l.check(addr, args...)
-			p.exits(1)
-			t.Log("\n" + p.output())
-			flat := strings.Join(strings.Fields(p.output()), " ")
+			p := check(l, addr, args...)
+			p.Exits(1)
+			t.Log("\n" + p.Output())
+			flat := strings.Join(strings.Fields(p.Output()), " ")
 			for _, want := range []string{"failed at " + c.step + ": " + c.cause, c.look, "The watch would then send: ERROR " + c.alert, "6 The clp_sambamon will terminate."} {
 				if !strings.Contains(flat, want) {
 					t.Errorf("%q is missing", want)
 				}
 			}
-			if marked := regexp.MustCompile(`(?m)^  ` + c.step + ` .*FAILED`); !marked.MatchString(p.output()) {
+			if marked := regexp.MustCompile(`(?m)^  ` + c.step + ` .*FAILED`); !marked.MatchString(p.Output()) {
 				t.Errorf("the rung %q is not marked", c.step)
 			}
 			hidden(t, l, p)
 
 			// The other forms say the same.
-			j := l.check(addr, append(args, "--json")...)
-			j.exits(1)
+			j := check(l, addr, append(args, "--json")...)
+			j.Exits(1)
 			var got checkObject
-			if err := json.Unmarshal([]byte(j.output()), &got); err != nil {
-				t.Fatalf("%v: %s", err, j.output())
+			if err := json.Unmarshal([]byte(j.Output()), &got); err != nil {
+				t.Fatalf("%v: %s", err, j.Output())
 			}
 			if got.Healthy || got.Failed.Step != c.step || fmt.Sprintf("%d %s", got.Failed.Message, got.Failed.Text)[:len(c.alert)] != c.alert ||
 				!strings.HasPrefix(c.cause, got.Failed.Name) && c.cause != "" || got.Rungs[len(got.Rungs)-1].Name != c.step {
-				t.Errorf("%s", j.output())
+				t.Errorf("%s", j.Output())
 			}
-			n := l.check(addr, append(args, "--exit-style", "nagios")...)
-			n.exits(2)
-			if !strings.HasPrefix(n.output(), "FSMON CRITICAL - //"+addr+"/"+share+" failed at "+c.step+": "+c.cause) {
-				t.Error(n.output())
+			n := check(l, addr, append(args, "--exit-style", "nagios")...)
+			n.Exits(2)
+			if !strings.HasPrefix(n.Output(), "FSMON CRITICAL - //"+addr+"/"+share+" failed at "+c.step+": "+c.cause) {
+				t.Error(n.Output())
 			}
 			hidden(t, l, j, n)
 		})
@@ -178,13 +178,13 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	p := l.check(s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")
-	p.exits(0)
+	p := check(l, s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")
+	p.Exits(0)
 	var got checkObject
-	d := json.NewDecoder(strings.NewReader(p.output()))
+	d := json.NewDecoder(strings.NewReader(p.Output()))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&got); err != nil || strings.Count(p.output(), "\n") != 1 {
-		t.Fatalf("%v: %s", err, p.output())
+	if err := d.Decode(&got); err != nil || strings.Count(p.Output(), "\n") != 1 {
+		t.Fatalf("%v: %s", err, p.Output())
 	}
 	var rungs []string
 	for _, r := range got.Rungs {
@@ -198,7 +198,7 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 	}
 	if !got.Healthy || got.Failed != nil || got.Target != "//"+s.Addr()+"/share" || got.Address != s.Addr() ||
 		got.Verdict.Refused != 10 || got.Verdict.Stalled != 360 {
-		t.Errorf("%s", p.output())
+		t.Errorf("%s", p.Output())
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "guest") {
 		t.Errorf("%q", got.Warnings)
@@ -212,11 +212,11 @@ func TestCheckForNagios(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	data := regexp.MustCompile(`^[a-z_]+=\d+\.\d+s;;;0;\d*$`)
-	p := l.check(s.Addr(), "-s", "share", "--exit-style", "nagios")
-	p.exits(0)
-	text, numbers, found := strings.Cut(strings.TrimSuffix(p.output(), "\n"), " | ")
+	p := check(l, s.Addr(), "-s", "share", "--exit-style", "nagios")
+	p.Exits(0)
+	text, numbers, found := strings.Cut(strings.TrimSuffix(p.Output(), "\n"), " | ")
 	if !found || !strings.HasPrefix(text, "FSMON OK - //"+s.Addr()+"/share is healthy, ") || strings.ContainsAny(numbers, "|\n") {
-		t.Error(p.output())
+		t.Error(p.Output())
 	}
 	for _, one := range strings.Fields(numbers) {
 		if !data.MatchString(one) {
@@ -227,10 +227,10 @@ func TestCheckForNagios(t *testing.T) {
 		t.Error(numbers)
 	}
 	for _, args := range [][]string{{"-i", "0"}, {"--credentials", "/nosuch"}, {"-x"}} {
-		p := l.check(s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)
-		p.exits(3)
-		if !strings.HasPrefix(p.output(), "FSMON UNKNOWN - ") || !strings.Contains(p.output(), args[0]) || strings.Count(p.output(), "\n") != 1 {
-			t.Errorf("%q: %q", args, p.output())
+		p := check(l, s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)
+		p.Exits(3)
+		if !strings.HasPrefix(p.Output(), "FSMON UNKNOWN - ") || !strings.Contains(p.Output(), args[0]) || strings.Count(p.Output(), "\n") != 1 {
+			t.Errorf("%q: %q", args, p.Output())
 		}
 	}
 }
@@ -249,14 +249,14 @@ func TestCheckForPacemaker(t *testing.T) {
 		"wrong line":    {[]string{"-s", "share", "-i", "x"}, 6, ""},
 		"not this node": {[]string{"-s", "share", "--credentials", "/nosuch"}, 2, ""},
 	} {
-		p := l.check(s.Addr(), append(c.args, "--exit-style", "ocf")...)
-		p.exits(c.code)
+		p := check(l, s.Addr(), append(c.args, "--exit-style", "ocf")...)
+		p.Exits(c.code)
 		lines := 0
 		if c.says != "" {
 			lines = 1
 		}
-		if !strings.HasPrefix(p.output(), c.says) || strings.Count(p.output(), "\n") != lines {
-			t.Errorf("%s: %q", name, p.output())
+		if !strings.HasPrefix(p.Output(), c.says) || strings.Count(p.Output(), "\n") != lines {
+			t.Errorf("%s: %q", name, p.Output())
 		}
 	}
 }
@@ -279,18 +279,18 @@ func TestCheckInterrupted(t *testing.T) {
 			freeze(t, s)
 			tap := newTap(t, s.Addr())
 			l := newLab(t)
-			p := l.start(append(at(tap.addr, "-check", "-s", "share", "-r", "3600"), c.style...)...)
-			tap.probeAfter(p.began)
+			p := l.Start(append(at(tap.addr, "-check", "-s", "share", "-r", "3600"), c.style...)...)
+			tap.probeAfter(p.Began())
 			sent := time.Now()
-			p.signal(c.signal)
-			if took := p.exits(c.code).Sub(sent); took > 2*time.Second {
+			p.Signal(c.signal)
+			if took := p.Exits(c.code).Sub(sent); took > 2*time.Second {
 				t.Errorf("it took %v", took)
 			}
-			if !strings.HasPrefix(p.errors(), "clp_sambamon: error: interrupted after ") {
-				t.Errorf("%q", p.errors())
+			if !strings.HasPrefix(p.Errors(), "clp_sambamon: error: interrupted after ") {
+				t.Errorf("%q", p.Errors())
 			}
-			if nagios := c.code == 3; nagios != (p.output() == "FSMON UNKNOWN - interrupted\n") {
-				t.Errorf("%q", p.output())
+			if nagios := c.code == 3; nagios != (p.Output() == "FSMON UNKNOWN - interrupted\n") {
+				t.Errorf("%q", p.Output())
 			}
 		})
 	}
@@ -302,17 +302,17 @@ func TestCheckWithoutDescriptors(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	// How many descriptors the Go runtime itself needs depends on the machine. With fewer it crashes (exit 2); with just as many there
 	// is none for a socket.
-	var p *process
+	var p *cmdtest.Process
 	for n, code := 4, 2; code == 2 && n < 20; n++ {
 		script := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n)
-		p = launch(t, exec.Command("/bin/sh", append([]string{"-c", script, command}, at(s.Addr(), "-check", "-s", "share")...)...))
-		code, _ = p.exit()
+		p = cmdtest.Launch(t, exec.Command("/bin/sh", append([]string{"-c", script, command()}, at(s.Addr(), "-check", "-s", "share")...)...))
+		code, _ = p.Exit()
 	}
-	p.exits(4)
-	flat := strings.Join(strings.Fields(p.output()), " ")
+	p.Exits(4)
+	flat := strings.Join(strings.Fields(p.Output()), " ")
 	for _, want := range []string{"EMFILE (errno 24)", "ulimit -n", "exit code 4"} {
 		if !strings.Contains(flat, want) {
-			t.Errorf("%q is missing:\n%s%s", want, p.output(), p.errors())
+			t.Errorf("%q is missing:\n%s%s", want, p.Output(), p.Errors())
 		}
 	}
 }
@@ -322,16 +322,16 @@ func TestCheckHidesPassword(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	silent := smbtest.Hostile(t, smbtest.Silent)
-	p := l.start(at(silent, "-check", "-s", "share", "-u", "root", "-p", token, "-r", "3600")...)
-	cmdline := fmt.Sprintf("/proc/%d/cmdline", p.pid)
-	eventually(t, "the wiping of the password", func() bool {
+	p := l.Start(at(silent, "-check", "-s", "share", "-u", "root", "-p", token, "-r", "3600")...)
+	cmdline := fmt.Sprintf("/proc/%d/cmdline", p.PID)
+	cmdtest.Eventually(t, "the wiping of the password", func() bool {
 		text := readAll(cmdline)
 		return strings.Contains(text, "\x00-u\x00root\x00") && !strings.Contains(text, token)
 	})
-	p.signal(unix.SIGTERM)
-	p.exits(1)
+	p.Signal(unix.SIGTERM)
+	p.Exits(1)
 	hidden(t, l, p)
-	if _, err := os.Stat(l.registry); err == nil {
+	if _, err := os.Stat(l.Registry); err == nil {
 		t.Error("a check has made a registry")
 	}
 }

@@ -18,21 +18,21 @@ func TestEvidence(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	dir := filepath.Join(t.TempDir(), "evidence")
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "-r", "1", "--evidence-dir", dir)
-	w.message(2)
-	l.healthy()
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "-r", "1", "--evidence-dir", dir)...)
+	w.Message(2)
+	l.Healthy()
 	freeze(t, s)
-	terminate := w.message(6)
-	saved := w.message(116)
-	ended := w.exits(1)
-	w.want(1, 2, 101, 101, 74, 6, 116)
-	if took := ended.Sub(terminate.at); took > 2*time.Second+slack {
+	terminate := w.Message(6)
+	saved := w.Message(116)
+	ended := w.Exits(1)
+	w.Want(1, 2, 101, 101, 74, 6, 116)
+	if took := ended.Sub(terminate.At); took > 2*time.Second+slack {
 		t.Errorf("it took %v from the verdict to the end", took)
 	} else {
-		t.Logf("%v from message 6 to the end; %s", took, saved.detail)
+		t.Logf("%v from message 6 to the end; %s", took, saved.Detail)
 	}
 
-	path, _ := strings.CutPrefix(strings.TrimSuffix(saved.text+saved.detail, "."), "Evidence was saved in ")
+	path, _ := strings.CutPrefix(strings.TrimSuffix(saved.Text+saved.Detail, "."), "Evidence was saved in ")
 	if filepath.Dir(path) != filepath.Join(dir, "w") {
 		t.Fatalf("%+v", saved)
 	}
@@ -67,7 +67,7 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("%v, %v", info, err)
 		}
 	}
-	l.gone()
+	l.Gone()
 }
 
 // Evidence that cannot be saved costs nothing but a message, at the start and at the verdict.
@@ -77,17 +77,17 @@ func TestEvidenceRefused(t *testing.T) {
 	l := newLab(t)
 	dir := filepath.Join(t.TempDir(), "open")
 	mkdir(t, dir, 0o777)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "--evidence-dir", dir)
-	if m := w.message(117); m.severity != "WARN" || !strings.Contains(m.text, dir+" can be written by others") {
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "--evidence-dir", dir)...)
+	if m := w.Message(117); m.Severity != "WARN" || !strings.Contains(m.Text, dir+" can be written by others") {
 		t.Errorf("%+v", m)
 	}
-	w.message(2)
+	w.Message(2)
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	w.message(6)
-	w.message(117)
-	w.exits(1)
+	w.Message(6)
+	w.Message(117)
+	w.Exits(1)
 	if left := names(filesBelow(t, dir)); len(left) > 0 {
 		t.Errorf("written all the same: %v", left)
 	}
@@ -99,11 +99,11 @@ func TestNoEvidenceOfAStop(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	dir := filepath.Join(t.TempDir(), "evidence")
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "--evidence-dir", dir)
-	w.message(2)
-	l.silent("-stop")
-	w.exits(0)
-	w.want(1, 2, 3)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "--evidence-dir", dir)...)
+	w.Message(2)
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Want(1, 2, 3)
 	if left := names(filesBelow(t, dir)); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -6,137 +6,18 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
-	"fsmon/watchreg"
 )
-
-// lab is where the commands of one test run: a registry and a log file of their own.
-type lab struct {
-	t             testing.TB
-	id            string
-	registry, log string
-	env           []string            // besides PATH and the registry
-	attr          syscall.SysProcAttr // of what is started next
-	stderr        *os.File            // of what is started next; nil: it is collected
-}
-
-func newLab(t testing.TB) *lab {
-	dir := t.TempDir()
-	return &lab{t: t, id: "w", registry: filepath.Join(dir, "registry"), log: filepath.Join(dir, "log", "watch.log")}
-}
-
-// start runs the command in the background.
-func (l *lab) start(args ...string) *process {
-	l.t.Helper()
-	cmd := exec.Command(command, args...)
-	cmd.Dir = "/"
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "FSMON_REGISTRY=" + l.registry}, l.env...)
-	attr := l.attr
-	cmd.SysProcAttr = &attr
-	if l.stderr != nil {
-		cmd.Stderr = l.stderr
-	}
-	return launch(l.t, cmd)
-}
-
-// watch starts a watch of the server at addr. Root's default place for evidence is the machine's, so without a place of its own
-// there is none.
-func (l *lab) watch(addr string, args ...string) *process {
-	l.t.Helper()
-	if !slices.Contains(args, "--evidence-dir") {
-		args = append(args, "--no-evidence")
-	}
-	return l.start(append([]string{l.id, "--log-file", l.log}, at(addr, args...)...)...)
-}
-
-// at names the server at addr in options.
-func at(addr string, args ...string) []string {
-	host, port, _ := net.SplitHostPort(addr)
-	return append([]string{"-a", host, "--port", port}, args...)
-}
-
-// run runs the command to its end.
-func (l *lab) run(args ...string) *process {
-	l.t.Helper()
-	p := l.start(args...)
-	p.exit()
-	return p
-}
-
-// verb runs a verb for the lab's watch to its end.
-func (l *lab) verb(words ...string) *process {
-	l.t.Helper()
-	return l.run(append([]string{l.id}, words...)...)
-}
-
-// silent runs a verb that must succeed and say nothing.
-func (l *lab) silent(words ...string) {
-	l.t.Helper()
-	p := l.verb(words...)
-	p.exits(0)
-	if said := p.output() + p.errors(); said != "" {
-		l.t.Errorf("%v said %q", words, said)
-	}
-}
-
-func (l *lab) entry() (watchreg.Entry, error) {
-	l.t.Helper()
-	registry, err := watchreg.OpenExisting(l.registry)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return registry.Read(l.id)
-}
-
-// gone fails the test unless nothing is left of the watch in the registry.
-func (l *lab) gone() {
-	l.t.Helper()
-	if e, err := l.entry(); !errors.Is(err, watchreg.ErrUnknown) {
-		l.t.Errorf("the registry still has %+v, %v", e, err)
-	}
-	if left := names(filesBelow(l.t, l.registry)); len(left) > 0 {
-		l.t.Errorf("left behind: %v", left)
-	}
-}
-
-// status waits until the watch is alive and its status is as it should be.
-func (l *lab) status(what string, is func(watchreg.Status) bool) watchreg.Status {
-	l.t.Helper()
-	var st watchreg.Status
-	eventually(l.t, what, func() bool {
-		e, err := l.entry()
-		if err == nil && e.Live && e.Status != nil {
-			st = *e.Status
-			return is(st)
-		}
-		return false
-	})
-	return st
-}
-
-// healthy waits for one more successful probe, which began after this call.
-func (l *lab) healthy() watchreg.Status {
-	l.t.Helper()
-	now := time.Now()
-	return l.status("a healthy probe", func(st watchreg.Status) bool {
-		return st.State == watchreg.Healthy && st.LastSuccess.After(now) && st.LastError == "" && st.Failures == 0
-	})
-}
-
-func state(want watchreg.State) func(watchreg.Status) bool {
-	return func(st watchreg.Status) bool { return st.State == want }
-}
 
 // tap is a relay in front of a server that tells when each probe began and how far it got. It changes nothing, so a frozen
 // server behind it is frozen.
@@ -188,7 +69,7 @@ func (r *tap) seen() []sighting {
 func (r *tap) probeAfter(when time.Time) sighting {
 	r.t.Helper()
 	var found sighting
-	eventually(r.t, "a probe", func() bool {
+	cmdtest.Eventually(r.t, "a probe", func() bool {
 		for _, s := range r.seen() {
 			if s.began.After(when) {
 				found = s
@@ -203,7 +84,7 @@ func (r *tap) probeAfter(when time.Time) sighting {
 // finished waits until n probes have gone to their end.
 func (r *tap) finished(n int) {
 	r.t.Helper()
-	eventually(r.t, "probes", func() bool {
+	cmdtest.Eventually(r.t, "probes", func() bool {
 		done := 0
 		for _, s := range r.seen() {
 			if s.finished {
@@ -228,7 +109,7 @@ func freezeBetween(t testing.TB, s *smbtest.Server, tap *tap) time.Time {
 	t.Helper()
 	for {
 		var before []sighting
-		eventually(t, "the end of a probe", func() bool {
+		cmdtest.Eventually(t, "the end of a probe", func() bool {
 			before = tap.seen()
 			return len(before) > 0 && before[len(before)-1].finished
 		})
@@ -250,7 +131,7 @@ func thaw(t testing.TB, s *smbtest.Server) {
 // setPassword changes the password of a user of the server.
 func setPassword(t testing.TB, s *smbtest.Server, user, password string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), cmdtest.Limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "smbpasswd", "-s", "-c", filepath.Join(s.Dir, "smb.conf"), user)
 	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/bin:/usr/sbin")

@@ -2,14 +2,12 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
@@ -27,28 +25,28 @@ func TestStopDuringStalledProbe(t *testing.T) {
 	frozen := freeze(t, s)
 	for _, c := range []struct {
 		by   string
-		stop func(*lab, *process)
+		stop func(*cmdtest.Lab, *cmdtest.Process)
 	}{
-		{"-stop", func(l *lab, _ *process) { l.silent("-stop") }},
-		{"SIGTERM", func(_ *lab, w *process) { w.signal(syscall.SIGTERM) }},
-		{"SIGINT", func(_ *lab, w *process) { w.signal(syscall.SIGINT) }},
+		{"-stop", func(l *cmdtest.Lab, _ *cmdtest.Process) { l.Silent("-stop") }},
+		{"SIGTERM", func(_ *cmdtest.Lab, w *cmdtest.Process) { w.Signal(syscall.SIGTERM) }},
+		{"SIGINT", func(_ *cmdtest.Lab, w *cmdtest.Process) { w.Signal(syscall.SIGINT) }},
 	} {
 		l := newLab(t)
-		w := l.watch(tap.addr, "-s", "share", "-i", "60", "-r", "60")
+		w := l.Watch(at(tap.addr, "-s", "share", "-i", "60", "-r", "60")...)
 		frozen = tap.probeAfter(frozen).began // in flight from now on
 		sent := time.Now()
 		c.stop(l, w)
-		ended := w.exits(0)
+		ended := w.Exits(0)
 		took := ended.Sub(sent)
-		t.Logf("%s: message 3 after %v, exit after %v", c.by, w.message(3).at.Sub(sent), took)
+		t.Logf("%s: message 3 after %v, exit after %v", c.by, w.Message(3).At.Sub(sent), took)
 		if took > promise+slack {
 			t.Errorf("%s took %v, promised are %v", c.by, took, promise)
 		}
-		w.want(1, 3)
-		if l := w.last(3); l.text != "The clp_sambamon will stop watching Samba [share]." || l.detail != "asked by "+c.by {
+		w.Want(1, 3)
+		if l := w.Last(3); l.Text != "The clp_sambamon will stop watching Samba [share]." || l.Detail != "asked by "+c.by {
 			t.Errorf("%+v", l)
 		}
-		l.gone()
+		l.Gone()
 	}
 }
 
@@ -57,21 +55,21 @@ func TestHealthy(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
-	w := l.watch(tap.addr, "-s", "share", "-i", "1")
-	if m := w.message(1); m.text != "The clp_sambamon has started watching Samba." || m.severity != "INFO" {
+	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1")...)
+	if m := w.Message(1); m.Text != "The clp_sambamon has started watching Samba." || m.Severity != "INFO" {
 		t.Errorf("%+v", m)
 	}
-	if m := w.message(2); m.text != "The clp_sambamon is going to watch share resource [share]." || m.severity != "INFO" {
+	if m := w.Message(2); m.Text != "The clp_sambamon is going to watch share resource [share]." || m.Severity != "INFO" {
 		t.Errorf("%+v", m)
 	}
 	tap.finished(4)
-	probed := l.healthy()
-	w.want(1, 2)
+	probed := l.Healthy()
+	w.Want(1, 2)
 
-	disp := l.verb("-disp")
-	disp.exits(0)
+	disp := l.Verb("-disp")
+	disp.Exits(0)
 	rows := map[string]string{}
-	for row := range strings.Lines(disp.output()) {
+	for row := range strings.Lines(disp.Output()) {
 		name, value, _ := strings.Cut(row, "  ")
 		rows[name] = strings.TrimSpace(value)
 	}
@@ -80,19 +78,19 @@ func TestHealthy(t *testing.T) {
 	if err != nil || when.Before(probed.LastProbe.Truncate(time.Second)) || time.Since(when) > 5*time.Second {
 		t.Errorf("last probe %q, %v, want %v or a little later", last, err, probed.LastProbe)
 	}
-	if rows["pid"] != fmt.Sprint(w.pid) || !strings.HasPrefix(rows["state"], "healthy since ") || !strings.HasSuffix(rest, "ms, healthy") {
-		t.Errorf("-disp said\n%s", disp.output())
+	if rows["pid"] != fmt.Sprint(w.PID) || !strings.HasPrefix(rows["state"], "healthy since ") || !strings.HasSuffix(rest, "ms, healthy") {
+		t.Errorf("-disp said\n%s", disp.Output())
 	}
-	if disp.errors() != "" {
-		t.Error(disp.errors())
+	if disp.Errors() != "" {
+		t.Error(disp.Errors())
 	}
 
-	l.silent("-stop")
-	w.exits(0)
-	w.want(1, 2, 3)
-	l.gone()
-	if log := readAll(l.log); log != w.errors() {
-		t.Errorf("the log file has\n%swhere stderr had\n%s", log, w.errors())
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Want(1, 2, 3)
+	l.Gone()
+	if log := readAll(l.Log); log != w.Errors() {
+		t.Errorf("the log file has\n%swhere stderr had\n%s", log, w.Errors())
 	}
 	for i, p := range tap.seen() {
 		if !p.finished {
@@ -105,41 +103,41 @@ func TestSecondStart(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
 	began := time.Now()
-	second := l.watch(s.Addr(), "-s", "other")
-	second.exits(3)
+	second := l.Watch(at(s.Addr(), "-s", "other")...)
+	second.Exits(3)
 	t.Logf("refused after %v", time.Since(began))
-	second.want(14, 0)
-	if text := second.last(14).text; text != "The specified monitor id is already under use in other processes." {
+	second.Want(14, cmdtest.Plain)
+	if text := second.Last(14).Text; text != "The specified monitor id is already under use in other processes." {
 		t.Error(text)
 	}
-	if by := fmt.Sprintf(`identifier "w" is in use by process %d `, w.pid); !strings.Contains(second.last(0).text, by) {
-		t.Errorf("%q does not hold %q", second.last(0).text, by)
+	if by := fmt.Sprintf(`identifier "w" is in use by process %d `, w.PID); !strings.Contains(second.Last(cmdtest.Plain).Text, by) {
+		t.Errorf("%q does not hold %q", second.Last(cmdtest.Plain).Text, by)
 	}
-	if st := l.healthy(); st.PID != w.pid || st.Target != "//"+s.Addr()+"/share" {
+	if st := l.Healthy(); st.PID != w.PID || st.Target != "//"+s.Addr()+"/share" {
 		t.Errorf("the status is now %+v", st)
 	}
-	l.silent("-stop")
-	w.exits(0)
-	w.want(1, 2, 3)
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Want(1, 2, 3)
 }
 
 func TestHangup(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	w.signal(syscall.SIGHUP)
-	w.signal(syscall.SIGPIPE)
-	l.healthy()
-	w.signal(syscall.SIGHUP)
-	l.healthy()
-	w.want(1, 2)
-	l.silent("-stop")
-	w.exits(0)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	w.Signal(syscall.SIGHUP)
+	w.Signal(syscall.SIGPIPE)
+	l.Healthy()
+	w.Signal(syscall.SIGHUP)
+	l.Healthy()
+	w.Want(1, 2)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 // A machine that sleeps: the watch is stopped for 10 s while its server is well.
@@ -160,14 +158,14 @@ func TestAsleep(t *testing.T) {
 			s := smbtest.Samba(t, smbtest.Config{})
 			tap := newTap(t, s.Addr())
 			l := newLab(t)
-			w := l.watch(tap.addr, "-s", "share", "-i", "2", "-c", "1", "-r", c.timeout)
-			w.message(2)
-			l.status("the first probe in the status", state(watchreg.Healthy))
+			w := l.Watch(at(tap.addr, "-s", "share", "-i", "2", "-c", "1", "-r", c.timeout)...)
+			w.Message(2)
+			l.Status("the first probe in the status", state(watchreg.Healthy))
 			if c.probing {
 				tap.probeAfter(freezeBetween(t, s, tap)) // surely in flight from now on
 			}
-			w.signal(syscall.SIGSTOP)
-			eventually(t, "the stop", func() bool { return strings.Contains(readAll(fmt.Sprintf("/proc/%d/status", w.pid)), "State:\tT") })
+			w.Signal(syscall.SIGSTOP)
+			cmdtest.Eventually(t, "the stop", func() bool { return strings.Contains(readAll(fmt.Sprintf("/proc/%d/status", w.PID)), "State:\tT") })
 			if c.probing {
 				thaw(t, s) // a healthy server, which answers into the sleep
 			}
@@ -176,16 +174,16 @@ func TestAsleep(t *testing.T) {
 			case <-t.Context().Done():
 			}
 			woken := time.Now()
-			w.signal(syscall.SIGCONT)
+			w.Signal(syscall.SIGCONT)
 			t.Logf("next probe %v after the wake-up", tap.probeAfter(woken).began.Sub(woken))
-			l.healthy()
-			l.healthy()
+			l.Healthy()
+			l.Healthy()
 			if c.void {
-				w.message(103)
+				w.Message(103)
 			}
-			w.want(1, 2)
-			l.silent("-stop")
-			w.exits(0)
+			w.Want(1, 2)
+			l.Silent("-stop")
+			w.Exits(0)
 		})
 	}
 }
@@ -197,32 +195,32 @@ func TestKilledWatchIsSucceeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			first := l.watch(s.Addr(), "-s", "share", "-i", "1")
-			first.message(2)
-			l.healthy()
+			first := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+			first.Message(2)
+			l.Healthy()
 			if paused {
-				l.silent("-pause")
+				l.Silent("-pause")
 			}
 			killed := time.Now()
-			first.signal(syscall.SIGKILL)
-			second := l.watch(s.Addr(), "-s", "share", "-i", "1") // at once
-			watching := second.message(2)
-			t.Logf("watched again %v after the kill", watching.at.Sub(killed))
-			first.exits(-1)
+			first.Signal(syscall.SIGKILL)
+			second := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...) // at once
+			watching := second.Message(2)
+			t.Logf("watched again %v after the kill", watching.At.Sub(killed))
+			first.Exits(-1)
 			want := []int{1, 108, 2}
 			if paused {
 				want = []int{1, 108, 109, 2}
 			}
-			second.want(want...)
-			if text := second.last(108).text; !strings.Contains(text, fmt.Sprintf("process %d,", first.pid)) {
+			second.Want(want...)
+			if text := second.Last(108).Text; !strings.Contains(text, fmt.Sprintf("process %d,", first.PID)) {
 				t.Error(text)
 			}
-			if st := l.healthy(); st.PID != second.pid {
+			if st := l.Healthy(); st.PID != second.PID {
 				t.Errorf("the status is of process %d", st.PID)
 			}
-			l.silent("-stop")
-			second.exits(0)
-			l.gone()
+			l.Silent("-stop")
+			second.Exits(0)
+			l.Gone()
 		})
 	}
 }
@@ -233,55 +231,21 @@ func TestNoGrowth(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
-	w := l.watch(tap.addr, "-s", "share", "-i", "1")
+	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1")...)
 	tap.finished(3)
-	l.healthy()
-	before := settled(t, w.pid)
+	l.Healthy()
+	before := cmdtest.Settled(t, w.PID)
 	tap.finished(20)
-	after := settled(t, w.pid)
-	t.Logf("after 3 probes: %d descriptors, %d threads; after 20: %d, %d", before.descriptors, before.threads, after.descriptors, after.threads)
-	if after.descriptors != before.descriptors {
-		t.Errorf("%d descriptors have become %d: %v", before.descriptors, after.descriptors, after.open)
+	after := cmdtest.Settled(t, w.PID)
+	t.Logf("after 3 probes: %d descriptors, %d threads; after 20: %d, %d", before.Descriptors, before.Threads, after.Descriptors, after.Threads)
+	if after.Descriptors != before.Descriptors {
+		t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors, after.Open)
 	}
 	// The runtime adds a thread now and then, up to a few more than it has tasks.
-	if after.threads > before.threads+4 {
-		t.Errorf("%d threads have become %d", before.threads, after.threads)
+	if after.Threads > before.Threads+4 {
+		t.Errorf("%d threads have become %d", before.Threads, after.Threads)
 	}
-	w.want(1, 2)
-	l.silent("-stop")
-	w.exits(0)
-}
-
-type resources struct {
-	descriptors, threads int
-	open                 []string
-}
-
-// settled is what a watch holds between two probes: the least of many looks.
-func settled(t *testing.T, pid int) resources {
-	var least resources
-	looks := 0
-	eventually(t, "a look at the watch", func() bool {
-		var r resources
-		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, fd := range fds {
-			if name, err := os.Readlink(filepath.Join(fmt.Sprintf("/proc/%d/fd", pid), fd.Name())); err == nil {
-				r.open = append(r.open, name)
-			}
-		}
-		r.descriptors = len(r.open)
-		for row := range strings.Lines(readAll(fmt.Sprintf("/proc/%d/status", pid))) {
-			fmt.Sscanf(row, "Threads: %d", &r.threads)
-		}
-		if looks == 0 || r.descriptors < least.descriptors {
-			least = r
-		}
-		looks++
-		return looks == 40
-	})
-	slices.Sort(least.open)
-	return least
+	w.Want(1, 2)
+	l.Silent("-stop")
+	w.Exits(0)
 }

@@ -17,33 +17,34 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
 
 // zoo starts a watch of every sort in the lab's registry: failing, healthy, killed, paused, and an entry that cannot be read.
-func zoo(t *testing.T, l *lab) map[string]*process {
+func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 	t.Helper()
 	s := smbtest.Samba(t, smbtest.Config{})
-	watches := map[string]*process{}
+	watches := map[string]*cmdtest.Process{}
 	for id, share := range map[string]string{"failing": "nosuch", "healthy": "share", "killed": "share", "paused": "share"} {
 		one := *l
-		one.id, one.log = id, filepath.Join(filepath.Dir(l.log), id)
-		watches[id] = one.watch(s.Addr(), "-s", share, "-i", "1", "-c", "5000", "-r", "60")
+		one.ID, one.Log = id, filepath.Join(filepath.Dir(l.Log), id)
+		watches[id] = one.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "5000", "-r", "60")...)
 		want := watchreg.Healthy
 		if id == "failing" {
 			want = watchreg.Failing
 		}
-		one.status("the first probe", state(want))
+		one.Status("the first probe", state(want))
 		switch id {
 		case "killed":
-			watches[id].signal(syscall.SIGKILL)
-			watches[id].exits(-1)
+			watches[id].Signal(syscall.SIGKILL)
+			watches[id].Exits(-1)
 		case "paused":
-			one.silent("-pause", "3600")
+			one.Silent("-pause", "3600")
 		}
 	}
-	damaged := filepath.Join(l.registry, "unreadable")
+	damaged := filepath.Join(l.Registry, "unreadable")
 	mkdir(t, damaged, 0o755)
 	writeFile(t, filepath.Join(damaged, "lock"), "", 0o600)
 	writeFile(t, filepath.Join(damaged, "status"), "nonsense", 0o644)
@@ -54,14 +55,14 @@ func TestList(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	watches := zoo(t, l)
-	p := l.run("-list")
-	p.exits(0)
-	if p.errors() != "" || strings.Contains(p.output(), "\x1b") {
-		t.Errorf("%q\n%s", p.errors(), p.output())
+	p := l.Run("-list")
+	p.Exits(0)
+	if p.Errors() != "" || strings.Contains(p.Output(), "\x1b") {
+		t.Errorf("%q\n%s", p.Errors(), p.Output())
 	}
 	row := regexp.MustCompile(`  +`)
 	var got []string
-	for line := range strings.Lines(p.output()) {
+	for line := range strings.Lines(p.Output()) {
 		got = append(got, row.ReplaceAllString(strings.TrimSpace(line), "|"))
 	}
 	target := regexp.QuoteMeta("//127.0.0.1:") + `\d+/`
@@ -77,19 +78,19 @@ func TestList(t *testing.T) {
 	} {
 		id, _, _ := strings.Cut(want, `\|`)
 		if w := watches[id]; w != nil {
-			want = strings.Replace(want, "PID", fmt.Sprint(w.pid), 1)
+			want = strings.Replace(want, "PID", fmt.Sprint(w.PID), 1)
 		}
 		if i >= len(got) || !regexp.MustCompile("^"+want+"$").MatchString(got[i]) {
-			t.Fatalf("line %d is not %s:\n%s", i, want, p.output())
+			t.Fatalf("line %d is not %s:\n%s", i, want, p.Output())
 		}
 	}
-	if !strings.Contains(p.output(), "\nunreadable: ") || !strings.Contains(p.output(), "damaged") {
-		t.Error(p.output())
+	if !strings.Contains(p.Output(), "\nunreadable: ") || !strings.Contains(p.Output(), "damaged") {
+		t.Error(p.Output())
 	}
 
 	// The same for programs.
-	j := l.run("--json", "-list")
-	j.exits(0)
+	j := l.Run("--json", "-list")
+	j.Exits(0)
 	var all []struct {
 		ID    string
 		Live  bool
@@ -97,40 +98,40 @@ func TestList(t *testing.T) {
 		State watchreg.State
 		Error string
 	}
-	if err := json.Unmarshal([]byte(j.output()), &all); err != nil || len(all) != 5 {
-		t.Fatalf("%v: %s", err, j.output())
+	if err := json.Unmarshal([]byte(j.Output()), &all); err != nil || len(all) != 5 {
+		t.Fatalf("%v: %s", err, j.Output())
 	}
 	for i, id := range []string{"failing", "healthy", "killed", "paused", "unreadable"} {
 		e := all[i]
 		if e.ID != id || e.Live != (id != "killed" && id != "unreadable") || (e.Error != "") != (id == "unreadable") {
 			t.Errorf("%+v", e)
 		}
-		if w := watches[id]; w != nil && e.PID != w.pid {
-			t.Errorf("%+v, want the pid %d", e, w.pid)
+		if w := watches[id]; w != nil && e.PID != w.PID {
+			t.Errorf("%+v, want the pid %d", e, w.PID)
 		}
 	}
 
 	// One of them, with the same words.
 	one := *l
-	one.id = "paused"
-	d := one.verb("-disp", "--pid")
-	d.exits(0)
-	if first, rest, _ := strings.Cut(d.output(), "\n"); first != fmt.Sprint(watches["paused"].pid) || !regexp.MustCompile(`(?m)^state +paused until `).MatchString(rest) {
-		t.Errorf("%s", d.output())
+	one.ID = "paused"
+	d := one.Verb("-disp", "--pid")
+	d.Exits(0)
+	if first, rest, _ := strings.Cut(d.Output(), "\n"); first != fmt.Sprint(watches["paused"].PID) || !regexp.MustCompile(`(?m)^state +paused until `).MatchString(rest) {
+		t.Errorf("%s", d.Output())
 	}
-	d = one.verb("-disp", "--json")
-	d.exits(0)
+	d = one.Verb("-disp", "--json")
+	d.Exits(0)
 	var object struct {
 		ID    string
 		Live  bool
 		PID   int
 		State watchreg.State
 	}
-	if err := json.Unmarshal([]byte(d.output()), &object); err != nil || object.ID != "paused" || !object.Live || object.PID != watches["paused"].pid || object.State != watchreg.Paused {
-		t.Errorf("%v: %s", err, d.output())
+	if err := json.Unmarshal([]byte(d.Output()), &object); err != nil || object.ID != "paused" || !object.Live || object.PID != watches["paused"].PID || object.State != watchreg.Paused {
+		t.Errorf("%v: %s", err, d.Output())
 	}
-	one.id = "killed"
-	one.verb("-disp", "--json").exits(1)
+	one.ID = "killed"
+	one.Verb("-disp", "--json").Exits(1)
 }
 
 // A registry that is empty or was never made has no watches, and that is no error; one that cannot be trusted is.
@@ -139,25 +140,25 @@ func TestListOfNothing(t *testing.T) {
 	l := newLab(t)
 	for _, made := range []bool{false, true} {
 		if made {
-			mkdir(t, l.registry, 0o755)
+			mkdir(t, l.Registry, 0o755)
 		}
-		p, j := l.run("-list"), l.run("-list", "--json")
-		p.exits(0)
-		j.exits(0)
-		if p.output() != "no watches\n" || j.output() != "[]\n" || p.errors()+j.errors() != "" {
-			t.Errorf("%q %q %q", p.output(), j.output(), p.errors()+j.errors())
+		p, j := l.Run("-list"), l.Run("-list", "--json")
+		p.Exits(0)
+		j.Exits(0)
+		if p.Output() != "no watches\n" || j.Output() != "[]\n" || p.Errors()+j.Errors() != "" {
+			t.Errorf("%q %q %q", p.Output(), j.Output(), p.Errors()+j.Errors())
 		}
-		if _, err := os.Stat(l.registry); (err == nil) != made {
+		if _, err := os.Stat(l.Registry); (err == nil) != made {
 			t.Errorf("-list has made the registry, or not: %v", err)
 		}
 	}
-	if err := os.Chmod(l.registry, 0o777); err != nil {
+	if err := os.Chmod(l.Registry, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	p := l.run("-list")
-	p.exits(1)
-	if p.output() != "" || !strings.Contains(p.errors(), "can be written by other users (mode 0777)") {
-		t.Errorf("%q %q", p.output(), p.errors())
+	p := l.Run("-list")
+	p.Exits(1)
+	if p.Output() != "" || !strings.Contains(p.Errors(), "can be written by other users (mode 0777)") {
+		t.Errorf("%q %q", p.Output(), p.Errors())
 	}
 }
 
@@ -179,14 +180,14 @@ func TestListOnTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			term := newTerminal(t, c.width, 24)
-			cmd := exec.Command(command, "-list", "--watch", "1")
-			cmd.Env = append([]string{"FSMON_REGISTRY=" + l.registry}, c.env...)
+			cmd := exec.Command(command(), "-list", "--watch", "1")
+			cmd.Env = append([]string{"FSMON_REGISTRY=" + l.Registry}, c.env...)
 			cmd.Stdin, cmd.Stdout = term.child, term.child
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-			p := launch(t, cmd)
+			p := cmdtest.Launch(t, cmd)
 			term.child.Close()
 			var frames []string
-			eventually(t, "three tables", func() bool {
+			cmdtest.Eventually(t, "three tables", func() bool {
 				frames = strings.Split(term.shown(), "\x1b[H")
 				return len(frames) > 4 // and all of the third
 			})
@@ -209,25 +210,25 @@ func TestListOnTerminal(t *testing.T) {
 				}
 			}
 			term.write("\x03")
-			p.exits(0)
-			if p.errors() != "" {
-				t.Error(p.errors())
+			p.Exits(0)
+			if p.Errors() != "" {
+				t.Error(p.Errors())
 			}
 		})
 	}
 
 	// The terminal becomes smaller: it is redrawn at once.
 	term := newTerminal(t, 200, 50)
-	cmd := exec.Command(command, "-list", "--watch", "3600")
-	cmd.Env = []string{"FSMON_REGISTRY=" + l.registry, "TERM=xterm"}
+	cmd := exec.Command(command(), "-list", "--watch", "3600")
+	cmd.Env = []string{"FSMON_REGISTRY=" + l.Registry, "TERM=xterm"}
 	cmd.Stdin, cmd.Stdout = term.child, term.child
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	p := launch(t, cmd)
-	eventually(t, "a table", func() bool { return strings.Contains(term.shown(), "\x1b[J") })
+	p := cmdtest.Launch(t, cmd)
+	cmdtest.Eventually(t, "a table", func() bool { return strings.Contains(term.shown(), "\x1b[J") })
 	term.resize(50, 4)
-	eventually(t, "a smaller table", func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
-	p.signal(syscall.SIGINT)
-	p.exits(0)
+	cmdtest.Eventually(t, "a smaller table", func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
+	p.Signal(syscall.SIGINT)
+	p.Exits(0)
 }
 
 // Without a terminal the tables follow each other, with a blank line between and without any control sequence.
@@ -240,21 +241,21 @@ func TestListIntoPipe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(command, args...)
-		cmd.Env = []string{"FSMON_REGISTRY=" + l.registry, "TERM=xterm"}
+		cmd := exec.Command(command(), args...)
+		cmd.Env = []string{"FSMON_REGISTRY=" + l.Registry, "TERM=xterm"}
 		cmd.Stdout = w
-		p := launch(t, cmd)
+		p := cmdtest.Launch(t, cmd)
 		w.Close()
 		out := collectOutput(t, r)
 		separator := "\n\nIDENTIFIER "
 		if len(args) > 3 {
 			separator = "\n[{"
 		}
-		eventually(t, "three tables", func() bool { return strings.Count(out.shown(), separator) >= 2 })
-		p.signal(syscall.SIGINT)
-		p.exits(0)
-		if strings.Contains(out.shown(), "\x1b") || p.errors() != "" {
-			t.Errorf("%q %q", out.shown(), p.errors())
+		cmdtest.Eventually(t, "three tables", func() bool { return strings.Count(out.shown(), separator) >= 2 })
+		p.Signal(syscall.SIGINT)
+		p.Exits(0)
+		if strings.Contains(out.shown(), "\x1b") || p.Errors() != "" {
+			t.Errorf("%q %q", out.shown(), p.Errors())
 		}
 	}
 }
@@ -285,7 +286,7 @@ func collectOutput(t testing.TB, from *os.File) *output {
 		from.Close()
 		select {
 		case <-done:
-		case <-time.After(limit):
+		case <-time.After(cmdtest.Limit):
 			t.Error("still reading")
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -49,9 +50,9 @@ func TestWaysIn(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			if c.env != "" {
-				l.env = []string{c.env}
+				l.Env = []string{c.env}
 			}
-			args := append([]string{l.id, "--log-file", l.log, "-i", "1", "-c", "1"}, c.server...)
+			args := append([]string{l.ID, "--log-file", l.Log, "-i", "1", "-c", "1"}, c.server...)
 			switch {
 			case len(c.args) > 0 && strings.Contains(strings.Join(c.args, " "), "-s "):
 			case len(c.args) > 0:
@@ -59,14 +60,14 @@ func TestWaysIn(t *testing.T) {
 			default:
 				args = append(args, "-s", "share")
 			}
-			w := l.start(append(args, c.args...)...)
-			w.message(2)
-			if st := l.healthy(); c.address != "" && st.Address != c.address {
+			w := l.Start(append(args, c.args...)...)
+			w.Message(2)
+			if st := l.Healthy(); c.address != "" && st.Address != c.address {
 				t.Errorf("the address is %s, want %s", st.Address, c.address)
 			}
-			l.silent("-stop")
-			w.exits(0)
-			w.want(1, 2, 3)
+			l.Silent("-stop")
+			w.Exits(0)
+			w.Want(1, 2, 3)
 		})
 	}
 }
@@ -77,19 +78,19 @@ func TestGuestWarning(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
-	w := l.watch(tap.addr, "-s", "share", "-i", "1", "-u", "nosuchuser", "-p", token)
-	warned := w.message(104)
-	if warned.severity != "WARN" || !strings.Contains(warned.text, `"nosuchuser"`) || !strings.Contains(warned.text, "guest") {
+	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "-u", "nosuchuser", "-p", token)...)
+	warned := w.Message(104)
+	if warned.Severity != "WARN" || !strings.Contains(warned.Text, `"nosuchuser"`) || !strings.Contains(warned.Text, "guest") {
 		t.Errorf("%+v", warned)
 	}
 	tap.finished(5)
-	if st := l.healthy(); len(st.Warnings) != 1 {
+	if st := l.Healthy(); len(st.Warnings) != 1 {
 		t.Errorf("the status has the warnings %q", st.Warnings)
 	}
-	w.want(1, 2, 104)
+	w.Want(1, 2, 104)
 	hidden(t, l, w)
-	l.silent("-stop")
-	w.exits(0)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 // A machine without descriptors to spare is judged, but a failover of the server would not help: exit 4.
@@ -97,31 +98,31 @@ func TestNoDescriptors(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1")
-	w.message(2)
-	l.healthy()
-	if err := unix.Prlimit(w.pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}, nil); err != nil {
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1")...)
+	w.Message(2)
+	l.Healthy()
+	if err := unix.Prlimit(w.PID, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}, nil); err != nil {
 		t.Fatal(err)
 	}
-	w.exits(4)
+	w.Exits(4)
 	var got []int
-	var verdict line
-	for _, m := range w.said() {
-		switch m.number {
+	var verdict cmdtest.Line
+	for _, m := range w.Said() {
+		switch m.Number {
 		case 107, 110: // the log file and the status need descriptors, too
 			continue
 		case 71:
 			verdict = m
 		}
-		got = append(got, m.number)
+		got = append(got, m.Number)
 	}
 	if fmt.Sprint(got) != "[1 2 101 101 71 6]" {
 		t.Errorf("messages %v", got)
 	}
-	if verdict.text != "The clp_sambamon has detected network error(socket error[24])." || !strings.Contains(verdict.detail, "too many open files") {
+	if verdict.Text != "The clp_sambamon has detected network error(socket error[24])." || !strings.Contains(verdict.Detail, "too many open files") {
 		t.Errorf("%+v", verdict)
 	}
-	l.gone()
+	l.Gone()
 }
 
 // A registry that cannot be had or trusted: message 42, exit 4, no watch.
@@ -158,16 +159,16 @@ func TestNoRegistry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			l.registry = c.prepare(t, filepath.Dir(l.registry))
-			w := l.watch("127.0.0.1:445", "-s", "share")
-			w.exits(4)
-			w.want(42, 0)
-			text, end := w.last(42).text, fmt.Sprintf(" %d).", int(c.errno))
+			l.Registry = c.prepare(t, filepath.Dir(l.Registry))
+			w := l.Watch(at("127.0.0.1:445", "-s", "share")...)
+			w.Exits(4)
+			w.Want(42, cmdtest.Plain)
+			text, end := w.Last(42).Text, fmt.Sprintf(" %d).", int(c.errno))
 			if !strings.HasPrefix(text, "The clp_sambamon has detected system error (") || !strings.HasSuffix(text, end) {
 				t.Errorf("%q, want the error number %d", text, int(c.errno))
 			}
-			if !strings.Contains(w.last(0).text, c.says) || strings.Count(w.last(0).text, "FSMON_REGISTRY") != 1 {
-				t.Errorf("%q does not say %q", w.last(0).text, c.says)
+			if !strings.Contains(w.Last(cmdtest.Plain).Text, c.says) || strings.Count(w.Last(cmdtest.Plain).Text, "FSMON_REGISTRY") != 1 {
+				t.Errorf("%q does not say %q", w.Last(cmdtest.Plain).Text, c.says)
 			}
 		})
 	}
@@ -192,44 +193,43 @@ func TestForeignUser(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	for _, dir := range []string{filepath.Dir(l.registry), filepath.Dir(filepath.Dir(l.registry))} {
+	for _, dir := range []string{filepath.Dir(l.Registry), filepath.Dir(filepath.Dir(l.Registry))} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	l.healthy()
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	l.Healthy()
 
 	foreign := *l
-	foreign.attr = syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	disp := foreign.verb("-disp")
-	disp.exits(0)
-	if out := disp.output(); !strings.Contains(out, fmt.Sprint(w.pid)) || !strings.Contains(out, "healthy since ") {
-		t.Errorf("-disp said\n%s%s", out, disp.errors())
+	foreign.Attr = syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	disp := foreign.Verb("-disp")
+	disp.Exits(0)
+	if out := disp.Output(); !strings.Contains(out, fmt.Sprint(w.PID)) || !strings.Contains(out, "healthy since ") {
+		t.Errorf("-disp said\n%s%s", out, disp.Errors())
 	}
 	for _, verb := range []string{"-stop", "-pause", "-continue", "-del"} {
-		v := foreign.verb(verb)
-		v.exits(1)
-		if took := v.ended.Sub(v.began); took > 2*time.Second {
+		v := foreign.Verb(verb)
+		if took := v.Exits(1).Sub(v.Began()); took > 2*time.Second {
 			t.Errorf("%s took %v to be refused", verb, took)
 		}
-		text := v.last(0).text
+		text := v.Last(cmdtest.Plain).Text
 		t.Logf("%s: %s", verb, text)
 		if !strings.Contains(text, "cannot be controlled by this user") && !strings.Contains(text, "belongs to root") {
 			t.Errorf("%s: %q does not say that root's rights are needed", verb, text)
 		}
 	}
-	second := foreign.start(l.id, "-s", "share", "--log-file", "/dev/null")
-	if code, _ := second.exit(); code != 3 && code != 4 {
+	second := foreign.Start(l.ID, "-s", "share", "--log-file", "/dev/null")
+	if code, _ := second.Exit(); code != 3 && code != 4 {
 		t.Errorf("a second start by another user: exit %d", code)
 	}
-	t.Logf("start: %s", second.errors())
+	t.Logf("start: %s", second.Errors())
 
-	l.healthy()
-	w.want(1, 2)
-	l.silent("-stop")
-	w.exits(0)
+	l.Healthy()
+	w.Want(1, 2)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 // A user without root's rights has watches of his own.
@@ -237,22 +237,22 @@ func TestOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	dir := filepath.Dir(l.registry)
+	dir := filepath.Dir(l.Registry)
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	l.attr = syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	l.silent("-pause")
-	w.message(7)
-	l.silent("-stop")
-	w.exits(0)
-	w.want(1, 2, 7, 3)
-	if left := names(filesBelow(t, l.registry)); len(left) > 0 {
+	l.Attr = syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	l.Silent("-pause")
+	w.Message(7)
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Want(1, 2, 7, 3)
+	if left := names(filesBelow(t, l.Registry)); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -263,20 +263,20 @@ func TestRegistryRemoved(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
-	w := l.watch(tap.addr, "-s", "share", "-i", "1", "-c", "1")
-	w.message(2)
-	l.healthy()
-	if err := os.RemoveAll(l.registry); err != nil {
+	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "-c", "1")...)
+	w.Message(2)
+	l.Healthy()
+	if err := os.RemoveAll(l.Registry); err != nil {
 		t.Fatal(err)
 	}
-	lost := w.message(110)
-	t.Log(lost.text)
+	lost := w.Message(110)
+	t.Log(lost.Text)
 	tap.finished(len(tap.seen()) + 2)
-	w.want(1, 2, 110)
-	w.signal(syscall.SIGTERM)
-	w.exits(0)
-	w.want(1, 2, 110, 3)
-	if left := names(filesBelow(t, l.registry)); len(left) > 0 {
+	w.Want(1, 2, 110)
+	w.Signal(syscall.SIGTERM)
+	w.Exits(0)
+	w.Want(1, 2, 110, 3)
+	if left := names(filesBelow(t, l.Registry)); len(left) > 0 {
 		t.Errorf("it made %v anew", left)
 	}
 }

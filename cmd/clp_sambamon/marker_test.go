@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -36,22 +37,33 @@ func TestMarkerVanishes(t *testing.T) {
 	t.Parallel()
 	s, marker := marked(t, nil)
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "--marker", markerFile, "-i", "1", "-c", "2")
-	w.message(2)
+	evidence := t.TempDir()
+	w := l.Watch(at(s.Addr(), "-s", "share", "-u", "root", "-p", "pw", "--marker", markerFile, "-i", "1", "-c", "2", "--evidence-dir", evidence)...)
+	w.Message(2)
 	if err := os.Remove(marker); err != nil {
 		t.Fatal(err)
 	}
-	failed := w.message(101)
-	if want := "Probe failed (1 of 3), marker error[2]: marker: STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034)"; failed.text != want {
-		t.Errorf("%q, want %q", failed.text, want)
+	failed := w.Message(101)
+	if want := "Probe failed (1 of 3), marker error[2]: marker: STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034)"; failed.Text != want {
+		t.Errorf("%q, want %q", failed.Text, want)
 	}
-	w.message(6)
-	w.exits(1)
-	w.want(1, 2, 101, 101, 101, 112, 6)
-	if v := w.last(112); v.severity != "ERROR" || v.text != "The file server has failed the marker check of [share] (error[2], STATUS_OBJECT_NAME_NOT_FOUND)." {
+	w.Message(6)
+	w.Exits(1)
+	w.Want(1, 2, 101, 101, 101, 112, 6, 116)
+	// The transcript shows the request that failed, and nothing of the login.
+	var capture string
+	for name, text := range filesBelow(t, evidence) {
+		if filepath.Base(name) == "probe.pcap" {
+			capture = text
+		}
+	}
+	if !strings.Contains(capture, "M\x00O\x00U\x00N\x00T\x00E\x00D\x00") || strings.Contains(capture, "NTLMSSP") {
+		t.Errorf("the capture of %d bytes lacks the marker's name or holds the login", len(capture))
+	}
+	if v := w.Last(112); v.Severity != "ERROR" || v.Text != "The file server has failed the marker check of [share] (error[2], STATUS_OBJECT_NAME_NOT_FOUND)." {
 		t.Errorf("%+v", v)
 	}
-	l.gone()
+	l.Gone()
 }
 
 // A write test beside the marker leaves nothing behind; on a share that has become read-only it is the verdict.
@@ -59,33 +71,33 @@ func TestWriteTestOfAWatch(t *testing.T) {
 	t.Parallel()
 	s, marker := marked(t, nil)
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "--marker", markerFile, "--write-test", "-i", "1", "-c", "1")
-	w.message(2)
-	l.healthy()
-	eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
+	w := l.Watch(at(s.Addr(), "-s", "share", "--marker", markerFile, "--write-test", "-i", "1", "-c", "1")...)
+	w.Message(2)
+	l.Healthy()
+	cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
 	if err := os.Chmod(filepath.Dir(marker), 0o555); err != nil { // to the anonymous client
 		t.Fatal(err)
 	}
-	w.message(6)
-	w.exits(1)
-	w.want(1, 2, 101, 101, 113, 6)
-	if v := w.last(113); v.severity != "ERROR" || v.text != "The file server has failed the write test of [share] (error[5], STATUS_ACCESS_DENIED)." {
+	w.Message(6)
+	w.Exits(1)
+	w.Want(1, 2, 101, 101, 113, 6)
+	if v := w.Last(113); v.Severity != "ERROR" || v.Text != "The file server has failed the write test of [share] (error[5], STATUS_ACCESS_DENIED)." {
 		t.Errorf("%+v", v)
 	}
-	l.gone()
+	l.Gone()
 }
 
 func TestWriteTestOnAReadOnlyShare(t *testing.T) {
 	t.Parallel()
 	s, _ := marked(t, map[string][]string{"share": {"guest ok = yes", "read only = yes"}})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "--write-test", "-i", "1", "-c", "1")
-	w.exits(1)
-	w.want(1, 101, 101, 113, 6)
-	if v := w.last(113); !strings.Contains(v.detail, "STATUS_ACCESS_DENIED (0xC0000022)") {
+	w := l.Watch(at(s.Addr(), "-s", "share", "--write-test", "-i", "1", "-c", "1")...)
+	w.Exits(1)
+	w.Want(1, 101, 101, 113, 6)
+	if v := w.Last(113); !strings.Contains(v.Detail, "STATUS_ACCESS_DENIED (0xC0000022)") {
 		t.Errorf("%+v", v)
 	}
-	l.gone()
+	l.Gone()
 }
 
 // A disk hangs under a server that answers everything else: without a write test nobody would notice. When the disk is
@@ -101,33 +113,33 @@ func TestDiskHangs(t *testing.T) {
 		return nil
 	}))
 	l := newLab(t)
-	w := l.watch(addr, "-s", "share", "--write-test", "-i", "2", "-c", "1", "-r", "1") // a second between a failed probe and the next
-	w.message(2)
+	w := l.Watch(at(addr, "-s", "share", "--write-test", "-i", "2", "-c", "1", "-r", "1")...) // a second between a failed probe and the next
+	w.Message(2)
 	hangs.Store(true)
-	failed := w.message(101)
-	if !strings.HasPrefix(failed.text, "Probe failed (1 of 2), write test error[110]: ") {
-		t.Error(failed.text)
+	failed := w.Message(101)
+	if !strings.HasPrefix(failed.Text, "Probe failed (1 of 2), write test error[110]: ") {
+		t.Error(failed.Text)
 	}
 	hangs.Store(false)
-	w.message(102)
-	eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
+	w.Message(102)
+	cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
 	hangs.Store(true)
-	w.message(6)
-	w.exits(1)
-	w.want(1, 2, 101, 102, 101, 101, 113, 6)
-	if v := w.last(113); v.text != "The file server has failed the write test of [share] (error[110], ETIMEDOUT)." {
+	w.Message(6)
+	w.Exits(1)
+	w.Want(1, 2, 101, 102, 101, 101, 113, 6)
+	if v := w.Last(113); v.Text != "The file server has failed the write test of [share] (error[110], ETIMEDOUT)." {
 		t.Errorf("%+v", v)
 	}
-	l.gone()
+	l.Gone()
 
 	hangs.Store(false)
-	check := l.run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...)
-	check.exits(0)
-	eventually(t, "no file of the write test", func() bool {
-		l.run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...).exits(0)
+	check := l.Run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...)
+	check.Exits(0)
+	cmdtest.Eventually(t, "no file of the write test", func() bool {
+		l.Run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...).Exits(0)
 		return len(leftovers(t, s)) == 0
 	})
-	if out := check.output(); !strings.Contains(out, "64 bytes written, flushed, read back, removed") {
+	if out := check.Output(); !strings.Contains(out, "64 bytes written, flushed, read back, removed") {
 		t.Error(out)
 	}
 }
@@ -137,9 +149,9 @@ func TestMarkerRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	for _, path := range []string{"/srv/share/MOUNTED", `..\MOUNTED`, "C:MOUNTED", "dir/"} {
-		w := l.watch("127.0.0.1:1", "-s", "share", "--marker", path)
-		w.exits(2)
-		if said := w.errors(); !strings.Contains(said, "--marker") || !strings.Contains(said, path) && !strings.Contains(said, "within the share") {
+		w := l.Watch(at("127.0.0.1:1", "-s", "share", "--marker", path)...)
+		w.Exits(2)
+		if said := w.Errors(); !strings.Contains(said, "--marker") || !strings.Contains(said, path) && !strings.Contains(said, "within the share") {
 			t.Errorf("%q: %s", path, said)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 
 // sample waits until a line of the metrics file begins with name and ends with value.
 func sample(t *testing.T, path, name, value string) {
 	t.Helper()
-	eventually(t, name+" "+value, func() bool {
+	cmdtest.Eventually(t, name+" "+value, func() bool {
 		for row := range strings.Lines(readAll(path)) {
 			if strings.HasPrefix(row, name) && strings.HasSuffix(row, " "+value+"\n") {
 				return true
@@ -29,8 +30,8 @@ func TestMetricsFile(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	path := filepath.Join(t.TempDir(), "w.prom")
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "1", "--metrics-file", path)
-	w.message(2)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "1", "--metrics-file", path)...)
+	w.Message(2)
 	sample(t, path, "fsmon_up{", "1")
 	sample(t, path, `fsmon_rung_duration_seconds{id="w",kind="samba",rung="negotiate"}`, lastOf(t, path, `rung="negotiate"`))
 	sample(t, path, "fsmon_info{", "1")
@@ -41,11 +42,11 @@ func TestMetricsFile(t *testing.T) {
 	freeze(t, s)
 	sample(t, path, "fsmon_consecutive_failures{", "1")
 	sample(t, path, "fsmon_up{", "0")
-	l.silent("-pause")
+	l.Silent("-pause")
 	sample(t, path, "fsmon_paused{", "1")
-	l.silent("-continue")
+	l.Silent("-continue")
 	sample(t, path, "fsmon_paused{", "0")
-	w.exits(1)
+	w.Exits(1)
 	sample(t, path, "fsmon_up{", "0")
 	sample(t, path, "fsmon_consecutive_failures{", "3")
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
@@ -56,7 +57,7 @@ func TestMetricsFile(t *testing.T) {
 // lastOf waits for a sample whose labels have the given one, and is its value.
 func lastOf(t *testing.T, path, label string) (value string) {
 	t.Helper()
-	eventually(t, label, func() bool {
+	cmdtest.Eventually(t, label, func() bool {
 		for row := range strings.Lines(readAll(path)) {
 			if strings.Contains(row, label) && !strings.HasPrefix(row, "fsmon_probes_total") {
 				value = strings.TrimSpace(row[strings.LastIndexByte(row, ' '):])
@@ -85,18 +86,18 @@ func TestMetricsFileRemovedAndRefused(t *testing.T) {
 				}
 			}
 			tap := newTap(t, s.Addr())
-			w := l.watch(tap.addr, "-s", "share", "-i", "1", "--metrics-file", path)
-			w.message(2)
+			w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "--metrics-file", path)...)
+			w.Message(2)
 			if broken {
-				if lost := w.message(118); lost.severity != "WARN" || !strings.Contains(lost.text, path) {
+				if lost := w.Message(118); lost.Severity != "WARN" || !strings.Contains(lost.Text, path) {
 					t.Errorf("%+v", lost)
 				}
 				tap.finished(3)
 			} else {
 				sample(t, path, "fsmon_up{", "1")
 			}
-			l.silent("-stop")
-			w.exits(0)
+			l.Silent("-stop")
+			w.Exits(0)
 			if !broken {
 				if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 					t.Errorf("left are %v, %v", left, err)
@@ -107,8 +108,8 @@ func TestMetricsFileRemovedAndRefused(t *testing.T) {
 				t.Errorf("the link was followed: %q", got)
 			}
 			said := 0
-			for _, m := range w.said() {
-				if m.number == 118 {
+			for _, m := range w.Said() {
+				if m.Number == 118 {
 					said++
 				}
 			}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -68,7 +69,7 @@ func (m *manager) count(part string, since time.Time) (n int) {
 func (m *manager) hears(part string, n int) {
 	m.t.Helper()
 	now := time.Now()
-	eventually(m.t, fmt.Sprintf("%q, %d times", part, n), func() bool { return m.count(part, now) >= n })
+	cmdtest.Eventually(m.t, fmt.Sprintf("%q, %d times", part, n), func() bool { return m.count(part, now) >= n })
 }
 
 // READY=1 only after the first success; the beat while failing, healthy, paused and in a stalled probe; STOPPING=1 at the end.
@@ -87,10 +88,10 @@ func TestNotify(t *testing.T) {
 				socket = fmt.Sprintf("@fsmon-test-%d", os.Getpid())
 			}
 			m := newManager(t, socket)
-			l.env = append(m.env, "WATCHDOG_USEC=200000")
-			w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1000", "-r", "1000")
+			l.Env = append(m.env, "WATCHDOG_USEC=200000")
+			w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1000", "-r", "1000")...)
 			began := time.Now()
-			w.message(101)
+			w.Message(101)
 			m.hears("STATUS=failing, 2 of 1001: connect", 1)
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", time.Time{}); n > 0 {
@@ -99,23 +100,23 @@ func TestNotify(t *testing.T) {
 			if err := s.Restart(); err != nil {
 				t.Fatal(err)
 			}
-			w.message(2)
+			w.Message(2)
 			m.hears("STATUS=healthy: ", 2)
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", began); n != 1 {
 				t.Errorf("READY=1 came %d times", n)
 			}
-			l.silent("-pause")
+			l.Silent("-pause")
 			if n := m.count("STATUS=paused until -continue", began); n != 1 {
 				t.Errorf("paused was said %d times", n)
 			}
 			m.hears("WATCHDOG=1", 3)
 			freeze(t, s)
-			l.silent("-continue") // into a probe that stalls for 1000 s
+			l.Silent("-continue") // into a probe that stalls for 1000 s
 			m.hears("WATCHDOG=1", 3)
-			l.silent("-stop")
-			w.exits(0)
-			eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=stopped by -stop", began) == 1 })
+			l.Silent("-stop")
+			w.Exits(0)
+			cmdtest.Eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=stopped by -stop", began) == 1 })
 		})
 	}
 }
@@ -133,13 +134,13 @@ func TestNotifyVerdictAndWatchdogPID(t *testing.T) {
 			l := newLab(t)
 			m := newManager(t, filepath.Join(t.TempDir(), "notify"))
 			// A shell gives the process its own number, as the manager does.
-			args := append([]string{"-c", "WATCHDOG_PID=" + c.pid + ` exec "$0" "$@"`, command, l.id, "--log-file", l.log, "--no-evidence"},
+			args := append([]string{"-c", "WATCHDOG_PID=" + c.pid + ` exec "$0" "$@"`, command(), l.ID, "--log-file", l.Log, "--no-evidence"},
 				at(s.Addr(), "-s", "nosuch", "-i", "1", "-c", "2")...)
 			cmd := exec.Command("/bin/sh", args...)
-			cmd.Env = append(m.env, "FSMON_REGISTRY="+l.registry, "WATCHDOG_USEC=200000")
-			w := launch(t, cmd)
-			w.exits(1)
-			eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=judged failed: tree connect: ", time.Time{}) == 1 })
+			cmd.Env = append(m.env, "FSMON_REGISTRY="+l.Registry, "WATCHDOG_USEC=200000")
+			w := cmdtest.Launch(t, cmd)
+			w.Exits(1)
+			cmdtest.Eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=judged failed: tree connect: ", time.Time{}) == 1 })
 			if beats := m.count("WATCHDOG=1", time.Time{}); (beats > 0) != c.beats {
 				t.Errorf("%d beats", beats)
 			}
@@ -162,11 +163,11 @@ func TestOOMScore(t *testing.T) {
 			want = "-500"
 		}
 	}
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	if got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj", w.pid))); got != want {
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	if got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj", w.PID))); got != want {
 		t.Errorf("oom_score_adj is %s, want %s", got, want)
 	}
-	w.signal(syscall.SIGTERM)
-	w.exits(0)
+	w.Signal(syscall.SIGTERM)
+	w.Exits(0)
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
@@ -19,19 +20,19 @@ import (
 const token = "S3cr3tT0ken"
 
 // hidden fails the test if the token stands anywhere that people or other processes can look at.
-func hidden(t testing.TB, l *lab, processes ...*process) {
+func hidden(t testing.TB, l *cmdtest.Lab, processes ...*cmdtest.Process) {
 	t.Helper()
-	for path, text := range filesBelow(t, l.registry, filepath.Dir(l.log)) {
+	for path, text := range filesBelow(t, l.Registry, filepath.Dir(l.Log)) {
 		if strings.Contains(text, token) {
 			t.Errorf("the password is in %s:\n%s", path, text)
 		}
 	}
 	for _, p := range processes {
-		if strings.Contains(p.errors(), token) {
-			t.Errorf("the password is on stderr:\n%s", p.errors())
+		if strings.Contains(p.Errors(), token) {
+			t.Errorf("the password is on stderr:\n%s", p.Errors())
 		}
-		if !p.alive() && strings.Contains(p.output(), token) {
-			t.Errorf("the password is on stdout:\n%s", p.output())
+		if !p.Alive() && strings.Contains(p.Output(), token) {
+			t.Errorf("the password is on stdout:\n%s", p.Output())
 		}
 	}
 }
@@ -49,18 +50,18 @@ func TestPasswordIsHidden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			w := l.watch(s.Addr(), append([]string{"-s", "priv", "-i", "1", "-c", "1"}, args...)...)
-			cmdline := fmt.Sprintf("/proc/%d/cmdline", w.pid)
+			w := l.Watch(at(s.Addr(), append([]string{"-s", "priv", "-i", "1", "-c", "1"}, args...)...)...)
+			cmdline := fmt.Sprintf("/proc/%d/cmdline", w.PID)
 			looks, shown := 0, 0
-			eventually(t, "message 1", func() bool {
+			cmdtest.Eventually(t, "message 1", func() bool {
 				text := readAll(cmdline)
 				looks++
 				if strings.Contains(text, token) {
 					shown++
 				}
-				return len(w.said()) > 0
+				return len(w.Said()) > 0
 			})
-			w.message(1)
+			w.Message(1)
 			t.Logf("until message 1 the password was seen in %d of %d looks", shown, looks)
 			text := readAll(cmdline)
 			if strings.Contains(text, token) {
@@ -71,15 +72,15 @@ func TestPasswordIsHidden(t *testing.T) {
 			}
 			if name == "refused logon" {
 				hidden(t, l, w)
-				w.exits(1)
-				w.want(1, 101, 101, 62, 6)
+				w.Exits(1)
+				w.Want(1, 101, 101, 62, 6)
 			} else {
-				w.message(2)
-				l.healthy()
-				disp := l.verb("-disp")
+				w.Message(2)
+				l.Healthy()
+				disp := l.Verb("-disp")
 				hidden(t, l, w, disp)
-				l.silent("-stop")
-				w.exits(0)
+				l.Silent("-stop")
+				w.Exits(0)
 			}
 			hidden(t, l, w)
 		})
@@ -113,8 +114,8 @@ func TestPasswordIsHiddenOnWrongLine(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			p := l.run(strings.Fields(strings.ReplaceAll(line, "TOKEN", token))...)
-			p.exits(2)
+			p := l.Run(strings.Fields(strings.ReplaceAll(line, "TOKEN", token))...)
+			p.Exits(2)
 			hidden(t, l, p)
 		})
 	}
@@ -128,32 +129,32 @@ func TestCredentialsFile(t *testing.T) {
 	writeFile(t, file, "username=root\npassword=pw\ndomain=WORKGROUP\n", 0o600)
 	// A second watch, with the password alone, tells when that is no longer good.
 	other := newLab(t)
-	stale := other.watch(s.Addr(), "-s", "priv", "-i", "1", "-c", "1", "-u", "root", "-p", "pw")
-	stale.message(2)
-	w := l.watch(s.Addr(), "-s", "priv", "-i", "1", "-c", "2", "--credentials", file)
-	w.message(2)
+	stale := other.Watch(at(s.Addr(), "-s", "priv", "-i", "1", "-c", "1", "-u", "root", "-p", "pw")...)
+	stale.Message(2)
+	w := l.Watch(at(s.Addr(), "-s", "priv", "-i", "1", "-c", "2", "--credentials", file)...)
+	w.Message(2)
 
 	writeFile(t, file, "username=root\npassword="+token+"\n", 0o600)
 	setPassword(t, s, "root", token)
-	stale.exits(1)
-	stale.want(1, 2, 101, 101, 62, 6)
-	if text := stale.last(62).text; !strings.Contains(text, "[1326]") {
+	stale.Exits(1)
+	stale.Want(1, 2, 101, 101, 62, 6)
+	if text := stale.Last(62).Text; !strings.Contains(text, "[1326]") {
 		t.Error(text)
 	}
-	l.healthy()
-	w.want(1, 2) // rotated without a failed probe
+	l.Healthy()
+	w.Want(1, 2) // rotated without a failed probe
 
 	// Now the server is ahead of the file: that is counted, until the file follows.
 	setPassword(t, s, "root", "another")
-	w.message(101)
+	w.Message(101)
 	writeFile(t, file, "username=root\npassword=another\n", 0o600)
-	w.message(102)
-	w.want(1, 2, 101, 102)
+	w.Message(102)
+	w.Want(1, 2, 101, 102)
 
 	// A file that has become readable by others is not taken any more.
 	setPassword(t, s, "root", token)
 	writeFile(t, file, "username=root\npassword="+token+"\n", 0o644)
-	w.exits(1)
+	w.Exits(1)
 	hidden(t, l, w)
 }
 
@@ -170,42 +171,42 @@ func TestDefaultsOfRoot(t *testing.T) {
 		}
 	}
 	writeFile(t, filepath.Join(root, "dev/null"), "", 0o666)
-	for from, to := range map[string]string{command: "bin/clp_sambamon", fakeAlertView: "usr/sbin/clplogcmd"} {
+	for from, to := range map[string]string{command(): "bin/clp_sambamon", cmdtest.Program("clplogcmd"): "usr/sbin/clplogcmd"} {
 		if err := os.Link(from, filepath.Join(root, to)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	l := newLab(t)
-	l.id = strings.Repeat("x", 255)
-	l.registry = filepath.Join(root, "run/fsmon")
-	l.log = filepath.Join(root, "var/log/fsmon", l.id, "watch.log")
-	start := func(args ...string) *process {
-		cmd := exec.Command("/bin/clp_sambamon", append([]string{l.id}, args...)...)
+	l.ID = strings.Repeat("x", 255)
+	l.Registry = filepath.Join(root, "run/fsmon")
+	l.Log = filepath.Join(root, "var/log/fsmon", l.ID, "watch.log")
+	start := func(args ...string) *cmdtest.Process {
+		cmd := exec.Command("/bin/clp_sambamon", append([]string{l.ID}, args...)...)
 		cmd.Path, cmd.Err = "/bin/clp_sambamon", nil
 		cmd.Dir = "/"
 		cmd.Env = []string{"PASSWD=" + token}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
-		return launch(t, cmd)
+		return cmdtest.Launch(t, cmd)
 	}
 	w := start(append(at(s.Addr()), "-s", "priv", "-u", "root", "-i", "1")...)
-	w.message(2)
-	l.healthy()
-	if e, err := l.entry(); err != nil || e.Status.State != watchreg.Healthy {
+	w.Message(2)
+	l.Healthy()
+	if e, err := l.Entry(); err != nil || e.Status.State != watchreg.Healthy {
 		t.Errorf("%+v, %v", e, err)
 	}
 	disp := start("-disp")
-	disp.exits(0)
+	disp.Exits(0)
 	hidden(t, l, w, disp)
-	start("-stop").exits(0)
-	w.exits(0)
-	w.want(1, 2, 3)
-	l.gone()
-	if log := readAll(l.log); log != w.errors() {
-		t.Errorf("the log file has %q, stderr had %q", log, w.errors())
+	start("-stop").Exits(0)
+	w.Exits(0)
+	w.Want(1, 2, 3)
+	l.Gone()
+	if log := readAll(l.Log); log != w.Errors() {
+		t.Errorf("the log file has %q, stderr had %q", log, w.Errors())
 	}
 
 	calls := filepath.Join(root, "calls")
-	eventually(t, "the calls of clplogcmd", func() bool { return strings.Count(readAll(calls), "\n") == 3 })
+	cmdtest.Eventually(t, "the calls of clplogcmd", func() bool { return strings.Count(readAll(calls), "\n") == 3 })
 	want := [][]string{
 		{"-m", "The clp_sambamon has started watching Samba.", "-i", "1", "-l", "INFO", "--alert"},
 		{"-m", "The clp_sambamon is going to watch share resource [priv].", "-i", "2", "-l", "INFO", "--alert"},

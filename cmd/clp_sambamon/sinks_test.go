@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -20,21 +21,19 @@ func TestReaderOfStderrGone(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	if err := w.stderr.Close(); err != nil {
-		t.Fatal(err)
-	}
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	w.StopReading()
 	// Each of these writes to the broken pipe.
 	for range 3 {
-		l.silent("-pause")
-		l.silent("-continue")
+		l.Silent("-pause")
+		l.Silent("-continue")
 	}
-	l.healthy()
-	l.silent("-stop")
-	w.exits(0)
+	l.Healthy()
+	l.Silent("-stop")
+	w.Exits(0)
 	for number, want := range map[int]int{7: 3, 8: 3, 3: 1} {
-		if got := strings.Count(readAll(l.log), fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)); got != want {
+		if got := strings.Count(readAll(l.Log), fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)); got != want {
 			t.Errorf("message %d stands %d times in the log, want %d", number, got, want)
 		}
 	}
@@ -48,17 +47,17 @@ func TestReaderOfStderrHangs(t *testing.T) {
 			t.Parallel()
 			s := smbtest.Samba(t, smbtest.Config{})
 			l := newLab(t)
-			l.stderr = fullPipe(t)
-			w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1")
-			l.stderr = nil
-			l.healthy()
-			l.silent("-pause")
-			l.silent("-continue")
-			l.healthy()
+			l.Stderr = fullPipe(t)
+			w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1")...)
+			l.Stderr = nil
+			l.Healthy()
+			l.Silent("-pause")
+			l.Silent("-continue")
+			l.Healthy()
 			if end == "stop" {
 				sent := time.Now()
-				w.signal(syscall.SIGTERM)
-				ended := w.exits(0)
+				w.Signal(syscall.SIGTERM)
+				ended := w.Exits(0)
 				t.Logf("ended %v after SIGTERM", ended.Sub(sent))
 				if took := ended.Sub(sent); took > promise+slack {
 					t.Errorf("it took %v to end, promised are %v", took, promise)
@@ -69,9 +68,9 @@ func TestReaderOfStderrHangs(t *testing.T) {
 				t.Fatal(err)
 			}
 			verdict := " ERROR 6 The clp_sambamon will terminate.\n"
-			eventually(t, "the verdict in the log", func() bool { return strings.Contains(readAll(l.log), verdict) })
+			cmdtest.Eventually(t, "the verdict in the log", func() bool { return strings.Contains(readAll(l.Log), verdict) })
 			judged := time.Now()
-			ended := w.exits(1)
+			ended := w.Exits(1)
 			t.Logf("ended %v after the verdict", ended.Sub(judged))
 			if took := ended.Sub(judged); took > 500*time.Millisecond+slack {
 				t.Errorf("it took %v from the verdict to the end, promised are 500ms", took)
@@ -111,17 +110,17 @@ func TestNoLog(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	mkdir(t, filepath.Dir(l.log), 0o777) // anybody could put a link there
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	lost := w.message(107)
-	if !strings.Contains(lost.text, l.log) {
-		t.Error(lost.text)
+	mkdir(t, filepath.Dir(l.Log), 0o777) // anybody could put a link there
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	lost := w.Message(107)
+	if !strings.Contains(lost.Text, l.Log) {
+		t.Error(lost.Text)
 	}
-	w.message(2)
-	l.healthy()
-	l.silent("-stop")
-	w.exits(0)
-	if left := names(filesBelow(t, filepath.Dir(l.log))); len(left) > 0 {
+	w.Message(2)
+	l.Healthy()
+	l.Silent("-stop")
+	w.Exits(0)
+	if left := names(filesBelow(t, filepath.Dir(l.Log))); len(left) > 0 {
 		t.Errorf("written all the same: %v", left)
 	}
 }
@@ -132,17 +131,17 @@ func TestLongLines(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	share := strings.Repeat("é", 127) + "x" // 255 bytes
-	w := l.watch(s.Addr(), "-s", share, "-i", "1", "-c", "1")
-	w.exits(1)
-	w.want(1, 101, 101, 62, 6)
-	for row := range strings.Lines(w.errors()) {
+	w := l.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "1")...)
+	w.Exits(1)
+	w.Want(1, 101, 101, 62, 6)
+	for row := range strings.Lines(w.Errors()) {
 		if row = strings.TrimSuffix(row, "\n"); len(row) > 255 || !utf8.ValidString(row) {
 			t.Errorf("a line of %d bytes: %q", len(row), row)
 		}
 	}
-	verdict := w.last(62)
+	verdict := w.Last(62)
 	want := "The clp_sambamon has detected an error in Samba [" + share + "] (tree connect error[67])."
-	if whole := verdict.text + verdict.detail; !strings.HasPrefix(whole, want) {
+	if whole := verdict.Text + verdict.Detail; !strings.HasPrefix(whole, want) {
 		t.Errorf("%q does not begin with %q", whole, want)
 	}
 }

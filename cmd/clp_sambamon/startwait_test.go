@@ -16,26 +16,26 @@ func TestStartedBeforeTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "-r", "2", "--start-wait", "3600")
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1", "-r", "2", "--start-wait", "3600")...)
 	for range 3 { // one more than the verdict would take
-		m := w.message(115)
-		if m.severity != "INFO" || !strings.HasPrefix(m.text, "Probe failed, not counted before ") || !strings.Contains(m.text, "connect error[111]") {
+		m := w.Message(115)
+		if m.Severity != "INFO" || !strings.HasPrefix(m.Text, "Probe failed, not counted before ") || !strings.Contains(m.Text, "connect error[111]") {
 			t.Errorf("%+v", m)
 		}
 	}
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	w.message(2)
-	l.healthy()
+	w.Message(2)
+	l.Healthy()
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	w.exits(1)
+	w.Exits(1)
 	var counted []int
-	for _, m := range w.said() {
-		if m.number != 115 && m.number != 103 {
-			counted = append(counted, m.number)
+	for _, m := range w.Said() {
+		if m.Number != 115 && m.Number != 103 {
+			counted = append(counted, m.Number)
 		}
 	}
 	if want := []int{1, 2, 101, 101, 72, 6}; !slices.Equal(counted, want) {
@@ -51,11 +51,11 @@ func TestStartWaitEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "2", "--start-wait", "2")
-	first := w.message(101)
-	if !strings.HasPrefix(first.text, "Probe failed (1 of 3)") {
-		t.Error(first.text)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "2", "--start-wait", "2")...)
+	first := w.Message(101)
+	if !strings.HasPrefix(first.Text, "Probe failed (1 of 3)") {
+		t.Error(first.Text)
 	}
-	w.exits(1)
-	w.want(1, 115, 115, 101, 101, 101, 72, 6)
+	w.Exits(1)
+	w.Want(1, 115, 115, 101, 101, 101, 72, 6)
 }

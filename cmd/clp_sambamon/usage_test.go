@@ -156,18 +156,18 @@ func TestWrongUsage(t *testing.T) {
 				}
 				args = append(args, word)
 			}
-			p := l.run(args...)
-			p.exits(2)
-			if p.output() != "" {
-				t.Errorf("on stdout: %q", p.output())
+			p := l.Run(args...)
+			p.Exits(2)
+			if p.Output() != "" {
+				t.Errorf("on stdout: %q", p.Output())
 			}
-			said := p.said()
-			if len(said) != 2 || said[0].number != c.number || said[0].text != texts[c.number] || said[0].severity != "ERROR" || said[0].detail != "" {
-				t.Fatalf("want message %d and one line, got %q", c.number, p.errors())
+			said := p.Said()
+			if len(said) != 2 || said[0].Number != c.number || said[0].Text != texts[c.number] || said[0].Severity != "ERROR" || said[0].Detail != "" {
+				t.Fatalf("want message %d and one line, got %q", c.number, p.Errors())
 			}
-			text, ok := strings.CutPrefix(said[1].text, "clp_sambamon: error: ")
+			text, ok := strings.CutPrefix(said[1].Text, "clp_sambamon: error: ")
 			if !ok {
-				t.Error(said[1].text)
+				t.Error(said[1].Text)
 			}
 			for _, name := range c.named {
 				if full := expand(name); full != "" {
@@ -177,10 +177,10 @@ func TestWrongUsage(t *testing.T) {
 					t.Errorf("%q does not name %q", text, name)
 				}
 			}
-			if strings.Contains(p.errors(), token) {
-				t.Errorf("what stands in the file is shown: %q", p.errors())
+			if strings.Contains(p.Errors(), token) {
+				t.Errorf("what stands in the file is shown: %q", p.Errors())
 			}
-			if left, err := os.ReadDir(filepath.Dir(l.registry)); len(left) > 0 || err != nil {
+			if left, err := os.ReadDir(filepath.Dir(l.Registry)); len(left) > 0 || err != nil {
 				t.Errorf("something was started: %v, %v", left, err)
 			}
 		})
@@ -191,24 +191,24 @@ func TestWrongUsage(t *testing.T) {
 func TestWrongVerbOnLiveWatch(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	w := l.watch(smbtest.Hostile(t, smbtest.Silent), "-s", "share", "-r", "60")
-	w.message(1)
+	w := l.Watch(at(smbtest.Hostile(t, smbtest.Silent), "-s", "share", "-r", "60")...)
+	w.Message(1)
 	for _, words := range [][]string{{"-stop", "0"}, {"-stop", "-pause"}, {"-pause", "604801"}, {"-del", "1"}, {"-continue=1"}, {"-s"}} {
-		l.verb(words...).exits(2)
+		l.Verb(words...).Exits(2)
 	}
-	w.want(1)
-	l.silent("-stop")
-	w.exits(0)
+	w.Want(1)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	for word, want := range map[string]string{"--help": "clp_sambamon ID -s SHARE", "-h": "clp_sambamon ID -s SHARE", "--version": "clp_sambamon ", "-check --help": "  -check "} {
-		p := l.run(strings.Fields(word)...)
-		p.exits(0)
-		if !strings.Contains(p.output(), want) || p.errors() != "" {
-			t.Errorf("%s: %q, %q", word, p.output(), p.errors())
+		p := l.Run(strings.Fields(word)...)
+		p.Exits(0)
+		if !strings.Contains(p.Output(), want) || p.Errors() != "" {
+			t.Errorf("%s: %q, %q", word, p.Output(), p.Errors())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
@@ -28,29 +29,29 @@ func TestPause(t *testing.T) {
 	tap := newTap(t, s.Addr())
 	policy := []string{"-s", "share", "-i", "1", "-c", "1", "-r", "2"}
 	l, other := newLab(t), newLab(t)
-	w := l.watch(tap.addr, policy...)
-	w.message(2)
-	mortal := other.watch(s.Addr(), policy...)
-	mortal.message(2)
+	w := l.Watch(at(tap.addr, policy...)...)
+	w.Message(2)
+	mortal := other.Watch(at(s.Addr(), policy...)...)
+	mortal.Message(2)
 
-	l.silent("-pause")
-	if e, err := l.entry(); err != nil || e.Status == nil || e.Status.State != watchreg.Paused {
+	l.Silent("-pause")
+	if e, err := l.Entry(); err != nil || e.Status == nil || e.Status.State != watchreg.Paused {
 		t.Errorf("-pause came back while the status was %+v, %v", e.Status, err)
 	}
 	paused := time.Now()
-	w.message(7)
+	w.Message(7)
 	freeze(t, s)
-	again := l.verb("-pause")
-	again.exits(0)
-	if out := again.output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, `watch "w" was paused already; it stays paused until -continue`) {
+	again := l.Verb("-pause")
+	again.Exits(0)
+	if out := again.Output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, `watch "w" was paused already; it stays paused until -continue`) {
 		t.Errorf("a second -pause said %q", out)
 	}
-	if again.errors() != "" {
-		t.Error(again.errors())
+	if again.Errors() != "" {
+		t.Error(again.Errors())
 	}
-	mortal.exits(1) // so long was the server gone
+	mortal.Exits(1) // so long was the server gone
 	t.Logf("%v after the pause: an unpaused watch has ended, this one lives", time.Since(paused))
-	if !w.alive() {
+	if !w.Alive() {
 		t.Fatal("the paused watch has ended, too")
 	}
 	for i, p := range tap.seen() {
@@ -59,18 +60,18 @@ func TestPause(t *testing.T) {
 		}
 	}
 	thaw(t, s)
-	l.silent("-continue")
-	w.message(8)
-	l.healthy()
-	again = l.verb("-continue")
-	again.exits(0)
-	if out := again.output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, `watch "w" is not paused`) {
+	l.Silent("-continue")
+	w.Message(8)
+	l.Healthy()
+	again = l.Verb("-continue")
+	again.Exits(0)
+	if out := again.Output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, `watch "w" is not paused`) {
 		t.Errorf("a second -continue said %q", out)
 	}
-	l.healthy()
-	w.want(1, 2, 7, 8)
-	l.silent("-stop")
-	w.exits(0)
+	l.Healthy()
+	w.Want(1, 2, 7, 8)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 // A probe that is in flight at -pause is not counted, and -continue begins with a clean count.
@@ -79,87 +80,87 @@ func TestPauseDuringStalledProbe(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
-	w := l.watch(tap.addr, "-s", "share", "-i", "1", "-c", "2", "-r", "3")
-	w.message(2)
+	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "-c", "2", "-r", "3")...)
+	w.Message(2)
 	freeze(t, s)
-	failed := w.message(101)
-	tap.probeAfter(failed.at.Add(-time.Second)) // the second one is under way
+	failed := w.Message(101)
+	tap.probeAfter(failed.At.Add(-time.Second)) // the second one is under way
 	sent := time.Now()
-	l.silent("-pause")
+	l.Silent("-pause")
 	t.Logf("-pause during a stalled probe took %v", time.Since(sent))
-	l.silent("-continue")
-	if failed := w.message(101); !strings.HasPrefix(failed.text, "Probe failed (1 of 3)") {
-		t.Error(failed.text)
+	l.Silent("-continue")
+	if failed := w.Message(101); !strings.HasPrefix(failed.Text, "Probe failed (1 of 3)") {
+		t.Error(failed.Text)
 	}
 	thaw(t, s)
-	w.message(102)
-	w.want(1, 2, 101, 7, 8, 101, 102)
-	l.silent("-stop")
-	w.exits(0)
+	w.Message(102)
+	w.Want(1, 2, 101, 7, 8, 101, 102)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 func TestPauseEndsByItself(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "3600")
-	w.message(2)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "3600")...)
+	w.Message(2)
 	sent := time.Now()
-	l.silent("-pause", "2")
-	w.message(7)
-	until := w.message(106)
-	if st := l.status("the pause", state(watchreg.Paused)); !strings.Contains(until.text, st.PausedUntil.Local().Format(time.DateTime)) {
-		t.Errorf("%q, but the status says %v", until.text, st.PausedUntil)
+	l.Silent("-pause", "2")
+	w.Message(7)
+	until := w.Message(106)
+	if st := l.Status("the pause", state(watchreg.Paused)); !strings.Contains(until.Text, st.PausedUntil.Local().Format(time.DateTime)) {
+		t.Errorf("%q, but the status says %v", until.Text, st.PausedUntil)
 	}
-	takes(t, "from -pause 2 to message 8", w.message(8).at.Sub(sent), 2*time.Second)
-	l.status("a probe at once", func(st watchreg.Status) bool { return st.LastSuccess.After(sent) })
-	w.want(1, 2, 7, 106, 105, 8)
+	takes(t, "from -pause 2 to message 8", w.Message(8).At.Sub(sent), 2*time.Second)
+	l.Status("a probe at once", func(st watchreg.Status) bool { return st.LastSuccess.After(sent) })
+	w.Want(1, 2, 7, 106, 105, 8)
 
-	l.silent("-pause")
+	l.Silent("-pause")
 	continued := time.Now()
-	l.silent("-continue")
-	l.status("a probe at once", func(st watchreg.Status) bool { return st.LastSuccess.After(continued) })
-	w.want(1, 2, 7, 106, 105, 8, 7, 8)
-	l.silent("-stop")
-	w.exits(0)
+	l.Silent("-continue")
+	l.Status("a probe at once", func(st watchreg.Status) bool { return st.LastSuccess.After(continued) })
+	w.Want(1, 2, 7, 106, 105, 8, 7, 8)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 func TestPauseTimers(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	shorter, open := newLab(t), newLab(t)
-	w, x := shorter.watch(s.Addr(), "-s", "share", "-i", "1"), open.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	x.message(2)
+	w, x := shorter.Watch(at(s.Addr(), "-s", "share", "-i", "1")...), open.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	x.Message(2)
 
-	shorter.silent("-pause", "3600")
-	open.silent("-pause", "1")
-	again := open.verb("-pause") // removes the timer
-	again.exits(0)
-	if e, _ := open.entry(); e.Status == nil || e.Status.State != watchreg.Paused || !e.Status.PausedUntil.IsZero() {
+	shorter.Silent("-pause", "3600")
+	open.Silent("-pause", "1")
+	again := open.Verb("-pause") // removes the timer
+	again.Exits(0)
+	if e, _ := open.Entry(); e.Status == nil || e.Status.State != watchreg.Paused || !e.Status.PausedUntil.IsZero() {
 		t.Errorf("after the plain -pause: %+v", e.Status)
 	}
-	again = shorter.verb("-pause", "2") // replaces it
-	again.exits(0)
-	if out := again.output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, "it stays paused until 2") {
+	again = shorter.Verb("-pause", "2") // replaces it
+	again.Exits(0)
+	if out := again.Output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, "it stays paused until 2") {
 		t.Errorf("a second -pause with a time said %q", out)
 	}
-	takes(t, "pause of 2 s after one of 3600", w.message(8).at.Sub(again.began), 2*time.Second)
-	w.want(1, 2, 7, 106, 106, 105, 8)
+	takes(t, "pause of 2 s after one of 3600", w.Message(8).At.Sub(again.Began()), 2*time.Second)
+	w.Want(1, 2, 7, 106, 106, 105, 8)
 
 	// By now a timer of 1 s would have ended the other's pause.
-	x.want(1, 2, 7, 106, 106)
-	if text := x.last(106).text; text != "The pause will last until -continue." {
+	x.Want(1, 2, 7, 106, 106)
+	if text := x.Last(106).Text; text != "The pause will last until -continue." {
 		t.Error(text)
 	}
-	if e, _ := open.entry(); e.Status == nil || e.Status.State != watchreg.Paused {
+	if e, _ := open.Entry(); e.Status == nil || e.Status.State != watchreg.Paused {
 		t.Errorf("%+v", e.Status)
 	}
-	for _, l := range []*lab{shorter, open} {
-		l.silent("-stop")
+	for _, l := range []*cmdtest.Lab{shorter, open} {
+		l.Silent("-stop")
 	}
-	w.exits(0)
-	x.exits(0)
+	w.Exits(0)
+	x.Exits(0)
 }
 
 // A watch that does not react: no verb claims to have done its work.
@@ -167,87 +168,87 @@ func TestFrozenWatch(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	l.healthy()
-	w.signal(syscall.SIGSTOP)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	l.Healthy()
+	w.Signal(syscall.SIGSTOP)
 
-	pause := l.start(l.id, "-pause")
-	stop := l.start(l.id, "-stop", "1")
-	takes(t, "-stop 1", stop.exits(1).Sub(stop.began), time.Second)
-	stop.want(15, 0)
-	if text := stop.last(0).text; !strings.Contains(text, `watch "w" did not end within 1s`) {
+	pause := l.Start(l.ID, "-pause")
+	stop := l.Start(l.ID, "-stop", "1")
+	takes(t, "-stop 1", stop.Exits(1).Sub(stop.Began()), time.Second)
+	stop.Want(15, cmdtest.Plain)
+	if text := stop.Last(cmdtest.Plain).Text; !strings.Contains(text, `watch "w" did not end within 1s`) {
 		t.Error(text)
 	}
-	takes(t, "-pause", pause.exits(1).Sub(pause.began), 5*time.Second)
-	if text := pause.errors(); !strings.Contains(text, `watch "w" has not obeyed within 5s`) {
+	takes(t, "-pause", pause.Exits(1).Sub(pause.Began()), 5*time.Second)
+	if text := pause.Errors(); !strings.Contains(text, `watch "w" has not obeyed within 5s`) {
 		t.Error(text)
 	}
-	l.verb("-del").exits(1)
-	l.verb("-disp").exits(0)
-	w.signal(syscall.SIGCONT) // what was written is obeyed now
-	w.exits(0)
-	l.gone()
+	l.Verb("-del").Exits(1)
+	l.Verb("-disp").Exits(0)
+	w.Signal(syscall.SIGCONT) // what was written is obeyed now
+	w.Exits(0)
+	l.Gone()
 }
 
 func TestDel(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1")
-	w.message(2)
-	l.healthy()
-	del := l.verb("-del")
-	del.exits(1)
-	if text := del.errors(); !strings.Contains(text, `watch "w" is alive`) {
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
+	w.Message(2)
+	l.Healthy()
+	del := l.Verb("-del")
+	del.Exits(1)
+	if text := del.Errors(); !strings.Contains(text, `watch "w" is alive`) {
 		t.Error(text)
 	}
-	l.healthy()
-	w.want(1, 2)
+	l.Healthy()
+	w.Want(1, 2)
 
-	w.signal(syscall.SIGKILL)
-	w.exits(-1)
-	disp := l.verb("-disp")
-	disp.exits(1)
-	for _, want := range []string{fmt.Sprintf(" %d\n", w.pid), "not running"} {
-		if !strings.Contains(disp.output(), want) {
-			t.Errorf("-disp of a leftover does not say %q:\n%s", want, disp.output())
+	w.Signal(syscall.SIGKILL)
+	w.Exits(-1)
+	disp := l.Verb("-disp")
+	disp.Exits(1)
+	for _, want := range []string{fmt.Sprintf(" %d\n", w.PID), "not running"} {
+		if !strings.Contains(disp.Output(), want) {
+			t.Errorf("-disp of a leftover does not say %q:\n%s", want, disp.Output())
 		}
 	}
 	for _, verb := range []string{"-pause", "-continue"} {
-		v := l.verb(verb)
-		v.exits(1)
-		if v.errors() != `clp_sambamon: error: no watch "w" is running`+"\n" || v.output() != "" {
-			t.Errorf("%s of a leftover: %q %q", verb, v.errors(), v.output())
+		v := l.Verb(verb)
+		v.Exits(1)
+		if v.Errors() != `clp_sambamon: error: no watch "w" is running`+"\n" || v.Output() != "" {
+			t.Errorf("%s of a leftover: %q %q", verb, v.Errors(), v.Output())
 		}
 	}
-	stop := l.verb("-stop")
-	stop.exits(1)
-	stop.want(15, 0)
-	if left := names(filesBelow(t, l.registry)); len(left) == 0 {
+	stop := l.Verb("-stop")
+	stop.Exits(1)
+	stop.Want(15, cmdtest.Plain)
+	if left := names(filesBelow(t, l.Registry)); len(left) == 0 {
 		t.Error("a verb has removed the leftover")
 	}
-	l.silent("-del")
-	l.gone()
+	l.Silent("-del")
+	l.Gone()
 	unknown(t, l)
 }
 
 func TestUnknownID(t *testing.T) {
 	t.Parallel()
-	for name, l := range map[string]*lab{"no registry": newLab(t), "another watch": newLab(t)} {
+	for _, name := range []string{"no registry", "another watch"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l.t = t
+			l := newLab(t)
 			if name == "another watch" {
-				l.id = "W" // identifiers are case-sensitive
-				w := l.watch(smbtest.Hostile(t, smbtest.Silent), "-s", "share")
-				w.message(1)
-				l.id = "w"
-				defer w.want(1)
+				l.ID = "W" // identifiers are case-sensitive
+				w := l.Watch(at(smbtest.Hostile(t, smbtest.Silent), "-s", "share")...)
+				w.Message(1)
+				l.ID = "w"
+				defer w.Want(1)
 			}
 			unknown(t, l)
 			if name == "no registry" {
-				if left, _ := filepath.Glob(filepath.Dir(l.registry) + "/*"); len(left) > 0 {
+				if left, _ := filepath.Glob(filepath.Dir(l.Registry) + "/*"); len(left) > 0 {
 					t.Errorf("a verb has made %v", left)
 				}
 			}
@@ -256,25 +257,25 @@ func TestUnknownID(t *testing.T) {
 }
 
 // unknown runs every verb for an identifier that nobody knows.
-func unknown(t *testing.T, l *lab) {
+func unknown(t *testing.T, l *cmdtest.Lab) {
 	t.Helper()
 	began := time.Now()
 	for verb, want := range map[string]string{
 		"-stop": `no watch "w" is running`, "-pause": `no watch "w" is running`, "-continue": `no watch "w" is running`,
 		"-disp": `there is no watch "w"`, "-del": `there is no watch "w"`,
 	} {
-		v := l.verb(verb)
-		v.exits(1)
-		numbers := []int{0}
+		v := l.Verb(verb)
+		v.Exits(1)
+		numbers := []int{cmdtest.Plain}
 		if verb == "-stop" {
-			numbers = []int{15, 0}
+			numbers = []int{15, cmdtest.Plain}
 		}
-		v.want(numbers...)
-		if text := v.last(0).text; text != "clp_sambamon: error: "+want {
+		v.Want(numbers...)
+		if text := v.Last(cmdtest.Plain).Text; text != "clp_sambamon: error: "+want {
 			t.Errorf("%s: %q", verb, text)
 		}
-		if v.output() != "" {
-			t.Errorf("%s: %q", verb, v.output())
+		if v.Output() != "" {
+			t.Errorf("%s: %q", verb, v.Output())
 		}
 	}
 	if took := time.Since(began); took > 3*time.Second {

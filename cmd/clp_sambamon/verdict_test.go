@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
@@ -25,12 +26,12 @@ func TestFrozen(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
-	w := l.watch(tap.addr, "-s", "share", "-i", "1", "-c", "2", "-r", "1")
-	w.message(2)
+	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "-c", "2", "-r", "1")...)
+	w.Message(2)
 	freeze(t, s)
-	terminate := w.message(6)
-	ended := w.exits(1)
-	w.want(1, 2, 101, 101, 101, 74, 6)
+	terminate := w.Message(6)
+	ended := w.Exits(1)
+	w.Want(1, 2, 101, 101, 101, 74, 6)
 
 	var stalled []sighting
 	for _, p := range tap.seen() {
@@ -41,71 +42,71 @@ func TestFrozen(t *testing.T) {
 	if len(stalled) != 3 {
 		t.Fatalf("%d stalled probes, want 3", len(stalled))
 	}
-	near(t, "first stalled probe to message 6", terminate.at.Sub(stalled[0].began), 3*time.Second, 300*time.Millisecond)
+	near(t, "first stalled probe to message 6", terminate.At.Sub(stalled[0].began), 3*time.Second, 300*time.Millisecond)
 	near(t, "first stalled probe to exit", ended.Sub(stalled[0].began), 3*time.Second, 300*time.Millisecond)
 
-	verdict := w.last(74)
-	if verdict.text != "The clp_sambamon has detected network error(select error[110])." || verdict.severity != "ERROR" {
+	verdict := w.Last(74)
+	if verdict.Text != "The clp_sambamon has detected network error(select error[110])." || verdict.Severity != "ERROR" {
 		t.Errorf("%+v", verdict)
 	}
-	if !strings.Contains(verdict.detail, "deadline") {
-		t.Errorf("the detail does not say why: %q", verdict.detail)
+	if !strings.Contains(verdict.Detail, "deadline") {
+		t.Errorf("the detail does not say why: %q", verdict.Detail)
 	}
-	l.gone()
+	l.Gone()
 	// What stop.sh meets after a verdict.
-	stop := l.verb("-stop")
-	stop.exits(1)
-	stop.want(15, 0)
+	stop := l.Verb("-stop")
+	stop.Exits(1)
+	stop.Want(15, cmdtest.Plain)
 }
 
 func TestKilled(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "2")
-	w.message(2)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "2")...)
+	w.Message(2)
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	// A refused probe fails as soon as it has begun.
-	first := w.message(101)
-	terminate := w.message(6)
-	ended := w.exits(1)
-	w.want(1, 2, 101, 101, 101, 72, 6)
-	near(t, "first failed probe to message 6", terminate.at.Sub(first.at), 2*time.Second, 300*time.Millisecond)
-	near(t, "first failed probe to exit", ended.Sub(first.at), 2*time.Second, 300*time.Millisecond)
-	if text := w.last(72).text; text != "The clp_sambamon has detected network error(connect error[111])." {
+	first := w.Message(101)
+	terminate := w.Message(6)
+	ended := w.Exits(1)
+	w.Want(1, 2, 101, 101, 101, 72, 6)
+	near(t, "first failed probe to message 6", terminate.At.Sub(first.At), 2*time.Second, 300*time.Millisecond)
+	near(t, "first failed probe to exit", ended.Sub(first.At), 2*time.Second, 300*time.Millisecond)
+	if text := w.Last(72).Text; text != "The clp_sambamon has detected network error(connect error[111])." {
 		t.Error(text)
 	}
-	l.gone()
+	l.Gone()
 }
 
 func TestThawedAfterOneProbe(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	w := l.watch(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "2")
-	w.message(2)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "2")...)
+	w.Message(2)
 	freeze(t, s)
-	failed := w.message(101)
-	if !strings.HasPrefix(failed.text, "Probe failed (1 of 3), select error[110]: ") {
-		t.Error(failed.text)
+	failed := w.Message(101)
+	if !strings.HasPrefix(failed.Text, "Probe failed (1 of 3), select error[110]: ") {
+		t.Error(failed.Text)
 	}
 	thaw(t, s)
-	again := w.message(102)
-	l.healthy()
-	w.want(1, 2, 101, 102)
-	if again.text != "The file server answers again after 1 failed probe(s)." {
-		t.Error(again.text)
+	again := w.Message(102)
+	l.Healthy()
+	w.Want(1, 2, 101, 102)
+	if again.Text != "The file server answers again after 1 failed probe(s)." {
+		t.Error(again.Text)
 	}
 	// The count begins anew: one more failed probe is the first of three.
 	freeze(t, s)
-	if failed := w.message(101); !strings.HasPrefix(failed.text, "Probe failed (1 of 3)") {
-		t.Error(failed.text)
+	if failed := w.Message(101); !strings.HasPrefix(failed.Text, "Probe failed (1 of 3)") {
+		t.Error(failed.Text)
 	}
 	thaw(t, s)
-	w.message(102)
-	l.silent("-stop")
-	w.exits(0)
+	w.Message(102)
+	l.Silent("-stop")
+	w.Exits(0)
 }
 
 // Every refusal of a real server, and its message.
@@ -200,21 +201,21 @@ func TestRefused(t *testing.T) {
 				addr = c.server(t)
 			}
 			l := newLab(t)
-			w := l.watch(addr, append([]string{"-s", c.share, "-i", "1", "-c", "1", "-r", "10"}, c.args...)...)
-			if why := l.status("a failed probe", state(watchreg.Failing)).LastError; !strings.Contains(why, c.detail) {
+			w := l.Watch(at(addr, append([]string{"-s", c.share, "-i", "1", "-c", "1", "-r", "10"}, c.args...)...)...)
+			if why := l.Status("a failed probe", state(watchreg.Failing)).LastError; !strings.Contains(why, c.detail) {
 				t.Errorf("the status says %q, without %q", why, c.detail)
 			}
-			w.exits(1)
-			w.want(1, 101, 101, c.number, 6)
-			verdict := w.last(c.number)
-			if verdict.text != c.text || verdict.severity != "ERROR" {
-				t.Errorf("got %s %q\nwant ERROR %q", verdict.severity, verdict.text, c.text)
+			w.Exits(1)
+			w.Want(1, 101, 101, c.number, 6)
+			verdict := w.Last(c.number)
+			if verdict.Text != c.text || verdict.Severity != "ERROR" {
+				t.Errorf("got %s %q\nwant ERROR %q", verdict.Severity, verdict.Text, c.text)
 			}
-			if !strings.Contains(verdict.detail, c.detail) {
-				t.Errorf("the detail %q does not hold %q", verdict.detail, c.detail)
+			if !strings.Contains(verdict.Detail, c.detail) {
+				t.Errorf("the detail %q does not hold %q", verdict.Detail, c.detail)
 			}
-			t.Logf("%s: %d %s ... %s", name, verdict.number, verdict.text, verdict.detail)
-			l.gone()
+			t.Logf("%s: %d %s ... %s", name, verdict.Number, verdict.Text, verdict.Detail)
+			l.Gone()
 		})
 	}
 }

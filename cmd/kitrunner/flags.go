@@ -47,7 +47,8 @@ What to do:
 
 Where things are, and how long they may take:
       --lkroot, --lkbin, --extmirrbase, --system32 DIRECTORY   (%%LKROOT%%, %%LKBIN%%, %%ExtMirrBase%%, %%SystemRoot%%\System32)
-      --state-dir DIRECTORY   locks, and which adapter holds an address
+      --state-dir DIRECTORY   locks, and which adapter holds an address (%%ProgramData%%\kitrunner, open to administrators only;
+                              elsewhere /var/lib/kitrunner or the user's cache directory)
       --plain-volume          EMCMD's volume argument is E, not E:
       --query-timeout, --change-timeout SECONDS   of a command that asks (30), that changes something (300)
       --switchover-timeout, --lock-timeout, --delete-timeout SECONDS   of SWITCHOVERVOLUME, LOCKVOLUME and

@@ -77,6 +77,10 @@ func decodeResource(file string) (values map[string]any, err error) {
 	default:
 		return nil, fmt.Errorf("%q is neither .json nor .toml", file)
 	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return nil, fmt.Errorf("%s: is a JSON %s (options are the names and values of an object)", file, kind.Value)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

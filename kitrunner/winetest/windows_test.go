@@ -127,8 +127,9 @@ func TestOneActionAtATime(t *testing.T) {
 		first, wait := l.start(append(with(alias, "lanman", "quickCheck"), l.options()...)...)
 		conns := h.wait(2)
 		o := l.run(with(alias, "lanman", "restore", "--wait-timeout", "1")...)
-		if o.code != kitrunner.Undetermined || len(o.calls) > 0 || !strings.Contains(o.stderr, "restore was not begun") {
-			t.Errorf("exit code %d, calls %q\n%s", o.code, o.called(), o.stderr)
+		if o.code != kitrunner.Undetermined || len(o.calls) > 0 || len(o.events) != 1 ||
+			!strings.Contains(o.events[0].Text, "another action on this resource has not ended") {
+			t.Errorf("exit code %d, calls %q, events %v\n%s%s", o.code, o.called(), o.events, o.stdout, o.stderr)
 		}
 		for _, conn := range conns { // the doubles end with their connection
 			conn.Close()

@@ -203,3 +203,14 @@ func Times(n int, first, then Answer) Answer {
 		return then(c, call, healthy)
 	}
 }
+
+// Nth gives one call, counted from 0, an answer of its own, and the others a healthy one.
+func Nth(n uint, a Answer) Answer {
+	var seen atomic.Int64
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		if seen.Add(1)-1 == int64(n) {
+			return a(c, call, healthy)
+		}
+		return Healthy(c, call, healthy)
+	}
+}

@@ -112,6 +112,8 @@ func (s *state4) compound(encoded []byte, before func(nfsv4.NfsOpnum4) nfsv4.Nfs
 		status = before(op.GetArgop())
 		if status == nfsv4.NFS4_OK {
 			status, result = s.operation(op)
+		} else {
+			s.refused(op)
 		}
 		if status == nfsv4.NFS4_OK {
 			result = after(op.GetArgop(), result)

@@ -180,6 +180,7 @@ func TestHostileCompound(t *testing.T) {
 		"no session":      {"4.2", func(h *Hostile) { h.FailOp(-1, nfsv4.OP_CREATE_SESSION, nfsv4.NFS4ERR_NOSPC) }, "4.2", status("CREATE_SESSION", nfsv4.NFS4ERR_NOSPC)},
 		"minor version 1": {"4", func(h *Hostile) { h.On(Compound, Minors(1)) }, "4.1", nil},
 		"minor version 0": {"4", func(h *Hostile) { h.On(Compound, Minors(0)) }, "4.0", nil},
+		"no EXCHANGE_ID":  {"4.1", func(h *Hostile) { h.On(Compound, CompoundStatus(nfsv4.NFS4ERR_RESOURCE)) }, "4.1", status("COMPOUND", nfsv4.NFS4ERR_RESOURCE)},
 		"no COMPOUND":     {"4.0", func(h *Hostile) { h.On(Compound, CompoundStatus(nfsv4.NFS4ERR_RESOURCE)) }, "4.0", status("COMPOUND", nfsv4.NFS4ERR_RESOURCE)},
 	} {
 		t.Run(name, func(t *testing.T) {

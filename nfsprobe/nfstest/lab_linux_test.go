@@ -100,6 +100,35 @@ func TestDrop(t *testing.T) {
 	}
 }
 
+// A disk is seen where the lab is, and goes with it.
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	l := New(t, Config{})
+	must(t, l.MountDisk("export", 64))
+	must(t, asked(l, Ganesha))
+	must(t, os.WriteFile(l.Inside(l.Dir()+"/on the disk"), nil, 0o644))
+	for path, want := range map[string]bool{l.Inside(l.Dir() + "/on the disk"): true, l.Dir() + "/on the disk": false, l.Dir() + "/file": true, l.Inside(l.Dir() + "/file"): false} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := os.WriteFile(l.Inside(l.Dir()+"/big"), make([]byte, 64<<10+1), 0o644); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("64 KiB and one byte: %v", err)
+	}
+	must(t, l.UnmountDisk("export"))
+	must(t, asked(l, Ganesha))
+	if err := l.UnmountDisk("export"); err == nil {
+		t.Error("unmounted what is not mounted")
+	}
+	if _, err := os.Stat(l.Inside(l.Dir() + "/file")); err != nil {
+		t.Error(err)
+	}
+	must(t, l.Close())
+	if path := l.Inside("/"); path != "" {
+		t.Errorf("inside a closed lab: %s", path)
+	}
+}
+
 // Each lab has a network of its own, which this process is not in.
 func TestNetworks(t *testing.T) {
 	t.Parallel()

@@ -178,6 +178,20 @@ func (s *state4) opened(id nfsv4.Stateid4, file uint64, sequence uint32) (*open,
 	return o, nfsv4.NFS4_OK
 }
 
+// refused counts a request about an open, which is one also when it fails (RFC 7530 9.1.7).
+func (s *state4) refused(op nfsv4.NfsArgop4) {
+	var o *open
+	switch op := op.(type) {
+	case *nfsv4.NfsArgop4_OP_OPEN_CONFIRM:
+		o = s.opens[stateNumber(op.OpopenConfirm.OpenStateid)]
+	case *nfsv4.NfsArgop4_OP_CLOSE:
+		o = s.opens[stateNumber(op.Opclose.OpenStateid)]
+	}
+	if o != nil {
+		o.sequence++
+	}
+}
+
 func stateNumber(id nfsv4.Stateid4) uint64 {
 	if bytes.Equal(id.Other[8:], make([]byte, 4)) {
 		return binary.BigEndian.Uint64(id.Other[:])

@@ -19,70 +19,69 @@ import (
 )
 
 const (
-	rounds = 50 // probes of each side that count
-	warmUp = 5  // probes of each side before those
-
-	probeTime = 10 * time.Second // bound of one probe, of the other tool's too
-	endTime   = 2 * time.Second  // bound of the end of a process that was asked to end
+	rounds = 50 // probes of each way that count
+	warmUp = 5  // probes of each way before those
 )
 
 // cost is what one probe costs, in seconds.
 type cost struct{ wall, cpu float64 }
 
-// contest is one of our probes, as the arguments of its worker, and the command
-// line of what it is compared with.
-type contest struct {
-	who          string
-	ours, theirs []string
-}
-
-// comparison holds the medians of both sides.
-type comparison struct {
-	who          string
-	ours, theirs cost
-}
-
-// compare lets our probes and the other tool take turns, so that all see the
-// same machine.
-func compare(ctx context.Context, contests ...contest) ([]comparison, error) {
-	var ours []*worker
+// measure lets all ways take turns, so that all see the same machine, and fills in
+// the medians of their costs and of the tools' peak memory.
+func measure(ctx context.Context, rows []row) error {
+	workers := make([]*worker, len(rows))
 	defer func() {
-		for _, w := range ours {
-			w.end()
+		for _, w := range workers {
+			if w != nil {
+				w.end()
+			}
 		}
 	}()
-	for _, c := range contests {
-		if _, err := exec.LookPath(c.theirs[0]); err != nil {
-			return nil, err
+	for i, r := range rows {
+		if r.worker == nil {
+			if _, err := exec.LookPath(r.line[0]); err != nil {
+				return err
+			}
+			continue
 		}
-		w, err := startWorker(ctx, c.ours)
+		w, err := startWorker(ctx, r.worker)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		ours = append(ours, w)
+		workers[i] = w
 	}
 
-	mine, theirs := make([][]cost, len(contests)), make([][]cost, len(contests))
+	costs, peaks := make([][]cost, len(rows)), make([][]int, len(rows))
 	for round := range warmUp + rounds {
-		for i, c := range contests {
-			a, err := ours[i].probe()
+		for i, r := range rows {
+			c, peak, err := once(ctx, workers[i], r.line)
 			if err != nil {
-				return nil, err
-			}
-			b, err := run(ctx, c.theirs)
-			if err != nil {
-				return nil, err
+				return err
 			}
 			if round >= warmUp {
-				mine[i], theirs[i] = append(mine[i], a), append(theirs[i], b)
+				costs[i], peaks[i] = append(costs[i], c), append(peaks[i], peak)
 			}
 		}
 	}
-	var all []comparison
-	for i, c := range contests {
-		all = append(all, comparison{c.who, medians(mine[i]), medians(theirs[i])})
+	for i := range rows {
+		rows[i].cost = medians(costs[i])
+		rows[i].memory.resident = median(peaks[i])
 	}
-	return all, nil
+	return nil
+}
+
+// once asks once, a worker or else a tool. Measuring a tool's peak changes its
+// time, so that takes another run.
+func once(ctx context.Context, w *worker, line []string) (c cost, peak int, err error) {
+	if w != nil {
+		c, err = w.probe()
+		return c, 0, err
+	}
+	if c, err = run(ctx, line); err != nil {
+		return c, 0, err
+	}
+	peak, err = peakOf(ctx, line)
+	return c, peak, err
 }
 
 func medians(all []cost) cost {
@@ -97,19 +96,6 @@ func median[N int | float64](all []N) N {
 	slices.Sort(all)
 	n := len(all)
 	return (all[(n-1)/2] + all[n/2]) / 2
-}
-
-// run runs the other tool once.
-func run(ctx context.Context, line []string) (cost, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	cmd := process(ctx, line[0], line[1:]...)
-	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		return cost{}, explain(cmd, err)
-	}
-	wall := time.Since(began)
-	return cost{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}, nil
 }
 
 // worker is this program once more, as a process that does nothing but probe

@@ -63,7 +63,7 @@ func (c *checked) ladder(out io.Writer, paint palette) {
 func (c *checked) sayFailure(out io.Writer, paint palette) {
 	wrapped(out, lineWidth, paint.bad("failed")+" at ", printable(c.why.Step+": "+c.cause()), "")
 	detail := strings.TrimPrefix(c.err.Error(), c.why.Step+": ")
-	if detail != c.why.Name && !strings.HasPrefix(detail, c.why.Name+" (") {
+	if detail != c.why.Name && !strings.HasPrefix(detail, c.why.Name+" (0x") {
 		wrapped(out, lineWidth, "  ", printable(detail), "  ")
 	}
 	if c.why.Look != "" {

@@ -192,6 +192,14 @@ func (p *Process) Message(number int) Line {
 	return found
 }
 
+// StopReading closes our end of stderr, as a reader that has gone.
+func (p *Process) StopReading() {
+	p.t.Helper()
+	if err := p.stderr.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // Exit waits for the end of the process.
 func (p *Process) Exit() (code int, at time.Time) {
 	p.t.Helper()

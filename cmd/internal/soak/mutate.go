@@ -270,7 +270,7 @@ func (h holding) wait(ctx context.Context) string {
 			return ""
 		}
 		if !wait(ctx, 10*time.Millisecond) {
-			return ""
+			break
 		}
 	}
 	return fmt.Sprintf("%d descriptors, %d goroutines; %d and %d before", now.descriptors, now.goroutines, h.descriptors, h.goroutines)

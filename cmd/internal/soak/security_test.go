@@ -34,7 +34,7 @@ const foreignArg = "-foreign"
 // foreignMain prints every attack that worked.
 func foreignMain(user string, args []string) int {
 	uid, err := strconv.Atoi(user)
-	if err != nil || len(args) < 4 {
+	if err != nil || len(args) < 3 {
 		return 2
 	}
 	for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)} {

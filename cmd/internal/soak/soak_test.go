@@ -100,11 +100,60 @@ func TestStarve(t *testing.T) {
 
 // Watches side by side, `soak many` in short.
 func TestMany(t *testing.T) {
-	must(t, crowd{watches: 20, duration: 4 * time.Second, interval: 1}.run(t.Context(), bin(), t.TempDir()))
+	must(t, crowd{watches: 12, duration: 3 * time.Second, interval: 1}.run(t.Context(), bin(), t.TempDir()))
 }
 
 // Many processes fight over a few identifiers, `soak registry` in short.
 func TestRegistryUnderFire(t *testing.T) {
 	dir := t.TempDir()
 	must(t, storm{duration: 10 * time.Second, seed: 1, actors: 20, ids: 5}.run(t.Context(), bin(), dir))
+}
+
+// What a soak is there to find, it finds.
+func TestMutateFindsFaults(t *testing.T) {
+	leak := make(chan struct{})
+	defer close(leak)
+	var clean bool
+	for name, c := range map[string]struct {
+		probe func(ctx context.Context) (bool, error)
+		fault string
+	}{
+		"late": {func(ctx context.Context) (bool, error) {
+			if end, _ := ctx.Deadline(); time.Until(end) < time.Second {
+				<-ctx.Done()
+				late := time.NewTimer(time.Second)
+				<-late.C
+			}
+			return true, nil
+		}, "after its deadline"},
+		"panicked": {func(ctx context.Context) (bool, error) {
+			return false, errors.New("malformed answer: the library panicked on it")
+		}, "panicked"},
+		"clean probe": {func(ctx context.Context) (bool, error) {
+			if clean = !clean; clean {
+				return true, nil
+			}
+			return false, errors.New("no")
+		}, "the clean probe after probe 5 failed: no"},
+		"goroutine": {func(ctx context.Context) (bool, error) {
+			go func() { <-leak }()
+			return true, nil
+		}, "left behind"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := target{"fake", func(int) (*proxy, []way, error) {
+				return &proxy{done: make(chan struct{})}, []way{{name, 1, 1, c.probe}}, nil
+			}}
+			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // how long a leak is waited for
+			defer cancel()
+			m := mutation{probes: 1, seed: 1, first: 5, workers: 1, deadline: 50 * time.Millisecond}
+			r, err := m.run(ctx, s)
+			if name != "goroutine" {
+				must(t, err)
+			}
+			if len(r.faults) == 0 || !strings.Contains(r.faults[0], c.fault) {
+				t.Errorf("faults %q, want one that says %q", r.faults, c.fault)
+			}
+		})
+	}
 }

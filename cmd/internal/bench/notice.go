@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// patience is how long a way may take to notice a fault.
+const patience = 30 * time.Second
+
+// notice is how a way ended that met a fault. The zero one was not measured.
+type notice struct {
+	took time.Duration // from its start, a watch's from the fault; patience or more: it had to be killed
+	code int           // exit code; -1: ended by a signal
+}
+
+// fault makes a fault of Samba and one of NFS and lets every way meet it, all of
+// them at once. Watches are there before, and have seen the server healthy.
+func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs func() error) (err error) {
+	var watches []*watch
+	defer func() {
+		for _, w := range watches {
+			err = errors.Join(err, w.end())
+		}
+	}()
+	watchOf := map[*row]*watch{}
+	for i := range rows {
+		r := &rows[i]
+		if !r.faults || r.watch == nil {
+			continue
+		}
+		w, err := startWatch(ctx, s.samba.Dir, fmt.Sprintf("fault%d-%d", which, i), r.watch, "-i", "1", "-c", "1", "-r", "1")
+		if err != nil {
+			return err
+		}
+		watches, watchOf[r] = append(watches, w), w
+	}
+	healthy := func(w *watch) (bool, error) { return w.probes >= 2 && w.failed == "", nil }
+	if err := until(ctx, s.samba.Dir, watches, healthy); err != nil {
+		return err
+	}
+
+	sambaAt := time.Now()
+	if err := samba(); err != nil {
+		return err
+	}
+	nfsAt := time.Now()
+	if err := nfs(); err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i := range rows {
+		r := &rows[i]
+		n := &r.notices[which]
+		switch w := watchOf[r]; {
+		case !r.faults:
+		case w != nil:
+			at := nfsAt
+			if r.smb {
+				at = sambaAt
+			}
+			all.Go(func() { *n = w.notice(ctx, at) })
+		default:
+			wait, err := ask(ctx, r.line)
+			if err != nil {
+				return err
+			}
+			all.Go(func() { *n = wait() })
+		}
+	}
+	all.Wait()
+	return ctx.Err()
+}
+
+// ask starts a tool, and wait waits for its end.
+func ask(ctx context.Context, line []string) (wait func() notice, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	cmd := tool(ctx, line)
+	cmd.Stderr = nil // its end would be waited for too, also in a child that the tool leaves behind
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return nil, err
+	}
+	return func() notice {
+		defer cancel()
+		cmd.Wait() // what came of it stands in ProcessState
+		took := time.Since(began)
+		killGroup(cmd.Process.Pid) // what it left behind
+		return notice{took, cmd.ProcessState.ExitCode()}
+	}, nil
+}
+
+// notice waits for the watch's end.
+func (w *watch) notice(ctx context.Context, fault time.Time) notice {
+	ctx, cancel := context.WithDeadline(ctx, fault.Add(patience))
+	defer cancel()
+	select {
+	case <-w.ended:
+		return notice{w.at.Sub(fault), w.cmd.ProcessState.ExitCode()}
+	case <-ctx.Done():
+		return notice{patience, -1}
+	}
+}
+
+// recovered returns when each of our checks has found its server healthy again.
+func recovered(ctx context.Context, rows []row) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for _, r := range rows {
+		if !r.ours || r.line == nil {
+			continue
+		}
+		for {
+			_, err := run(ctx, r.line)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return errors.Join(ctx.Err(), err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// table is all figures as text.
+func (b benchmark) table() string {
+	var t strings.Builder
+	line := func(format string, args ...any) {
+		fmt.Fprintln(&t, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	}
+	const columns = "%-28s %10s %10s %9s   %-17s %-17s"
+	line("%s; private servers on loopback; medians of %d", b.machine, rounds)
+	line("")
+	line(columns, "", "wall time", "CPU", "memory", "frozen server", "blackholed ports")
+	group := ""
+	for _, r := range b.rows {
+		if r.group != group {
+			group = r.group
+			line("%s", group)
+		}
+		line(columns, "  "+r.name, milliseconds(r.cost.wall), milliseconds(r.cost.cpu), megabytes(r.memory.resident),
+			r.said(r.notices[frozen]), r.said(r.notices[blackholed]))
+	}
+
+	const goals = "%-50s %9s   %-10s %s"
+	line("")
+	line(goals, "targets", "measured", "target", "reached")
+	for _, g := range b.targets() {
+		line(goals, g.what, g.measured, g.target, g.reached)
+	}
+	t.WriteString(notes)
+	return t.String()
+}
+
+const notes = `
+Watching: a probe as a watch makes it, without the start of a process. Its CPU is all that its process
+used from one probe to the next, with the collection and release of memory after it, which its wall
+time does not have. Its memory is what is resident between two probes (VmRSS, 30 looks at 5 settled
+watches). The others are measured from before their start to their end; their memory is the peak
+(ru_maxrss), from runs of their own. All take turns. 1 MB is 1024 kB.
+
+Frozen: SIGSTOP to smbd or Ganesha. Blackholed: TCP to the ports of smbd, NFS and the mount service is
+dropped. Each way met each fault once, and was given 30 s. A watch (-i 1 -c 1 -r 1) is timed from the
+fault to its exit, the others from their start. rpcinfo and showmount ask the port mapper first, which
+stays well; check_rpc asks over UDP.
+`
+
+// said is when and with what a way ended that met a fault.
+func (w way) said(n notice) string {
+	switch {
+	case n == notice{}:
+		return ""
+	case n.took >= patience:
+		return "> 30 s"
+	}
+	return fmt.Sprintf("%4.1f s  %s", n.took.Seconds(), w.verdict(n.code))
+}
+
+// verdict is what an exit code says. Exit codes above 0 of a Monitoring Plugin have
+// names (Monitoring Plugins Development Guidelines, "Plugin Return Codes").
+func (w way) verdict(code int) string {
+	switch {
+	case code == 0:
+		return "said OK"
+	case code < 0:
+		return "died"
+	case w.plugin && code <= 3:
+		return [...]string{"", "WARNING", "CRITICAL", "UNKNOWN"}[code]
+	}
+	return fmt.Sprintf("exit %d", code)
+}
+
+// target is something that was to be reached, or a figure beside one.
+type target struct{ what, measured, target, reached string }
+
+// Targets for one probe, as parts of what the other tool takes, and for a settled
+// watch. A megabyte is 1024 kB, and a kB 1024 bytes as /proc has it.
+const (
+	smbWall, smbCPU = 0.35, 0.10
+	nfsWall         = 0.80
+	residentTarget  = 5 << 10 // kB; FSM's promise for the command
+	dirtyTarget     = 2 << 10 // kB
+)
+
+func (b benchmark) targets() []target {
+	var all []target
+	part := func(group, what, of string, ours, theirs, limit float64) {
+		all = append(all, target{fmt.Sprintf("%s: %s, of %s's", group, what, of), fmt.Sprintf("%.3fx", ours/theirs),
+			fmt.Sprintf("<= %.2fx", limit), yes(ours/theirs <= limit)})
+	}
+	rpcinfo := b.row(nfs3, "rpcinfo -t").cost
+	for _, r := range b.rows {
+		switch {
+		case r.worker == nil:
+		case r.smb:
+			smbclient := b.row(r.group, "smbclient -c exit").cost
+			part(r.group, "wall time", "smbclient", r.cost.wall, smbclient.wall, smbWall)
+			part(r.group, "CPU", "smbclient", r.cost.cpu, smbclient.cpu, smbCPU)
+		default: // rpcinfo makes a single NULL call
+			part(r.group, "wall time", "rpcinfo", r.cost.wall, rpcinfo.wall, nfsWall)
+		}
+	}
+	size := func(what string, n, limit int) {
+		t := target{what: what, measured: megabytes(n)}
+		if limit > 0 {
+			t.target, t.reached = "<= "+fmt.Sprintf("%d MB", limit>>10), yes(n <= limit)
+		}
+		all = append(all, t)
+	}
+	for _, r := range b.rows {
+		if r.watch == nil {
+			continue
+		}
+		m := r.memory
+		size(r.group+": resident", m.resident, residentTarget)
+		size("  of it the program file's pages", m.file, 0)
+		size(r.group+": private dirty", m.dirty, dirtyTarget)
+		size(fmt.Sprintf("  proportional, one of %d of the command", 2*sideBySide), m.proportional, 0)
+	}
+	return all
+}
+
+// row is the row of this group and name.
+func (b benchmark) row(group, name string) row {
+	for _, r := range b.rows {
+		if r.group == group && r.name == name {
+			return r
+		}
+	}
+	return row{}
+}
+
+func milliseconds(s float64) string { return fmt.Sprintf("%.2f ms", s*1000) }
+func megabytes(kB int) string       { return fmt.Sprintf("%.2f MB", float64(kB)/1024) }
+
+func yes(reached bool) string {
+	if reached {
+		return "yes"
+	}
+	return "no"
+}
+
+// seconds is a time as the chart has it.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
