@@ -1,7 +1,6 @@
 package kitrunner
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -85,7 +84,8 @@ func hangOn(address string) int {
 		panic(err)
 	}
 	defer conn.Close()
-	fmt.Fprintln(conn, os.Getenv(roleVar))
+	role, _, _ := strings.Cut(os.Getenv(roleVar), " ")
+	fmt.Fprintln(conn, role, os.Getpid())
 	conn.Read(make([]byte, 1))
 	return 0
 }
@@ -131,33 +131,31 @@ func newTethers(t *testing.T) *tethers {
 	return &tethers{t, l}
 }
 
-// wait waits for n commands that hang, and returns the connections by their role.
-func (l *tethers) wait(n int) map[string]net.Conn {
+// tether is a command that hangs.
+type tether struct {
+	net.Conn
+	gone func() error // waits for its end
+}
+
+// wait waits for n commands that hang, and returns them by their role.
+func (l *tethers) wait(n int) map[string]tether {
 	l.t.Helper()
-	conns := map[string]net.Conn{}
+	hanging := map[string]tether{}
 	for range n {
 		conn, err := l.Accept()
 		if err != nil {
 			l.t.Fatalf("a command has not begun to hang: %v", err)
 		}
 		l.t.Cleanup(func() { conn.Close() })
-		conn.SetReadDeadline(time.Now().Add(execLimit))
-		role, err := bufio.NewReader(conn).ReadString(' ')
-		if err != nil {
+		conn.SetDeadline(time.Now().Add(execLimit))
+		var role string
+		var pid int
+		if _, err := fmt.Fscanln(conn, &role, &pid); err != nil {
 			l.t.Fatal(err)
 		}
-		conns[strings.TrimSpace(role)] = conn
+		hanging[role] = tether{conn, ending(l.t, conn, pid)}
 	}
-	return conns
-}
-
-// gone waits until the process at the other end has ended.
-func (l *tethers) gone(conn net.Conn) {
-	l.t.Helper()
-	conn.SetReadDeadline(time.Now().Add(execLimit))
-	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-		l.t.Error("a process is still there")
-	}
+	return hanging
 }
 
 func TestRunPassesArgumentsAsTheyAre(t *testing.T) {
@@ -235,13 +233,15 @@ func TestRunEndsTheWholeTree(t *testing.T) {
 	defer cancel()
 	result := make(chan Result, 1)
 	go func() { result <- runner.Run(ctx, c) }()
-	conns := l.wait(2)
+	hanging := l.wait(2)
 	cancel()
 	if res := <-result; !errors.Is(res.Err, context.Canceled) {
 		t.Errorf("%+v", res)
 	}
-	for _, conn := range conns {
-		l.gone(conn)
+	for role, h := range hanging {
+		if err := h.gone(); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
 	}
 }
 
@@ -251,14 +251,16 @@ func TestRunDoesNotWaitForWhatACommandLeavesBehind(t *testing.T) {
 	r.(*runner).drain = 10 * time.Millisecond
 	result := make(chan Result, 1)
 	go func() { result <- r.Run(t.Context(), c) }()
-	conns := l.wait(2)
-	if _, err := conns["orphan"].Write([]byte("\n")); err != nil {
+	hanging := l.wait(2)
+	if _, err := hanging["orphan"].Write([]byte("\n")); err != nil {
 		t.Fatal(err)
 	}
 	if res := <-result; res.Err != nil || res.Code != 5 || strings.TrimSpace(res.Output) != "done" {
 		t.Errorf("%+v", res)
 	}
-	l.gone(conns["hang"])
+	if err := hanging["hang"].gone(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRunCapsOutput(t *testing.T) {

@@ -5,6 +5,10 @@ package kitrunner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +30,17 @@ var systemRoles = map[string]func(argument string) int{
 	},
 }
 
+// ending returns what waits for the end of a command: its connection ends with it.
+func ending(_ *testing.T, conn net.Conn, pid int) func() error {
+	return func() error {
+		conn.SetReadDeadline(time.Now().Add(execLimit))
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("process %d is still there: %w", pid, err)
+		}
+		return nil
+	}
+}
+
 func TestRunCrash(t *testing.T) {
 	r, c := playing(t, "signal")
 	if res := r.Run(t.Context(), c); res.Err == nil || !strings.Contains(res.Err.Error(), "signal 9") {
@@ -41,13 +56,15 @@ func TestRunReturnsAlthoughTheCommandDoesNotEnd(t *testing.T) {
 	defer cancel()
 	result := make(chan Result, 1)
 	go func() { result <- r.Run(ctx, c) }()
-	conn := l.wait(1)["escape"]
+	escaped := l.wait(1)["escape"]
 	cancel()
 	if res := <-result; !errors.Is(res.Err, context.Canceled) || !strings.Contains(res.Err.Error(), "does not end") {
 		t.Errorf("%+v", res)
 	}
-	if _, err := conn.Write([]byte("\n")); err != nil {
+	if _, err := escaped.Write([]byte("\n")); err != nil {
 		t.Fatal(err)
 	}
-	l.gone(conn)
+	if err := escaped.gone(); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,11 +1,32 @@
 package kitrunner
 
 import (
+	"fmt"
+	"net"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/windows"
 )
 
 var systemRoles map[string]func(argument string) int
+
+// ending returns what waits for the end of a command. Its connection will not do: Wine's server sometimes keeps one of a process
+// that was terminated.
+func ending(t *testing.T, _ net.Conn, pid int) func() error {
+	t.Helper()
+	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { windows.CloseHandle(h) })
+	return func() error {
+		if event, err := windows.WaitForSingleObject(h, uint32(execLimit.Milliseconds())); err != nil || event != windows.WAIT_OBJECT_0 {
+			return fmt.Errorf("process %d is still there: %#x, %w", pid, event, err)
+		}
+		return nil
+	}
+}
 
 func TestRunCrash(t *testing.T) {
 	r, c := playing(t, "exit 0xC0000005")

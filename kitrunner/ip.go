@@ -34,7 +34,7 @@ func ping(host string) cmd {
 
 // ip is the IP kit: a virtual IP address on a network adapter.
 var ip = Kit{
-	Name: "ip", Title: "a virtual IP address on a network adapter (IP recovery kit)",
+	Name: "ip",
 	Actions: []Action{
 		{Name: "quickCheck", Needs: []string{"tag", "id", "nic", "guid"}, Steps: []Step{
 			{"(1)", "Is the cable of the address's network adapter connected?", []Op{

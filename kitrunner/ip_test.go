@@ -69,6 +69,7 @@ func ipScenarios() []scenario {
 		case1("quickCheck", "the address is nowhere", 1, script{l: nowhere}),
 		case1("quickCheck", "the list hangs", 3, script{l: timedOut}),
 		case1("quickCheck", "the list is garbage", 3, script{l: garbage}),
+		case1("quickCheck", "the list fails half-way", 3, script{l: exits(1, nowhere[0].Output)}),
 		case1("quickCheck", "the list has another layout", 3, script{l: otherLayout}),
 		stored(backupGUID, case1("quickCheck", "the address was recovered to the backup adapter", 0, script{l: onBackup})),
 		stored(thirdGUID, case1("quickCheck", "an adapter was stored that is no longer configured", 0, nil)),

@@ -22,7 +22,7 @@ var (
 
 // lanman is the LAN kit: a computer-name alias.
 var lanman = Kit{
-	Name: "lanman", Title: "a NetBIOS computer-name alias (LAN Manager recovery kit)",
+	Name: "lanman",
 	Actions: []Action{
 		{Name: "quickCheck", Needs: []string{"tag", "id"}, Steps: []Step{
 			{"(1)", "Is the alias on this node?", []Op{

@@ -105,9 +105,12 @@ func TestWaitsForTheLock(t *testing.T) {
 	e, events, shown, release := lockedEngine(t, time.Minute)
 	done := make(chan Report, 1)
 	go func() { done <- e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"]) }()
-	for n := range shown {
-		if n.Kind == Waiting {
-			break
+	for waits := false; !waits; {
+		select {
+		case n := <-shown:
+			waits = n.Kind == Waiting
+		case report := <-done:
+			t.Fatalf("it did not wait: %+v", report)
 		}
 	}
 	if err := release(); err != nil {

@@ -5,7 +5,6 @@ import "strings"
 // Kit is one recovery kit: what its document says, as a value.
 type Kit struct {
 	Name    string
-	Title   string // one line for people
 	Actions []Action
 }
 

@@ -49,7 +49,7 @@ var (
 
 // volume is the volume kit: a DataKeeper mirrored volume. It has no recover.
 var volume = Kit{
-	Name: "volume", Title: "a DataKeeper mirrored volume (DataKeeper resource)",
+	Name: "volume",
 	Actions: []Action{
 		{Name: "quickCheck", Needs: []string{"tag", "volume", "peer"}, Steps: mirrorChecks(end(Success))},
 		{Name: "deepCheck", Needs: []string{"tag", "volume", "peer"}, Steps: append(mirrorChecks(goTo("(6)")),

@@ -133,6 +133,7 @@ func volumeScenarios() []scenario {
 		case1("remove", "the storage is garbage", 3, script{"vssadmin.exe list shadowstorage /On=E:": garbage}),
 		case1("remove", "the storage may not be asked for", 3, script{"vssadmin.exe list shadowstorage /On=E:": exits(2, vssBannerText)}),
 		case1("remove", "the storage may not be asked for, with exit code 1", 3, script{"vssadmin.exe list shadowstorage /On=E:": exits(1, vssNotAllowed)}),
+		case1("remove", "the storage has an exit code of its own", 3, script{"vssadmin.exe list shadowstorage /On=E:": exits(2, noneListed[0].Output)}),
 		case1("remove", "LifeKeeper is stopping", 1, script{"sc.exe query LifeKeeper": said(service("LifeKeeper", "3  STOP_PENDING"))}),
 		case1("remove", "LifeKeeper is not installed", 0, script{"sc.exe query LifeKeeper": exits(1060, "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:")}),
 		case1("remove", "LifeKeeper hangs", 3, script{"sc.exe query LifeKeeper": timedOut}),

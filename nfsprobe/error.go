@@ -44,10 +44,13 @@ func (s Step) String() string {
 }
 
 // Error is a failed probe: the first step that broke, and why; Socket stands for
-// whatever step this machine lacked something for. Its cause is one of *RPCError, *MalformedError, MountStatus, Status3, *Status4 (which
-// names the operation), ErrNotRegistered, ErrNotDirectory, ErrKerberos, a *net.OpError (whose Op is
-// "dial", "read" or "write" and which wraps the errno), a *net.DNSError, or a
-// context error; errors.Is finds a deadline as context.DeadlineExceeded.
+// whatever step this machine lacked something for. Its cause is one of *RPCError,
+// *MalformedError, MountStatus, Status3, *Status4 (which names the operation),
+// ErrNotRegistered, ErrNotDirectory, ErrKerberos, ErrNotFile, ErrEmpty,
+// ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
+// wraps the errno), a *net.DNSError, or a context error; errors.Is finds a deadline
+// as context.DeadlineExceeded. At Marker and WriteTest the text names the
+// procedure or operation before all of them.
 type Error struct {
 	Step    Step
 	Version string // "3", "4.1": what was being tried; empty before that is known

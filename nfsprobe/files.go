@@ -73,8 +73,10 @@ func (a *attempt) testName() string {
 
 // testFile is the file of a write test, in one version or the other.
 type testFile interface {
-	create(ctx context.Context, name string) error // a new one; statusExist: there is one
-	write(ctx context.Context, data []byte) error  // to stable storage
+	// create makes a new one; statusExist: there is one. made: there is one now, also
+	// when it is of no use.
+	create(ctx context.Context, name string) (made bool, err error)
+	write(ctx context.Context, data []byte) error // to stable storage
 	read(ctx context.Context, most int) ([]byte, error)
 	close(ctx context.Context) error
 	remove(ctx context.Context, name string) error
@@ -112,11 +114,11 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 	for try := range testTries {
 		made := false
 		_, err = guarded(func() (string, error) {
-			if err := createInTurn(ctx, f, name, leftoverWait<<try); err != nil {
-				return "", err
+			made, err = createInTurn(ctx, f, name, leftoverWait<<try)
+			if err == nil {
+				err = writeAndReadBack(ctx, f)
 			}
-			made = true
-			return "", writeAndReadBack(ctx, f)
+			return "", err
 		})
 		switch code := status(err); {
 		case err == nil:
@@ -159,19 +161,19 @@ func removeTest(ctx context.Context, r *Report, f testFile, name string) error {
 
 // createInTurn makes the file, at most so much later if there is one: another
 // probe removes its own.
-func createInTurn(ctx context.Context, f testFile, name string, most time.Duration) error {
+func createInTurn(ctx context.Context, f testFile, name string, most time.Duration) (made bool, err error) {
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(end)/leftoverShare)
 	}
 	for wait := shortestTurn; ; wait *= 2 {
-		err := f.create(ctx, name)
+		made, err := f.create(ctx, name)
 		if status(err) != statusExist || most <= 0 {
-			return err
+			return made, err
 		}
 		wait = min(wait, most)
 		most -= wait
 		if err := sleep(ctx, wait); err != nil {
-			return err
+			return false, err
 		}
 	}
 }

@@ -141,6 +141,23 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+// A file that was made, but is of no use, is removed, too.
+func TestMadeInVain(t *testing.T) {
+	h, config := hostileFiles(t, "4.0")
+	h.FailOp(-1, nfsv4.OP_OPEN_CONFIRM, nfsv4.NFS4ERR_SERVERFAULT)
+	_, err := probe(t, config)
+	fails(t, err, WriteTest, &Status4{"OPEN_CONFIRM", uint32(nfsv4.NFS4ERR_SERVERFAULT)})
+	untouched(t, h, 1)
+
+	h, config = hostileFiles(t, "3")
+	config.Marker = ""
+	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte { return append(m[:24:24], xdr(0, 0, 0, 0, 0)...) }))
+	h.On(nfstest.Lookup3, nfstest.FileStatus(nfsv3.NFS3ERR_IO))
+	_, err = probe(t, config)
+	fails(t, err, WriteTest, Status3(nfsv3.NFS3ERR_IO))
+	untouched(t, h, 0)
+}
+
 // A CREATE may leave the handle out.
 func TestCreateWithoutHandle(t *testing.T) {
 	h, c := hostileFiles(t, "3")

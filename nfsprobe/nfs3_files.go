@@ -107,19 +107,21 @@ type file3 struct {
 }
 
 // create is a CREATE that finds no file of this name (GUARDED).
-func (f *file3) create(ctx context.Context, name string) error {
-	handle, err := ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
+func (f *file3) create(ctx context.Context, name string) (made bool, err error) {
+	f.handle, err = ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
 		Where: nfsv3.Diropargs3{Dir: nfsv3.NfsFh3{Data: f.dir}, Name: name},
 		How: &nfsv3.Createhow3_GUARDED{ObjAttributes: nfsv3.Sattr3{
 			Mode: &nfsv3.SetMode3_TRUE{Mode: testMode}, Uid: &nfsv3.SetUid3_default{}, Gid: &nfsv3.SetGid3_default{},
 			Size: &nfsv3.SetSize3_default{}, Atime: &nfsv3.SetAtime_default{}, Mtime: &nfsv3.SetMtime_default{},
 		}},
 	}, parseCreate3)
-	if err == nil && handle == nil { // the server may leave it out
-		handle, err = f.lookup3(ctx, f.dir, []string{name})
+	if err != nil {
+		return false, err
 	}
-	f.handle = handle
-	return err
+	if f.handle == nil { // the server may leave it out
+		f.handle, err = f.lookup3(ctx, f.dir, []string{name})
+	}
+	return true, err
 }
 
 func (f *file3) write(ctx context.Context, data []byte) error {

@@ -115,7 +115,7 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 
 // create is an OPEN that finds no file of this name (RFC 7530 16.16, RFC 8881
 // 18.16).
-func (f *file4) create(ctx context.Context, name string) error {
+func (f *file4) create(ctx context.Context, name string) (made bool, err error) {
 	access := uint32(nfsv4.OPEN4_SHARE_ACCESS_BOTH)
 	if f.session != nil {
 		access |= nfsv4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG
@@ -132,21 +132,18 @@ func (f *file4) create(ctx context.Context, name string) error {
 			Claim: &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
 		}}, &nfsv4.NfsArgop4_OP_GETFH{}})
 	})
-	if len(results) > 1 {
-		open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
-		f.state, f.opened = open.Stateid, true
-		if err != nil { // there is a file, but no handle of it
-			return malformed("GETFH behind OPEN: %v", err)
-		}
-		if f.handle, err = (found4{tail: results[2:]}).handle(); err != nil {
-			return err
-		}
-		if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
-			return f.confirm(ctx)
-		}
-		return nil
+	if len(results) < 2 {
+		return false, named4("OPEN", kerberos4(err))
 	}
-	return named4("OPEN", kerberos4(err))
+	open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
+	f.state, f.opened = open.Stateid, true
+	if f.handle, err = (found4{results[2:], err}).handle(); err != nil {
+		return true, err
+	}
+	if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
+		err = f.confirm(ctx)
+	}
+	return true, err
 }
 
 // confirm does what a server of version 4.0 may ask of an owner that it does

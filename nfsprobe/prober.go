@@ -1,8 +1,8 @@
 // Package nfsprobe asks an NFS server once, the way a client would. Version 3:
 // resolve, port map, MNT, NULL, GETATTR, ACCESS, UMNT (RFC 1813). Versions 4.0
 // to 4.2: the walk to the directory and its attributes, from 4.1 on in a
-// session (RFC 7530, 8881, 7862). It speaks ONC RPC over TCP (RFC 5531) and
-// needs no mount and no help from the kernel.
+// session (RFC 7530, 8881, 7862). If asked for, a marker file and a write test. It
+// speaks ONC RPC over TCP (RFC 5531) and needs no mount and no help from the kernel.
 package nfsprobe
 
 import (

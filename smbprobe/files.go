@@ -10,6 +10,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -77,7 +78,8 @@ func (p *attempt) files(ctx context.Context, g *guard, share *smb2.Share, r *Rep
 
 // forOneFile returns the share for the use of one file, and what ends that. A file
 // whose close was refused the library closes again whenever memory is collected, in
-// the middle of another request, unless its context has ended.
+// the middle of another request, unless its context has ended. (Finalizers are taken
+// off where the file is ours to reach; Remove has one inside.)
 func (t *tree) forOneFile() (*smb2.Share, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	return t.share.WithContext(ctx), cancel
@@ -101,6 +103,7 @@ func (t *tree) read(name string, b []byte) (int, error) {
 	if err != nil {
 		return 0, t.failed(err)
 	}
+	runtime.SetFinalizer(f, nil)
 	n, err := f.Read(b)
 	if err == nil && n == 0 {
 		err = io.EOF
@@ -228,6 +231,7 @@ func (t *tree) writeAndReadBack(name string) error {
 	if err != nil {
 		return t.failed(err)
 	}
+	runtime.SetFinalizer(f, nil)
 	err = t.writeTo(f, name)
 	if e := f.Close(); err == nil && e != nil {
 		err = t.failed(e)

@@ -3,25 +3,20 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 	"fsmon/nfsprobe"
 )
-
-var update = flag.Bool("update", false, "write testdata/catalogue.golden anew")
 
 // messages is FSM 8.2 in order, but the licences'.
 var messages = []observe.Entry{
@@ -32,35 +27,7 @@ var messages = []observe.Entry{
 // Every message with sample arguments. (Those of our own stand in
 // clp_sambamon's golden file.)
 func TestCatalogue(t *testing.T) {
-	var got strings.Builder
-	var numbers []int
-	for _, e := range messages {
-		var args []any
-		for i, verb := range regexp.MustCompile(`%[a-z]`).FindAllString(e.Text, -1) {
-			args = append(args, map[string]any{"%s": "xxx", "%d": 67 + i}[verb])
-		}
-		fmt.Fprintf(&got, "%d %s %s\n", e.Number, e.Severity, e.Alert(args...).Text)
-		numbers = append(numbers, e.Number)
-		want := observe.Error
-		if slices.Contains([]int{1, 2, 3, 7, 8}, e.Number) {
-			want = observe.Info
-		}
-		if e.Severity != want {
-			t.Errorf("message %d is %s", e.Number, e.Severity)
-		}
-	}
-	if want := []int{0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 66}; !slices.Equal(numbers, want) {
-		t.Errorf("the catalogue has %v, FSM 8.2 has %v", numbers, want)
-	}
-	const golden = "testdata/catalogue.golden"
-	if *update {
-		must(t, os.WriteFile(golden, []byte(got.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	must(t, err)
-	if d := cmp.Diff(string(want), got.String()); d != "" {
-		t.Errorf("-golden +catalogue:\n%s", d)
-	}
+	cmdtest.Catalogue(t, messages, []int{0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 66}, nil)
 }
 
 // The messages of every way in which a probe can fail.

@@ -110,6 +110,18 @@ var writeLooks = map[string]string{
 	"STALE":    lookWriteOthers,
 	"ISDIR":    lookWriteName,
 	"NOTEMPTY": lookWriteName,
+
+	"FILE_OPEN":        lookWriteOthers,
+	"SHARE_DENIED":     lookWriteOthers,
+	"ADMIN_REVOKED":    lookRestart,
+	"BAD_STATEID":      lookRestart,
+	"EXPIRED":          lookRestart,
+	"OLD_STATEID":      lookRestart,
+	"STALE_STATEID":    lookRestart,
+	"ATTRNOTSUPP":      lookWire,
+	"BAD_SEQID":        lookWire,
+	"COMPLETE_ALREADY": lookWire,
+	"OPENMODE":         lookWire,
 }
 
 const (

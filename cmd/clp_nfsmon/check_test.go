@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,20 +13,6 @@ import (
 	"fsmon/cmd/internal/cmdtest"
 	"fsmon/nfsprobe/nfstest"
 )
-
-// flat is a text without its line breaks.
-func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// check runs -check. On a starved machine a probe may end so late after its
-// deadline that it is given up before it has said at which step; that is
-// repeated.
-func check(l *cmdtest.Lab, args ...string) *cmdtest.Process {
-	for try := 1; ; try++ {
-		if p := l.Run(append([]string{"-check"}, args...)...); try == 5 || !strings.Contains(p.Output(), "the probe: ") && !strings.Contains(p.Output(), `"step":"the probe"`) {
-			return p
-		}
-	}
-}
 
 // The ladder of a healthy server: the rungs in order with their times, and
 // nothing left in the registry, which is not even made.
@@ -73,7 +56,7 @@ counted from the start of the first failed probe, which is at most 1 s after the
 `,
 	} {
 		l := newLab(t, network)
-		p := check(l, version(network, "export", v, "-i", "1", "-c", "2", "-r", "10")...)
+		p := l.Check(version(network, "export", v, "-i", "1", "-c", "2", "-r", "10")...)
 		p.Exits(0)
 		want := "^127\\.0\\.0\\.1:" + regexp.QuoteMeta(network.Dir()) + "\n  NFS version " + v + "\n" + ladder + "  whole probe  +\\d+\\.\\d ms\n" + verdict + "$"
 		if !regexp.MustCompile(want).MatchString(p.Output()) || p.Errors() != "" {
@@ -150,45 +133,10 @@ func TestCheckFailed(t *testing.T) {
 				args = append(args, "-a", h.Address)
 			}
 			l := newLab(t, network)
-			p := check(l, args...)
-			p.Exits(1)
-			said := flat(p.Output())
-			for _, want := range []string{"failed at " + c.step + ": " + c.cause, c.look, "ERROR 0 " + c.alert + " ERROR 66 The clp_nfsmon has detected an error in NFS. ERROR 6 The clp_nfsmon will terminate."} {
-				if !strings.Contains(said, want) {
-					t.Errorf("%q is missing:\n%s", want, p.Output())
-				}
+			forms := l.CheckFails(cmdtest.Broken{Step: c.step, Cause: c.cause, Look: c.look, Alert: "0 " + c.alert}, args...)
+			if want := "ERROR 0 " + c.alert + " ERROR 66 The clp_nfsmon has detected an error in NFS. ERROR 6 The clp_nfsmon will terminate."; !strings.Contains(cmdtest.Flat(forms[0].Output()), want) {
+				t.Errorf("%q is missing:\n%s", want, forms[0].Output())
 			}
-			if !regexp.MustCompile(`(?m)^  `+c.step+` .*FAILED`).MatchString(p.Output()) || p.Errors() != "" {
-				t.Errorf("%s%s", p.Output(), p.Errors())
-			}
-
-			j := check(l, append(args, "--json")...)
-			j.Exits(1)
-			var object struct {
-				Healthy bool
-				Rungs   []struct{ Name string }
-				Failed  struct {
-					Step, Name, Code, Text, Look string
-					Message                      int
-				}
-			}
-			if err := json.Unmarshal([]byte(j.Output()), &object); err != nil {
-				t.Fatalf("%v: %s", err, j.Output())
-			}
-			f := object.Failed
-			if object.Healthy || f.Step != c.step || f.Message != 0 || f.Text != c.alert || !strings.Contains(f.Look, c.look) || !strings.HasPrefix(c.cause, f.Name) && c.cause != "" {
-				t.Errorf("%s", j.Output())
-			}
-			if n := len(object.Rungs); n == 0 || object.Rungs[n-1].Name != c.step {
-				t.Errorf("the last rung is not %s: %s", c.step, j.Output())
-			}
-
-			n := check(l, append(args, "--exit-style", "nagios")...)
-			n.Exits(2)
-			if !strings.HasPrefix(n.Output(), "FSMON CRITICAL - ") || !strings.Contains(n.Output(), " failed at "+c.step+": "+c.cause) || strings.Count(n.Output(), "\n") != 1 {
-				t.Errorf("%q", n.Output())
-			}
-			l.Nothing()
 		})
 	}
 }
@@ -197,7 +145,7 @@ func TestCheckForNagios(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})
 	h := hostile(t, network)
-	p := check(newLab(t, network), "-a", h.Address, "-d", "/export", "--exit-style", "nagios")
+	p := newLab(t, network).Check("-a", h.Address, "-d", "/export", "--exit-style", "nagios")
 	p.Exits(0)
 	want := `^FSMON OK - ` + regexp.QuoteMeta(h.Address) + `:/export is healthy, \d+\.\d ms \| time=\d+\.\d{6}s;;;0;60 port_map=.*s;;;0; mount_connect=.* unmount=\d+\.\d{6}s;;;0;\n$`
 	if !regexp.MustCompile(want).MatchString(p.Output()) {
@@ -210,21 +158,10 @@ func TestCheckWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})
 	h := hostile(t, network)
-	// How many descriptors the Go runtime itself needs depends on the machine. With fewer it crashes (exit 2); with just as many there
-	// is none for a socket.
-	l := newLab(t, network)
-	run := l.Exec
-	var p *cmdtest.Process
-	for n, code := 4, 2; code == 2 && n < 20; n++ {
-		l.Exec = func(name string, args ...string) *exec.Cmd {
-			return run("/bin/sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n), name}, args...)...)
-		}
-		p = check(l, "-a", h.Address, "-d", "/export", "--nfs-version", "4")
-		code, _ = p.Exit()
-	}
+	p := newLab(t, network).CheckStarved("-a", h.Address, "-d", "/export", "--nfs-version", "4")
 	p.Exits(4)
 	for _, want := range []string{"EMFILE (errno 24)", "ulimit -n", "exit code 4", "ERROR 42 The clp_nfsmon has detected system error (socket 24)."} {
-		if !strings.Contains(flat(p.Output()), want) {
+		if !strings.Contains(cmdtest.Flat(p.Output()), want) {
 			t.Errorf("%q is missing:\n%s%s", want, p.Output(), p.Errors())
 		}
 	}

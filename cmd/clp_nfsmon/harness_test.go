@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"fsmon/nfsprobe"
 	"io"
 	"net"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"fsmon/cmd/internal/cmdtest"
+	"fsmon/nfsprobe"
 	"fsmon/nfsprobe/nfstest"
 )
 

@@ -41,7 +41,7 @@ func TestCheckFiles(t *testing.T) {
 	t.Parallel()
 	network, _ := marked(t, nfstest.Config{})
 	for v, kept := range map[string]string{"3": "", "4.0": "; a client id stays until its lease ends", "4.1": "", "4.2": "", "auto": ""} {
-		p := check(newLab(t, network), version(network, "export", v, "--marker", markerFile, "--write-test")...)
+		p := newLab(t, network).Check(version(network, "export", v, "--marker", markerFile, "--write-test")...)
 		p.Exits(0)
 		want := `\n  marker  +\d+\.\d ms  read 12 bytes of MOUNTED\n  write test  +\d+\.\d ms  64 bytes written, flushed, read back, removed` + kept + `\n`
 		if !regexp.MustCompile(want).MatchString(p.Output()) || p.Errors() != "" {
@@ -69,10 +69,10 @@ func TestCheckFilesBroken(t *testing.T) {
 		{"may not read", "squashed", []string{"--marker", "file"}, []string{"NFS3ERR_ACCES (13)", "root_squash", "chmod a+r"}},
 		{"read-only", "readonly", []string{"--write-test"}, []string{"NFS3ERR_ROFS (30)", "read-only", "dmesg"}},
 	} {
-		p := check(newLab(t, network), version(network, c.export, "3", c.options...)...)
+		p := newLab(t, network).Check(version(network, c.export, "3", c.options...)...)
 		p.Exits(1)
 		for _, want := range c.want {
-			if !strings.Contains(flat(p.Output()), want) {
+			if !strings.Contains(cmdtest.Flat(p.Output()), want) {
 				t.Errorf("%s: %q is missing:\n%s%s", c.name, want, p.Output(), p.Errors())
 			}
 		}

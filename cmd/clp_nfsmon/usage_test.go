@@ -1,10 +1,6 @@
 package main
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -80,32 +76,11 @@ func TestWrongUsage(t *testing.T) {
 	for _, c := range usageCases {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
-			l := cmdtest.NewLab(t, "clp_nfsmon")
 			var args []string
 			for _, word := range strings.Fields(c.line) {
 				args = append(args, expand.Replace(word))
 			}
-			p := l.Run(args...)
-			p.Exits(2)
-			if p.Output() != "" {
-				t.Errorf("on stdout: %q", p.Output())
-			}
-			said := p.Said()
-			if len(said) != 2 || said[0].Number != c.number || said[0].Text != texts[c.number] || said[0].Severity != "ERROR" || said[0].Detail != "" || said[1].Number != cmdtest.Plain {
-				t.Fatalf("want message %d and one line, got %q", c.number, p.Errors())
-			}
-			text, ok := strings.CutPrefix(said[1].Text, "clp_nfsmon: error: ")
-			if !ok {
-				t.Error(said[1].Text)
-			}
-			for _, name := range c.named {
-				if !strings.Contains(text, name) {
-					t.Errorf("%q does not name %q", text, name)
-				}
-			}
-			if left, err := os.ReadDir(filepath.Dir(l.Registry)); len(left) > 0 || err != nil {
-				t.Errorf("something was started: %v, %v", left, err)
-			}
+			cmdtest.NewLab(t, "clp_nfsmon").WrongUsage(c.number, texts[c.number], c.named, args...)
 		})
 	}
 }
@@ -139,18 +114,6 @@ func TestUsageText(t *testing.T) {
 	for line := range strings.Lines(usage) {
 		if len(line) > 140 {
 			t.Errorf("%d bytes: %s", len(line), line)
-		}
-	}
-}
-
-// What a watch must not carry, whatever a library brings along: memory counts.
-func TestNothingHeavyIsLinked(t *testing.T) {
-	t.Parallel()
-	out, err := exec.Command("go", "list", "-deps", ".").Output()
-	must(t, err)
-	for _, heavy := range []string{"net/http", "crypto/tls", "encoding/gob", "fsmon/smbprobe"} {
-		if slices.Contains(strings.Fields(string(out)), heavy) {
-			t.Errorf("%s is linked into clp_nfsmon", heavy)
 		}
 	}
 }

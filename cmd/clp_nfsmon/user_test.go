@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/nfsprobe/nfstest"
 )
 
@@ -57,7 +58,7 @@ func TestSourcePorts(t *testing.T) {
 					return
 				}
 				check.Exits(1)
-				if !strings.Contains(flat(check.Output()), "run the watch as root, without --unprivileged-port") {
+				if !strings.Contains(cmdtest.Flat(check.Output()), "run the watch as root, without --unprivileged-port") {
 					t.Error(check.Output())
 				}
 				w := l.Watch(append(args, "-i", "1", "-c", "1")...)

@@ -3,70 +3,24 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"fsmon/cmd/internal/cmdtest"
 	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 	"fsmon/smbprobe"
 )
 
-var update = flag.Bool("update", false, "write testdata/catalogue.golden anew")
-
 // Every message of FSM 8.1 but the licences', and our own, with sample arguments.
 func TestCatalogue(t *testing.T) {
-	var got strings.Builder
-	render := func(e observe.Entry) {
-		var args []any
-		for i, verb := range regexp.MustCompile(`%[a-z]`).FindAllString(e.Text, -1) {
-			args = append(args, map[string]any{"%s": "xxx", "%v": "xxx", "%d": 67 + i}[verb])
-		}
-		fmt.Fprintf(&got, "%d %s %s\n", e.Number, e.Severity, e.Alert(args...).Text)
-	}
-	var numbers []int
-	for _, e := range messages {
-		render(e)
-		numbers = append(numbers, e.Number)
-		want := observe.Error
-		if slices.Contains([]int{1, 2, 3, 7, 8}, e.Number) {
-			want = observe.Info
-		}
-		if e.Severity != want {
-			t.Errorf("message %d is %s", e.Number, e.Severity)
-		}
-	}
-	if want := []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64, 65, 71, 72, 73, 74, 75}; !slices.Equal(numbers, want) {
-		t.Errorf("the catalogue has %v, FSM 8.1 has %v", numbers, want)
-	}
-	for _, e := range observe.Own() {
-		render(e)
-		if e.Number <= 100 {
-			t.Errorf("message %d is among FSM's", e.Number)
-		}
-	}
-	const golden = "testdata/catalogue.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got.String()); d != "" {
-		t.Errorf("-golden +catalogue:\n%s", d)
-	}
+	cmdtest.Catalogue(t, messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64, 65, 71, 72, 73, 74, 75}, observe.Own())
 }
 
 // The message of every way in which a probe can fail.

@@ -12,22 +12,25 @@ import (
 const (
 	lookDisk = "The server answers, but its disk does not do its part. On the server look at dmesg, at smartctl or the controller's own tool, " +
 		"and at the disk below the share's path (findmnt)."
-	lookHangs = "The server answered everything before, which it does from memory: the server answers, but its disk hangs. On the server look for processes in state D " +
+	lookHangs = "The server answers, but its disk hangs: all that went before is answered from memory. On the server look for processes in state D " +
 		"(ps -eo pid,stat,wchan:30,comm), at dmesg, and at the disk below the share's path. For a disk that is merely slow, -r can be larger."
 	lookReadBack = "Do not trust this file system with anything until you know why: the disk, a cache before it (its own, the controller's, the server's memory), " +
 		"or something on the way loses or changes data. On the server look at dmesg, at smartctl and at the state of the controller's cache."
 	lookPrinter = "A printer holds no files that a marker or a write test could read or write. Give -s a disk share, or leave --marker and --write-test away."
 
 	lookNoMarker = "The marker is not there. Most likely the disk below the share is not mounted, and its empty mount point is shared instead: " +
-		"on the server look at findmnt. If the disk is there, look at the spelling after --marker, whether the file or a symbolic link on its path leads out of the share, and at veto files."
-	lookMarkerAccess = "The probe may not read the marker. It acts as its user, without -u as the server's guest account: look on the server whether that account may read the marker " +
-		"(chmod a+r) and pass the directories on the way (chmod a+x), and at the labels under SELinux (ls -Z, ausearch -m avc). " +
+		"on the server look at findmnt. If the disk is there, look at the spelling after --marker, " +
+		"whether a symbolic link on its path leads out of the share, and at veto files."
+	lookMarkerAccess = "The probe may not read the marker. It acts as its user, without -u as the server's guest account: look on the server " +
+		"whether that account may read the marker (chmod a+r) and pass the directories on the way (chmod a+x), and at the labels under SELinux (ls -Z, ausearch -m avc). " +
 		"Samba says the same of errors for which SMB has no word: look at dmesg, too."
 	lookMarkerKind = "The marker is a directory or another thing that is no file. Give --marker a plain file."
-	lookMarkerUse  = "Another client or a program has opened or locked the marker so that nobody else may read it (on a Samba server: smbstatus -L). Give --marker a file that is the watch's own."
+	lookMarkerUse  = "Another client or a program has opened or locked the marker so that nobody else may read it (on a Samba server: smbstatus -L). " +
+		"Give --marker a file that is the watch's own."
 	lookMarkerName = "The server does not accept the path. Look at the spelling after --marker."
 
-	lookWriteAccess = "The probe may not write there. It acts as its user, without -u as the server's guest account. Look on the server whether the share is read-only (read only, which is yes by default, and write list), " +
+	lookWriteAccess = "The probe may not write there. It acts as its user, without -u as the server's guest account. Look on the server " +
+		"whether the share is read-only (read only, which is yes by default, and write list), " +
 		"at the mode of the directory (the write test writes beside the marker, else in the share's root), and at the labels under SELinux. " +
 		"If all that is right, look at findmnt and dmesg: after an error of the disk its file system may have become read-only. To watch a share that is meant to be read-only, leave --write-test away."
 	lookWriteOthers = "Somebody else held, made or removed the write test's file (.fsmon-…) again and again. Look for a virus scanner, indexer or backup on the server and exempt the file from it, " +

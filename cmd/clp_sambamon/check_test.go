@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,17 +18,12 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// check runs -check of the server at addr to its end.
-func check(l *cmdtest.Lab, addr string, args ...string) *cmdtest.Process {
-	return l.Run(append(at(addr, "-check"), args...)...)
-}
-
 // A ladder of a healthy server: the rungs in order with their times, and nothing left in the registry, which is not even made.
 func TestCheckHealthy(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	p := check(l, s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")
+	p := l.Check(at(s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")...)
 	p.Exits(0)
 	want := regexp.MustCompile(`^//127\.0\.0\.1:\d+/priv
 
@@ -54,7 +48,7 @@ $`)
 		t.Errorf("left behind: %v", left)
 	}
 	// An anonymous one risks no account.
-	if p := check(l, s.Addr(), "-s", "share"); strings.Contains(p.Output(), "logon") {
+	if p := l.Check(at(s.Addr(), "-s", "share")...); strings.Contains(p.Output(), "logon") {
 		t.Error(p.Output())
 	}
 }
@@ -77,6 +71,7 @@ func TestCheckFailed(t *testing.T) {
 		step   string
 		cause  string
 		look   string
+		warns  string
 		alert  string
 	}{
 		"nothing listens": {server: func(*testing.T) string { return "127.0.0.1:1" }, step: "connect", cause: "ECONNREFUSED (errno 111)",
@@ -100,7 +95,7 @@ func TestCheckFailed(t *testing.T) {
 		"valid users": {share: "valid", args: root, step: "tree connect", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
 			look: "valid users", alert: "62 The clp_sambamon has detected an error in Samba [valid] (tree connect error[5])."},
 		"wrong password": {args: []string{"-u", "root", "-p", token}, step: "session setup", cause: "STATUS_LOGON_FAILURE (0xC000006D, Win32 1326)",
-			look:  "This was one refused logon of \"root\". A watch with these options would make 6 more",
+			look: "does not accept this user and password", warns: "This was one refused logon of \"root\". A watch with these options would make 6 more",
 			alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[1326])."},
 		"locked out": {server: spoilt(smbtest.SessionSetup, smbtest.SetStatus(0xC0000234)), args: root, step: "session setup",
 			cause: "STATUS_ACCOUNT_LOCKED_OUT (0xC0000234, Win32 1909)", look: "lockout policy",
@@ -121,37 +116,12 @@ func TestCheckFailed(t *testing.T) {
 			}
 			l := newLab(t)
 			args := append([]string{"-s", share}, c.args...)
-			p := check(l, addr, args...)
-			p.Exits(1)
-			t.Log("\n" + p.Output())
-			flat := strings.Join(strings.Fields(p.Output()), " ")
-			for _, want := range []string{"failed at " + c.step + ": " + c.cause, c.look, "The watch would then send: ERROR " + c.alert, "6 The clp_sambamon will terminate."} {
-				if !strings.Contains(flat, want) {
-					t.Errorf("%q is missing", want)
-				}
+			forms := l.CheckFails(cmdtest.Broken{Target: "//" + addr + "/" + share, Step: c.step, Cause: c.cause, Look: c.look, Alert: c.alert}, at(addr, args...)...)
+			t.Log("\n" + forms[0].Output())
+			if !strings.Contains(cmdtest.Flat(forms[0].Output()), c.warns) {
+				t.Errorf("%q is missing", c.warns)
 			}
-			if marked := regexp.MustCompile(`(?m)^  ` + c.step + ` .*FAILED`); !marked.MatchString(p.Output()) {
-				t.Errorf("the rung %q is not marked", c.step)
-			}
-			hidden(t, l, p)
-
-			// The other forms say the same.
-			j := check(l, addr, append(args, "--json")...)
-			j.Exits(1)
-			var got checkObject
-			if err := json.Unmarshal([]byte(j.Output()), &got); err != nil {
-				t.Fatalf("%v: %s", err, j.Output())
-			}
-			if got.Healthy || got.Failed.Step != c.step || fmt.Sprintf("%d %s", got.Failed.Message, got.Failed.Text)[:len(c.alert)] != c.alert ||
-				!strings.HasPrefix(c.cause, got.Failed.Name) && c.cause != "" || got.Rungs[len(got.Rungs)-1].Name != c.step {
-				t.Errorf("%s", j.Output())
-			}
-			n := check(l, addr, append(args, "--exit-style", "nagios")...)
-			n.Exits(2)
-			if !strings.HasPrefix(n.Output(), "FSMON CRITICAL - //"+addr+"/"+share+" failed at "+c.step+": "+c.cause) {
-				t.Error(n.Output())
-			}
-			hidden(t, l, j, n)
+			hidden(t, l, forms...)
 		})
 	}
 }
@@ -178,7 +148,7 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	p := check(l, s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")
+	p := l.Check(at(s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")...)
 	p.Exits(0)
 	var got checkObject
 	d := json.NewDecoder(strings.NewReader(p.Output()))
@@ -212,7 +182,7 @@ func TestCheckForNagios(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	data := regexp.MustCompile(`^[a-z_]+=\d+\.\d+s;;;0;\d*$`)
-	p := check(l, s.Addr(), "-s", "share", "--exit-style", "nagios")
+	p := l.Check(at(s.Addr(), "-s", "share", "--exit-style", "nagios")...)
 	p.Exits(0)
 	text, numbers, found := strings.Cut(strings.TrimSuffix(p.Output(), "\n"), " | ")
 	if !found || !strings.HasPrefix(text, "FSMON OK - //"+s.Addr()+"/share is healthy, ") || strings.ContainsAny(numbers, "|\n") {
@@ -227,7 +197,7 @@ func TestCheckForNagios(t *testing.T) {
 		t.Error(numbers)
 	}
 	for _, args := range [][]string{{"-i", "0"}, {"--credentials", "/nosuch"}, {"-x"}} {
-		p := check(l, s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)
+		p := l.Check(at(s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)...)
 		p.Exits(3)
 		if !strings.HasPrefix(p.Output(), "FSMON UNKNOWN - ") || !strings.Contains(p.Output(), args[0]) || strings.Count(p.Output(), "\n") != 1 {
 			t.Errorf("%q: %q", args, p.Output())
@@ -249,7 +219,7 @@ func TestCheckForPacemaker(t *testing.T) {
 		"wrong line":    {[]string{"-s", "share", "-i", "x"}, 6, ""},
 		"not this node": {[]string{"-s", "share", "--credentials", "/nosuch"}, 2, ""},
 	} {
-		p := check(l, s.Addr(), append(c.args, "--exit-style", "ocf")...)
+		p := l.Check(at(s.Addr(), append(c.args, "--exit-style", "ocf")...)...)
 		p.Exits(c.code)
 		lines := 0
 		if c.says != "" {
@@ -300,18 +270,10 @@ func TestCheckInterrupted(t *testing.T) {
 func TestCheckWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
-	// How many descriptors the Go runtime itself needs depends on the machine. With fewer it crashes (exit 2); with just as many there
-	// is none for a socket.
-	var p *cmdtest.Process
-	for n, code := 4, 2; code == 2 && n < 20; n++ {
-		script := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n)
-		p = cmdtest.Launch(t, exec.Command("/bin/sh", append([]string{"-c", script, command()}, at(s.Addr(), "-check", "-s", "share")...)...))
-		code, _ = p.Exit()
-	}
+	p := newLab(t).CheckStarved(at(s.Addr(), "-s", "share")...)
 	p.Exits(4)
-	flat := strings.Join(strings.Fields(p.Output()), " ")
 	for _, want := range []string{"EMFILE (errno 24)", "ulimit -n", "exit code 4"} {
-		if !strings.Contains(flat, want) {
+		if !strings.Contains(cmdtest.Flat(p.Output()), want) {
 			t.Errorf("%q is missing:\n%s%s", want, p.Output(), p.Errors())
 		}
 	}

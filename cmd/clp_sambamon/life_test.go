@@ -15,7 +15,7 @@ import (
 // promise is how long a watch that is told to end may take, and slack is what a busy machine may add.
 const (
 	promise = 200 * time.Millisecond
-	slack   = 300 * time.Millisecond
+	slack   = 500 * time.Millisecond
 )
 
 // Runs alone, since it measures.

@@ -175,7 +175,6 @@ func TestListOnTerminal(t *testing.T) {
 		"wide":     {[]string{"TERM=xterm"}, 200, true},
 		"narrow":   {[]string{"TERM=xterm"}, 60, true},
 		"NO_COLOR": {[]string{"TERM=xterm", "NO_COLOR=1"}, 200, false},
-		"dumb":     {[]string{"TERM=dumb"}, 200, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -229,6 +228,28 @@ func TestListOnTerminal(t *testing.T) {
 	cmdtest.Eventually(t, "a smaller table", func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
 	p.Signal(syscall.SIGINT)
 	p.Exits(0)
+}
+
+// On a terminal that cannot be steered the tables follow each other, none wider than it.
+func TestListOnDumbTerminal(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	zoo(t, l)
+	term := newTerminal(t, 60, 24)
+	cmd := exec.Command(command(), "-list", "--watch", "1")
+	cmd.Env = []string{"FSMON_REGISTRY=" + l.Registry, "TERM=dumb"}
+	cmd.Stdin, cmd.Stdout = term.child, term.child
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	p := cmdtest.Launch(t, cmd)
+	term.child.Close()
+	cmdtest.Eventually(t, "three tables", func() bool { return strings.Count(term.shown(), "\r\n\r\nIDENTIFIER ") >= 2 })
+	term.write("\x03")
+	p.Exits(0)
+	for line := range strings.Lines(term.shown()) {
+		if line = strings.TrimSuffix(line, "\r\n"); strings.Contains(line, "\x1b") || len([]rune(line)) > 60 {
+			t.Errorf("%q", line)
+		}
+	}
 }
 
 // Without a terminal the tables follow each other, with a blank line between and without any control sequence.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,6 +143,89 @@ func TestDiskHangs(t *testing.T) {
 	})
 	if out := check.Output(); !strings.Contains(out, "64 bytes written, flushed, read back, removed") {
 		t.Error(out)
+	}
+}
+
+// What -check says of the rungs that open files, each of them broken in a way of its own.
+func TestCheckFiles(t *testing.T) {
+	t.Parallel()
+	guest := []string{"guest ok = yes", "read only = no"}
+	s, _ := marked(t, map[string][]string{"ro": {"guest ok = yes", "read only = yes"}, "veto": append(guest, "veto files = /.*/"), "closed": guest})
+	dir := filepath.Join(s.Dir, "shares")
+	writeFile(t, filepath.Join(dir, "share", "empty"), "", 0o644)
+	writeFile(t, filepath.Join(dir, "share", "secret"), "x", 0o600)
+	mkdir(t, filepath.Join(dir, "share", "dir"), 0o755)
+	if err := os.Chmod(filepath.Join(dir, "closed"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const readBack = 4 + 64 + 16 // the first byte of data in a read answer without padding: MS-SMB2 2.2.20
+	spoil := map[string]smbtest.Filter{
+		"hangs": smbtest.OnReply(smbtest.Read, smbtest.Hold),
+		"hung":  smbtest.OnReply(smbtest.Flush, smbtest.Hold),
+		"full":  smbtest.OnReply(smbtest.Write, smbtest.SetStatus(0xC000007F)),
+		"ioerr": smbtest.OnReply(smbtest.Read, smbtest.SetStatus(0xC0000185)),
+		"rofs":  smbtest.OnReply(smbtest.Create, smbtest.SetStatus(0xC00000A2)),
+		"altered": smbtest.OnReply(smbtest.Read, func(f *smbtest.Frame) smbtest.Behaviour {
+			f.Bytes[readBack]++
+			return nil
+		}),
+	}
+	marker, writeTest := []string{"--marker", markerFile}, []string{"--write-test"}
+	for name, c := range map[string]struct {
+		spoil              string // a filter before the server; empty: none
+		share              string // empty: share
+		args               []string
+		step, cause, alert string
+		look               string
+		not                string // advice that does not belong here
+	}{
+		"no marker": {args: []string{"--marker", "nosuch"}, step: "marker", cause: "STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034, Win32 2)",
+			alert: "error[2], STATUS_OBJECT_NAME_NOT_FOUND", look: "Most likely the disk below the share is not mounted", not: "-u and -p"},
+		"no directory of the marker": {args: []string{"--marker", "no/such", "-u", "root", "-p", "pw"}, step: "marker", cause: "STATUS_OBJECT_PATH_NOT_FOUND (0xC000003A, Win32 3)",
+			alert: "error[3], STATUS_OBJECT_PATH_NOT_FOUND", look: "Most likely the disk below the share is not mounted"},
+		"empty marker": {args: []string{"--marker", "empty"}, step: "marker", cause: "STATUS_END_OF_FILE (0xC0000011, Win32 38)",
+			alert: "error[38], STATUS_END_OF_FILE", look: "The marker has nothing in it."},
+		"a directory": {args: []string{"--marker", "dir"}, step: "marker", cause: "STATUS_INVALID_DEVICE_REQUEST (0xC0000010, Win32 1)",
+			alert: "error[1], STATUS_INVALID_DEVICE_REQUEST", look: "Give --marker a plain file."},
+		"not to be read": {args: []string{"--marker", "secret"}, step: "marker", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
+			alert: "error[5], STATUS_ACCESS_DENIED", look: "The probe may not read the marker.", not: "-u and -p"},
+		"read-only share": {share: "ro", args: writeTest, step: "write test", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
+			alert: "error[5], STATUS_ACCESS_DENIED", look: "whether the share is read-only", not: "-u and -p"},
+		"read-only directory": {share: "closed", args: append(writeTest, "-u", "games", "-p", "pw-games"), step: "write test", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
+			alert: "error[5], STATUS_ACCESS_DENIED", look: "at the mode of the directory", not: "valid users"},
+		"dot files vetoed": {share: "veto", args: writeTest, step: "write test", cause: "STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034, Win32 2)",
+			alert: "error[2], STATUS_OBJECT_NAME_NOT_FOUND", look: "Look at veto files", not: "not mounted"},
+		"printer": {share: "printer", args: writeTest, step: "share type", cause: "the share is a printer, which holds no files for a marker or a write test",
+			alert: "share type error", look: "leave --marker and --write-test away", not: "pipe"},
+		"disk hangs": {spoil: "hangs", args: append(marker, "-r", "1"), step: "marker", cause: "ETIMEDOUT (errno 110)",
+			alert: "error[110], ETIMEDOUT", look: "The server answers, but its disk hangs"},
+		"disk hangs when written": {spoil: "hung", args: append(writeTest, "-r", "1"), step: "write test", cause: "ETIMEDOUT (errno 110)",
+			alert: "error[110], ETIMEDOUT", look: "processes in state D"},
+		"disk broken": {spoil: "ioerr", args: marker, step: "marker", cause: "STATUS_IO_DEVICE_ERROR (0xC0000185, Win32 1117)",
+			alert: "error[1117], STATUS_IO_DEVICE_ERROR", look: "its disk does not do its part"},
+		"disk full": {spoil: "full", args: writeTest, step: "write test", cause: "STATUS_DISK_FULL (0xC000007F, Win32 112)",
+			alert: "error[112], STATUS_DISK_FULL", look: "look at df, df -i"},
+		"disk read-only": {spoil: "rofs", args: writeTest, step: "write test", cause: "STATUS_MEDIA_WRITE_PROTECTED (0xC00000A2, Win32 19)",
+			alert: "error[19], STATUS_MEDIA_WRITE_PROTECTED", look: "after an error of its disk"},
+		"disk alters data": {spoil: "altered", args: writeTest, step: "write test", cause: "what was read back is not what was written",
+			alert: "error[23], data differ", look: "Do not trust this file system"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, share := s.Addr(), cmp.Or(c.share, "share")
+			if c.spoil != "" {
+				addr = smbtest.Relay(t, addr, spoil[c.spoil])
+			}
+			message := map[string]string{
+				"marker": "112 The file server has failed the marker check of [%s] (%s).", "write test": "113 The file server has failed the write test of [%s] (%s).",
+				"share type": "63 The clp_sambamon has detected an error in Samba [%s] (%s).",
+			}[c.step]
+			forms := newLab(t).CheckFails(cmdtest.Broken{Target: "//" + addr + "/" + share, Step: c.step, Cause: c.cause, Look: c.look, Alert: fmt.Sprintf(message, share, c.alert)},
+				at(addr, append([]string{"-s", share}, c.args...)...)...)
+			if c.not != "" && strings.Contains(cmdtest.Flat(forms[0].Output()), c.not) {
+				t.Errorf("%q is no advice here:\n%s", c.not, forms[0].Output())
+			}
+		})
 	}
 }
 

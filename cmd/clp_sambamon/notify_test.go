@@ -107,10 +107,11 @@ func TestNotify(t *testing.T) {
 				t.Errorf("READY=1 came %d times", n)
 			}
 			l.Silent("-pause")
+			cmdtest.Eventually(t, "the pause", func() bool { return m.count("STATUS=paused until -continue", began) > 0 })
+			m.hears("WATCHDOG=1", 3)
 			if n := m.count("STATUS=paused until -continue", began); n != 1 {
 				t.Errorf("paused was said %d times", n)
 			}
-			m.hears("WATCHDOG=1", 3)
 			freeze(t, s)
 			l.Silent("-continue") // into a probe that stalls for 1000 s
 			m.hears("WATCHDOG=1", 3)

@@ -134,11 +134,16 @@ func TestWrongUsage(t *testing.T) {
 	if err := os.Mkdir(file("dir"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	expand := func(word string) string {
-		if kind, ok := strings.CutPrefix(word, "FILE:"); ok {
-			return file(kind)
+	expand := func(words []string) (all []string) {
+		for _, word := range words {
+			if kind, ok := strings.CutPrefix(word, "FILE:"); ok {
+				word = file(kind)
+			} else if full, ok := map[string]string{"''": "", "LONG": strings.Repeat("a", 256)}[word]; ok {
+				word = full
+			}
+			all = append(all, word)
 		}
-		return map[string]string{"''": "", "LONG": strings.Repeat("a", 256)}[word]
+		return all
 	}
 	texts := map[int]string{
 		11: "Invalid parameter in the clp_sambamon.",
@@ -148,40 +153,9 @@ func TestWrongUsage(t *testing.T) {
 	for _, c := range usageCases {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
-			var args []string
-			for _, word := range strings.Fields(c.line) {
-				if full := expand(word); full != "" || word == "''" {
-					word = full
-				}
-				args = append(args, word)
-			}
-			p := l.Run(args...)
-			p.Exits(2)
-			if p.Output() != "" {
-				t.Errorf("on stdout: %q", p.Output())
-			}
-			said := p.Said()
-			if len(said) != 2 || said[0].Number != c.number || said[0].Text != texts[c.number] || said[0].Severity != "ERROR" || said[0].Detail != "" {
-				t.Fatalf("want message %d and one line, got %q", c.number, p.Errors())
-			}
-			text, ok := strings.CutPrefix(said[1].Text, "clp_sambamon: error: ")
-			if !ok {
-				t.Error(said[1].Text)
-			}
-			for _, name := range c.named {
-				if full := expand(name); full != "" {
-					name = full
-				}
-				if !strings.Contains(text, name) {
-					t.Errorf("%q does not name %q", text, name)
-				}
-			}
+			p := newLab(t).WrongUsage(c.number, texts[c.number], expand(c.named), expand(strings.Fields(c.line))...)
 			if strings.Contains(p.Errors(), token) {
 				t.Errorf("what stands in the file is shown: %q", p.Errors())
-			}
-			if left, err := os.ReadDir(filepath.Dir(l.Registry)); len(left) > 0 || err != nil {
-				t.Errorf("something was started: %v, %v", left, err)
 			}
 		})
 	}

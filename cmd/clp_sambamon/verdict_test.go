@@ -11,12 +11,13 @@ import (
 	"fsmon/watchreg"
 )
 
-// near fails the test unless a measured time is as it should be.
-func near(t testing.TB, what string, got, want, tolerance time.Duration) {
+// near fails the test unless a measured time is as it should be. A busy machine
+// adds to it more than it takes.
+func near(t testing.TB, what string, got, want time.Duration) {
 	t.Helper()
 	t.Logf("%s: %.3f s", what, got.Seconds())
-	if got < want-tolerance || got > want+tolerance {
-		t.Errorf("%s: %v, want %v ± %v", what, got, want, tolerance)
+	if got < want-300*time.Millisecond || got > want+700*time.Millisecond {
+		t.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
 
@@ -42,8 +43,8 @@ func TestFrozen(t *testing.T) {
 	if len(stalled) != 3 {
 		t.Fatalf("%d stalled probes, want 3", len(stalled))
 	}
-	near(t, "first stalled probe to message 6", terminate.At.Sub(stalled[0].began), 3*time.Second, 300*time.Millisecond)
-	near(t, "first stalled probe to exit", ended.Sub(stalled[0].began), 3*time.Second, 300*time.Millisecond)
+	near(t, "first stalled probe to message 6", terminate.At.Sub(stalled[0].began), 3*time.Second)
+	near(t, "first stalled probe to exit", ended.Sub(stalled[0].began), 3*time.Second)
 
 	verdict := w.Last(74)
 	if verdict.Text != "The clp_sambamon has detected network error(select error[110])." || verdict.Severity != "ERROR" {
@@ -72,8 +73,8 @@ func TestKilled(t *testing.T) {
 	terminate := w.Message(6)
 	ended := w.Exits(1)
 	w.Want(1, 2, 101, 101, 101, 72, 6)
-	near(t, "first failed probe to message 6", terminate.At.Sub(first.At), 2*time.Second, 300*time.Millisecond)
-	near(t, "first failed probe to exit", ended.Sub(first.At), 2*time.Second, 300*time.Millisecond)
+	near(t, "first failed probe to message 6", terminate.At.Sub(first.At), 2*time.Second)
+	near(t, "first failed probe to exit", ended.Sub(first.At), 2*time.Second)
 	if text := w.Last(72).Text; text != "The clp_sambamon has detected network error(connect error[111])." {
 		t.Error(text)
 	}

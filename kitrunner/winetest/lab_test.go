@@ -3,7 +3,6 @@
 package winetest
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -251,7 +250,7 @@ func readLines[T any](t *testing.T, file string) (values []T) {
 	}
 }
 
-// tethers is where doubles that hang connect to, so that their end is seen.
+// tethers is where doubles that hang connect to, so that a test knows that they do.
 type tethers struct {
 	t *testing.T
 	l *net.TCPListener
@@ -282,15 +281,36 @@ func (h *tethers) wait(n int) (conns []net.Conn) {
 	return conns
 }
 
-// gone waits until the doubles have ended.
-func (h *tethers) gone(conns []net.Conn) {
-	h.t.Helper()
-	for _, conn := range conns {
-		conn.SetReadDeadline(time.Now().Add(limit))
-		if _, err := bufio.NewReader(conn).ReadByte(); errors.Is(err, os.ErrDeadlineExceeded) {
-			h.t.Error("a double is still there")
+// gone waits until no process is left of what was run in the lab, and tells of those that are. A connection would not do to see
+// that: Wine's server sometimes keeps one of a process that was terminated.
+func (l *lab) gone() {
+	l.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(limit); ; <-tick.C {
+		left := l.processes()
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			l.t.Fatalf("processes are left: %q", left)
 		}
 	}
+}
+
+// processes are those that have the lab's state in their environment; zombies have none (proc(5)).
+func (l *lab) processes() (left []string) {
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, file := range environs {
+		if env, err := os.ReadFile(file); err == nil && bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
+			args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+			left = append(left, string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
+		}
+	}
+	return left
 }
 
 func (h *tethers) String() string { return fmt.Sprint(h.l.Addr()) }

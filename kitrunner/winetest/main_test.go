@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 
 func testMain(m *testing.M) (code int, err error) {
 	// The tests wait more than they compute: many a command hangs until its deadline.
-	if err := flag.Set("test.parallel", "24"); err != nil {
+	if err := flag.Set("test.parallel", "32"); err != nil {
 		return 0, err
 	}
 	if root, err = os.MkdirTemp("", "kitrunner-test-"); err != nil {
@@ -96,8 +96,8 @@ func build(goos, verb string, args ...string) error {
 	return nil
 }
 
-// endAtEnd ends Wine and removes root when the returned function is called or, by a shell that reads from a pipe of this
-// process, when this process ends in any other way.
+// endAtEnd ends what was run in the labs, and Wine, and removes root when the returned function is called or, by a shell that
+// reads from a pipe of this process, when this process ends in any other way.
 func endAtEnd() (end func() error, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -105,8 +105,10 @@ func endAtEnd() (end func() error, err error) {
 	}
 	defer r.Close()
 	sh := exec.Command("/bin/sh", "-c", `read -r never
+for p in /proc/[0-9]*; do ! grep -qs "KITDOUBLE=.*$4" "$p/environ" || kill -s KILL "${p#/proc/}"; done
 test ! -d "$2" || WINEPREFIX=$2 "$3" -k -w
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exit 1`, "sh", root, prefix, wineserver)
+for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exit 1`,
+		"sh", root, prefix, wineserver, filepath.Base(root))
 	sh.Stdin = r
 	sh.Dir = "/"
 	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the end of a terminal must not be its end

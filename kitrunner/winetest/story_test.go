@@ -54,6 +54,7 @@ func with(options []string, action ...string) []string {
 }
 
 func TestLanman(t *testing.T) {
+	t.Parallel()
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		s := cluster()
 		a := s.Nodes["NODEA"]
@@ -93,6 +94,7 @@ func TestLanman(t *testing.T) {
 }
 
 func TestIP(t *testing.T) {
+	t.Parallel()
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		l := newLab(t, sys, cluster())
 		on := func(want string) {
@@ -142,6 +144,7 @@ func TestIP(t *testing.T) {
 }
 
 func TestIPInUse(t *testing.T) {
+	t.Parallel()
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		s := cluster()
 		s.Nodes["NODEA"].InUse = []string{"10.0.0.50"}
@@ -156,6 +159,7 @@ func TestIPInUse(t *testing.T) {
 }
 
 func TestVolume(t *testing.T) {
+	t.Parallel()
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		l := newLab(t, sys, cluster())
 		is := func(role int, locked bool) {
@@ -202,6 +206,7 @@ func TestVolume(t *testing.T) {
 }
 
 func TestSplitBrain(t *testing.T) {
+	t.Parallel()
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		s := cluster()
 		s.Nodes["NODEA"].Volumes["E"].Role = 1
@@ -226,6 +231,7 @@ func TestSplitBrain(t *testing.T) {
 }
 
 func TestRejoin(t *testing.T) {
+	t.Parallel()
 	const job = "e829700c-27b0-447f-b852-1a3135da31a7"
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		s := cluster()

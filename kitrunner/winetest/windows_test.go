@@ -18,6 +18,7 @@ import (
 
 // TestPackagesUnderWine runs the tests of the packages that kitrunner is made of as programs for Windows.
 func TestPackagesUnderWine(t *testing.T) {
+	t.Parallel()
 	need(t, "windows")
 	for _, pkg := range []string{"kitrunner", "cmd/kitrunner"} {
 		t.Run(strings.ReplaceAll(pkg, "/", "-"), func(t *testing.T) {
@@ -63,6 +64,7 @@ func runToFile(t *testing.T, cmd *exec.Cmd) ([]byte, error) {
 
 // TestEveryMessageIsReadable asks the built program for the text of each number, as the Event Viewer does.
 func TestEveryMessageIsReadable(t *testing.T) {
+	t.Parallel()
 	need(t, "windows")
 	var want strings.Builder
 	args := []string{windows(programs["windows"].kitrunner)}
@@ -80,22 +82,27 @@ func TestEveryMessageIsReadable(t *testing.T) {
 
 // TestKilledRunnerTakesItsCommandAlong: the job object ends with the process that made it, whatever ended that.
 func TestKilledRunnerTakesItsCommandAlong(t *testing.T) {
+	t.Parallel()
 	need(t, "windows")
 	h := newTethers(t)
 	s := cluster()
 	s.Faults["nbtstat.exe"] = &kitdouble.Fault{Mode: "hang", Tether: h.String()}
 	l := newLab(t, english, s)
 	cmd, wait := l.start(append(with(alias, "lanman", "quickCheck"), l.options()...)...)
-	conns := h.wait(2)
+	h.wait(2)
+	if len(l.processes()) < 3 {
+		t.Errorf("kitrunner, a command and its child run, but there are %q", l.processes())
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	h.gone(conns)
+	l.gone()
 	wait()
 }
 
 // TestWithoutHelpers is a volume whose write test and trap are our own, since the helpers are not installed. The drive is real.
 func TestWithoutHelpers(t *testing.T) {
+	t.Parallel()
 	need(t, "windows")
 	drive := t.TempDir()
 	link := filepath.Join(prefix, "dosdevices/e:")
@@ -119,6 +126,7 @@ func TestWithoutHelpers(t *testing.T) {
 
 // TestOneActionAtATime: a second action on a resource waits, and does nothing if the first does not end.
 func TestOneActionAtATime(t *testing.T) {
+	t.Parallel()
 	onSystems(t, []system{native, english}, func(t *testing.T, sys system) {
 		h := newTethers(t)
 		s := cluster()
@@ -131,18 +139,20 @@ func TestOneActionAtATime(t *testing.T) {
 			!strings.Contains(o.events[0].Text, "another action on this resource has not ended") {
 			t.Errorf("exit code %d, calls %q, events %v\n%s%s", o.code, o.called(), o.events, o.stdout, o.stderr)
 		}
-		for _, conn := range conns { // the doubles end with their connection
-			conn.Close()
-		}
 		if err := first.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		for _, conn := range conns { // on this system a command outlives kitrunner; the doubles end with their connection
+			conn.Close()
+		}
 		wait()
+		l.gone()
 	})
 }
 
 // TestPlanRunsNothing prints the same plan everywhere.
 func TestPlanRunsNothing(t *testing.T) {
+	t.Parallel()
 	plans := map[string]string{}
 	for _, sys := range everywhere {
 		need(t, sys.goos)

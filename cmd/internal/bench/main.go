@@ -82,6 +82,7 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 		do   func() error
 	}{
 		{"one probe of a healthy server", func() error { return measure(ctx, b.rows) }},
+		{"the tools' memory", func() error { return measurePeaks(ctx, b.rows) }},
 		{"the memory of settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
 		{"frozen servers", func() error {
 			return s.fault(ctx, frozen, b.rows, samba.Freeze, func() error { return lab.Freeze(nfstest.Ganesha) })

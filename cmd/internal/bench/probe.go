@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"runtime"
@@ -27,7 +28,7 @@ const (
 type cost struct{ wall, cpu float64 }
 
 // measure lets all ways take turns, so that all see the same machine, and fills in
-// the medians of their costs and of the tools' peak memory.
+// the medians of their costs.
 func measure(ctx context.Context, rows []row) error {
 	workers := make([]*worker, len(rows))
 	defer func() {
@@ -40,7 +41,7 @@ func measure(ctx context.Context, rows []row) error {
 	for i, r := range rows {
 		if r.worker == nil {
 			if _, err := exec.LookPath(r.line[0]); err != nil {
-				return err
+				return fmt.Errorf("%w (make bench installs it)", err)
 			}
 			continue
 		}
@@ -51,37 +52,53 @@ func measure(ctx context.Context, rows []row) error {
 		workers[i] = w
 	}
 
-	costs, peaks := make([][]cost, len(rows)), make([][]int, len(rows))
+	costs := make([][]cost, len(rows))
+	order := rand.New(rand.NewPCG(1, 2)) // the same in every run of this program
 	for round := range warmUp + rounds {
-		for i, r := range rows {
-			c, peak, err := once(ctx, workers[i], r.line)
+		// Whoever comes first after the tools for the other server finds its own one's memory cold.
+		for _, i := range order.Perm(len(rows)) {
+			c, err := once(ctx, workers[i], rows[i].line)
 			if err != nil {
 				return err
 			}
 			if round >= warmUp {
-				costs[i], peaks[i] = append(costs[i], c), append(peaks[i], peak)
+				costs[i] = append(costs[i], c)
 			}
 		}
 	}
 	for i := range rows {
 		rows[i].cost = medians(costs[i])
-		rows[i].memory.resident = median(peaks[i])
 	}
 	return nil
 }
 
-// once asks once, a worker or else a tool. Measuring a tool's peak changes its
-// time, so that takes another run.
-func once(ctx context.Context, w *worker, line []string) (c cost, peak int, err error) {
+// once asks once, a worker or else a tool.
+func once(ctx context.Context, w *worker, line []string) (cost, error) {
 	if w != nil {
-		c, err = w.probe()
-		return c, 0, err
+		return w.probe()
 	}
-	if c, err = run(ctx, line); err != nil {
-		return c, 0, err
+	return run(ctx, line)
+}
+
+// measurePeaks fills in the medians of the tools' peak memory. Measuring it changes
+// what a tool costs, so these runs are others.
+func measurePeaks(ctx context.Context, rows []row) error {
+	for i := range rows {
+		r := &rows[i]
+		if r.line == nil {
+			continue
+		}
+		var peaks []int
+		for range rounds {
+			peak, err := peakOf(ctx, r.line)
+			if err != nil {
+				return err
+			}
+			peaks = append(peaks, peak)
+		}
+		r.memory.resident = median(peaks)
 	}
-	peak, err = peakOf(ctx, line)
-	return c, peak, err
+	return nil
 }
 
 func medians(all []cost) cost {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -68,17 +69,28 @@ func run(ctx context.Context, line []string) (cost, error) {
 	return cost{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}, nil
 }
 
+// orphanScript leaves a process behind that becomes a tool when it reads a line.
+const orphanScript = `{ read -r line <&3 && exec "$@" 3<&-; } </dev/null >/dev/null 2>&1 & echo $!`
+
 // peakOf runs a tool once and returns the most memory that it, or any of its own
 // children, has had resident, in kB (ru_maxrss, getrusage(2)).
 //
 // A process begins its life with the peak of the process that executed it, and
-// this one is larger than most tools. So a small shell starts the tool and ends,
-// whereupon the tool becomes this process's child (PR_SET_CHILD_SUBREAPER).
+// this one is larger than most tools. So it is a small shell that starts the tool;
+// when the shell has ended, this process inherits the tool (PR_SET_CHILD_SUBREAPER)
+// and lets it begin.
 func peakOf(ctx context.Context, line []string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	cmd := process(ctx, "/bin/sh", append([]string{"-c", `"$@" >/dev/null 2>&1 & echo $!`, "sh"}, line...)...)
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer w.Close()
+	cmd := process(ctx, "/bin/sh", append([]string{"-c", orphanScript, "sh"}, line...)...)
+	cmd.ExtraFiles = []*os.File{r}
 	out, err := cmd.Output()
+	r.Close()
 	if err != nil {
 		return 0, explain(cmd, err)
 	}
@@ -87,6 +99,9 @@ func peakOf(ctx context.Context, line []string) (int, error) {
 		return 0, err
 	}
 	defer context.AfterFunc(ctx, func() { syscall.Kill(pid, syscall.SIGKILL) })() // it has not been waited for, so the ID is its own
+	if _, err := fmt.Fprintln(w); err != nil {
+		return 0, err
+	}
 	var (
 		state syscall.WaitStatus
 		usage syscall.Rusage

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // table is all figures as text.
@@ -12,7 +11,7 @@ func (b benchmark) table() string {
 	line := func(format string, args ...any) {
 		fmt.Fprintln(&t, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 	}
-	const columns = "%-28s %10s %10s %9s   %-17s %-17s"
+	const columns = "%-28s %10s %10s %9s   %-17s  %-17s"
 	line("%s; private servers on loopback; medians of %d", b.machine, rounds)
 	line("")
 	line(columns, "", "wall time", "CPU", "memory", "frozen server", "blackholed ports")
@@ -26,7 +25,7 @@ func (b benchmark) table() string {
 			r.said(r.notices[frozen]), r.said(r.notices[blackholed]))
 	}
 
-	const goals = "%-50s %9s   %-10s %s"
+	const goals = "%-54s %9s   %-10s %s"
 	line("")
 	line(goals, "targets", "measured", "target", "reached")
 	for _, g := range b.targets() {
@@ -41,12 +40,12 @@ Watching: a probe as a watch makes it, without the start of a process. Its CPU i
 used from one probe to the next, with the collection and release of memory after it, which its wall
 time does not have. Its memory is what is resident between two probes (VmRSS, 30 looks at 5 settled
 watches). The others are measured from before their start to their end; their memory is the peak
-(ru_maxrss), from runs of their own. All take turns. 1 MB is 1024 kB.
+(ru_maxrss), from runs of their own. All take turns, in another order each time. 1 MB is 1024 kB.
 
 Frozen: SIGSTOP to smbd or Ganesha. Blackholed: TCP to the ports of smbd, NFS and the mount service is
-dropped. Each way met each fault once, and was given 30 s. A watch (-i 1 -c 1 -r 1) is timed from the
-fault to its exit, the others from their start. rpcinfo and showmount ask the port mapper first, which
-stays well; check_rpc asks over UDP.
+dropped; the port mapper stays well. Each way met each fault once, and was killed after 30 s. A watch
+(-i 1 -c 1 -r 1) is timed from the fault, which comes just after a probe, to its exit: the longest it
+takes. The others start when the fault is there. check_rpc asks over UDP, as it does by default.
 `
 
 // said is when and with what a way ended that met a fault.
@@ -55,17 +54,17 @@ func (w way) said(n notice) string {
 	case n == notice{}:
 		return ""
 	case n.took >= patience:
-		return "> 30 s"
+		return "> 30 s  no answer"
+	case n.code == 0:
+		return "        said OK"
 	}
-	return fmt.Sprintf("%4.1f s  %s", n.took.Seconds(), w.verdict(n.code))
+	return fmt.Sprintf("%4.1f s  %s", n.took.Seconds(), w.failure(n.code))
 }
 
-// verdict is what an exit code says. Exit codes above 0 of a Monitoring Plugin have
-// names (Monitoring Plugins Development Guidelines, "Plugin Return Codes").
-func (w way) verdict(code int) string {
+// failure is what an exit code above 0 says. Those of a Monitoring Plugin have names
+// (Monitoring Plugins Development Guidelines, "Plugin Return Codes").
+func (w way) failure(code int) string {
 	switch {
-	case code == 0:
-		return "said OK"
 	case code < 0:
 		return "died"
 	case w.plugin && code <= 3:
@@ -116,10 +115,9 @@ func (b benchmark) targets() []target {
 			continue
 		}
 		m := r.memory
-		size(r.group+": resident", m.resident, residentTarget)
-		size("  of it the program file's pages", m.file, 0)
+		size(fmt.Sprintf("%s: resident, %s of it program file", r.group, megabytes(m.file)), m.resident, residentTarget)
 		size(r.group+": private dirty", m.dirty, dirtyTarget)
-		size(fmt.Sprintf("  proportional, one of %d of the command", 2*sideBySide), m.proportional, 0)
+		size(fmt.Sprintf("%s: proportional, one of %d watches", r.group, 2*sideBySide), m.proportional, 0)
 	}
 	return all
 }
@@ -143,6 +141,3 @@ func yes(reached bool) string {
 	}
 	return "no"
 }
-
-// seconds is a time as the chart has it.
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -55,7 +55,7 @@ func allWays(bin string, s servers) []way {
 		{group: smbUser, name: "clp_sambamon, watching", ours: true, worker: []string{"samba", address, port, "root", "pw"}, watch: user},
 		{group: smbUser, name: "clp_sambamon -check -r 2", ours: true, line: check(user)},
 		{group: smbUser, name: "smbclient -c exit", line: smbclient("root%pw")},
-		// Above 99 % a full disk here would be its answer.
+		// The thresholds keep a disk that is rather full here from being its answer.
 		{group: smbUser, name: "check_disk_smb", plugin: true, line: []string{plugins + "check_disk_smb", "-H", address, "-P", port,
 			"-s", "share", "-u", "root", "-p", "pw", "-w", "99", "-c", "100", "-C", "/dev/null"}},
 

@@ -43,6 +43,20 @@ func TestCheckNeverHangs(t *testing.T) {
 	}
 }
 
+// On a starved machine a probe comes back late; what it learnt is shown all the same.
+func TestCheckHearsAStarvedProbeOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		report, err := once(t.Context(), time.Second, func(context.Context) (watch.Report, error) {
+			time.Sleep(3 * time.Second)
+			return watch.Report{Rungs: []watch.Rung{{Name: "negotiate"}}}, errSample
+		})
+		if err != errSample || len(report.Rungs) != 1 {
+			t.Errorf("%+v, %v", report, err)
+		}
+	})
+}
+
 func TestCheckOfPanickingProbe(t *testing.T) {
 	t.Parallel()
 	c := checked{}
@@ -135,14 +149,30 @@ counted from the start of the first failed probe, which is at most 30 s after th
 `},
 	} {
 		var out strings.Builder
-		c.check.ladder(&out, false)
+		c.check.ladder(&out, lineWidth, false)
 		if out.String() != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, out.String(), c.want)
 		}
 		var painted strings.Builder
-		c.check.ladder(&painted, true)
+		c.check.ladder(&painted, lineWidth, true)
 		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted.String(), ""); plain != out.String() {
 			t.Errorf("%s: colours change the text:\n%s", name, plain)
+		}
+	}
+}
+
+// A narrow terminal breaks prose between words, not in them; one of unknown width gets the usual.
+func TestLadderOnNarrowTerminal(t *testing.T) {
+	t.Parallel()
+	if proseWidth(0) != lineWidth || proseWidth(500) != lineWidth {
+		t.Error("not the usual width")
+	}
+	var out strings.Builder
+	sampleCheck(errSample).ladder(&out, proseWidth(40), false)
+	_, prose, _ := strings.Cut(out.String(), "failed at")
+	for line := range strings.Lines(prose) {
+		if n := visible(strings.TrimSuffix(line, "\n")); n > 40 {
+			t.Errorf("%d places: %q", n, line)
 		}
 	}
 }
@@ -198,6 +228,22 @@ func TestCheckJSON(t *testing.T) {
 		if want := strings.Replace(c.want, "HINT", string(hint), 1) + "\n"; out.String() != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, out.String(), want)
 		}
+	}
+}
+
+// No terminal obeys what stands in a JSON object, and programs still read what there was.
+func TestPrintJSON(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b[2J \x7f \u009b5n \u202e \u2028 \U000e0041 <&> 共有 📁 é \t\n"
+	var out strings.Builder
+	printJSON(&out, map[string]string{"a": hostile, "b": "x\xff"})
+	text, ended := strings.CutSuffix(out.String(), "\n")
+	if printable(text) != text || !ended || !strings.Contains(text, "<&> 共有 📁 é") {
+		t.Errorf("%q", out.String())
+	}
+	var back map[string]string
+	if err := json.Unmarshal([]byte(text), &back); err != nil || back["a"] != hostile || back["b"] != "x\ufffd" {
+		t.Errorf("%q, %v", back, err)
 	}
 }
 

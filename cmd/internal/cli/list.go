@@ -37,7 +37,11 @@ func (s Service) list(req Request) int {
 	return s.follow(req)
 }
 
-// follow is -list --watch. On a terminal it redraws in place, elsewhere the tables follow each other with a blank line between.
+// listFrame is how many lines of the screen are not for watches: the title, a blank line, the headings, and where the cursor rests.
+const listFrame = 4
+
+// follow is -list --watch. On a terminal it redraws in place, elsewhere, and on a dumb one, the tables follow each other with a blank
+// line between.
 func (s Service) follow(req Request) int {
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM)
@@ -59,19 +63,22 @@ func (s Service) follow(req Request) int {
 			return exitFailed
 		}
 		now := time.Now()
-		width, height, terminal := screen(os.Stdout)
+		width, height, steers := screen(os.Stdout)
 		var out bytes.Buffer
 		switch {
 		case req.JSON:
 			printJSON(&out, entriesJSON(entries, now))
-		case terminal:
+		case steers:
+			if height > 0 && len(entries)+listFrame > height {
+				sickFirst(entries, now)
+			}
 			title := fmt.Sprintf("%s  every %s, end with Ctrl-C\n\n", now.Local().Format(time.DateTime), ago(req.Every))
 			redraw(&out, append([]byte(title), table(entries, now, width, colours(os.Stdout))...), width, height)
 		default:
 			if !first {
 				out.WriteByte('\n')
 			}
-			out.Write(table(entries, now, 0, false))
+			out.Write(table(entries, now, width, false))
 		}
 		if _, err := os.Stdout.Write(out.Bytes()); err != nil {
 			s.complain("%v", err)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lineWidth is where prose is broken without a better reason, in characters.
+// lineWidth is where prose is broken without a better reason, in places of a terminal's line.
 const lineWidth = 100
 
 // wrapped prints a label and prose behind it, broken between words before width; further lines begin with indent.
@@ -20,7 +20,7 @@ func wrapped(out io.Writer, width int, label, text, indent string) {
 	line, used := label, visible(label)
 	fresh := true
 	for _, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
+		n := visible(word)
 		if !fresh && used+1+n > width {
 			fmt.Fprintln(out, line)
 			line, used, fresh = indent, len(indent), true
@@ -31,22 +31,6 @@ func wrapped(out io.Writer, width int, label, text, indent string) {
 		line, used, fresh = line+word, used+n, false
 	}
 	fmt.Fprintln(out, line)
-}
-
-// visible counts the characters of s that take room: all but colour sequences.
-func visible(s string) int {
-	n, within := 0, false
-	for _, r := range s {
-		switch {
-		case r == '\x1b':
-			within = true
-		case within:
-			within = r != 'm'
-		default:
-			n++
-		}
-	}
-	return n
 }
 
 // printable makes what a server or another process wrote safe for a terminal: one line, no control characters.
@@ -73,21 +57,30 @@ func (p palette) good(s string) string { return p.paint("32", s) }
 func (p palette) odd(s string) string  { return p.paint("33", s) }
 func (p palette) bad(s string) string  { return p.paint("1;31", s) }
 
-// colours says whether out takes colours: only a terminal does, and only without NO_COLOR (no-color.org) and a dumb one.
+// colours says whether out takes colours: only a terminal with control sequences does, and only without NO_COLOR (no-color.org).
 func colours(out *os.File) palette {
-	_, _, terminal := screen(out)
-	return palette(terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+	_, _, steers := screen(out)
+	return palette(steers && os.Getenv("NO_COLOR") == "")
 }
 
-// screen returns the size of the terminal that out is, in characters; 0 is unknown.
-func screen(out *os.File) (width, height int, terminal bool) {
+// screen returns the size of the terminal that out is, in characters, 0 being unknown, and whether it knows control sequences: one that
+// calls itself dumb (an editor's, a job server's) does not.
+func screen(out *os.File) (width, height int, steers bool) {
 	if _, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS); err != nil {
 		return 0, 0, false
 	}
 	if size, err := unix.IoctlGetWinsize(int(out.Fd()), unix.TIOCGWINSZ); err == nil {
 		width, height = int(size.Col), int(size.Row)
 	}
-	return width, height, true
+	return width, height, os.Getenv("TERM") != "dumb"
+}
+
+// proseWidth is where prose on a terminal of this width is broken.
+func proseWidth(terminal int) int {
+	if terminal == 0 {
+		return lineWidth
+	}
+	return min(terminal, lineWidth)
 }
 
 // ago is a length of time in its one or two largest units, rounded down: "12 s", "3 min", "2 h 5 min", "4 d 1 h".

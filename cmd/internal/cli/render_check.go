@@ -1,18 +1,20 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"fsmon/cmd/internal/watch"
 )
 
-// ladder prints a check for people: one rung a line, the verdict, and what to look at.
-func (c *checked) ladder(out io.Writer, paint palette) {
+// ladder prints a check for people: one rung a line, the verdict, and what to look at. Prose is broken before width.
+func (c *checked) ladder(out io.Writer, width int, paint palette) {
 	fmt.Fprintln(out, printable(c.target.Where))
 	for _, note := range c.target.Notes {
 		fmt.Fprintln(out, "  "+printable(note))
@@ -22,12 +24,12 @@ func (c *checked) ladder(out io.Writer, paint palette) {
 	}
 	fmt.Fprintln(out)
 	rungs, broken := c.rungs()
-	width := len("whole probe")
+	longest := len("whole probe")
 	for _, r := range rungs {
-		width = max(width, len(r.Name))
+		longest = max(longest, len(r.Name))
 	}
 	row := func(name, took, learnt string) {
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-*s  %11s  %s", width, name, took, learnt), " "))
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-*s  %11s  %s", longest, name, took, learnt), " "))
 	}
 	for i, r := range rungs {
 		took, learnt := milliseconds(r.Took), printable(r.Learnt)
@@ -45,32 +47,32 @@ func (c *checked) ladder(out io.Writer, paint palette) {
 	if c.err == nil {
 		fmt.Fprintln(out, paint.good("healthy")+": the server answered every step")
 	} else {
-		c.sayFailure(out, paint)
+		c.sayFailure(out, width, paint)
 	}
 	for _, w := range c.warnings() {
-		wrapped(out, lineWidth, paint.odd("warning")+": ", printable(w), "")
+		wrapped(out, width, paint.odd("warning")+": ", printable(w), "")
 	}
 	if hint := c.hint(); hint != "" {
 		label := "note: "
 		if c.why.LogonRefused {
 			label = paint.odd("warning") + ": "
 		}
-		wrapped(out, lineWidth, label, printable(hint), "")
+		wrapped(out, width, label, printable(hint), "")
 	}
-	c.sayVerdict(out)
+	c.sayVerdict(out, width)
 }
 
-func (c *checked) sayFailure(out io.Writer, paint palette) {
-	wrapped(out, lineWidth, paint.bad("failed")+" at ", printable(c.why.Step+": "+c.cause()), "")
+func (c *checked) sayFailure(out io.Writer, width int, paint palette) {
+	wrapped(out, width, paint.bad("failed")+" at ", printable(c.why.Step+": "+c.cause()), "")
 	detail := strings.TrimPrefix(c.err.Error(), c.why.Step+": ")
 	if detail != c.why.Name && !strings.HasPrefix(detail, c.why.Name+" (0x") {
-		wrapped(out, lineWidth, "  ", printable(detail), "  ")
+		wrapped(out, width, "  ", printable(detail), "  ")
 	}
 	if c.why.Look != "" {
-		wrapped(out, lineWidth, "  ", printable(c.why.Look), "  ")
+		wrapped(out, width, "  ", printable(c.why.Look), "  ")
 	}
 	if c.failure.Local {
-		wrapped(out, lineWidth, "  ", "A failover of the file server is no cure for this: a watch ends with exit code 4.", "  ")
+		wrapped(out, width, "  ", "A failover of the file server is no cure for this: a watch ends with exit code 4.", "  ")
 	}
 }
 
@@ -82,10 +84,10 @@ func (c *checked) cause() string {
 	return c.why.Name + " (" + c.why.Code + ")"
 }
 
-func (c *checked) sayVerdict(out io.Writer) {
+func (c *checked) sayVerdict(out io.Writer, width int) {
 	refused, stalled := verdictTimes(c.req)
 	fmt.Fprintln(out)
-	wrapped(out, lineWidth, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: %s for a server that refuses, %s for one that stalls, counted from "+
+	wrapped(out, width, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: %s for a server that refuses, %s for one that stalls, counted from "+
 		"the start of the first failed probe, which is at most %s after the fault.", int(c.req.Interval.Seconds()), c.req.Retries,
 		int(c.req.Timeout.Seconds()), inSeconds(refused), inSeconds(stalled), inSeconds(c.req.Interval)), "")
 	if c.err == nil {
@@ -167,11 +169,26 @@ func (c *checked) json(out io.Writer) {
 	printJSON(out, j)
 }
 
-// printJSON prints one value in one line. Nothing here is anything but strings, numbers and times, so it cannot fail to encode.
+// printJSON prints one value in one line. Nothing here is anything but strings, numbers and times, so it cannot fail to encode. What a
+// terminal might obey becomes an escape: the encoder leaves DEL, the C1 controls (U+009B is "ESC [") and what reorders text as they are.
 func printJSON(out io.Writer, v any) {
-	e := json.NewEncoder(out)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	e.Encode(v)
+	var safe bytes.Buffer
+	for _, r := range text.String() {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			safe.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&safe, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&safe, `\u%04x`, r)
+		}
+	}
+	out.Write(safe.Bytes())
 }
 
 // summary is a check in one line.

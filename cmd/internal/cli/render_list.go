@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"fsmon/watchreg"
 )
@@ -50,7 +50,7 @@ func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []
 	var widths [columns]int
 	for _, r := range rows {
 		for i, cell := range r.cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], visible(cell))
 		}
 	}
 	fit(&widths, width)
@@ -65,7 +65,7 @@ func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []
 			if cell == "" {
 				break // the terminal ends here
 			}
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
+			pad := strings.Repeat(" ", widths[i]-visible(cell)+2)
 			used += widths[i] + 2
 			if i == colState && r.paint != nil {
 				cell = r.paint(paint, cell)
@@ -98,17 +98,6 @@ func fit(widths *[columns]int, width int) {
 			total -= give
 		}
 	}
-}
-
-// shorten cuts s to width characters.
-func shorten(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	if width < 1 {
-		return ""
-	}
-	return string([]rune(s)[:width-1]) + "…"
 }
 
 func toRow(e watchreg.Entry, now time.Time) row {
@@ -184,6 +173,26 @@ func clock(t, now time.Time) string {
 		return t.Format("15:04")
 	}
 	return t.Format("2006-01-02 15:04")
+}
+
+// sickFirst moves the watches that need somebody to the top, for a screen that may not hold all of them.
+func sickFirst(entries []watchreg.Entry, now time.Time) {
+	sick := func(e watchreg.Entry) bool {
+		if e.Err != nil || !e.Live {
+			return true
+		}
+		st := e.Status
+		return st != nil && (st.State == watchreg.Failing || st.State == watchreg.Failed || overdue(*st, now) > 0)
+	}
+	slices.SortStableFunc(entries, func(a, b watchreg.Entry) int {
+		switch {
+		case sick(a) == sick(b):
+			return 0
+		case sick(a):
+			return -1
+		}
+		return 1
+	})
 }
 
 // redraw draws text over what stands on the terminal: from the top left corner, each line to its end, and clears what is below. What

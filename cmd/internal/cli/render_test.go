@@ -165,9 +165,10 @@ failures      0 in a row; 6 make the verdict
 settings      -i 30 -c 5 -r 60
 `,
 		11: "identifier    unborn\nstate         starting\n",
+		12: "identifier    planted\nstate         unreadable: bad ?[2J\n",
 	} {
 		var out strings.Builder
-		display(&out, zoo()[i], noon, false)
+		display(&out, append(zoo(), watchreg.Entry{ID: "planted", Err: errors.New("bad \x1b[2J")})[i], noon, false)
 		if out.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 		}

@@ -93,7 +93,7 @@ func (s Service) watch(ctx context.Context, req Request, target Target, claim *w
 	status := observe.NewStatus(self, claim.WriteStatus, func(err error) { alerts.Send(observe.StatusLost(err)) })
 	listeners := []func(watch.Event){
 		observe.Announce(s.Catalogue, target.Name, alerts.Send),
-		started(alerts, target.Notes, claim.Leftover),
+		started(alerts.Send, target.Notes, claim.Leftover),
 		status.On,
 		notify.On,
 	}
@@ -168,20 +168,19 @@ func evidenceDir(req Request) string {
 
 // started says at the start what the watch takes over, and what was settled
 // before the first probe.
-func started(alerts *observe.Alerts, notes []string, left *watchreg.Status) func(watch.Event) {
+func started(send func(observe.Alert), notes []string, left *watchreg.Status) func(watch.Event) {
 	return func(e watch.Event) {
 		if e.Kind != watch.Started {
 			return
 		}
+		if left != nil {
+			send(observe.TookOver.Alert(left.PID))
+			if left.State == watchreg.Paused {
+				send(observe.Unpaused.Alert())
+			}
+		}
 		for _, note := range notes {
-			alerts.Send(observe.Settled.Alert(note))
-		}
-		if left == nil {
-			return
-		}
-		alerts.Send(observe.TookOver.Alert(left.PID))
-		if left.State == watchreg.Paused {
-			alerts.Send(observe.Unpaused.Alert())
+			send(observe.Settled.Alert(note))
 		}
 	}
 }

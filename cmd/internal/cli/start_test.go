@@ -2,9 +2,34 @@ package cli
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
+
+	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/watch"
+	"fsmon/watchreg"
 )
+
+// What was taken over is said before what was settled on.
+func TestStartedOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		left *watchreg.Status
+		want []int
+	}{
+		"fresh":         {nil, []int{111, 111}},
+		"after a crash": {&watchreg.Status{PID: 7, State: watchreg.Healthy}, []int{108, 111, 111}},
+		"after a pause": {&watchreg.Status{PID: 7, State: watchreg.Paused}, []int{108, 109, 111, 111}},
+	} {
+		var got []int
+		on := started(func(a observe.Alert) { got = append(got, a.Number) }, []string{"an address", "a version"}, c.left)
+		on(watch.Event{Kind: watch.Started})
+		on(watch.Event{Kind: watch.Healthy, First: true})
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
 
 func TestEvidenceDir(t *testing.T) {
 	byDefault := ""

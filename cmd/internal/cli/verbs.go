@@ -191,7 +191,7 @@ func display(out io.Writer, e watchreg.Entry, now time.Time, paint palette) {
 		if why := trouble(e, now); why != "" {
 			state += ": " + why
 		}
-		row("state", "%s", colour(paint, state))
+		row("state", "%s", colour(paint, printable(state)))
 		return
 	}
 	st := *e.Status

@@ -37,8 +37,8 @@ type protocol struct {
 
 var protocols = map[string]protocol{
 	"samba": {"samba", "samba.crm", "systemd:smbd", "smbd -F --no-process-group -s @DIR@/smb.conf", "", 445, 0},
-	"nfs3":  {"nfs3", "nfs.crm", "systemd:nfs-server", "ganesha.nfsd -F -f @DIR@/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 3", 2049, 0},
-	"nfs4":  {"nfs4", "nfs.crm", "systemd:nfs-server", "ganesha.nfsd -F -f @DIR@/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 4.1 --nfs4-path /data", 2049, 5 * time.Second},
+	"nfs3":  {"nfs3", "nfs.crm", "systemd:nfs-server", "ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 3 --marker whoami", 2049, 0},
+	"nfs4":  {"nfs4", "nfs.crm", "systemd:nfs-server", "ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 4.1 --nfs4-path /data --marker whoami", 2049, 5 * time.Second},
 }
 
 // chain is a running cluster that serves files, and a client that reads them.
@@ -152,10 +152,12 @@ func (c *chain) home() (home string, err error) {
 
 // watching waits until the watch on node has seen its server healthy.
 func (c *chain) watching(node string) error {
-	return until("a healthy watch on "+node, func() bool {
-		out, _ := c.on(node, c.watch(), watchName, "-disp")
-		return strings.Contains(out, "healthy since")
-	})
+	return until("a healthy watch on "+node, func() bool { return c.healthy(node) })
+}
+
+func (c *chain) healthy(node string) bool {
+	out, _ := c.on(node, c.watch(), watchName, "-disp")
+	return strings.Contains(out, "healthy since")
 }
 
 // watch is the command that watches.

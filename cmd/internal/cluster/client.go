@@ -71,8 +71,12 @@ func (c *client) close() {
 // served waits until node serves an attempt that began after since, and
 // returns how long after since the good reply came.
 func (c *client) served(node string, since time.Time) (time.Duration, error) {
+	return c.servedWithin(node, since, limit)
+}
+
+func (c *client) servedWithin(node string, since time.Time, wait time.Duration) (time.Duration, error) {
 	var took time.Duration
-	err := until("a file served by "+node, func() bool {
+	err := within(wait, "a file served by "+node, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, a := range c.attempts {
@@ -97,17 +101,4 @@ func (c *client) between(from, to time.Time) string {
 		}
 	}
 	return fmt.Sprintf("%d failed, %d by n1, %d by n2", counts[""], counts["n1"], counts["n2"])
-}
-
-// lost is how many attempts failed in a time.
-func (c *client) lost(from, to time.Time) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for _, a := range c.attempts {
-		if a.node == "" && a.began.After(from) && a.ended.Before(to) {
-			n++
-		}
-	}
-	return n
 }

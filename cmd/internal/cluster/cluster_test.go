@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 )
 
@@ -69,12 +68,8 @@ func TestPacemaker(t *testing.T) {
 			}
 			defer c.close()
 			for _, s := range scenarios {
-				if !slices.Contains(s.protocols, name) {
-					continue
-				}
 				if err := s.play(c); err != nil {
-					text, _ := c.on("n1", "crm_mon", "-1rfm")
-					t.Fatalf("%s: %v\n%s", s.name, err, text)
+					t.Fatalf("%s: %v\n%s", s.name, err, c.story())
 				}
 			}
 		})

@@ -191,12 +191,14 @@ func (l *lab) boot(node string) error {
 }
 
 // until polls for a state of the lab.
-func until(what string, done func() bool) error {
+func until(what string, done func() bool) error { return within(limit, what, done) }
+
+func within(wait time.Duration, what string, done func() bool) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(limit); !done(); <-tick.C {
+	for end := time.Now().Add(wait); !done(); <-tick.C {
 		if time.Now().After(end) {
-			return fmt.Errorf("waited %v for %s", limit, what)
+			return fmt.Errorf("waited %v for %s", wait, what)
 		}
 	}
 	return nil

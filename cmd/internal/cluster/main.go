@@ -76,10 +76,8 @@ func show(name, bin, templates string, say func(string, ...any)) error {
 		return leftAlone(c, healthy)
 	}
 	for _, s := range scenarios {
-		if slices.Contains(s.protocols, name) {
-			if err := s.play(c); err != nil {
-				return fmt.Errorf("%s: %s: %w", name, s.name, err)
-			}
+		if err := s.play(c); err != nil {
+			return fmt.Errorf("%s: %s: %w\n%s", name, s.name, err, c.story())
 		}
 	}
 	return nil

@@ -11,27 +11,26 @@ import (
 // scenario is one thing that happens to a file server in a cluster. It leaves
 // a cluster that serves and has no failures.
 type scenario struct {
-	name      string
-	protocols []string
-	play      func(c *chain) error
+	name string
+	play func(c *chain) error
 }
 
 var everywhere = []string{"samba", "nfs3", "nfs4"}
 
 var scenarios = []scenario{
-	{"server frozen", everywhere, func(c *chain) error {
+	{"server frozen", func(c *chain) error {
 		return c.brokenServer("server frozen", stalledBound, `kill -STOP -%s`)
 	}},
-	{"server killed", everywhere, func(c *chain) error {
+	{"server killed", func(c *chain) error {
 		return c.brokenServer("server killed", refusedBound, `kill -KILL -%s`)
 	}},
-	{"port blackholed", everywhere, blackholed},
-	{"share directory gone", []string{"samba"}, directoryGone},
-	{"planned move during a pause", []string{"samba", "nfs4"}, plannedMove},
-	{"maintenance by hand", []string{"samba"}, maintenance},
-	{"leftover of a killed watch", []string{"samba"}, leftover},
-	{"both nodes broken", []string{"samba"}, bothBroken},
-	{"node frozen, with fencing", []string{"samba"}, nodeFrozen},
+	{"port blackholed", blackholed},
+	{"share directory gone", directoryGone},
+	{"planned move during a pause", plannedMove},
+	{"maintenance by hand", maintenance},
+	{"leftover of a killed watch", leftover},
+	{"both nodes broken", bothBroken},
+	{"node frozen, with fencing", nodeFrozen},
 }
 
 // messages are those of a server that is dead or hung.
@@ -65,15 +64,27 @@ func blackholed(c *chain) error {
 	return errors.Join(err, c.sh(home, "iptables -D"+rule), c.settle("n1"))
 }
 
+// takeAway removes the served directory of a node, and giveBack makes it
+// again. An NFS server goes on serving from what it holds open, so it is also
+// told that the export is gone.
+func (c *chain) takeAway(node string) error {
+	return c.sh(node, "rm -r /run/node/data; cp /run/node/none.conf /run/node/ganesha.conf; "+reload)
+}
+
+func (c *chain) giveBack(node string) error {
+	return c.sh(node, "mkdir -p /run/node/data && echo "+node+" >/run/node/data/whoami; cp "+c.path("ganesha.conf")+" /run/node/ganesha.conf; "+reload)
+}
+
+// reload tells a file server that runs to read its configuration again.
+const reload = "kill -HUP $(cat /run/resource-agents/proc-fs-server.pid 2>/dev/null) 2>/dev/null || true"
+
 func directoryGone(c *chain) error {
 	home, err := c.home()
 	if err != nil {
 		return err
 	}
-	_, err = c.failover("share directory gone", refusedBound, func(home string) error {
-		return c.sh(home, "mv /run/node/data /run/node/away")
-	}, "62")
-	return errors.Join(err, c.sh(home, "mv /run/node/away /run/node/data"), c.settle("n1"))
+	_, err = c.failover("share directory gone", refusedBound, c.takeAway, "62", "66")
+	return errors.Join(err, c.giveBack(home), c.settle("n1"))
 }
 
 // plannedMove: an administrator pauses the watch and moves the group. Nothing
@@ -170,7 +181,11 @@ func leftover(c *chain) error {
 	}
 	back := other(home)
 	at := time.Now()
-	err = c.sh(back, c.watch()+` `+watchName+` -s data -a 198.51.100.50 >/dev/null 2>&1 & pid=$!
+	target := "-s data"
+	if c.name != "samba" {
+		target = "-d /run/node/data"
+	}
+	err = c.sh(back, c.watch()+` `+watchName+` `+target+` -a 198.51.100.50 >/dev/null 2>&1 & pid=$!
 until `+c.watch()+` `+watchName+` -disp >/dev/null 2>&1; do sleep 0.05; done
 kill -KILL $pid; while kill -0 $pid 2>/dev/null; do sleep 0.05; done; test -e /run/fsmon/`+watchName+`/lock`)
 	if err != nil {
@@ -204,7 +219,7 @@ func bothBroken(c *chain) error {
 		return err
 	}
 	for _, node := range []string{other(home), home} {
-		if err := c.sh(node, "mv /run/node/data /run/node/away"); err != nil {
+		if err := c.takeAway(node); err != nil {
 			return err
 		}
 	}
@@ -234,22 +249,28 @@ func bothBroken(c *chain) error {
 	}
 	rest := time.Since(at)
 	for _, node := range []string{"n1", "n2"} {
-		if err := c.sh(node, "mv /run/node/away /run/node/data"); err != nil {
+		if err := c.giveBack(node); err != nil {
 			return err
 		}
 	}
-	repaired := time.Now()
 	if err := c.settle("n1"); err != nil {
 		return err
 	}
-	if home, err = c.home(); err != nil {
-		return err
-	}
-	if _, err := c.client.served(home, repaired); err != nil {
+	// A server that holds on to what was taken away fails once more, and the
+	// other node's, which is started anew, does not.
+	err = until("a healthy watch and a served client", func() bool {
+		m, err := c.state("n1")
+		if home = m.home(); err != nil || home == "" || !c.healthy(home) {
+			return false
+		}
+		_, err = c.client.servedWithin(home, time.Now(), 3*time.Second)
+		return err == nil
+	})
+	if err != nil {
 		return err
 	}
 	c.say("%s: both nodes broken: at rest after %.1f s with one failure each; served again by %s after the repair and a clean-up", c.name, rest.Seconds(), home)
-	return c.watching(home)
+	return c.settle("n1")
 }
 
 // nodeFrozen: the whole machine hangs. Only fencing makes it safe to go on.

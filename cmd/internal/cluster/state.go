@@ -131,3 +131,15 @@ func (l *lab) alerts(node, id string, since time.Time) ([]string, error) {
 	}
 	return lines, nil
 }
+
+// story is what both nodes know when something went wrong.
+func (c *chain) story() string {
+	var b strings.Builder
+	for _, node := range []string{"n1", "n2"} {
+		text, err := c.on(node, "crm_mon", "-1rfm")
+		fmt.Fprintf(&b, "%s: %v\n%s\n", node, err, text)
+		text, err = c.on(node, "sh", "-c", "tail -n 20 /var/log/fsmon/"+watchName+"/watch.log /var/log/fs-server.log /var/log/ganesha.log")
+		fmt.Fprintf(&b, "%v\n%s\n", err, text)
+	}
+	return b.String()
+}

@@ -3,11 +3,11 @@ package observe
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +39,7 @@ type Evidence struct {
 	target string          // the last address that was spoken to
 	judged watch.Event
 
-	collect func(port uint16) []collector // what there is to see on this machine
+	collect func(port uint16) []collector // for tests; nil: what there is to see on this machine
 }
 
 // probeReport is one probe as reports.json has it. Times are RFC 3339.
@@ -62,9 +62,13 @@ type rungReport struct {
 }
 
 // NewEvidence saves below dir, in a directory named after the identifier, with
-// the newest ten kept.
+// the newest ten kept. A relative dir is below today's working directory, which
+// may be gone, or hang, at the verdict.
 func NewEvidence(self watchreg.Status, dir string) *Evidence {
-	return &Evidence{self: self, dir: dir, collect: func(port uint16) []collector { return machine("/proc", port) }}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return &Evidence{self: self, dir: dir}
 }
 
 // On takes one event.
@@ -118,18 +122,17 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // Prepare makes the directory, and is an error when evidence could not be saved
 // in it. It may block.
 func (v *Evidence) Prepare() error {
-	c, err := openCases(v.dir, v.self.ID)
-	if err == nil {
-		c.Close()
-	}
-	return err
+	return task{Prepare: &prepareTask{v.dir, v.self.ID}}.run(context.Background()).err
 }
 
-// savedAs is how far Save came.
-type savedAs struct {
-	path string
-	lack []string // what is not in it, or not whole
-	err  error
+type prepareTask struct{ Dir, ID string }
+
+func (t prepareTask) do() error {
+	c, err := openCases(t.Dir, t.ID)
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 // Save saves the evidence of the verdict, and returns the message about that. It
@@ -138,64 +141,21 @@ type savedAs struct {
 func (v *Evidence) Save(ctx context.Context, budget time.Duration) Alert {
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, fmt.Errorf("%s did not take it within %s", v.dir, budget))
 	defer cancel()
-	saved := make(chan savedAs, 1)
-	go func() { saved <- v.save(ctx, time.Now().Add(max(budget-writeBudget, budget/2))) }()
-	select {
-	case s := <-saved:
-		if s.err != nil {
-			return NotSaved(s.err)
-		}
-		a := Saved.Alert(s.path)
-		if len(s.lack) > 0 {
-			a.Detail = "not in it, or not whole: " + strings.Join(s.lack, ", ")
-		}
-		return a
-	case <-ctx.Done():
-		return NotSaved(context.Cause(ctx))
-	}
-}
-
-// save collects until the given time, and writes.
-func (v *Evidence) save(ctx context.Context, until time.Time) savedAs {
 	address, local := v.server()
-	var pages []*page
-	if local {
-		ctx, cancel := context.WithDeadline(ctx, until)
-		defer cancel()
-		pages = collect(ctx, v.collect(address.Port()))
+	d := task{Save: &saveTask{
+		Dir: v.dir, Self: v.self, Reports: v.last, Wire: v.wire,
+		At: v.judged.At, Failures: v.judged.Failures, Because: fmt.Sprint(v.judged.Err),
+		Address: address, Local: local,
+		Until: time.Now().Add(max(budget-writeBudget, budget/2)), collect: v.collect,
+	}}.run(ctx)
+	if d.err != nil {
+		return NotSaved(d.err)
 	}
-
-	cases, err := openCases(v.dir, v.self.ID)
-	if err != nil {
-		return savedAs{err: err}
+	a := Saved.Alert(d.Path)
+	if len(d.Lack) > 0 {
+		a.Detail = "not in it, or not whole: " + strings.Join(d.Lack, ", ")
 	}
-	defer cases.Close()
-	c, err := cases.next(v.judged.At)
-	if err != nil {
-		return savedAs{err: err}
-	}
-	defer c.Close()
-	reports, err := json.MarshalIndent(v.last, "", "  ")
-	err = cmp.Or(err, c.write("reports.json", append(reports, '\n')))
-	err = cmp.Or(err, c.writeWire("probe.pcap", v.wire))
-
-	var found, lack []string
-	for _, p := range pages {
-		text, whole := p.wait(until)
-		if !whole {
-			lack = append(lack, p.name)
-		}
-		if len(text) > 0 {
-			found = append(found, p.name)
-			err = cmp.Or(err, c.write(p.name, text))
-		}
-	}
-	err = cmp.Or(err, c.write("summary.txt", v.summary(address, local, found, lack)))
-	c.startSync()
-	if err != nil {
-		err = fmt.Errorf("%w; what there was room for is in %s", err, c.path)
-	}
-	return savedAs{c.path, lack, err}
+	return a
 }
 
 // server is where the server is, and whether that is this machine.
@@ -219,43 +179,4 @@ func (v *Evidence) server() (address netip.AddrPort, local bool) {
 		p, err := netip.ParsePrefix(a.String())
 		return err == nil && p.Addr().Unmap().WithZone("") == ip
 	})
-}
-
-// summary is for whoever opens the directory first.
-func (v *Evidence) summary(address netip.AddrPort, local bool, found, lack []string) []byte {
-	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s  %s\n", name, oneLine(fmt.Sprintf(format, args...), 4*maxText))
-	}
-	e := v.judged
-	row("watch", "%s %s, identifier %s", v.self.Command, v.self.Version, v.self.ID)
-	row("target", "%s", v.self.Target)
-	if v.self.Note != "" {
-		row("note", "%s", v.self.Note)
-	}
-	row("verdict", "%s, after %d failed probes in a row", e.At.Format(time.RFC3339), e.Failures)
-	row("because", "%v", e.Err)
-	row("settings", "-i %d -c %d -r %d", v.self.Interval, v.self.Retries, v.self.Timeout)
-	b.WriteString("\n")
-	row("reports.json", "the last %d probes, the newest last", len(v.last))
-	row("probe.pcap", "%s", wireSays(v.wire))
-	switch {
-	case local:
-		row("this host", "is the server (%s); what it was doing: %s", address, strings.Join(found, ", "))
-	case address.IsValid():
-		row("this host", "is not the server (%s), so nothing was collected about it", address)
-	default:
-		row("this host", "may or may not be the server: no address was ever spoken to")
-	}
-	if len(lack) > 0 {
-		row("missing", "%s: not ready in time, or not whole", strings.Join(lack, ", "))
-	}
-	return []byte(b.String())
-}
-
-func wireSays(wire []watch.Segment) string {
-	if len(wire) == 0 {
-		return "no packets: the last failed probe has no transcript, since no connection stood or it did not end in time"
-	}
-	return "what the last failed probe sent and received (packet headers are made up around it)"
 }

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"fsmon/cmd/internal/watch"
 )
@@ -24,53 +21,64 @@ const (
 )
 
 // cases is the directory with the evidence of one watch's verdicts.
-type cases struct {
-	root *os.Root
+type cases struct{ directory }
+
+// directory is an open directory: nothing outside of it can be reached, whatever
+// links are planted.
+type directory struct {
+	*os.Root
 	path string
 }
 
 // openCases makes <dir>/<id>, both with mode 0700, or is an error when somebody
-// else could put something there. From then on nothing outside is reachable,
-// whatever links are planted.
+// else could put something there.
 func openCases(dir, id string) (*cases, error) {
-	dir, err := filepath.Abs(dir)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(dir), 0o750) // as the log's
+	above := filepath.Dir(dir)
+	if err := os.MkdirAll(above, 0o750); err != nil { // as the log's
+		return nil, err
 	}
+	root, err := os.OpenRoot(above)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	outer, err := os.OpenRoot(dir)
+	defer root.Close()
+	outer, err := makeOurs(directory{root, above}, filepath.Base(dir))
 	if err != nil {
 		return nil, err
 	}
 	defer outer.Close()
-	if err := ours(outer, dir); err != nil {
-		return nil, err
-	}
-	if err := outer.Mkdir(id, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	path := filepath.Join(dir, id)
-	info, err := outer.Lstat(id)
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is not a directory (%w: no watch made it, look at it and remove it)", path, fs.ErrInvalid)
-	}
+	inner, err := makeOurs(outer, id)
 	if err != nil {
 		return nil, err
 	}
-	root, err := outer.OpenRoot(id)
+	return &cases{inner}, nil
+}
+
+// makeOurs makes a directory, or opens the one that is there if that is nobody
+// else's. It follows no link.
+func makeOurs(in directory, name string) (directory, error) {
+	path := filepath.Join(in.path, name)
+	if err := in.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return directory{}, fmt.Errorf("%s: %w", path, err)
+	}
+	info, err := in.Lstat(name)
+	switch {
+	case err != nil:
+		return directory{}, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return directory{}, fmt.Errorf("%s is a symbolic link, which is not followed (%w: name the directory itself)", path, fs.ErrInvalid)
+	case !info.IsDir():
+		return directory{}, fmt.Errorf("%s is not a directory (%w: no watch made it, look at it and remove it)", path, fs.ErrInvalid)
+	}
+	root, err := in.OpenRoot(name)
 	if err != nil {
-		return nil, err
+		return directory{}, err
 	}
 	if err := ours(root, path); err != nil {
 		root.Close()
-		return nil, err
+		return directory{}, err
 	}
-	return &cases{root, path}, nil
+	return directory{root, path}, nil
 }
 
 // ours reports an error unless the open directory belongs to this user, and
@@ -90,35 +98,36 @@ func ours(root *os.Root, path string) error {
 	return nil
 }
 
-func (c *cases) Close() error { return c.root.Close() }
-
 // oneCase is the directory of one verdict.
 type oneCase struct {
-	root  *os.Root
-	path  string
+	directory
 	files []string // made in it so far
 }
-
-func (c *oneCase) Close() error { return c.root.Close() }
 
 // next makes room and then the directory of a new verdict.
 func (c *cases) next(at time.Time) (*oneCase, error) {
 	pruned := c.prune(keptCases - 1)
-	name := at.UTC().Format(caseName)
-	if err := c.root.Mkdir(name, 0o700); err != nil {
-		return nil, errors.Join(err, pruned)
+	var name string
+	err := fs.ErrExist
+	// A clock that was set back may meet a name again.
+	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
+		name = at.Add(time.Duration(try) * time.Millisecond).UTC().Format(caseName)
+		err = c.Mkdir(name, 0o700)
 	}
-	root, err := c.root.OpenRoot(name)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(c.path, name), err), pruned)
+	}
+	root, err := c.OpenRoot(name)
 	if err != nil {
 		return nil, err
 	}
-	return &oneCase{root: root, path: filepath.Join(c.path, name)}, nil
+	return &oneCase{directory: directory{root, filepath.Join(c.path, name)}}, nil
 }
 
 // prune removes the oldest until keep are left. It only knows directories that
 // have the names we give, and follows no links.
 func (c *cases) prune(keep int) error {
-	f, err := c.root.Open(".")
+	f, err := c.Open(".")
 	if err != nil {
 		return err
 	}
@@ -129,24 +138,24 @@ func (c *cases) prune(keep int) error {
 	}
 	var names []string
 	for _, e := range entries {
-		if _, err := time.Parse(caseName, e.Name()); err == nil && e.IsDir() {
+		if at, err := time.Parse(caseName, e.Name()); err == nil && at.Format(caseName) == e.Name() && e.IsDir() {
 			names = append(names, e.Name())
 		}
 	}
 	slices.Sort(names)
 	var failed error
 	for _, name := range names[:max(0, len(names)-keep)] {
-		failed = errors.Join(failed, c.root.RemoveAll(name))
+		failed = errors.Join(failed, c.RemoveAll(name))
 	}
 	return failed
 }
 
 func (c *oneCase) create(name string) (*os.File, error) {
 	c.files = append(c.files, name)
-	return c.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return c.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// write makes a file. It is not synced: that could keep the process from ending.
+// write makes a file.
 func (c *oneCase) write(name string, text []byte) error {
 	f, err := c.create(name)
 	if err != nil {
@@ -169,20 +178,15 @@ func (c *oneCase) writeWire(name string, wire []watch.Segment) error {
 	return errors.Join(err, f.Close())
 }
 
-// startSync has the case written to the disk, since a failover may cut this
-// machine's power next. A process that waits for a disk cannot even be killed, and
-// the watch must end, for the cluster to notice: so another process does it,
-// which is not waited for (sync(1) of coreutils).
-func (c *oneCase) startSync() {
-	args := []string{"--", filepath.Dir(c.path), c.path}
-	for _, name := range c.files {
-		args = append(args, filepath.Join(c.path, name))
-	}
-	cmd := exec.Command("/usr/bin/sync", args...)
-	cmd.Env = []string{}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-	if cmd.Start() == nil {
-		resetOOMScore(cmd.Process.Pid)
+// sync has what was written in the directory written to the disk, since a
+// failover may cut this machine's power next.
+func (d directory) sync(files ...string) {
+	for _, name := range append(files, ".") {
+		if f, err := d.Open(name); err == nil {
+			_ = f.Sync() // then not: it has been said that it is saved, and it is
+			f.Close()
+		}
 	}
 }
+
+func (c *oneCase) sync() { c.directory.sync(c.files...) }

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,9 +26,8 @@ var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_cl
 	"nfsd", "lockd", "rpc.mountd", "rpc.statd", "rpc.idmapd", "nfsdcld", "rpcbind"}
 
 const (
-	maxTasks = 400     // tasks described in one file
-	maxRows  = 2000    // sockets described
-	tableCap = 4 << 20 // bytes of one socket table
+	maxProcesses = 2000 // processes listed in one file
+	maxKinds     = 200  // threads described in one file, each for all that are like it
 )
 
 // machine is the collectors for a server on this machine that listens on port.
@@ -63,13 +59,12 @@ func copies(proc string, names ...string) func(context.Context, io.Writer) error
 	}
 }
 
-// task is one thread, from proc_pid_stat(5).
-type task struct {
+// thread is one thread, from proc_pid_stat(5).
+type thread struct {
 	pid, tid int
 	dir      string
 	comm     string
 	state    byte
-	ppid     int
 }
 
 // pids lists the processes.
@@ -90,8 +85,8 @@ func pids(proc string) ([]int, error) {
 	return pids, err
 }
 
-// tasks lists the threads of a process; none when it has ended meanwhile.
-func tasks(proc string, pid int) []task {
+// threads lists the threads of a process; none when it has ended meanwhile.
+func threads(proc string, pid int) []thread {
 	dir := filepath.Join(proc, strconv.Itoa(pid), "task")
 	d, err := os.Open(dir)
 	if err != nil {
@@ -99,9 +94,9 @@ func tasks(proc string, pid int) []task {
 	}
 	defer d.Close()
 	names, _ := d.Readdirnames(-1)
-	var all []task
+	var all []thread
 	for _, name := range names {
-		t := task{pid: pid, dir: filepath.Join(dir, name)}
+		t := thread{pid: pid, dir: filepath.Join(dir, name)}
 		t.tid, _ = strconv.Atoi(name)
 		b, err := readSome(filepath.Join(t.dir, "stat"))
 		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')') // the name may hold anything
@@ -109,35 +104,91 @@ func tasks(proc string, pid int) []task {
 			continue
 		}
 		rest := strings.Fields(string(b[shut+1:]))
-		if len(rest) < 2 {
+		if len(rest) == 0 {
 			continue
 		}
 		t.comm, t.state = string(b[open+1:shut]), rest[0][0]
-		t.ppid, _ = strconv.Atoi(rest[1])
 		all = append(all, t)
 	}
+	slices.SortFunc(all, func(a, b thread) int { return cmp.Compare(a.tid, b.tid) })
 	return all
 }
 
-// describe writes what a thread is and where in the kernel it waits.
-func (t task) describe(out io.Writer) {
-	wait, _ := readSome(filepath.Join(t.dir, "wchan"))
-	fmt.Fprintf(out, "\nprocess %d thread %d (%s) state %c parent %d waits in %s\n", t.pid, t.tid, oneLine(t.comm, 64), t.state, t.ppid, wait)
-	if b, err := readSome(filepath.Join(t.dir, "status")); err == nil {
-		for line := range strings.Lines(string(b)) {
-			switch name, _, _ := strings.Cut(line, ":"); name {
-			case "Uid", "VmRSS", "Threads", "SigPnd", "ShdPnd", "SigBlk", "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
-				io.WriteString(out, "  "+line)
+// threadPage describes threads. A server has hundreds that wait for work in the
+// same place: the first of a kind is described, the others are counted.
+type threadPage struct {
+	out       io.Writer
+	kinds     map[string]thread // by what is said of them
+	processes int
+}
+
+// process describes those threads of a process that are wanted, and says how
+// many there were.
+func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (int, error) {
+	all := threads(proc, pid)
+	if wanted != nil {
+		all = slices.DeleteFunc(all, func(t thread) bool { return !wanted(t) })
+	}
+	if len(all) == 0 {
+		return 0, nil
+	}
+	if p.processes++; p.processes > maxProcesses {
+		return len(all), fmt.Errorf("there are more than %d processes", maxProcesses)
+	}
+	fmt.Fprintf(p.out, "process %d: %s\n", pid, facts(filepath.Join(proc, strconv.Itoa(pid), "status")))
+	like := map[thread]int{}
+	var order []thread
+	for _, t := range all {
+		says := t.says()
+		first, known := p.kinds[says]
+		switch {
+		case known:
+			if like[first]++; like[first] == 1 {
+				order = append(order, first)
 			}
+		case len(p.kinds) == maxKinds:
+			return len(all), fmt.Errorf("there are more than %d kinds of threads", maxKinds)
+		default:
+			p.kinds[says] = t
+			fmt.Fprintf(p.out, "  thread %d %s", t.tid, says)
 		}
 	}
-	if b, err := readSome(filepath.Join(t.dir, "stack")); err != nil {
-		fmt.Fprintf(out, "  no kernel stack: %v\n", err)
-	} else {
-		for line := range strings.Lines(string(b)) {
-			io.WriteString(out, "  "+line)
+	for _, first := range order {
+		fmt.Fprintf(p.out, "  %d like thread %d of process %d\n", like[first], first.tid, first.pid)
+	}
+	return len(all), nil
+}
+
+// facts is what a process is, in one line.
+func facts(status string) string {
+	b, err := readSome(status)
+	if err != nil {
+		return "ended, or not to be read"
+	}
+	var all []string
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch name {
+		case "Name", "State", "PPid", "Uid", "VmRSS", "Threads", "ShdPnd": // the last: signals that wait, a SIGKILL among them
+			all = append(all, name+" "+oneLine(strings.Join(strings.Fields(value), " "), 64))
 		}
 	}
+	return strings.Join(all, ", ")
+}
+
+// says is what a thread is called, and where in the kernel it waits.
+func (t thread) says() string {
+	var b strings.Builder
+	wait, _ := readSome(filepath.Join(t.dir, "wchan"))
+	fmt.Fprintf(&b, "(%s) state %c waits in %s\n", oneLine(t.comm, 64), t.state, wait)
+	stack, err := readSome(filepath.Join(t.dir, "stack"))
+	if err != nil {
+		fmt.Fprintf(&b, "    no kernel stack: %v\n", errors.Unwrap(err))
+	}
+	for line := range strings.Lines(string(stack)) {
+		b.WriteString("    " + line)
+	}
+	return b.String()
 }
 
 // blocked describes every thread in uninterruptible sleep: what hangs on a disk
@@ -147,21 +198,17 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	found, looked := 0, 0
-	for _, pid := range all {
+	p := threadPage{out: out, kinds: map[string]thread{}}
+	found := 0
+	for i, pid := range all {
 		if ctx.Err() != nil {
-			return fmt.Errorf("%d processes were not looked at: %w", len(all)-looked, ctx.Err())
+			return fmt.Errorf("%d processes were not looked at: %w", len(all)-i, ctx.Err())
 		}
-		looked++
-		for _, t := range tasks(proc, pid) {
-			if t.state != 'D' {
-				continue
-			}
-			if found++; found > maxTasks {
-				return fmt.Errorf("there are more than %d", maxTasks)
-			}
-			t.describe(out)
+		n, err := p.process(proc, pid, func(t thread) bool { return t.state == 'D' })
+		if err != nil {
+			return err
 		}
+		found += n
 	}
 	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n", found, len(all))
 	return nil
@@ -197,16 +244,13 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 		}
 	}
 	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; other processes of file servers: %v\n", len(listening), port, listeners, others)
-	described := 0
+	p := threadPage{out: out, kinds: map[string]thread{}}
 	for _, pid := range slices.Concat(listeners, others) {
-		for _, t := range tasks(proc, pid) {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if described++; described > maxTasks {
-				return fmt.Errorf("there are more than %d threads", maxTasks)
-			}
-			t.describe(out)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err := p.process(proc, pid, nil); err != nil {
+			return err
 		}
 	}
 	return failed
@@ -229,107 +273,4 @@ func holds(dir string, wanted map[string]bool) (bool, error) {
 		}
 	}
 	return false, err
-}
-
-// socket is one row of /proc/net/tcp (proc_pid_net(5)).
-type socket struct {
-	local, remote netip.AddrPort
-	state         string
-	send, recv    uint64 // bytes not acknowledged; bytes not read, or connections not accepted
-	timer         string
-	retransmits   uint64
-	uid, inode    string
-}
-
-// tcpStates are numbered from 1 (the kernel's include/net/tcp_states.h).
-var tcpStates = []string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
-	"LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"}
-
-// eachSocket decodes the tables of both IP versions.
-func eachSocket(proc string, do func(socket)) error {
-	for _, name := range []string{"net/tcp", "net/tcp6"} {
-		f, err := os.Open(filepath.Join(proc, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		b, err := io.ReadAll(io.LimitReader(f, tableCap))
-		f.Close()
-		if err != nil {
-			return err
-		}
-		for line := range strings.Lines(string(b)) {
-			if s, ok := parseSocket(line); ok {
-				do(s)
-			}
-		}
-		if len(b) == tableCap {
-			return fmt.Errorf("/proc/%s is longer than %d bytes", name, tableCap)
-		}
-	}
-	return nil
-}
-
-// parseSocket reads one row; false for the heading.
-func parseSocket(line string) (s socket, ok bool) {
-	f := strings.Fields(line)
-	if len(f) < 10 {
-		return s, false
-	}
-	var local, remote bool
-	s.local, local = parseEndpoint(f[1])
-	s.remote, remote = parseEndpoint(f[2])
-	state, err := strconv.ParseUint(f[3], 16, 8)
-	if !local || !remote || err != nil {
-		return s, false
-	}
-	if s.state = f[3]; state < uint64(len(tcpStates)) {
-		s.state = tcpStates[state]
-	}
-	send, recv, _ := strings.Cut(f[4], ":")
-	s.send, _ = strconv.ParseUint(send, 16, 64)
-	s.recv, _ = strconv.ParseUint(recv, 16, 64)
-	s.timer = f[5]
-	s.retransmits, _ = strconv.ParseUint(f[6], 16, 64)
-	s.uid, s.inode = f[7], f[9]
-	return s, true
-}
-
-// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address stands there in
-// words of 32 bits, each as this machine has it in memory.
-func parseEndpoint(text string) (netip.AddrPort, bool) {
-	address, port, _ := strings.Cut(text, ":")
-	b, err := hex.DecodeString(address)
-	p, errPort := strconv.ParseUint(port, 16, 16)
-	if err != nil || errPort != nil || len(b)%4 != 0 {
-		return netip.AddrPort{}, false
-	}
-	for i := 0; i < len(b); i += 4 {
-		binary.BigEndian.PutUint32(b[i:], binary.NativeEndian.Uint32(b[i:]))
-	}
-	a, ok := netip.AddrFromSlice(b)
-	return netip.AddrPortFrom(a.Unmap(), uint16(p)), ok
-}
-
-// sockets lists the connections of the port with their queues.
-func sockets(proc string, port uint16, out io.Writer) error {
-	fmt.Fprintf(out, "%-12s %-40s %-40s %10s %10s  %-11s %7s %7s %s\n",
-		"state", "local", "remote", "unacked", "unread", "timer", "resent", "uid", "inode")
-	rows := 0
-	err := eachSocket(proc, func(s socket) {
-		if s.local.Port() != port && s.remote.Port() != port {
-			return
-		}
-		if rows++; rows <= maxRows {
-			fmt.Fprintf(out, "%-12s %-40s %-40s %10d %10d  %-11s %7d %7s %s\n",
-				s.state, s.local, s.remote, s.send, s.recv, s.timer, s.retransmits, s.uid, s.inode)
-		}
-	})
-	fmt.Fprintf(out, "\n%d sockets of port %d. Of a listening one, \"unread\" is the connections that wait to be accepted.\n", rows, port)
-	if rows > maxRows {
-		err = cmp.Or(err, fmt.Errorf("only %d are listed", maxRows))
-	}
-	return err
 }

@@ -77,7 +77,7 @@ func TestMachine(t *testing.T) {
 		"7/task/8/stat":           "8 (smb) D (x) D 1 7 7 0 -1", // a name may hold anything
 		"7/task/8/wchan":          "folio_wait_bit_common",
 		"7/task/8/stack":          "[<0>] folio_wait_bit_common+0x13b\n[<0>] filemap_read+0x2\n",
-		"7/task/8/status":         "Name:\tsmbd\nUid:\t0\t0\t0\t0\nVmRSS:\t  8 kB\nCpus_allowed:\tff\n",
+		"7/status":                "Name:\tsmbd\nUid:\t0\t0\t0\t0\nVmRSS:\t  8 kB\nThreads:\t2\nCpus_allowed:\tff\n",
 		"7/task/9/stat":           "damaged",
 		"8/comm":                  "rpc.mountd\n",
 		"8/task/8/stat":           "8 (rpc.mountd) S 1 8 8",
@@ -92,11 +92,11 @@ func TestMachine(t *testing.T) {
 	})
 	for name, c := range map[string]struct{ has, hasNot []string }{
 		"blocked.txt": {
-			[]string{"process 7 thread 8 (smb) D (x) state D parent 1 waits in folio_wait_bit_common", "  [<0>] filemap_read+0x2\n", "VmRSS:\t  8 kB",
+			[]string{"process 7: Name smbd, Uid 0 0 0 0, VmRSS 8 kB, Threads 2\n  thread 8 (smb) D (x) state D waits in folio_wait_bit_common\n", "    [<0>] filemap_read+0x2\n",
 				"\n1 threads in uninterruptible sleep (state D), of 3 processes.\n"},
 			[]string{"do_epoll_wait", "Cpus_allowed"}},
 		"server.txt": {
-			[]string{"1 sockets listen on port 445; processes that hold them: [7]; other processes of file servers: [8]\n", "thread 7 (smbd) state S", "thread 8 (smb) D (x) state D", "process 8 thread 8 (rpc.mountd)",
+			[]string{"1 sockets listen on port 445; processes that hold them: [7]; other processes of file servers: [8]\n", "thread 7 (smbd) state S", "thread 8 (smb) D (x) state D", "process 8: ended, or not to be read\n  thread 8 (rpc.mountd)",
 				"no kernel stack"},
 			[]string{"bash"}},
 		"sockets.txt": {
@@ -129,6 +129,42 @@ func TestMachine(t *testing.T) {
 				t.Errorf("%q does not show the queues %q", row, queues)
 			}
 		}
+	}
+}
+
+// A server with hundreds of threads and processes that all wait for work is described in a few lines.
+func TestManyThreads(t *testing.T) {
+	files := map[string]string{"net/tcp": ""}
+	idle := func(pid, tid int, wait string) {
+		task := fmt.Sprintf("%d/task/%d/", pid, tid)
+		files[fmt.Sprintf("%d/comm", pid)] = "ganesha.nfsd\n"
+		files[task+"stat"] = fmt.Sprintf("%d (worker) S 1 1 1", tid)
+		files[task+"wchan"] = wait
+		files[task+"stack"] = strings.Repeat("[<0>] "+wait+"+0x13b/0x1c0\n", 10)
+	}
+	for tid := 100; tid < 400; tid++ {
+		idle(100, tid, "futex_do_wait")
+	}
+	idle(100, 400, "folio_wait_bit_common")
+	for pid := 1000; pid < 1020; pid++ {
+		idle(pid, pid, "futex_do_wait")
+	}
+	got, err := found(t, fakeProc(t, files), 2049, "server.txt")
+	if err != nil || len(got) > 4000 {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	for _, part := range []string{"  thread 100 (worker) state S waits in futex_do_wait\n", "  thread 400 (worker) state S waits in folio_wait_bit_common\n",
+		"  299 like thread 100 of process 100\n", "process 1019: ended, or not to be read\n  1 like thread 100 of process 100\n"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("it does not say %q:\n%s", part, got)
+		}
+	}
+	// And one in which every thread waits elsewhere has an end.
+	for tid := 100; tid < 400; tid++ {
+		idle(100, tid, fmt.Sprintf("elsewhere_%d", tid))
+	}
+	if got, err := found(t, fakeProc(t, files), 2049, "server.txt"); err == nil || strings.Count(got, "  thread ") != maxKinds {
+		t.Errorf("%d threads described, %v", strings.Count(got, "  thread "), err)
 	}
 }
 

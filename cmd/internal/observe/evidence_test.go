@@ -205,10 +205,18 @@ func TestEvidenceRefused(t *testing.T) {
 		"the watch's is a link": {func(t *testing.T, dir string) string {
 			inner := filepath.Join(dir, "evidence")
 			return must(t, inner, errors.Join(os.Mkdir(inner, 0o700), os.Mkdir(filepath.Join(dir, "victim"), 0o700), os.Symlink("../victim", filepath.Join(inner, "w"))))
+		}, "w is a symbolic link"},
+		"it is a link itself": {func(t *testing.T, dir string) string {
+			link := filepath.Join(dir, "evidence")
+			return must(t, link, errors.Join(os.Mkdir(filepath.Join(dir, "victim"), 0o700), os.Symlink("victim", link)))
+		}, "evidence is a symbolic link"},
+		"it is a link to the outside": {func(t *testing.T, dir string) string {
+			link := filepath.Join(dir, "evidence")
+			return must(t, link, os.Symlink(must(t, t.TempDir(), nil), link))
+		}, "evidence is a symbolic link"},
+		"the watch's is a file": {func(t *testing.T, dir string) string {
+			return must(t, dir, os.WriteFile(filepath.Join(dir, "w"), nil, 0o600))
 		}, "w is not a directory"},
-		"the verdict's is there already": {func(t *testing.T, dir string) string {
-			return must(t, dir, os.MkdirAll(filepath.Join(dir, "w", "20261121T194100.000Z"), 0o700))
-		}, "file exists"},
 		"another user's": {func(t *testing.T, dir string) string {
 			if os.Geteuid() != 0 {
 				return "/proc/1/fd" // of root
@@ -224,7 +232,7 @@ func TestEvidenceRefused(t *testing.T) {
 			}
 			v := newEvidence(c.prepare(t, dir), "192.0.2.1:445")
 			before := tree(t, dir)
-			if err := v.Prepare(); err == nil && name != "the verdict's is there already" {
+			if err := v.Prepare(); err == nil {
 				t.Error("Prepare finds nothing wrong")
 			}
 			a := v.Save(t.Context(), 10*time.Second)
@@ -235,6 +243,32 @@ func TestEvidenceRefused(t *testing.T) {
 				t.Errorf("before %q, after %q", before, after)
 			}
 		})
+	}
+}
+
+// A clock that was set back gives a time anew: what was saved then stays, and so does what is saved now.
+func TestEvidenceOfTheSameMillisecond(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for range 3 {
+		names = append(names, filepath.Base(caseOf(t, newEvidence(dir, "192.0.2.1:445").Save(t.Context(), 10*time.Second))))
+	}
+	if want := []string{"20261121T194100.000Z", "20261121T194100.001Z", "20261121T194100.002Z"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+}
+
+// A relative directory is where it was when the watch began, whatever has become of the working directory.
+func TestRelativeEvidenceDirectory(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	t.Chdir(dir)
+	v := newEvidence("evidence", "192.0.2.1:445")
+	t.Chdir(elsewhere)
+	if path, want := caseOf(t, v.Save(t.Context(), 10*time.Second)), filepath.Join(dir, "evidence", "w", "20261121T194100.000Z"); path != want {
+		t.Errorf("saved in %s, want %s", path, want)
 	}
 }
 
@@ -274,6 +308,7 @@ func TestEvidenceIsPruned(t *testing.T) {
 		os.Symlink("../victim", filepath.Join(mine, "20000101T000000.000Z")),
 		os.Mkdir(filepath.Join(mine, "kept for the vendor"), 0o700),
 		os.WriteFile(filepath.Join(mine, "20000102T000000.000Z"), nil, 0o600),
+		os.Mkdir(filepath.Join(mine, "20000103T000000,000Z"), 0o700),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -294,7 +329,7 @@ func TestEvidenceIsPruned(t *testing.T) {
 	for _, e := range entries {
 		got = append(got, e.Name())
 	}
-	want := []string{"20000101T000000.000Z", "20000102T000000.000Z"}
+	want := []string{"20000101T000000.000Z", "20000102T000000.000Z", "20000103T000000,000Z"}
 	for i := 3; i < 12; i++ {
 		want = append(want, fmt.Sprintf("20250101T0000%02d.000Z", i))
 	}

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,8 +19,6 @@ const (
 	logCap   = 2 << 20 // it never grows beyond this, even where it cannot be rotated
 )
 
-// logFile keeps no descriptor: alerts are rare, and a file that is opened for
-// each line is the right one whatever was renamed, removed or mounted meanwhile.
 type logFile struct {
 	path, ident string
 }
@@ -46,17 +45,33 @@ func (l *logFile) Name() string { return "log file " + l.path }
 func (l *logFile) Close() error { return nil }
 
 func (l *logFile) Deliver(a Alert) error {
-	for _, line := range lines(logHead(l.ident, a), a) {
-		if err := l.write(line + "\n"); err != nil {
+	t := task{Log: &logTask{l.path, lines(logHead(l.ident, a), a)}}
+	return t.run(context.Background()).err
+}
+
+// logTask appends lines to a log file.
+type logTask struct {
+	Path  string
+	Lines []string
+}
+
+func (t logTask) do() error {
+	for _, line := range t.Lines {
+		if err := logPath(t.Path).write(line + "\n"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// logPath is where a log is. No descriptor is kept: alerts are rare, and a file
+// that is opened for each line is the right one whatever was renamed, removed or
+// mounted meanwhile.
+type logPath string
+
 // open returns the file and its size.
-func (l *logFile) open() (*os.File, int64, error) {
-	dir := filepath.Dir(l.path)
+func (l logPath) open() (*os.File, int64, error) {
+	dir := filepath.Dir(string(l))
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, 0, err
 	}
@@ -70,9 +85,9 @@ func (l *logFile) open() (*os.File, int64, error) {
 
 	// O_NONBLOCK because opening a FIFO would wait for its reader; it means nothing to a regular file.
 	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	f, err := os.OpenFile(l.path, flags, 0o640)
+	f, err := os.OpenFile(string(l), flags, 0o640)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w", l.path, err)
+		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w", l, err)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -84,13 +99,13 @@ func (l *logFile) open() (*os.File, int64, error) {
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || st.Nlink > 1 {
 		f.Close()
-		return nil, 0, fmt.Errorf("log file %s is not a regular file with one name (%w)", l.path, fs.ErrInvalid)
+		return nil, 0, fmt.Errorf("log file %s is not a regular file with one name (%w)", l, fs.ErrInvalid)
 	}
 	return f, info.Size(), nil
 }
 
 // write appends one line, in a new file when it is time for one.
-func (l *logFile) write(line string) (err error) {
+func (l logPath) write(line string) (err error) {
 	f, size, err := l.open()
 	if err != nil {
 		return err
@@ -108,7 +123,7 @@ func (l *logFile) write(line string) (err error) {
 				f, size = next, n
 			}
 		case grown > logCap:
-			return fmt.Errorf("log file %s is full and cannot be rotated: %w", l.path, failed)
+			return fmt.Errorf("log file %s is full and cannot be rotated: %w", l, failed)
 		}
 	}
 
@@ -122,7 +137,7 @@ func (l *logFile) write(line string) (err error) {
 
 // rotate moves every file one further, the oldest over the end. The first
 // failure stops it, so that it never moves a file over one that stayed.
-func (l *logFile) rotate() error {
+func (l logPath) rotate() error {
 	for i := logFiles - 1; i > 0; i-- {
 		err := os.Rename(l.numbered(i-1), l.numbered(i))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -132,9 +147,9 @@ func (l *logFile) rotate() error {
 	return nil
 }
 
-func (l *logFile) numbered(i int) string {
+func (l logPath) numbered(i int) string {
 	if i == 0 {
-		return l.path
+		return string(l)
 	}
-	return l.path + "." + strconv.Itoa(i)
+	return string(l) + "." + strconv.Itoa(i)
 }

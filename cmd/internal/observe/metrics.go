@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,7 +47,9 @@ func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 		path = abs
 	}
 	return &Metrics{
-		newest: keepNewest(func(text []byte) error { return replaceFile(path, text) }, lost),
+		newest: keepNewest(func(text []byte) error {
+			return task{Metrics: &metricsTask{path, text}}.run(context.Background()).err
+		}, lost),
 		fixed:  fixed,
 		totals: map[probed]int{{"success", ""}: 0},
 	}
@@ -171,6 +174,14 @@ func one(is bool) float64 {
 }
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// metricsTask is replaceFile.
+type metricsTask struct {
+	Path string
+	Text []byte // nil: remove it
+}
+
+func (t metricsTask) do() error { return replaceFile(t.Path, t.Text) }
 
 // replaceFile replaces the file at path as a whole, with mode 0644; nil removes
 // it. The new one is made as "path.tmp-fsmon", which a collector of *.prom files

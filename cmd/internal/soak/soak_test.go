@@ -33,7 +33,7 @@ func TestMutate(t *testing.T) {
 	for name, start := range map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS} {
 		t.Run(name, func(t *testing.T) {
 			s := server(t, start)
-			m := mutation{probes: 300, seed: 20, workers: 12, deadline: 150 * time.Millisecond}
+			m := mutation{probes: 300, seed: 20, workers: 12, deadline: 120 * time.Millisecond}
 			r, err := m.run(t.Context(), s)
 			must(t, err)
 			r.print(s, m)
@@ -95,7 +95,7 @@ func equal(a, b []int) bool {
 
 // Watches of healthy servers on an overloaded machine, `soak starve` in short.
 func TestStarve(t *testing.T) {
-	must(t, starvation{duration: 6 * time.Second, load: 20, memory: 256}.run(t.Context(), bin(), t.TempDir()))
+	must(t, starvation{duration: 4 * time.Second, load: 20, memory: 256}.run(t.Context(), bin(), t.TempDir()))
 }
 
 // Watches side by side, `soak many` in short.
@@ -106,7 +106,7 @@ func TestMany(t *testing.T) {
 // Many processes fight over a few identifiers, `soak registry` in short.
 func TestRegistryUnderFire(t *testing.T) {
 	dir := t.TempDir()
-	must(t, storm{duration: 10 * time.Second, seed: 1, actors: 20, ids: 5}.run(t.Context(), bin(), dir))
+	must(t, storm{duration: 8 * time.Second, seed: 1, actors: 20, ids: 5}.run(t.Context(), bin(), dir))
 }
 
 // What a soak is there to find, it finds.

@@ -44,7 +44,9 @@ type Outcome struct{ Err error }
 
 // overrun is how long past its deadline a probe may take to return before the
 // loop goes on without it: a probe that ignores its context must not turn the
-// watch into the second thing that hangs.
+// watch into the second thing that hangs. It runs from when the loop sees that
+// the deadline has passed: on a starved machine that may be later, and the probe,
+// which was not let on either, should still say which rung broke.
 const overrun = 100 * time.Millisecond
 
 // PanicError is a panic inside a probe: a failed probe, never a silent death.
@@ -127,6 +129,7 @@ type running struct {
 	began     time.Time
 	cancel    context.CancelFunc
 	done      chan result
+	giveUp    time.Time     // when the loop goes on without it; zero: the deadline has not passed
 	suspended time.Duration // time this machine has slept, when the probe began
 	late      time.Duration // the latest that the loop was woken during the probe
 }
@@ -145,7 +148,14 @@ func (l *loop) plan() time.Time {
 		// The beat: only a loop that expects to be woken soon can notice that
 		// it was woken late.
 		wake = now.Add(min(l.Policy.Timeout/4, time.Second))
-		if end := l.running.began.Add(l.Policy.Timeout + overrun); end.Before(wake) {
+		end := l.running.began.Add(l.Policy.Timeout)
+		if !now.Before(end) {
+			if l.running.giveUp.IsZero() {
+				l.running.giveUp = now.Add(overrun)
+			}
+			end = l.running.giveUp
+		}
+		if end.Before(wake) {
 			wake = end
 		}
 	case !l.paused:
@@ -198,7 +208,7 @@ func (l *loop) tick() (Outcome, bool) {
 	now := time.Now()
 	switch {
 	case l.running != nil:
-		if now.Before(l.running.began.Add(l.Policy.Timeout + overrun)) {
+		if l.running.giveUp.IsZero() || now.Before(l.running.giveUp) {
 			return Outcome{}, false
 		}
 		return l.finish(result{err: fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)})
@@ -257,7 +267,7 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	l.failures = failures
 	if res.err == nil {
 		e.Kind, e.First, e.Failures = Healthy, !l.healthy, before
-		e.Slow = slow(e.Took, e.Deadline)
+		e.Slow = Slow(e.Took, e.Deadline)
 		l.healthy = true
 		l.publish(e)
 		return Outcome{}, false

@@ -317,3 +317,26 @@ func TestClosedControlsDoNotEndTheWatch(t *testing.T) {
 		l.want("0 started", "0 healthy first", "1 healthy", "2 healthy", "2.5 stopped SIGINT")
 	})
 }
+
+// A loop that comes late to the deadline gives the probe, which was starved
+// with it, the time to say what broke.
+func TestLateLoopHearsTheProbeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("negotiate: deadline")
+		w := Watch{
+			Policy: Policy{Interval: time.Second, Timeout: 2 * time.Second, Retries: 1},
+			Probe: func(ctx context.Context) (Report, error) {
+				time.Sleep(2550 * time.Millisecond)
+				return Report{}, broken
+			},
+			Publish:   func(Event) {},
+			Beat:      func() { time.Sleep(2500 * time.Millisecond) }, // the loop is not let on for so long
+			BeatEvery: time.Second,
+		}
+		began := time.Now()
+		out := w.Run(t.Context(), nil)
+		if out.Err != broken {
+			t.Errorf("the verdict is %v after %s", out.Err, time.Since(began))
+		}
+	})
+}

@@ -40,6 +40,8 @@ install -m 755 "$D/clp_sambamon" "$D/clp_nfsmon" /usr/sbin/
 rpcbind -f & # as its socket unit does on a real machine
 echo "$N" >/run/node/data/whoami
 chmod 755 /run/node /run/node/data
+cp "$D/ganesha.conf" /run/node/ganesha.conf
+sed '/^EXPORT {/,/^}/d' "$D/ganesha.conf" >/run/node/none.conf
 printf '127.0.0.1 localhost\n198.51.100.11 n1\n198.51.100.12 n2\n' >/run/node/hosts
 mount --bind /run/node/hosts /etc/hosts
 with_pacemaker() {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/cmd/internal/cmdtest"
+	"fsmon/smbprobe/smbtest"
+)
+
+// hungDisk is the root of a file system that has stopped answering: whoever touches it waits in state D, and not even SIGKILL ends the wait.
+// It is a FUSE whose server reads every request and answers none but the first. It is mounted nowhere, and goes with its descriptors
+// however the test ends, which releases who waits. touched says that somebody does.
+func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
+	t.Helper()
+	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil || os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" || !errors.Is(err, fs.ErrNotExist) && os.Geteuid() == 0 {
+			t.Fatalf("a FUSE needs root and /dev/fuse: %v", err)
+		}
+		t.Skipf("a FUSE needs root and /dev/fuse: %v", err)
+	}
+	fsys, err := unix.Fsopen("fuse", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fsys)
+	for _, option := range [][2]string{{"fd", fmt.Sprint(dev)}, {"rootmode", "40000"}, {"user_id", "0"}, {"group_id", "0"}} {
+		if err := unix.FsconfigSetString(fsys, option[0], option[1]); err != nil {
+			t.Fatal(option, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fsys); err != nil {
+		t.Fatal(err)
+	}
+	root, err := unix.Fsmount(fsys, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fuse := os.NewFile(uintptr(dev), "/dev/fuse") // only now does it tell a poller of requests
+	hit := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		request := make([]byte, 1<<18)
+		for n := 0; ; n++ {
+			if _, err := fuse.Read(request); err != nil {
+				return // closed
+			}
+			switch n {
+			case 0:
+				fuse.Write(fuseInit(request))
+			case 1:
+				close(hit)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		fuse.Close() // ends every request
+		<-ended
+		unix.Close(root)
+	})
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root), hit
+}
+
+// fuseInit answers FUSE_INIT (include/uapi/linux/fuse.h: fuse_in_header, fuse_init_in, fuse_out_header, fuse_init_out).
+func fuseInit(request []byte) []byte {
+	const header, body = 16, 64
+	out := make([]byte, header+body)
+	binary.NativeEndian.PutUint32(out, header+body)
+	copy(out[8:16], request[8:16])                 // unique
+	binary.NativeEndian.PutUint32(out[header:], 7) // version 7.31
+	binary.NativeEndian.PutUint32(out[header+4:], 31)
+	binary.NativeEndian.PutUint32(out[header+20:], 4096) // max_write
+	return out
+}
+
+// A disk of this machine that hangs, with all that a watch writes on it, hides no verdict: the process ends, for whoever watches it,
+// within the 2 s that the last words get. Nor does it keep a watch from starting, from being paused and from stopping.
+func TestHungDiskHidesNoVerdict(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	for name, stop := range map[string]bool{"verdict": false, "stop": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			disk, touched := hungDisk(t)
+			l := newLab(t)
+			l.Log = filepath.Join(disk, "watch.log")
+			share := map[bool]string{true: "share", false: "nosuch"}[stop]
+			w := l.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "2", "--evidence-dir", filepath.Join(disk, "evidence"),
+				"--metrics-file", filepath.Join(disk, "w.prom"))...)
+			select {
+			case <-touched:
+			case <-time.After(cmdtest.Limit):
+				t.Fatal("nothing was written to the disk")
+			}
+			if stop {
+				w.Message(2)
+				l.Silent("-pause")
+				l.Silent("-continue")
+				asked := time.Now()
+				l.Silent("-stop")
+				if took := w.Exits(0).Sub(asked); took > time.Second+slack {
+					t.Errorf("the stop took %v", took)
+				}
+				return
+			}
+			terminate := w.Message(6)
+			if lost := w.Message(117); !strings.Contains(lost.Text, "did not take it within") {
+				t.Errorf("%+v", lost)
+			}
+			if took := w.Exits(1).Sub(terminate.At); took > 2*time.Second+slack {
+				t.Errorf("it took %v from the verdict to the end", took)
+			}
+			l.Gone()
+		})
+	}
+}
