@@ -28,8 +28,12 @@ race: servers tools cluster-packages ## run every test with the race detector (n
 demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
 	go run ./cmd/internal/demo bin
 
-bench: servers build ## measure probes and settled watches against the tools of today
-	go run ./cmd/internal/bench bin
+bench: servers plugins build ## measure probes, watches and noticing times against the tools of today, and draw .assets/bench.svg
+	mkdir -p .assets
+	go run ./cmd/internal/bench -svg .assets/bench.svg bin
+
+soak: servers build ## ten minutes of watches on a starving machine
+	go run ./cmd/internal/soak starve --duration 10m
 
 cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can happen to them, and a client that gets its files back
 	go run ./cmd/internal/cluster bin templates
@@ -74,6 +78,9 @@ clean: ## remove what was built
 servers:
 	@.ci/packages samba smbclient nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils iptables iproute2
 
+plugins:
+	@.ci/packages monitoring-plugins-standard
+
 tools:
 	@.ci/packages prometheus systemd rpm zip wine64
 
@@ -83,4 +90,4 @@ cluster-packages:
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test race demo bench cluster-demo cluster-test cluster-soak fuzz packages lint windows install clean servers tools cluster-packages shellcheck
+.PHONY: help build test race demo bench cluster-demo cluster-test cluster-soak fuzz packages lint windows install clean soak servers plugins tools cluster-packages shellcheck

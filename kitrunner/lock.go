@@ -2,6 +2,7 @@ package kitrunner
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
@@ -20,14 +21,14 @@ const lockPoll = 100 * time.Millisecond
 // dir, and waits for it until ctx is done: the error wraps ctx's then. The names of a resource differ in
 // more than case. Whoever holds the lock holds it until release is called or the process ends, however that comes about.
 func Lock(ctx context.Context, dir, resource string) (release func() error, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeStateDir(dir); err != nil {
 		return nil, fmt.Errorf("the directory of the locks: %w", err)
 	}
 	// A name such as E: is no file name. The file stays: removing it would leave whoever waits with a lock of their own.
 	name := url.PathEscape(strings.ToLower(resource))
 	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)
-	if len(name) > 200 {
-		return nil, fmt.Errorf("the resource's name is longer than 200 bytes in its lock's file name %q", name[:40]+"…")
+	if len(name) > 200 { // a Japanese tag is three times nine bytes a character
+		name = fmt.Sprintf("%s-%x", name[:100], sha256.Sum256([]byte(name)))
 	}
 	l := flock.New(filepath.Join(dir, "kitrunner-"+name+".lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|openNoFollow), flock.SetPermissions(0o600))
 	held, err := l.TryLock()

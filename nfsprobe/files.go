@@ -3,10 +3,9 @@ package nfsprobe
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"strings"
 	"time"
@@ -67,8 +66,9 @@ func (a *attempt) testNames() []string {
 // watch, so that each finds what one before it was killed over.
 func (a *attempt) testName() string {
 	host, _ := os.Hostname() // without one the names still differ by export
-	id := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%s", strings.ToLower(host), strings.ToLower(a.Address), a.Port, a.Dir))
-	return fmt.Sprintf(".fsmon-%x", id[:8])
+	id := fnv.New64a()
+	fmt.Fprintf(id, "%s\x00%s\x00%d\x00%s", strings.ToLower(host), strings.ToLower(a.Address), a.Port, a.Dir)
+	return fmt.Sprintf(".fsmon-%016x", id.Sum64())
 }
 
 // testFile is the file of a write test, in one version or the other.
@@ -180,7 +180,7 @@ func createInTurn(ctx context.Context, f testFile, name string, most time.Durati
 
 func writeAndReadBack(ctx context.Context, f testFile) error {
 	data := make([]byte, testBytes)
-	rand.Read(data)
+	fill(data)
 	if err := f.write(ctx, data); err != nil {
 		return err
 	}

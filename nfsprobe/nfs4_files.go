@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -100,7 +99,7 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 		return named4("RECLAIM_COMPLETE", err)
 	}
 	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
-	rand.Read(me.Verifier[:])
+	fill(me.Verifier[:])
 	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{Opsetclientid: nfsv4.Setclientid4args{
 		Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"}}, // no delegations
 	}})
@@ -122,7 +121,7 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 	}
 	results, err := patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
 		var owner [8]byte // a new one each time, so that its requests begin with 0
-		rand.Read(owner[:])
+		fill(owner[:])
 		f.sequence = 1
 		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
 			ShareAccess: access, Owner: nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},

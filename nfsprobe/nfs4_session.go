@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os"
 
@@ -97,7 +96,7 @@ func (s *session4) advance(result nfsv4.NfsResop4) error {
 // know nothing of each other.
 func (c *conversation4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error) {
 	var once [16]byte
-	rand.Read(once[:])
+	fill(once[:])
 	owner := nfsv4.ClientOwner4{CoOwnerid: fmt.Appendf(nil, "fsmon %s %d %x", machineName(), os.Getpid(), once[8:])}
 	copy(owner.CoVerifier[:], once[:])
 	results, err := c.run(ctx, &nfsv4.NfsArgop4_OP_EXCHANGE_ID{OpexchangeId: nfsv4.ExchangeId4args{

@@ -7,7 +7,6 @@ package nfsprobe
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net"
 	"net/netip"
@@ -69,7 +68,7 @@ func New(c Config) *Prober {
 	p := &Prober{config: c, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}}
-	rand.Read(p.owner[:])
+	fill(p.owner[:])
 	return p
 }
 

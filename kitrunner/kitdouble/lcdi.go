@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The exit codes of LifeKeeper's LCDI commands (SPEC 2.4).
+// The exit codes of LifeKeeper's LCDI commands (0 to 9).
 const (
 	lcdiSyntax  = 2
 	lcdiExists  = 4

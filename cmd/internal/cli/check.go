@@ -41,7 +41,7 @@ var exitCodes = map[string][6]int{
 }
 
 // end is the exit code of an ending. In Nagios' style it also prints the line that is due for one without a probe's result.
-func (s Service) end(req Request, e ending, why string) int {
+func (s Service) end(req request, e ending, why string) int {
 	if req.ExitStyle == styleNagios && why != "" {
 		fmt.Println(nagiosLine(e, why))
 	}
@@ -50,7 +50,7 @@ func (s Service) end(req Request, e ending, why string) int {
 
 // checked is one probe and what is to be said about it.
 type checked struct {
-	req     Request
+	req     request
 	target  Target
 	report  watch.Report
 	took    time.Duration
@@ -60,7 +60,7 @@ type checked struct {
 }
 
 // check probes once, without the registry, and says what it found.
-func (s Service) check(req Request) int {
+func (s Service) check(req request) int {
 	target, err := s.Target()
 	if err != nil {
 		s.say(s.Catalogue.Invalid.Alert())
@@ -189,7 +189,7 @@ func (c *checked) hint() string {
 
 // verdictTimes is how long after the first failed probe began the server is judged failed: one that refuses at once, and one that
 // lets every probe run into its deadline (the next probe starts an interval after the last one's start, or at once).
-func verdictTimes(req Request) (refused, stalled time.Duration) {
+func verdictTimes(req request) (refused, stalled time.Duration) {
 	c := time.Duration(req.Retries)
 	return c * req.Interval, c*max(req.Interval, req.Timeout) + req.Timeout
 }

@@ -91,7 +91,7 @@ func sampleService() Service {
 // sample is a check that failed, or did not, of a server that says what it likes.
 func sampleCheck(err error) *checked {
 	c := &checked{
-		req:    Request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
+		req:    request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
 		target: Target{Name: "share", Where: "//h:445/share", Notes: []string{"a note"}, User: "me"},
 		report: watch.Report{Target: "192.0.2.1:445", Note: "version 3", Warnings: []string{"careful | \x1b[31mred\n"}, Rungs: []watch.Rung{
 			{Name: "connect", Took: 1500 * time.Microsecond, Learnt: "192.0.2.1:445"},
@@ -219,7 +219,7 @@ func TestCheckJSON(t *testing.T) {
 		"healthy": {sampleCheck(nil), `{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
 			`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
 			`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
-		"nothing learnt": {&checked{target: Target{Where: "x"}, req: Request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
+		"nothing learnt": {&checked{target: Target{Where: "x"}, req: request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
 			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],"verdict_seconds":{"refused":1,"stalled":2}}`},
 	} {
 		hint, _ := json.Marshal(c.check.hint())
@@ -271,7 +271,7 @@ func TestVerdictTimes(t *testing.T) {
 	for _, c := range []struct{ i, c, r, refused, stalled int }{
 		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160}, {10000, 10000, 10000, 1e8, 1e8 + 10000},
 	} {
-		refused, stalled := verdictTimes(Request{Interval: time.Duration(c.i) * time.Second, Retries: c.c, Timeout: time.Duration(c.r) * time.Second})
+		refused, stalled := verdictTimes(request{Interval: time.Duration(c.i) * time.Second, Retries: c.c, Timeout: time.Duration(c.r) * time.Second})
 		if refused != time.Duration(c.refused)*time.Second || stalled != time.Duration(c.stalled)*time.Second {
 			t.Errorf("-i %d -c %d -r %d: %v and %v", c.i, c.c, c.r, refused, stalled)
 		}

@@ -19,9 +19,9 @@ const idRule = "1 to 255 bytes: letters, digits, '.', '_' and '-', the first a l
 // The error is a *UsageError; the request beside it holds the verb and the exit style as far as they were understood. A line wrong in
 // several ways is judged in this order: no ID (13), a bad ID, a verb in the second place that does not stand alone, the options from
 // left to right (all 11), a compulsory option missing or empty (12).
-func Parse(args []string, declare func(*Options)) (Request, error) {
+func parse(args []string, declare func(*Options)) (request, error) {
 	opts := newOptions()
-	var req Request
+	var req request
 	interval, retries, timeout, startWait, every := 30, 5, 60, 0, 0
 	opts.Int(&interval, "interval", "i", 1, 10000, "seconds")
 	opts.Int(&retries, "retry", "c", 1, 10000, "retries")
@@ -33,19 +33,19 @@ func Parse(args []string, declare func(*Options)) (Request, error) {
 	opts.Bool(&req.NoEvidence, "no-evidence", "")
 	declare(opts)
 	opts.Bool(&req.JSON, "json", "")
-	opts.only("json", Check, List, Disp)
+	opts.only("json", verbCheck, verbList, verbDisp)
 	opts.choice(&req.ExitStyle, "exit-style", styleNagios, styleOCF)
-	opts.only("exit-style", Check)
+	opts.only("exit-style", verbCheck)
 	opts.Int(&every, "watch", "", 1, 3600, "seconds")
-	opts.only("watch", List)
+	opts.only("watch", verbList)
 	opts.Bool(&req.PID, "pid", "")
-	opts.only("pid", Disp)
+	opts.only("pid", verbDisp)
 
 	l := newLine(args, opts)
 	if err := l.parse(&req); err != nil {
-		return Request{Verb: l.verb, ExitStyle: l.exitStyle(), secrets: l.suspects()}, err
+		return request{Verb: l.verb, ExitStyle: l.exitStyle(), secrets: l.suspects()}, err
 	}
-	if req.Verb == Start || req.Verb == Check {
+	if req.Verb == verbStart || req.Verb == verbCheck {
 		req.Interval = time.Duration(interval) * time.Second
 		req.Timeout = time.Duration(timeout) * time.Second
 		req.Retries = retries
@@ -62,7 +62,7 @@ type line struct {
 	// doubt is the index of the first word that looks like a secret option, len(args) if there is none. A password with
 	// blanks that lost its quotes continues in the words after it, so those are not shown.
 	doubt   int
-	secrets []SecretArg
+	secrets []secretArg
 
 	verb Verb
 	word string // the verb as it was written; empty for Start
@@ -77,7 +77,7 @@ func newLine(args []string, opts *Options) *line {
 	return l
 }
 
-func (l *line) parse(req *Request) error {
+func (l *line) parse(req *request) error {
 	if len(l.args) == 0 || l.args[0] == "" || l.args[0][0] == '-' {
 		return l.withoutID(req)
 	}
@@ -97,29 +97,29 @@ func (l *line) parse(req *Request) error {
 }
 
 // withoutID reads a line whose first word is no ID. -check and -list may stand anywhere among their options.
-func (l *line) withoutID(req *Request) error {
+func (l *line) withoutID(req *request) error {
 	for i, word := range l.args {
 		v, _, joined := findVerb(word)
 		if v == nil || !v.noID {
 			continue
 		}
-		if help := v.verb == Help || v.verb == Version; !help {
+		if help := v.verb == verbHelp || v.verb == verbVersion; !help {
 			l.verb, l.word = v.verb, verbName(word)
 			break
 		} else if i == 0 && !joined {
 			// What follows --help is not judged: who asks for help should get it.
-			*req = Request{Verb: v.verb, secrets: l.suspects()}
+			*req = request{Verb: v.verb, secrets: l.suspects()}
 			return nil
 		}
 	}
-	if l.verb == Start {
+	if l.verb == verbStart {
 		return noID()
 	}
 	if err := l.options(0); err != nil {
 		return err
 	}
-	if l.verb == Help {
-		*req = Request{Verb: Help, secrets: l.suspects()}
+	if l.verb == verbHelp {
+		*req = request{Verb: verbHelp, secrets: l.suspects()}
 		return nil
 	}
 	if !l.met { // it was the value of an option
@@ -133,14 +133,14 @@ func (l *line) withoutID(req *Request) error {
 }
 
 func noID() error {
-	return &UsageError{13, "ID: missing, it must be the first argument (" + idRule + ")"}
+	return &usageError{13, "ID: missing, it must be the first argument (" + idRule + ")"}
 }
 
 // exitStyle is the exit style of a line that was not understood, wherever it stands.
 func (l *line) exitStyle() string {
 	for i, word := range l.args {
 		opt, value, joined := l.opts.find(word)
-		if l.verb != Check || opt == nil || opt.name != "exit-style" {
+		if l.verb != verbCheck || opt == nil || opt.name != "exit-style" {
 			continue
 		}
 		if !joined && i+1 < len(l.args) {
@@ -154,7 +154,7 @@ func (l *line) exitStyle() string {
 }
 
 // control reads a control line: the verb is the second word, and nothing but its own number and options may follow.
-func (l *line) control(req *Request, v *verbWord, value string, joined bool) error {
+func (l *line) control(req *request, v *verbWord, value string, joined bool) error {
 	name, next := verbName(l.args[1]), 2
 	req.Verb, l.verb, l.word = v.verb, v.verb, name
 	if !joined && v.seconds > 0 && next < len(l.args) && !optionLike(l.args[next]) {
@@ -187,16 +187,16 @@ func (l *line) control(req *Request, v *verbWord, value string, joined bool) err
 		return invalid("%s: %s is one argument too many", name, l.quote(word))
 	}
 	switch v.verb {
-	case Disp:
+	case verbDisp:
 		if req.JSON && req.PID {
 			return invalid("--pid: does not go with --json (which has the process ID in it)")
 		}
-	case Stop:
+	case verbStop:
 		req.Wait = time.Minute
 		if seconds > 0 {
 			req.Wait = time.Duration(seconds) * time.Second
 		}
-	case Pause:
+	case verbPause:
 		req.For = time.Duration(seconds) * time.Second
 	}
 	return nil
@@ -208,8 +208,8 @@ func (l *line) options(i int) error {
 	for ; i < len(l.args); i++ {
 		word := l.args[i]
 		if v, _, joined := findVerb(word); v != nil {
-			if v.verb == Help && l.verb != Start && !joined {
-				l.verb = Help
+			if v.verb == verbHelp && l.verb != verbStart && !joined {
+				l.verb = verbHelp
 				return nil
 			}
 			if v.verb != l.verb || l.met || joined {
@@ -250,7 +250,7 @@ func (l *line) set(i int, opt *option, value string, joined bool) (last int, err
 		value = l.args[i]
 	}
 	if opt.secret {
-		l.secrets = append(l.secrets, SecretArg{i, len(l.args[i]) - len(value)})
+		l.secrets = append(l.secrets, secretArg{i, len(l.args[i]) - len(value)})
 	}
 	// pflag's own error quotes the value, so it is not used.
 	if l.opts.flags.Set(opt.name, value) != nil {
@@ -262,9 +262,9 @@ func (l *line) set(i int, opt *option, value string, joined bool) (last int, err
 // stray is the error for a verb, written as name, among options.
 func (l *line) stray(v *verbWord, name string, joined bool) error {
 	switch {
-	case l.verb == Start && v.noID:
+	case l.verb == verbStart && v.noID:
 		return invalid("%s: does not go with an ID (it stands in the ID's place)", name)
-	case l.verb == Start:
+	case l.verb == verbStart:
 		return invalid("%s: does not go with other options (a verb stands alone with the ID)", name)
 	case v.verb != l.verb:
 		return invalid("%s: does not go with %s", name, l.word)
@@ -276,7 +276,7 @@ func (l *line) stray(v *verbWord, name string, joined bool) error {
 
 // what is how an error line names what the line asks for.
 func (l *line) what() string {
-	if l.verb == Start {
+	if l.verb == verbStart {
 		return "a watch"
 	}
 	return l.word
@@ -294,7 +294,7 @@ func (l *line) valueless(i int, opt *option, name string) error {
 func (l *line) missing() (err error) {
 	l.opts.each(func(opt *option) {
 		if err == nil && opt.required && opt.goesWith(l.verb) && *opt.text == "" {
-			err = &UsageError{12, fmt.Sprintf("%s: missing or empty (%s)", opt.spelling(""), opt.what)}
+			err = &usageError{12, fmt.Sprintf("%s: missing or empty (%s)", opt.spelling(""), opt.what)}
 		}
 	})
 	return err
@@ -329,5 +329,5 @@ func (l *line) unknown(i int, afterUser bool) error {
 }
 
 func invalid(format string, args ...any) error {
-	return &UsageError{11, fmt.Sprintf(format, args...)}
+	return &usageError{11, fmt.Sprintf(format, args...)}
 }

@@ -35,9 +35,9 @@ func (s *sample) declare(o *Options) {
 // defaults in it.
 func outcome(args []string) string {
 	var s sample
-	req, err := Parse(args, s.declare)
+	req, err := parse(args, s.declare)
 	if err != nil {
-		var usage *UsageError
+		var usage *usageError
 		if !errors.As(err, &usage) {
 			return fmt.Sprintf("not a UsageError: %v", err)
 		}
@@ -53,7 +53,7 @@ func outcome(args []string) string {
 	add("ID=%s", req.ID, "")
 	add("wait=%v", req.Wait, time.Duration(0))
 	add("for=%v", req.For, time.Duration(0))
-	if req.Verb == Start || req.Verb == Check {
+	if req.Verb == verbStart || req.Verb == verbCheck {
 		add("interval=%v", req.Interval, 30*time.Second)
 		add("timeout=%v", req.Timeout, 60*time.Second)
 		add("retries=%v", req.Retries, 5)
@@ -143,14 +143,14 @@ func TestGrammar(t *testing.T) {
 
 // A command without a secret shows every stray word.
 func TestNoSecretDeclared(t *testing.T) {
-	_, err := Parse([]string{"nfswatch", "-d", "/my", "-p", "dir"}, func(o *Options) {
+	_, err := parse([]string{"nfswatch", "-d", "/my", "-p", "dir"}, func(o *Options) {
 		o.String(new(string), "directory", "d", "a directory")
 		o.Int(new(int), "port", "n", 1, 65535, "")
 	})
 	if err == nil || err.Error() != "-p: unknown option" {
 		t.Errorf("got %v", err)
 	}
-	_, err = Parse([]string{"nfswatch", "-d", "/my", "dir", "-n2049"}, func(o *Options) {
+	_, err = parse([]string{"nfswatch", "-d", "/my", "dir", "-n2049"}, func(o *Options) {
 		o.String(new(string), "directory", "d", "a directory")
 		o.Int(new(int), "port", "n", 1, 65535, "")
 	})
@@ -189,7 +189,7 @@ func checkLine(t *testing.T, args []string, secret bool) {
 		memory[i] = []byte(arg)
 		own[i] = unsafe.String(unsafe.SliceData(memory[i]), len(arg))
 	}
-	req, err := Parse(own, s.declare)
+	req, err := parse(own, s.declare)
 	text := ""
 	if err != nil {
 		text = fmt.Sprintf("%s %+v %#v", err, err, err)
@@ -218,7 +218,7 @@ func checkLine(t *testing.T, args []string, secret bool) {
 		}
 		return
 	}
-	var usage *UsageError
+	var usage *usageError
 	if !errors.As(err, &usage) || usage.Message < 11 || usage.Message > 13 {
 		t.Fatalf("%q: %#v", args, err)
 	}
@@ -233,7 +233,7 @@ func checkLine(t *testing.T, args []string, secret bool) {
 	}
 }
 
-func checkRequest(t *testing.T, args []string, req Request, s sample) {
+func checkRequest(t *testing.T, args []string, req request, s sample) {
 	t.Helper()
 	within := func(what string, d time.Duration, lo, hi int) {
 		if d < time.Duration(lo)*time.Second || d > time.Duration(hi)*time.Second {
@@ -241,7 +241,7 @@ func checkRequest(t *testing.T, args []string, req Request, s sample) {
 		}
 	}
 	switch req.Verb {
-	case Start, Check:
+	case verbStart, verbCheck:
 		within("interval", req.Interval, 1, 10000)
 		within("timeout", req.Timeout, 1, 10000)
 		within("retries", time.Duration(req.Retries)*time.Second, 1, 10000)
@@ -249,14 +249,14 @@ func checkRequest(t *testing.T, args []string, req Request, s sample) {
 		if s.share == "" || len(s.share) > 255 || len(s.address) > 255 || len(s.user) > 255 || len(s.password) > 255 || s.port > 65535 {
 			t.Errorf("%q: accepted %+v", args, s)
 		}
-	case Stop:
+	case verbStop:
 		within("wait", req.Wait, 1, 10000)
-	case Pause:
+	case verbPause:
 		within("pause", req.For, 0, 604800)
-	case List:
+	case verbList:
 		within("watch", req.Every, 0, 3600)
 	}
-	if noID := req.Verb >= Check; noID != (req.ID == "") {
+	if noID := req.Verb >= verbCheck; noID != (req.ID == "") {
 		t.Errorf("%q: ID %q", args, req.ID)
 	}
 }

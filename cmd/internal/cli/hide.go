@@ -7,15 +7,15 @@ import (
 
 // suspects are the places of what may be secret on a line that was not understood: everything after the first word that
 // looks like a secret option.
-func (l *line) suspects() []SecretArg {
-	var all []SecretArg
+func (l *line) suspects() []secretArg {
+	var all []secretArg
 	for i := l.doubt; i < len(l.args); i++ {
 		offset := 0
 		if i == l.doubt {
 			offset = l.opts.secretIn(l.args[i])
 		}
 		if offset < len(l.args[i]) {
-			all = append(all, SecretArg{i, offset})
+			all = append(all, secretArg{i, offset})
 		}
 	}
 	return all

@@ -14,7 +14,7 @@ import (
 )
 
 // list shows every watch of the registry, once or again and again until it is interrupted.
-func (s Service) list(req Request) int {
+func (s Service) list(req request) int {
 	registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
 	if err != nil {
 		s.complain("%v", err)
@@ -42,7 +42,7 @@ const listFrame = 4
 
 // follow is -list --watch. On a terminal it redraws in place, elsewhere, and on a dumb one, the tables follow each other with a blank
 // line between.
-func (s Service) follow(req Request) int {
+func (s Service) follow(req request) int {
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM)
 	resized := make(chan os.Signal, 1)

@@ -210,7 +210,7 @@ func (opt *option) Type() string { return "value" }
 // goesWith reports whether the option belongs to what the line asks for.
 func (opt *option) goesWith(v Verb) bool {
 	if opt.verbs == nil {
-		return v == Start || v == Check
+		return v == verbStart || v == verbCheck
 	}
 	return slices.Contains(opt.verbs, v)
 }

@@ -10,20 +10,20 @@ type Verb int
 
 // The verbs. Start is the one without a word of its own (FSM chapter 7.4).
 const (
-	Start    Verb = iota // ID -s SHARE …: watch until stopped or until the file server is judged failed
-	Stop                 // ID -stop [SECONDS]
-	Pause                // ID -pause [SECONDS]
-	Continue             // ID -continue
-	Disp                 // ID -disp
-	Del                  // ID -del
-	Check                // -check -s SHARE …, without an ID: one probe now
-	List                 // -list, without an ID
-	Help                 // --help, without an ID
-	Version              // --version, without an ID
+	verbStart    Verb = iota // ID -s SHARE …: watch until stopped or until the file server is judged failed
+	verbStop                 // ID -stop [SECONDS]
+	verbPause                // ID -pause [SECONDS]
+	verbContinue             // ID -continue
+	verbDisp                 // ID -disp
+	verbDel                  // ID -del
+	verbCheck                // -check -s SHARE …, without an ID: one probe now
+	verbList                 // -list, without an ID
+	verbHelp                 // --help, without an ID
+	verbVersion              // --version, without an ID
 )
 
 // Request is one understood command line. The command's own options are not in it: they are where declare put them.
-type Request struct {
+type request struct {
 	Verb Verb
 	ID   string // as watchreg.ValidID accepts it; empty for Check, List, Help and Version
 
@@ -45,26 +45,26 @@ type Request struct {
 	Every     time.Duration // List: --watch, 1 s to 3600 s; 0 is once
 	PID       bool          // Disp: --pid
 
-	secrets []SecretArg
+	secrets []secretArg
 }
 
 // SecretArg is where in the parsed arguments a secret stands: from byte Offset to the end of args[Index].
-type SecretArg struct{ Index, Offset int }
+type secretArg struct{ Index, Offset int }
 
 // SecretArgs tells which parts of the arguments to overwrite, so that the process list does not show them. It is complete also when
 // Parse returned an error: then it errs on the side of too much, since on a wrong line a password may stand anywhere
 // after its option.
-func (r Request) SecretArgs() []SecretArg { return r.secrets }
+func (r request) SecretArgs() []secretArg { return r.secrets }
 
 // UsageError is a command line that is not accepted (exit 2).
-type UsageError struct {
+type usageError struct {
 	// Message is FSM's number: 13 no ID, 12 a compulsory option missing or empty, 11 everything else (FSM chapter 8).
 	Message int
 	// Text is one line for people, naming the option, the value and the accepted range; never a secret's value.
 	Text string
 }
 
-func (e *UsageError) Error() string { return e.Text }
+func (e *usageError) Error() string { return e.Text }
 
 // verbWord is a verb as it is written, with one dash or two.
 type verbWord struct {
@@ -75,16 +75,16 @@ type verbWord struct {
 }
 
 var verbWords = []verbWord{
-	{word: "stop", verb: Stop, seconds: 10000},
-	{word: "pause", verb: Pause, seconds: 604800},
-	{word: "continue", verb: Continue},
-	{word: "disp", verb: Disp},
-	{word: "del", verb: Del},
-	{word: "check", verb: Check, noID: true},
-	{word: "list", verb: List, noID: true},
-	{word: "help", verb: Help, noID: true},
-	{word: "h", verb: Help, noID: true},
-	{word: "version", verb: Version, noID: true},
+	{word: "stop", verb: verbStop, seconds: 10000},
+	{word: "pause", verb: verbPause, seconds: 604800},
+	{word: "continue", verb: verbContinue},
+	{word: "disp", verb: verbDisp},
+	{word: "del", verb: verbDel},
+	{word: "check", verb: verbCheck, noID: true},
+	{word: "list", verb: verbList, noID: true},
+	{word: "help", verb: verbHelp, noID: true},
+	{word: "h", verb: verbHelp, noID: true},
+	{word: "version", verb: verbVersion, noID: true},
 }
 
 // Exit styles of -check.

@@ -62,35 +62,35 @@ func Main(s Service) int {
 		return exitOK
 	}
 	args := os.Args[1:]
-	req, err := Parse(args, s.Declare)
-	if err == nil && req.Verb == Start {
+	req, err := parse(args, s.Declare)
+	if err == nil && req.Verb == verbStart {
 		startSmall() // before the secrets are wiped, since it passes the arguments on
 	}
 	for _, secret := range req.SecretArgs() {
 		wipe(args[secret.Index][secret.Offset:])
 	}
 	if err != nil {
-		return s.misused(req, err.(*UsageError))
+		return s.misused(req, err.(*usageError))
 	}
 	switch req.Verb {
-	case Help:
+	case verbHelp:
 		fmt.Print(s.Usage)
 		return exitOK
-	case Version:
+	case verbVersion:
 		fmt.Printf("%s %s\n", s.Command, version)
 		return exitOK
-	case Start:
+	case verbStart:
 		return s.start(req)
-	case Check:
+	case verbCheck:
 		return s.check(req)
-	case List:
+	case verbList:
 		return s.list(req)
 	}
 	return s.control(req)
 }
 
 // misused answers a command line that is not accepted.
-func (s Service) misused(req Request, usage *UsageError) int {
+func (s Service) misused(req request, usage *usageError) int {
 	message := s.Catalogue.Invalid
 	switch usage.Message {
 	case 12:
@@ -98,7 +98,7 @@ func (s Service) misused(req Request, usage *UsageError) int {
 	case 13:
 		message = s.Catalogue.NoID
 	}
-	if req.Verb == Check || req.Verb == List {
+	if req.Verb == verbCheck || req.Verb == verbList {
 		s.say(message.Alert()) // whoever asks is there to read the answer
 	} else {
 		s.tell("", message.Alert())

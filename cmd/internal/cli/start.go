@@ -17,7 +17,7 @@ import (
 )
 
 // start runs a watch in the foreground until it ends.
-func (s Service) start(req Request) int {
+func (s Service) start(req request) int {
 	// A watch works for milliseconds in every interval, so memory counts and
 	// throughput does not. What a probe used is given back after each.
 	debug.SetGCPercent(25)
@@ -84,7 +84,7 @@ func release(claim *watchreg.Claim, end time.Time) {
 }
 
 // watch runs the loop with its listeners.
-func (s Service) watch(ctx context.Context, req Request, target Target, claim *watchreg.Claim, alerts *observe.Alerts, notify *observe.Notify) int {
+func (s Service) watch(ctx context.Context, req request, target Target, claim *watchreg.Claim, alerts *observe.Alerts, notify *observe.Notify) int {
 	self := watchreg.Status{
 		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(), Kind: s.Kind, Target: target.Where,
 		Interval: int(req.Interval.Seconds()), Retries: req.Retries, Timeout: int(req.Timeout.Seconds()),
@@ -156,7 +156,7 @@ func (s Service) watch(ctx context.Context, req Request, target Target, claim *w
 const evidenceBudget = 2*time.Second - statusBudget - sinkBudget - releaseBudget
 
 // evidenceDir is where the evidence goes; empty: nowhere.
-func evidenceDir(req Request) string {
+func evidenceDir(req request) string {
 	switch {
 	case req.NoEvidence:
 		return ""
@@ -235,7 +235,7 @@ func (s Service) claim(id string) (*watchreg.Claim, int) {
 }
 
 // alerts opens the sinks of a watch.
-func (s Service) alerts(req Request) *observe.Alerts {
+func (s Service) alerts(req request) *observe.Alerts {
 	sinks := s.sinks(req.ID)
 	path := req.LogFile
 	if path == "" && os.Geteuid() == 0 {

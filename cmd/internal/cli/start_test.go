@@ -37,13 +37,13 @@ func TestEvidenceDir(t *testing.T) {
 		byDefault = "/var/log/fsmon/evidence"
 	}
 	for _, c := range []struct {
-		req  Request
+		req  request
 		want string
 	}{
-		{Request{}, byDefault},
-		{Request{EvidenceDir: "/e"}, "/e"},
-		{Request{NoEvidence: true}, ""},
-		{Request{EvidenceDir: "/e", NoEvidence: true}, ""},
+		{request{}, byDefault},
+		{request{EvidenceDir: "/e"}, "/e"},
+		{request{NoEvidence: true}, ""},
+		{request{EvidenceDir: "/e", NoEvidence: true}, ""},
 	} {
 		if got := evidenceDir(c.req); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.req, got, c.want)

@@ -18,27 +18,27 @@ import (
 const effectWait = 5 * time.Second
 
 // control carries out a verb on the watch that holds the identifier.
-func (s Service) control(req Request) int {
+func (s Service) control(req request) int {
 	registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
 	if err != nil {
 		s.complain("%v", err)
 		return exitFailed
 	}
 	switch req.Verb {
-	case Stop:
+	case verbStop:
 		return s.stop(registry, req)
-	case Pause, Continue:
+	case verbPause, verbContinue:
 		return s.pause(registry, req)
-	case Disp:
+	case verbDisp:
 		return s.disp(registry, req)
-	case Del:
+	case verbDel:
 		return s.del(registry, req)
 	}
 	panic("unreachable verb")
 }
 
 // stop ends the watch and waits until it has gone.
-func (s Service) stop(registry *watchreg.Registry, req Request) int {
+func (s Service) stop(registry *watchreg.Registry, req request) int {
 	ctx, cancel := context.WithTimeout(context.Background(), req.Wait)
 	defer cancel()
 	gone := make(chan error, 1)
@@ -80,7 +80,7 @@ func (s Service) notRunning(id string) int {
 
 // pause carries out -pause and -continue. It returns 0 only when the status
 // shows the effect, so that `-pause && systemctl stop smbd` is safe.
-func (s Service) pause(registry *watchreg.Registry, req Request) int {
+func (s Service) pause(registry *watchreg.Registry, req request) int {
 	e, err := registry.Read(req.ID)
 	switch {
 	case errors.Is(err, watchreg.ErrUnknown), err == nil && !e.Live:
@@ -93,7 +93,7 @@ func (s Service) pause(registry *watchreg.Registry, req Request) int {
 	defer cancel()
 	asked := time.Now()
 	c := watchreg.Control{Verb: watchreg.Continue}
-	if req.Verb == Pause {
+	if req.Verb == verbPause {
 		c = watchreg.Control{Verb: watchreg.Pause, For: req.For}
 	}
 	if err := registry.Send(ctx, req.ID, c); err != nil {
@@ -111,7 +111,7 @@ func (s Service) pause(registry *watchreg.Registry, req Request) int {
 			return s.notRunning(req.ID)
 		case err == nil && e.Status != nil && shows(*e.Status, req, asked):
 			tick.Stop()
-			if again := before.Status != nil && (before.Status.State == watchreg.Paused) == (req.Verb == Pause); again {
+			if again := before.Status != nil && (before.Status.State == watchreg.Paused) == (req.Verb == verbPause); again {
 				fmt.Printf("watch %q %s\n", req.ID, standing(*e.Status))
 			}
 			return exitOK
@@ -127,9 +127,9 @@ func (s Service) pause(registry *watchreg.Registry, req Request) int {
 }
 
 // shows reports whether the status shows the effect of the verb.
-func shows(st watchreg.Status, req Request, asked time.Time) bool {
+func shows(st watchreg.Status, req request, asked time.Time) bool {
 	switch {
-	case req.Verb == Continue:
+	case req.Verb == verbContinue:
 		return st.State != watchreg.Paused
 	case st.State != watchreg.Paused:
 		return false
@@ -152,7 +152,7 @@ func standing(st watchreg.Status) string {
 }
 
 // disp shows one watch.
-func (s Service) disp(registry *watchreg.Registry, req Request) int {
+func (s Service) disp(registry *watchreg.Registry, req request) int {
 	e, err := registry.Read(req.ID)
 	if errors.Is(err, watchreg.ErrUnknown) {
 		s.complain("there is no watch %q", req.ID)
@@ -254,7 +254,7 @@ func result(st watchreg.Status) string {
 func moment(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 // del removes what a dead watch left behind.
-func (s Service) del(registry *watchreg.Registry, req Request) int {
+func (s Service) del(registry *watchreg.Registry, req request) int {
 	switch err := registry.Delete(req.ID); {
 	case err == nil:
 		return exitOK
