@@ -41,7 +41,7 @@ cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can ha
 cluster-test: servers cluster-packages ## the same as a test
 	go test -timeout 10m ./cmd/internal/cluster
 
-cluster-soak: servers cluster-packages build ## ten minutes of a healthy cluster under load, for each protocol
+cluster-soak: servers cluster-packages build ## ten minutes of healthy clusters under load, all protocols at once
 	go run ./cmd/internal/cluster bin templates 10m
 
 FUZZTIME = 30s

@@ -22,12 +22,19 @@ import (
 // however the test ends, which releases who waits. touched says that somebody does.
 func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
 	t.Helper()
-	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil || os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" || !errors.Is(err, fs.ErrNotExist) && os.Geteuid() == 0 {
-			t.Fatalf("a FUSE needs root and /dev/fuse: %v", err)
+	const flags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NONBLOCK
+	dev, err := unix.Open("/dev/fuse", flags, 0)
+	if errors.Is(err, fs.ErrNotExist) { // a sparse /dev, not a kernel without it
+		node := filepath.Join(t.TempDir(), "fuse")
+		if err = unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))); err == nil {
+			dev, err = unix.Open(node, flags, 0)
 		}
-		t.Skipf("a FUSE needs root and /dev/fuse: %v", err)
+	}
+	if err != nil || os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("a FUSE needs root and the kernel's: %v", err)
+		}
+		t.Skipf("a FUSE needs root and the kernel's: %v", err)
 	}
 	fsys, err := unix.Fsopen("fuse", unix.FSOPEN_CLOEXEC)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 
 const idRule = "1 to 255 bytes: letters, digits, '.', '_' and '-', the first a letter or digit"
 
-// Parse reads the arguments of a watch command, without the command's name (FSM chapter 7.4). declare registers the
+// parse reads the arguments of a watch command, without the command's name (FSM chapter 7.4). declare registers the
 // command's own options. Every string kept is a copy: args may be overwritten afterwards.
 //
-// The error is a *UsageError; the request beside it holds the verb and the exit style as far as they were understood. A line wrong in
+// The error is a *usageError; the request beside it holds the verb and the exit style as far as they were understood. A line wrong in
 // several ways is judged in this order: no ID (13), a bad ID, a verb in the second place that does not stand alone, the options from
 // left to right (all 11), a compulsory option missing or empty (12).
 func parse(args []string, declare func(*Options)) (request, error) {
@@ -64,7 +64,7 @@ type line struct {
 	doubt   int
 	secrets []secretArg
 
-	verb Verb
+	verb verb
 	word string // the verb as it was written; empty for Start
 	met  bool   // the word of a verb that goes without an ID has been read
 }

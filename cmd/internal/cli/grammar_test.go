@@ -39,7 +39,7 @@ func outcome(args []string) string {
 	if err != nil {
 		var usage *usageError
 		if !errors.As(err, &usage) {
-			return fmt.Sprintf("not a UsageError: %v", err)
+			return fmt.Sprintf("not a usageError: %v", err)
 		}
 		return fmt.Sprintf("%d %s", usage.Message, usage.Text)
 	}
@@ -75,7 +75,7 @@ func outcome(args []string) string {
 	add("password=%q", s.password, "")
 	add("port=%d", s.port, 0)
 	add("dry=%v", s.dry, false)
-	for _, secret := range req.SecretArgs() {
+	for _, secret := range req.secrets {
 		add("secret=%v", secret, nil)
 	}
 	return strings.Join(out, " ")
@@ -195,7 +195,7 @@ func checkLine(t *testing.T, args []string, secret bool) {
 		text = fmt.Sprintf("%s %+v %#v", err, err, err)
 	}
 	before := fmt.Sprintf("%+v %+v", req, s)
-	for _, place := range req.SecretArgs() {
+	for _, place := range req.secrets {
 		clear(memory[place.Index][place.Offset:])
 	}
 	wiped := strings.Join(own, " ")

@@ -32,7 +32,7 @@ type option struct {
 	required, secret, verbatim bool
 
 	choices []string // the only values accepted; nil: any
-	verbs   []Verb   // what it goes with; nil: Start and Check
+	verbs   []verb   // what it goes with; nil: Start and Check
 }
 
 func newOptions() *Options {
@@ -48,7 +48,7 @@ func (o *Options) String(p *string, name, short, what string) {
 }
 
 // Secret declares an option like String whose value is never shown, may be empty, and is taken verbatim even when it begins
-// with a dash. Request.SecretArgs tells where on the command line the value stood.
+// with a dash. request.secrets tells where on the command line the value stood.
 func (o *Options) Secret(p *string, name, short string) {
 	o.declare(&option{name: name, short: short, text: p, secret: true, what: fmt.Sprintf("at most %d bytes", maxString)})
 }
@@ -71,7 +71,7 @@ func (o *Options) choice(p *string, name string, words ...string) {
 
 // only binds a declared option to the verbs it goes with. All others belong to a watch, and -check takes them too: its line is that of
 // a watch with -check in the ID's place.
-func (o *Options) only(name string, verbs ...Verb) { o.named(name).verbs = verbs }
+func (o *Options) only(name string, verbs ...verb) { o.named(name).verbs = verbs }
 
 // Required makes a declared string option compulsory: missing or empty is message 12.
 func (o *Options) Required(name string) { o.named(name).required = true }
@@ -208,7 +208,7 @@ func (opt *option) String() string { return "" }
 func (opt *option) Type() string { return "value" }
 
 // goesWith reports whether the option belongs to what the line asks for.
-func (opt *option) goesWith(v Verb) bool {
+func (opt *option) goesWith(v verb) bool {
 	if opt.verbs == nil {
 		return v == verbStart || v == verbCheck
 	}

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Verb is what a command line asks for.
-type Verb int
+// verb is what a command line asks for.
+type verb int
 
-// The verbs. Start is the one without a word of its own (FSM chapter 7.4).
+// The verbs. verbStart is the one without a word of its own (FSM chapter 7.4).
 const (
-	verbStart    Verb = iota // ID -s SHARE …: watch until stopped or until the file server is judged failed
+	verbStart    verb = iota // ID -s SHARE …: watch until stopped or until the file server is judged failed
 	verbStop                 // ID -stop [SECONDS]
 	verbPause                // ID -pause [SECONDS]
 	verbContinue             // ID -continue
@@ -22,9 +22,9 @@ const (
 	verbVersion              // --version, without an ID
 )
 
-// Request is one understood command line. The command's own options are not in it: they are where declare put them.
+// request is one understood command line. The command's own options are not in it: they are where declare put them.
 type request struct {
-	Verb Verb
+	Verb verb
 	ID   string // as watchreg.ValidID accepts it; empty for Check, List, Help and Version
 
 	Wait time.Duration // Stop: how long to wait for the watch to end, 1 s to 10000 s, default 60 s
@@ -45,18 +45,16 @@ type request struct {
 	Every     time.Duration // List: --watch, 1 s to 3600 s; 0 is once
 	PID       bool          // Disp: --pid
 
+	// secrets are the parts of the arguments to overwrite, so that the process list does not show them. They are complete also when
+	// parse returned an error: then they err on the side of too much, since on a wrong line a password may stand anywhere
+	// after its option.
 	secrets []secretArg
 }
 
-// SecretArg is where in the parsed arguments a secret stands: from byte Offset to the end of args[Index].
+// secretArg is where in the parsed arguments a secret stands: from byte Offset to the end of args[Index].
 type secretArg struct{ Index, Offset int }
 
-// SecretArgs tells which parts of the arguments to overwrite, so that the process list does not show them. It is complete also when
-// Parse returned an error: then it errs on the side of too much, since on a wrong line a password may stand anywhere
-// after its option.
-func (r request) SecretArgs() []secretArg { return r.secrets }
-
-// UsageError is a command line that is not accepted (exit 2).
+// usageError is a command line that is not accepted (exit 2).
 type usageError struct {
 	// Message is FSM's number: 13 no ID, 12 a compulsory option missing or empty, 11 everything else (FSM chapter 8).
 	Message int
@@ -69,7 +67,7 @@ func (e *usageError) Error() string { return e.Text }
 // verbWord is a verb as it is written, with one dash or two.
 type verbWord struct {
 	word    string
-	verb    Verb
+	verb    verb
 	seconds int  // the largest number that may follow, in seconds; 0 is none
 	noID    bool // goes without an ID
 }

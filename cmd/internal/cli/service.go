@@ -66,7 +66,7 @@ func Main(s Service) int {
 	if err == nil && req.Verb == verbStart {
 		startSmall() // before the secrets are wiped, since it passes the arguments on
 	}
-	for _, secret := range req.SecretArgs() {
+	for _, secret := range req.secrets {
 		wipe(args[secret.Index][secret.Offset:])
 	}
 	if err != nil {

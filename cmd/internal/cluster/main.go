@@ -8,24 +8,25 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 )
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [samba|nfs3|nfs4|keepalived]... | DURATION")
+		fmt.Fprintln(os.Stderr, "usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [DURATION] [samba|nfs3|nfs4|keepalived]...")
 		os.Exit(2)
 	}
 	names := os.Args[3:]
-	if len(names) == 1 {
+	all := append(slices.Clone(everywhere), "keepalived")
+	if len(names) > 0 {
 		if d, err := time.ParseDuration(names[0]); err == nil {
-			healthy = d
-			names = everywhere
+			healthy, names, all = d, names[1:], everywhere
 		}
 	}
 	if len(names) == 0 {
-		names = append(slices.Clone(everywhere), "keepalived")
+		names = all
 	}
 	for _, name := range names {
 		if !slices.Contains(everywhere, name) && name != "keepalived" {
@@ -37,12 +38,24 @@ func main() {
 	say := func(format string, args ...any) {
 		fmt.Printf("%7.1f s  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
 	}
+	var shows sync.WaitGroup
+	failed := make(chan error, len(names))
 	for _, name := range names {
-		if err := show(name, os.Args[1], os.Args[2], say); err != nil {
-			fmt.Fprintf(os.Stderr, "cluster: error: %v\n", err)
-			os.Exit(1)
+		shows.Go(func() { failed <- show(name, os.Args[1], os.Args[2], say) })
+		if healthy == 0 {
+			shows.Wait() // a story at a time; to be left alone they can be all together
 		}
 	}
+	shows.Wait()
+	close(failed)
+	code := 0
+	for err := range failed {
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "cluster: error: %v\n", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 // healthy is how long each cluster is to be left alone, under load; 0: every

@@ -40,8 +40,8 @@ type Entry struct {
 	Text     string
 }
 
-// Dropped tells how many messages a sink did not get, and which sink it is.
-var Dropped = Entry{107, Warning, "%d messages could not be delivered to %s."}
+// dropped tells how many messages a sink did not get, and which sink it is.
+var dropped = Entry{107, Warning, "%d messages could not be delivered to %s."}
 
 // Alert fills the entry's verbs in.
 func (e Entry) Alert(args ...any) Alert {
@@ -229,7 +229,7 @@ func (a *Alerts) confess(o *outlet) error {
 	if n == 0 {
 		return nil
 	}
-	alert := Dropped.Alert(n, o.name)
+	alert := dropped.Alert(n, o.name)
 	alert.Time = time.Now()
 	err := o.sink.Deliver(alert)
 	if err != nil {
@@ -259,7 +259,7 @@ func (a *Alerts) drop(o *outlet, n int, cause error) {
 	if !first || a.stderr == nil || o == a.stderr {
 		return
 	}
-	alert := Dropped.Alert(n, o.name)
+	alert := dropped.Alert(n, o.name)
 	alert.Time = time.Now()
 	alert.Detail = oneLine(cause.Error(), maxText)
 	a.enqueue(a.stderr, alert)

@@ -38,7 +38,7 @@ type Failure struct {
 }
 
 // Messages of our own, numbered from 101, the same for every command. 107 is
-// Dropped.
+// dropped.
 var (
 	probeFailed = Entry{101, Warning, "Probe failed (%d of %d), %s: %s"}
 	recovered   = Entry{102, Info, "The file server answers again after %d failed probe(s)."}
@@ -63,7 +63,7 @@ var (
 
 // Own lists the messages of our own in order, for the README and the tests.
 func Own() []Entry {
-	return []Entry{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, Dropped, TookOver, Unpaused, statusLost,
+	return []Entry{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, dropped, TookOver, Unpaused, statusLost,
 		Settled, MarkerFailed, WriteFailed, slow, forgiven, Saved, notSaved, metricsLost}
 }
 

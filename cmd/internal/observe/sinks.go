@@ -13,14 +13,14 @@ const (
 	further   = "... " // stands before every line of an alert but its first
 )
 
-// Split cuts text into pieces, the first of at most first bytes and the others
+// split cuts text into pieces, the first of at most first bytes and the others
 // of at most rest (both at least 10: less is taken as 10), between characters
 // and never inside one. What would end the line, steer a terminal or reorder
 // what is read (control and format characters), and every byte that is not
 // UTF-8, becomes a visible escape as Go writes them: \n, \x1b, \u202e, \xff. So
 // the pieces are printable whatever a server sent. There is always at least
 // one piece: no text is one empty piece.
-func Split(text string, first, rest int) []string {
+func split(text string, first, rest int) []string {
 	var pieces []string
 	var piece []byte
 	limit := max(first, minPiece)
@@ -47,7 +47,7 @@ func Split(text string, first, rest int) []string {
 
 // oneLine makes text printable and cuts it after limit bytes.
 func oneLine(text string, limit int) string {
-	pieces := Split(text, limit, limit)
+	pieces := split(text, limit, limit)
 	if len(pieces) > 1 {
 		return pieces[0] + "..."
 	}
@@ -60,14 +60,14 @@ func lines(head string, a Alert) []string {
 	first := lineBytes - len(head)
 	rest := first - len(further)
 	var out []string
-	for i, piece := range Split(a.Text, first, rest) {
+	for i, piece := range split(a.Text, first, rest) {
 		if i > 0 {
 			piece = further + piece
 		}
 		out = append(out, head+piece)
 	}
 	if a.Detail != "" {
-		for _, piece := range Split(a.Detail, rest, rest) {
+		for _, piece := range split(a.Detail, rest, rest) {
 			out = append(out, head+further+piece)
 		}
 	}

@@ -42,7 +42,7 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			same(t, "pieces", Split(tt.text, tt.first, tt.rest), tt.want)
+			same(t, "pieces", split(tt.text, tt.first, tt.rest), tt.want)
 		})
 	}
 }
@@ -52,7 +52,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("共有\xe3\x81\n\x1b[0m😀\u202e\U000e0001", 10, 11)
 	f.Add("", 0, -1)
 	f.Fuzz(func(t *testing.T, text string, first, rest int) {
-		pieces := Split(text, first, rest)
+		pieces := split(text, first, rest)
 		limit := max(first, minPiece)
 		for i, p := range pieces {
 			if len(p) > limit {
@@ -70,7 +70,7 @@ func FuzzSplit(f *testing.F) {
 		if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsGraphic(r) }) && utf8.ValidString(text) && whole != text {
 			t.Errorf("%q came out as %q", text, whole)
 		}
-		if again := Split(whole, len(whole), 0); len(again) != 1 || again[0] != whole {
+		if again := split(whole, len(whole), 0); len(again) != 1 || again[0] != whole {
 			t.Errorf("%q is not left alone the second time: %q", whole, again)
 		}
 	})

@@ -29,9 +29,9 @@ func SystemLog(ident, id string) Sink {
 func systemLog(journal, syslog, ident, id string) Sink {
 	switch {
 	case isSocket(journal):
-		return Journal(journal, ident, map[string]string{"FSMON_ID": id})
+		return newJournal(journal, ident, map[string]string{"FSMON_ID": id})
 	case isSocket(syslog):
-		return Syslog(syslog, ident, id)
+		return newSyslog(syslog, ident, id)
 	default:
 		return nil
 	}
@@ -86,12 +86,12 @@ type syslogSink struct {
 	id  string
 }
 
-// Syslog sends alerts to the daemon behind a unix datagram socket in the form
+// newSyslog sends alerts to the daemon behind a unix datagram socket in the form
 // of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]: ID:
 // NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since an
 // identifier may take 255 by itself. A daemon that does not read holds up to
 // one second for each line.
-func Syslog(socket, ident, id string) Sink {
+func newSyslog(socket, ident, id string) Sink {
 	return &syslogSink{
 		datagrams: datagrams{socket: socket, timeout: datagramTimeout},
 		tag:       fmt.Sprintf("%s[%d]", oneLine(ident, lineBytes), os.Getpid()),
@@ -116,7 +116,7 @@ type journalSink struct {
 	fields map[string]string
 }
 
-// Journal sends alerts to the socket of systemd-journald in its native protocol
+// newJournal sends alerts to the socket of systemd-journald in its native protocol
 // (systemd.io/JOURNAL_NATIVE_PROTOCOL), an entry a line with the fields
 // MESSAGE, PRIORITY, SYSLOG_IDENTIFIER (ident), FSMON_ALERT (the number),
 // FSMON_SEVERITY, FSMON_DETAIL where there is one, and the given ones. A daemon
@@ -124,7 +124,7 @@ type journalSink struct {
 //
 // The journal package of go-systemd is not used: its socket is fixed, and a
 // write waits without end for a journald that has stopped.
-func Journal(socket, ident string, fields map[string]string) Sink {
+func newJournal(socket, ident string, fields map[string]string) Sink {
 	fields = maps.Clone(fields)
 	if fields == nil {
 		fields = map[string]string{}

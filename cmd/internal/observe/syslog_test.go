@@ -45,7 +45,7 @@ func TestSyslog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := daemon(t, path)
 	id := strings.Repeat("i", 255)
-	s := Syslog(path, "sambamon", id)
+	s := newSyslog(path, "sambamon", id)
 	at := time.Date(2026, 11, 1, 11, 41, 0, 0, time.UTC)
 	header := fmt.Sprintf("Nov  1 20:41:00 sambamon[%d]: %s: ", os.Getpid(), id)
 	for _, a := range []Alert{
@@ -94,7 +94,7 @@ func fields(t *testing.T, entry string) map[string]string {
 func TestJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	l := daemon(t, path)
-	s := Journal(path, "sambamon", map[string]string{"FSMON_ID": "sambawatch"})
+	s := newJournal(path, "sambamon", map[string]string{"FSMON_ID": "sambawatch"})
 	entry := func(message, alert, severity, priority, detail string) string {
 		e := map[string]string{
 			"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "sambamon", "FSMON_ID": "sambawatch",
@@ -132,11 +132,11 @@ func TestJournal(t *testing.T) {
 func TestLogDaemonComesAndGoes(t *testing.T) {
 	for name, open := range map[string]func(path string) (Sink, *datagrams){
 		"syslog": func(path string) (Sink, *datagrams) {
-			s := Syslog(path, "i", "id").(*syslogSink)
+			s := newSyslog(path, "i", "id").(*syslogSink)
 			return s, &s.datagrams
 		},
 		"journal": func(path string) (Sink, *datagrams) {
-			j := Journal(path, "i", nil).(*journalSink)
+			j := newJournal(path, "i", nil).(*journalSink)
 			return j, &j.datagrams
 		},
 	} {
