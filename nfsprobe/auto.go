@@ -12,7 +12,8 @@ const (
 	// answered is given up if version 4 has: what is left is for UMNT.
 	latePart = 0.9
 	// farewell is how long version 4 may go on after version 3 has succeeded, so
-	// that it leaves no session behind.
+	// that it leaves no session behind; half of what is left of the deadline at
+	// most, so that a version 4 that hangs does not make a success late.
 	farewell = time.Second
 )
 
@@ -62,7 +63,11 @@ func (a *attempt) both(ctx context.Context, r *Report) error {
 	err3 = three.one(ctx3, ctx, &r3)
 	close(ended3)
 	if err3 == nil {
-		defer time.AfterFunc(farewell, end4).Stop()
+		wait := farewell
+		if end, ok := ctx.Deadline(); ok {
+			wait = min(wait, time.Until(end)/2)
+		}
+		defer time.AfterFunc(wait, end4).Stop()
 	}
 	<-ended4
 

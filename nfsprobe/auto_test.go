@@ -136,6 +136,25 @@ func TestAutoStalling4(t *testing.T) {
 	stateless(t, h)
 }
 
+// However short the deadline, a version 4 that hangs does not use it up.
+func TestAutoStalling4InTime(t *testing.T) {
+	t.Parallel()
+	for range 10 { // on a loaded machine version 3 may be late itself
+		h, p := hostileAuto(t)
+		h.On(nfstest.Null4, nfstest.Hang)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), farewell)
+		r, err := probeIn(t, ctx, p)
+		took := time.Since(began)
+		cancel()
+		stateless(t, h)
+		if err == nil && took < farewell*9/10 && r.Version == "3" {
+			return
+		}
+	}
+	t.Error("no success of version 3 came in time")
+}
+
 // A version 4 that is slower than version 3 may still end its session.
 func TestAutoSlow4(t *testing.T) {
 	h, p := hostileAuto(t)

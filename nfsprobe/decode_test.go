@@ -58,7 +58,7 @@ func TestParsePorts(t *testing.T) {
 
 func TestRpcb(t *testing.T) {
 	var b bytes.Buffer
-	n, err := rpcb{100005, 3}.WriteTo(&b)
+	n, err := rpcb{100005, 3, "tcp6"}.WriteTo(&b)
 	want := slices.Concat(xdr(100005, 3), opaque("tcp6"), opaque(""), opaque(""))
 	if err != nil || n != int64(len(want)) || !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("%d: %q, %v", n, b.Bytes(), err)

@@ -346,3 +346,43 @@ func TestTooWeak(t *testing.T) {
 		}
 	}
 }
+
+// The zone of a link-local address goes with it everywhere.
+func TestLinkLocal(t *testing.T) {
+	mine, err := os.Readlink("/proc/self/ns/net")
+	if machine, _ := os.Readlink("/proc/1/ns/net"); err == nil && mine == machine {
+		err = errors.New("the tests have no network of their own, with which the address would go")
+	}
+	if err == nil {
+		err = exec.Command("ip", "addr", "replace", "fe80::2049/64", "dev", "lo", "nodad").Run()
+	}
+	switch {
+	case err != nil && os.Getenv("CI") != "true":
+		t.Skipf("no link-local address to be had: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	h := nfstest.NewHostile(t, nfstest.HostileConfig{Address: "fe80::2049%lo"})
+	// The route to a new address may come a moment after it.
+	for end := time.Now().Add(patience); ; {
+		conn, err := net.Dial("tcp", fmt.Sprintf("[%s]:%d", h.Address, h.PortmapPort))
+		if err == nil {
+			conn.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	for _, version := range []string{"3", "4.1"} {
+		p := New(Config{Address: "fe80::2049%lo", Dir: "/export", Version: version, Port: h.NFSPort, portMapper: h.PortmapPort})
+		for range 2 {
+			if r, err := probeWith(t, p); err != nil || r.Address != fmt.Sprintf("[fe80::2049%%lo]:%d", h.NFSPort) {
+				t.Errorf("version %s: address %q, %v", version, r.Address, err)
+			}
+		}
+		if p.lastGood.Zone() != "lo" {
+			t.Errorf("remembered %v", p.lastGood)
+		}
+	}
+}

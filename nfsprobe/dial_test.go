@@ -2,6 +2,7 @@ package nfsprobe
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"fsmon/nfsprobe/nfstest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
 type lookup func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -234,5 +237,49 @@ func TestMachineName(t *testing.T) {
 	var already *Error
 	if err := (&attempt{}).failed(t.Context(), new(Report), Null, &Error{Step: Mount, Err: ErrKerberos}); !errors.As(err, &already) || already.Step != Mount {
 		t.Error(err)
+	}
+}
+
+// An address where the port mapper knows no NFS, as over IPv6 when only the port mapper speaks that, does not fail a server
+// whose next address has it.
+func TestAddressWithoutNFS(t *testing.T) {
+	h, p := named(t, answer("127.0.0.2", "127.0.0.1"))
+	other, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(h.PortmapPort)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan error, 1)
+	go func() {
+		for {
+			conn, err := other.Accept()
+			if err != nil {
+				close(asked)
+				return
+			}
+			record, err := readRecord(conn)
+			if err == nil {
+				_, err = conn.Write(record4(binary.BigEndian.Uint32(record), &rpcv2.ReplyBody_MSG_ACCEPTED{
+					Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}}, xdr(0)))
+			}
+			conn.Close()
+			asked <- err
+		}
+	}()
+	r, err := probeWith(t, p)
+	if err != nil || r.Address != net.JoinHostPort(h.Address, strconv.Itoa(h.NFSPort)) {
+		t.Errorf("address %q, %v", r.Address, err)
+	}
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+	h.On(nfstest.Getport, nfstest.Port(0))
+	r, err = probeWith(t, p)
+	fails(t, err, PortMap, ErrNotRegistered)
+	if text := learnt(r, PortMap); text != "" {
+		t.Errorf("learnt %q", text)
+	}
+	<-asked
+	other.Close()
+	for range asked {
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -60,4 +62,33 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 		version = ""
 	}
 	return &Error{Step: step, Version: version, Err: err}
+}
+
+// goodbye turns a goodbye that was refused, or met a closed connection, into a
+// warning: the export was served, and a server may close what has been idle for
+// long, or what has nothing more to say. If it has died, the next probe finds it
+// dead. Silence and what cannot be decoded remain failures.
+func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
+	var (
+		refused *RPCError
+		status  *Status4
+	)
+	switch {
+	case errors.As(err, &status):
+		err = status // which names the operation that the server refused
+		fallthrough
+	case errors.As(err, &refused):
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, err))
+		return "refused", nil
+	case closed(err):
+		// The same text every time, whatever the ports: it is told once.
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the server closed the connection instead of answering %s, and may keep what it knows of the probe for a while", step))
+		return "connection closed", nil
+	}
+	return "", err
+}
+
+// closed: the other end closed or reset the connection.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -101,30 +100,24 @@ func (a *attempt) mount(ctx context.Context, r *Report, c *client) (m mounted, g
 }
 
 // unmount says goodbye, as every client that was granted a MNT does, and
-// returns how the probe has ended: as it had failed before, if it had. A
-// refused UMNT is a warning; no answer to it is a failure like any other.
+// returns how the probe has ended: as it had failed before, if it had.
 func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before error) error {
 	umnt := func() (string, error) {
 		_, err := c.call(ctx, mountProgram, mountVersion, procUmnt, dirpath(a.Dir))
 		return "", err
 	}
-	var refused *RPCError
-	if before != nil {
-		if _, err := guarded(umnt); errors.As(err, &refused) {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("unmount was refused: %v", err))
-		} else if err != nil {
+	if before == nil {
+		return a.climb(ctx, r, Unmount, func() (string, error) {
+			_, err := umnt()
+			return r.goodbye(Unmount, err)
+		})
+	}
+	if _, err := guarded(umnt); err != nil {
+		if _, err = r.goodbye(Unmount, err); err != nil {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("the server may have kept its mount entry (unmount: %v)", err))
 		}
-		return before
 	}
-	return a.climb(ctx, r, Unmount, func() (string, error) {
-		learnt, err := umnt()
-		if errors.As(err, &refused) {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("unmount was refused: %v", err))
-			return "refused", nil
-		}
-		return learnt, err
-	})
+	return before
 }
 
 // flavorNames are the first few flavors of a list, pseudo-flavors included

@@ -93,7 +93,7 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 	}
 	if err == nil {
 		err = a.climb(ctx, r, DestroySession, func() (string, error) {
-			return r.goodbye4(DestroySession, c.destroySession(ctx))
+			return r.goodbye(DestroySession, c.destroySession(ctx))
 		})
 	}
 	if err != nil {
@@ -103,19 +103,8 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 		return err
 	}
 	return a.climb(ctx, r, DestroyClientID, func() (string, error) {
-		return r.goodbye4(DestroyClientID, c.destroyClientID(ctx, us.EirClientid))
+		return r.goodbye(DestroyClientID, c.destroyClientID(ctx, us.EirClientid))
 	})
-}
-
-// goodbye4 turns a refused goodbye into a warning: the export was served.
-// Anything but a status remains a failure.
-func (r *Report) goodbye4(step Step, err error) (learnt string, _ error) {
-	var status *Status4
-	if !errors.As(err, &status) {
-		return "", err
-	}
-	r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, status))
-	return "refused", nil
 }
 
 // walk4 climbs from LOOKUP to the rungs that open files. Up to ACCESS they

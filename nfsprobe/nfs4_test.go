@@ -239,7 +239,7 @@ func TestBusyTooLong4(t *testing.T) {
 	}
 }
 
-// A goodbye that is not answered, or broken off, is a failure of its step, like any other.
+// Silence is a failure of its step, whichever it is; a connection that is closed is one but for the goodbyes.
 func TestSilence4(t *testing.T) {
 	steps := []Step{ExchangeID, CreateSession, Lookup, DestroySession, DestroyClientID}
 	for n, step := range steps {
@@ -255,9 +255,15 @@ func TestSilence4(t *testing.T) {
 				return []byte{}
 			}
 			r, err := f.speak(t, "4.1", "/export")
-			if silent {
+			switch {
+			case silent:
 				fails(t, err, step, context.DeadlineExceeded)
-			} else {
+			case n >= 3:
+				if err != nil || len(r.Warnings) == 0 || !strings.HasPrefix(r.Warnings[0], "the server closed the connection instead of answering "+step.String()) {
+					t.Errorf("%v: error %v, warnings %q", step, err, r.Warnings)
+				}
+				continue
+			default:
 				fails(t, err, step, broken("read", io.EOF))
 			}
 			// The server made a client id that the probe knows of.
@@ -271,12 +277,15 @@ func TestSilence4(t *testing.T) {
 // A call that is denied leaves the connection usable, so what was made is destroyed.
 func TestDenied4(t *testing.T) {
 	for _, op := range ops4 {
-		if op.step == DestroySession || op.step == DestroyClientID {
-			continue
-		}
 		f := newFake4()
 		f.deny = op.name
-		_, err := f.speak(t, "4.2", "/export")
+		r, err := f.speak(t, "4.2", "/export")
+		if op.step == DestroySession || op.step == DestroyClientID {
+			if err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], op.step.String()+" was refused: Authentication error") {
+				t.Errorf("%s: error %v, warnings %q", op.name, err, r.Warnings)
+			}
+			continue
+		}
 		step := min(op.step, Lookup) // all from there on is one call
 		fails(t, err, step, ErrKerberos)
 		fails(t, err, step, &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})

@@ -1,6 +1,7 @@
 package nfsprobe
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -77,5 +78,40 @@ func TestLongPath4(t *testing.T) {
 		if f.left() != 0 {
 			t.Errorf("%+v: %d left", c, f.left())
 		}
+	}
+}
+
+// What Linux servers answer and the RFC allows: flags in SEQUENCE (a back channel that is down, state that is gone), another
+// number of slots than was asked for, and a session with less of everything.
+func TestAsLinuxAnswers4(t *testing.T) {
+	for name, edit := range map[string]struct {
+		op   nfsv4.NfsOpnum4
+		edit func(result []byte) []byte
+	}{
+		"flags and slots": {nfsv4.OP_SEQUENCE, func(b []byte) []byte {
+			end := len(b)
+			binary.BigEndian.PutUint32(b[end-12:], 63) // sr_highest_slotid
+			binary.BigEndian.PutUint32(b[end-8:], 63)  // sr_target_highest_slotid
+			binary.BigEndian.PutUint32(b[end-4:], 0x1fff)
+			return b
+		}},
+		"a small session": {nfsv4.OP_CREATE_SESSION, func(b []byte) []byte {
+			fore := 4 + 4 + 16 + 4 + 4 // behind number, status, session, sequence and flags
+			for i, v := range []uint32{0, 1024, 1024, 0, 6, 1, 0} {
+				binary.BigEndian.PutUint32(b[fore+4*i:], v)
+			}
+			for i, v := range []uint32{0, 4096, 4096, 0, 2, 1, 0} {
+				binary.BigEndian.PutUint32(b[fore+28+4*i:], v)
+			}
+			return b
+		}},
+	} {
+		h, c := hostile(t)
+		c.Version, c.Port, c.Path4 = "4", h.NFSPort, "/a/b/c/d/e/f/g/h"
+		h.EditOp(edit.op, edit.edit)
+		if r, err := probe(t, c); err != nil || r.Version != "4.2" || len(r.Warnings) != 0 {
+			t.Errorf("%s: version %q, %v, warnings %q", name, r.Version, err, r.Warnings)
+		}
+		stateless(t, h)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,7 @@ const (
 	portMapperPort    = 111
 	portMapperProgram = 100000
 	portMapperVersion = 2
-	rpcbindVersion    = 4 // 3 if that is not spoken
+	rpcbindVersion    = 4
 	procGetPort       = 3 // GETADDR in versions 3 and 4
 	protocolTCP       = 6
 	maxUniversal      = 256 // bytes of a universal address; an IPv6 one with its port is below 64
@@ -43,42 +44,78 @@ func (a *attempt) askPorts(ctx context.Context, r *Report) error {
 		if port == 0 {
 			port = portMapperPort
 		}
-		conn, err := a.connect(ctx, port, false)
-		if err != nil {
+		if err := a.askPortMapper(ctx, r, port); err != nil {
 			return "", err
-		}
-		r.Address = conn.remote.String()
-		c := newClient(conn, noCredential)
-		defer c.Close()
-		for _, ask := range []struct {
-			program uint32
-			into    *int
-		}{{mountProgram, &r.MountPort}, {nfsProgram, &r.NFSPort}} {
-			if *ask.into != 0 {
-				continue
-			}
-			if *ask.into, err = c.portOf(ctx, ask.program, conn.remote.Addr().Is6()); err != nil {
-				return "", err
-			}
 		}
 		return fmt.Sprintf("mount port %d, NFS port %d", r.MountPort, r.NFSPort), nil
 	})
 }
 
+// askPortMapper asks the first address that answers, and the ones behind it if
+// nothing is registered there: a server may have addresses of a family, mostly
+// IPv6, over which its port mapper speaks and its NFS does not.
+func (a *attempt) askPortMapper(ctx context.Context, r *Report, port int) (cause error) {
+	for rest := a.addrs; ; {
+		a.addrs = rest
+		err := a.askOne(ctx, r, port)
+		if err == nil {
+			return nil
+		}
+		if cause == nil {
+			cause = err
+		}
+		if !errors.Is(err, ErrNotRegistered) || ctx.Err() != nil {
+			return cause
+		}
+		if rest = rest[slices.Index(rest, a.addrs[0])+1:]; len(rest) == 0 {
+			return cause
+		}
+	}
+}
+
+func (a *attempt) askOne(ctx context.Context, r *Report, port int) error {
+	conn, err := a.connect(ctx, port, false)
+	if err != nil {
+		return err
+	}
+	c := newClient(conn, noCredential)
+	defer c.Close()
+	r.Address, r.MountPort, r.NFSPort = conn.remote.String(), a.MountPort, a.Port
+	for _, ask := range []struct {
+		program uint32
+		into    *int
+	}{{mountProgram, &r.MountPort}, {nfsProgram, &r.NFSPort}} {
+		if *ask.into != 0 {
+			continue
+		}
+		if *ask.into, err = c.portOf(ctx, ask.program, conn.remote.Addr().Is6()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // portOf asks for the TCP port of version 3 of a program. A port mapper may
-// give that of another version; then the first call is a PROG_MISMATCH.
+// give that of another version; then the first call is a PROG_MISMATCH. Over IPv4
+// rpcbind is asked only if it was built without the port mapper's version 2, over
+// IPv6 it is all there is; its version 3 if it has no 4.
 func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, error) {
+	network := "tcp6"
 	if !ipv6 {
+		network = "tcp"
 		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort, words{program, 3, protocolTCP, 0})
-		if err != nil {
+		if err == nil {
+			return parseGetPort(results)
+		}
+		var refused *RPCError
+		if !errors.As(err, &refused) || refused.Stat != "PROG_MISMATCH" || refused.Low > rpcbindVersion || refused.High < rpcbindVersion-1 {
 			return 0, err
 		}
-		return parseGetPort(results)
 	}
-	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort, rpcb{program, 3})
+	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort, rpcb{program, 3, network})
 	var refused *RPCError
 	if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
-		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort, rpcb{program, 3})
+		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort, rpcb{program, 3, network})
 	}
 	if err != nil {
 		return 0, err
@@ -86,14 +123,17 @@ func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, er
 	return parseGetAddr(results)
 }
 
-// rpcb is the argument of GETADDR (RFC 1833 2.1) for TCP over IPv6, its
-// address and owner empty.
-type rpcb struct{ program, version uint32 }
+// rpcb is the argument of GETADDR (RFC 1833 2.1) for TCP, its address and owner
+// empty.
+type rpcb struct {
+	program, version uint32
+	network          string // its netid: "tcp", or "tcp6"
+}
 
 func (b rpcb) WriteTo(w io.Writer) (int64, error) {
 	var args bytes.Buffer
 	words{b.program, b.version}.WriteTo(&args)
-	for _, s := range []string{"tcp6", "", ""} {
+	for _, s := range []string{b.network, "", ""} {
 		runtime.WriteASCIIString(&args, maxUniversal, s)
 	}
 	return args.WriteTo(w)

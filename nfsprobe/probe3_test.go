@@ -136,6 +136,29 @@ func TestRpcbind(t *testing.T) {
 	fails(t, err, PortMap, &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})
 }
 
+// A rpcbind that was built without the port mapper's version 2 is asked in its own versions, over IPv4 too.
+func TestRpcbindOnly(t *testing.T) {
+	h, c := hostile(t)
+	getaddr3 := nfstest.Proc{Program: 100000, Version: 3, Procedure: 3}
+	h.On(nfstest.Getport, nfstest.Versions(3, 4))
+	r, err := probe(t, c)
+	if err != nil || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort || h.Count(nfstest.Getaddr) != 2 || h.Count(getaddr3) != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, call := range h.Calls() {
+		if call.Proc == nfstest.Getaddr && !bytes.Contains(call.Args, opaque("tcp")) {
+			t.Errorf("asked for %q", call.Args)
+		}
+	}
+	h.On(nfstest.Getaddr, nfstest.Versions(3, 3))
+	if _, err := probe(t, c); err != nil || h.Count(getaddr3) != 2 {
+		t.Errorf("%v, asked %d times", err, h.Count(getaddr3))
+	}
+	h.On(getaddr3, nfstest.Uaddr(""))
+	_, err = probe(t, c)
+	fails(t, err, PortMap, ErrNotRegistered)
+}
+
 // granted: the failure is behind a MNT that succeeded, so UMNT is due.
 type spoilt struct {
 	name    string
@@ -213,7 +236,6 @@ func TestSpoilt(t *testing.T) {
 		{"NFS3ERR_STALE", nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_STALE), Getattr, Status3(70), true},
 		{"cut in the attributes", nfstest.Getattr3, nfstest.Truncated(60), Getattr, &MalformedError{"EOF"}, true},
 		{"NFS3ERR_IO", nfstest.Access3, nfstest.AccessStatus(nfsv3.NFS3ERR_IO), Access, Status3(5), true},
-		{"UMNT closed", nfstest.Umnt, nfstest.Close, Unmount, broken("read", io.EOF), true},
 		{"UMNT malformed", nfstest.Umnt, nfstest.WrongXID, Unmount, &MalformedError{"was due"}, true},
 	}...)
 	for _, c := range cases {
@@ -293,13 +315,24 @@ func TestOdd(t *testing.T) {
 			t.Errorf("%v, warnings %q", err, r.Warnings)
 		}
 	})
+	for name, answer := range map[string]nfstest.Answer{"closed": nfstest.Close, "reset": nfstest.Reset, "closed in the answer": nfstest.Cut(10)} {
+		t.Run("UMNT "+name, func(t *testing.T) {
+			h, c := hostile(t)
+			h.On(nfstest.Umnt, answer)
+			r, err := probe(t, c)
+			if err != nil || len(r.Warnings) != 1 || r.Warnings[0] != "the server closed the connection instead of answering unmount, and may keep what it knows of the probe for a while" {
+				t.Errorf("%v, warnings %q", err, r.Warnings)
+			}
+			left(t, h)
+		})
+	}
 	t.Run("UMNT closed after a failure", func(t *testing.T) {
 		h, c := hostile(t)
 		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_STALE))
 		h.On(nfstest.Umnt, nfstest.Close)
 		r, err := probe(t, c)
 		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_STALE))
-		if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "may have kept its mount entry") {
+		if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "closed the connection instead of answering unmount") {
 			t.Errorf("warnings %q", r.Warnings)
 		}
 	})

@@ -17,7 +17,7 @@ type Report struct {
 	// NotVersion3 is what version 3 failed on if it was tried beside version 4
 	// and that was chosen: an *Error, or nil.
 	NotVersion3 error
-	// Wire is what went over the probe's connections, up to 128 KiB.
+	// Wire is what went over the probe's connections, up to 128 KiB in 1024 pieces.
 	Wire []Segment
 }
 

@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// maxWire is how much of what went over the wire a report holds, in bytes.
-const maxWire = 128 << 10
+// How much of what went over the wire a report holds: in bytes, and in pieces,
+// since one costs a hundred bytes and a server may send byte by byte. A probe has
+// some forty.
+const (
+	maxWire     = 128 << 10
+	maxSegments = 1 << 10
+)
 
 // transcript collects what all connections of a probe send and receive.
 type transcript struct {
@@ -21,7 +26,7 @@ type transcript struct {
 func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 {
+	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 || len(t.segments) == maxSegments {
 		return
 	}
 	t.size += len(data)

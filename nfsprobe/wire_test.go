@@ -39,4 +39,11 @@ func TestWire(t *testing.T) {
 	if w.size != maxWire || len(w.segments) != 4 {
 		t.Errorf("%d bytes in %d segments", w.size, len(w.segments))
 	}
+	w = new(transcript)
+	for range maxSegments + 1 { // a server that sends byte by byte
+		w.note(netip.AddrPort{}, netip.AddrPort{}, []byte{1})
+	}
+	if len(w.segments) != maxSegments {
+		t.Errorf("%d segments", len(w.segments))
+	}
 }

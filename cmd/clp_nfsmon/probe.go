@@ -58,7 +58,11 @@ func forWatch(r nfsprobe.Report, pinned string) watch.Report {
 	if pinned != "" {
 		w.Note = "NFS version " + pinned
 	}
-	if r.NotVersion3 != nil {
+	switch {
+	case r.NotVersion3 == nil:
+	case pinned == "": // it failed on something that this machine lacked
+		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version %s was taken, this once (%v)", r.Version, r.NotVersion3))
+	default:
 		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version %s is watched from now on (%v)", r.Version, r.NotVersion3))
 	}
 	for _, rung := range r.Rungs {

@@ -93,12 +93,20 @@ func Results(v io.WriterTo) Answer {
 // Accepted is an accepted reply with this accept_stat and without results (RFC 5531 9); PROG_MISMATCH says that versions 5 to 7
 // are supported.
 func Accepted(stat rpcv2.AcceptStat) Answer {
-	var data rpcv2.AcceptedReplyData = &rpcv2.AcceptedReplyData_default{Stat: stat}
 	if stat == rpcv2.PROG_MISMATCH {
-		mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
-		mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = 5, 7
-		data = mismatch
+		return Versions(5, 7)
 	}
+	return accepted(&rpcv2.AcceptedReplyData_default{Stat: stat})
+}
+
+// Versions is a PROG_MISMATCH that says that these versions of the program are supported (RFC 5531 9).
+func Versions(low, high uint32) Answer {
+	mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
+	mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = low, high
+	return accepted(mismatch)
+}
+
+func accepted(data rpcv2.AcceptedReplyData) Answer {
 	return func(c net.Conn, call Call, _ func() []byte) bool {
 		_, err := c.Write(Record(reply(call.XID, data, nil)))
 		return err == nil
