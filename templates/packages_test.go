@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -50,6 +51,25 @@ func TestPackages(t *testing.T) {
 			t.Errorf("the zip: %v", err)
 		} else {
 			f.Close()
+		}
+	}
+}
+
+// What the shell offers: options from --help, identifiers from -list, files and words where they belong.
+func TestCompletion(t *testing.T) {
+	path := build(t)
+	for _, c := range []struct{ words, want string }{
+		{"clp_sambamon --cred", "--credentials"},
+		{"clp_nfsmon -pau", "-pause"},
+		{"clp_nfsmon --nfs-version 4.", "4.0 4.1 4.2"},
+		{"clp_sambamon --exit-style n", "nagios"},
+		{"clp_sambamon -check --cre", "--credentials"},
+	} {
+		cmd := exec.Command("bash", "-c", `source ../.packages/completion.bash; COMP_WORDS=(`+c.words+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _fsmon; echo "${COMPREPLY[*]}"`)
+		cmd.Env = []string{"PATH=" + path + ":" + os.Getenv("PATH"), "FSMON_REGISTRY=" + filepath.Join(t.TempDir(), "registry")}
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v, want %q", c.words, got, err, c.want)
 		}
 	}
 }
