@@ -43,6 +43,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	commandDir = dir
+	if err := os.Chmod(dir, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -263,8 +267,13 @@ func TestOcfTester(t *testing.T) {
 	t.Parallel()
 	_, params := samba(t)
 	a := newAgent(t, params...)
-	path, err := filepath.Abs("ocf/fsmon")
+	// Where everybody may read it, as it is installed: the tester also tries as nobody.
+	text, err := os.ReadFile("ocf/fsmon")
 	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(build(t), "fsmon")
+	if err := os.WriteFile(path, text, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"-v", "-n", "fs-watch"}

@@ -26,6 +26,7 @@ type lab struct {
 	dir  string
 	init int // process 1 of the lab, as this process sees it
 	cmd  *exec.Cmd
+	end  *os.File // closed when this process ends, however it does: then dir is removed
 }
 
 // limit is what no wait for the lab's machinery comes near to.
@@ -45,6 +46,9 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 			l.close()
 		}
 	}()
+	if err := l.removeAtEnd(); err != nil {
+		return nil, err
+	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -112,6 +116,30 @@ func (l *lab) close() {
 		}
 	}
 	os.RemoveAll(l.dir)
+	if l.end != nil {
+		l.end.Close()
+	}
+}
+
+// removeAtEnd has the lab's directory removed also when this process is killed:
+// by a shell that reads from a pipe of it.
+func (l *lab) removeAtEnd() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	sh := exec.Command("/bin/sh", "-c", `read -r never
+for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`, "sh", l.dir)
+	sh.Stdin = r
+	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := sh.Start(); err != nil {
+		w.Close()
+		return err
+	}
+	l.end = w
+	go sh.Wait()
+	return nil
 }
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
