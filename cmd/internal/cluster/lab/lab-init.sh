@@ -6,7 +6,8 @@ set -u
 D=$1
 R=$D/run
 mount --make-rprivate /
-mount -t tmpfs tmpfs /run/netns # names of namespaces that are not the machine's
+mount -t tmpfs tmpfs /run # the names of namespaces lie there, and these are not the machine's
+mkdir /run/netns
 ip link set lo up
 ip link add br0 type bridge stp_state 0 forward_delay 0
 ip link set br0 up
