@@ -30,6 +30,11 @@ func testMain(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(bin)
+	end, err := removeAtEnd(bin)
+	if err != nil {
+		return 0, err
+	}
+	defer end.Close()
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin+"/", "../../clp_sambamon", "../../clp_nfsmon")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -46,7 +46,7 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 			l.close()
 		}
 	}()
-	if err := l.removeAtEnd(); err != nil {
+	if l.end, err = removeAtEnd(dir); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -121,25 +121,24 @@ func (l *lab) close() {
 	}
 }
 
-// removeAtEnd has the lab's directory removed also when this process is killed:
-// by a shell that reads from a pipe of it.
-func (l *lab) removeAtEnd() error {
+// removeAtEnd has dir removed when end is closed, also when this process is
+// killed: by a shell that reads from a pipe of it.
+func removeAtEnd(dir string) (end *os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.Close()
 	sh := exec.Command("/bin/sh", "-c", `read -r never
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`, "sh", l.dir)
+for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`, "sh", dir)
 	sh.Stdin = r
 	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := sh.Start(); err != nil {
 		w.Close()
-		return err
+		return nil, err
 	}
-	l.end = w
 	go sh.Wait()
-	return nil
+	return w, nil
 }
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
