@@ -106,7 +106,7 @@ func endAtEnd() (end func() error, err error) {
 	defer r.Close()
 	sh := exec.Command("/bin/sh", "-c", `read -r never
 for p in /proc/[0-9]*; do ! grep -qs "KITDOUBLE=.*$4" "$p/environ" || kill -s KILL "${p#/proc/}"; done
-test ! -d "$2" || WINEPREFIX=$2 "$3" -k -w
+test ! -d "$2" || TMPDIR=$1 WINEPREFIX=$2 "$3" -k -w
 for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exit 1`,
 		"sh", root, prefix, wineserver, filepath.Base(root))
 	sh.Stdin = r

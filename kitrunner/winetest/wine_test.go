@@ -47,7 +47,8 @@ func wineEnv(locale string, more ...string) []string {
 		}
 	}
 	// winemenubuilder and Wine's own .NET and browser are of no use here.
-	return append(append(env, "WINEPREFIX="+prefix, "WINEDEBUG=-all", "LC_ALL="+locale,
+	// Its server keeps a directory in TMPDIR, which would stay.
+	return append(append(env, "WINEPREFIX="+prefix, "TMPDIR="+root, "WINEDEBUG=-all", "LC_ALL="+locale,
 		"WINEDLLOVERRIDES=winemenubuilder.exe,mscoree,mshtml="), more...)
 }
 
