@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
+
+const maxLinks = 40 // on one path, as path_resolution(7) has it
 
 // UnsafeError means that something in or above the registry could have been
 // put there, or could be changed, by somebody else. It is also an EPERM, so
@@ -23,31 +26,61 @@ func (e *UnsafeError) Unwrap() error { return syscall.EPERM }
 
 // resolve returns dir, an absolute path, without symbolic links above it, and
 // makes sure that nobody but root and this user can put another directory in
-// its place. A directory that all may write is fine when it is sticky, as /tmp
-// is. One that its group may write is accepted: private user groups make those.
-func resolve(dir string) (string, error) {
-	parent, err := filepath.EvalSymlinks(filepath.Dir(dir))
-	if err != nil {
-		return "", err
-	}
+// its place, or has put one there by a link. A directory that all may write is
+// fine when it is sticky, as /tmp is. One that its group may write is accepted:
+// private user groups make those. With create it makes what is missing above dir.
+func resolve(dir string, create bool) (string, error) {
 	root, err := os.Stat("/")
 	if err != nil {
 		return "", err
 	}
-	for p, last := parent, ""; p != last; p, last = filepath.Dir(p), p {
+	// The owner of / can do everything anyway; inside a user namespace that is not always number 0.
+	foreign := func(info fs.FileInfo) bool { return !trusted(owner(info)) && owner(info) != owner(root) }
+
+	parent, links := "/", 0
+	for rest := strings.Split("/"+filepath.Dir(dir), "/"); len(rest) > 0; {
+		p := filepath.Join(parent, rest[0])
+		rest = rest[1:]
 		info, err := os.Lstat(p)
+		if create && errors.Is(err, fs.ErrNotExist) {
+			if err := os.Mkdir(p, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				return "", fmt.Errorf("create the registry's parent: %w", err)
+			}
+			info, err = os.Lstat(p) // not always what was made: somebody may have been faster
+		}
 		if err != nil {
 			return "", err
 		}
-		// The owner of / can do everything anyway; inside a user namespace that is not always number 0.
-		if uid := owner(info); !trusted(uid) && uid != owner(root) {
+		if info.Mode()&fs.ModeSymlink != 0 {
+			if foreign(info) {
+				return "", &UnsafeError{p, fmt.Sprintf("is a symbolic link of user %d, who chose where the registry is "+
+					"(look at it and remove it, or set FSMON_REGISTRY to a directory elsewhere)", owner(info))}
+			}
+			target, err := os.Readlink(p)
+			if err != nil {
+				return "", err
+			}
+			if links++; links > maxLinks {
+				return "", &os.PathError{Op: "resolve", Path: dir, Err: syscall.ELOOP}
+			}
+			if filepath.IsAbs(target) {
+				parent = "/"
+			}
+			rest = append(strings.Split(target, "/"), rest...)
+			continue
+		}
+		if !info.IsDir() {
+			return "", &os.PathError{Op: "resolve", Path: p, Err: syscall.ENOTDIR}
+		}
+		if foreign(info) {
 			return "", &UnsafeError{p, fmt.Sprintf("belongs to user %d, who could replace the registry below it "+
-				"(set FSMON_REGISTRY to a directory elsewhere)", uid)}
+				"(set FSMON_REGISTRY to a directory elsewhere)", owner(info))}
 		}
 		if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
 			return "", &UnsafeError{p, fmt.Sprintf("can be written by all users (mode %04o), who could replace the registry "+
 				"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)", mode.Perm())}
 		}
+		parent = p
 	}
 	return filepath.Join(parent, filepath.Base(dir)), nil
 }

@@ -154,6 +154,49 @@ func TestLinksAboveTheRegistryAreResolvedOnce(t *testing.T) {
 	}
 }
 
+// A link that a stranger has planted above the registry is not followed, whoever owns the place where it leads.
+func TestStrangersLinkAboveTheRegistry(t *testing.T) {
+	if os.Geteuid() != 0 { // only root can give things away
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this needs root")
+		}
+		t.Skip("this needs root")
+	}
+	base := t.TempDir()
+	victim, link := filepath.Join(base, "victim"), filepath.Join(base, "planted")
+	outer := filepath.Join(base, "outer")
+	must(t, os.Mkdir(victim, 0o755))
+	must(t, os.Symlink("victim", link))
+	must(t, os.Symlink("./planted/../planted", outer))
+	for _, dir := range []string{link, outer} {
+		_, err := Open(filepath.Join(dir, "own", "registry")) // root's own link
+		must(t, err)
+	}
+	must(t, os.RemoveAll(filepath.Join(victim, "own")))
+	must(t, os.Lchown(link, 65534, 65534))
+	for _, dir := range []string{link, outer} {
+		for _, f := range []func(string) (*Registry, error){OpenExisting, Open} {
+			_, err := f(filepath.Join(dir, "registry"))
+			wantUnsafe(t, err, link)
+			_, err = f(filepath.Join(dir, "own", "registry"))
+			wantUnsafe(t, err, link)
+		}
+	}
+	if made := names(t, victim); len(made) > 0 {
+		t.Errorf("it was followed: %v", made)
+	}
+}
+
+func TestRegistryBehindALoop(t *testing.T) {
+	loop := filepath.Join(t.TempDir(), "loop")
+	must(t, os.Symlink("loop", loop))
+	for _, f := range []func(string) (*Registry, error){OpenExisting, Open} {
+		if _, err := f(filepath.Join(loop, "registry")); !errors.Is(err, unix.ELOOP) {
+			t.Errorf("error %v, want ELOOP", err)
+		}
+	}
+}
+
 func TestRegistryIsCreatedWithItsParents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b", "registry")
 	_, err := Open(dir)

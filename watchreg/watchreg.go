@@ -95,10 +95,7 @@ func Open(dir string) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
-		return nil, fmt.Errorf("create the registry's parent: %w", err)
-	}
-	if abs, err = resolve(abs); err != nil {
+	if abs, err = resolve(abs, true); err != nil {
 		return nil, err
 	}
 	err = os.Mkdir(abs, 0o755)
@@ -122,7 +119,7 @@ func OpenExisting(dir string) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	abs, err = resolve(abs)
+	abs, err = resolve(abs, false)
 	if err == nil {
 		err = checkRegistry(abs)
 	}

@@ -33,16 +33,17 @@ type directory struct {
 // openCases makes <dir>/<id>, both with mode 0700, or is an error when somebody
 // else could put something there.
 func openCases(dir, id string) (*cases, error) {
-	above := filepath.Dir(dir)
-	if err := os.MkdirAll(above, 0o750); err != nil { // as the log's
+	above, err := openDir(filepath.Dir(dir), 0o750) // as the log's
+	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(above)
+	defer above.Close()
+	root, err := openRoot(above)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	outer, err := makeOurs(directory{root, above}, filepath.Base(dir))
+	outer, err := makeOurs(directory{root, filepath.Dir(dir)}, filepath.Base(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +53,22 @@ func openCases(dir, id string) (*cases, error) {
 		return nil, err
 	}
 	return &cases{inner}, nil
+}
+
+// openRoot opens a directory for what os.Root does.
+func openRoot(dir *os.File) (*os.Root, error) {
+	root, err := os.OpenRoot(dir.Name())
+	if err != nil {
+		return nil, err
+	}
+	want, err := dir.Stat()
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	if got, err := root.Stat("."); err != nil || !os.SameFile(got, want) {
+		return nil, errors.Join(fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(), fs.ErrPermission), err, root.Close())
+	}
+	return root, nil
 }
 
 // makeOurs makes a directory, or opens the one that is there if that is nobody

@@ -185,38 +185,51 @@ func (t metricsTask) do() error { return replaceFile(t.Path, t.Text) }
 
 // replaceFile replaces the file at path as a whole, with mode 0644; nil removes
 // it. The new one is made as "path.tmp-fsmon", which a collector of *.prom files
-// does not read; what a killed watch left there is removed.
+// does not read; what a killed watch left there is removed. The directory may be
+// another user's, since a collector often has one of its own.
 func replaceFile(path string, text []byte) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)", path, fs.ErrInvalid)
-	}
-	temp := path + ".tmp-fsmon"
-	// Removing a link removes the link. A directory is not removed, and is the error of the next call.
-	_ = unix.Unlink(temp)
-	if text == nil {
-		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	dir, err := openDir(filepath.Dir(path), 0)
 	if err != nil {
 		return err
 	}
+	defer dir.Close()
+	at, name := int(dir.Fd()), filepath.Base(path)
+	failed := func(op string, err error) error { return &os.PathError{Op: op, Path: path, Err: err} }
+
+	var st unix.Stat_t
+	err = unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return failed("stat", err)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)", path, fs.ErrInvalid)
+	}
+	temp := name + ".tmp-fsmon"
+	// Removing a link removes the link. A directory is not removed, and is the error of the next call.
+	_ = unix.Unlinkat(at, temp, 0)
+	if text == nil {
+		if err := unix.Unlinkat(at, name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return failed("remove", err)
+		}
+		return nil
+	}
+	fd, err := unix.Openat(at, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path + ".tmp-fsmon", Err: err}
+	}
+	f := os.NewFile(uintptr(fd), path+".tmp-fsmon")
 	err = f.Chmod(0o644) // whatever the umask: a collector is another user
 	if err == nil {
 		_, err = f.Write(text)
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, path)
+		if err = unix.Renameat(at, temp, at, name); err != nil {
+			err = failed("rename", err)
+		}
 	}
 	if err != nil {
-		_ = unix.Unlink(temp) // if this fails too, the next write removes it
+		_ = unix.Unlinkat(at, temp, 0) // if this fails too, the next write removes it
 	}
 	return err
 }

@@ -303,3 +303,48 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 		w.Exits(0)
 	})
 }
+
+// In a directory that all may write a stranger plants a link to one of root's where root's watch has its files: nothing is
+// written there, the watch says so and goes on. A registry behind it is none.
+func TestPlantedOnTheWay(t *testing.T) {
+	t.Parallel()
+	s := smbtest.Samba(t, smbtest.Config{})
+	l := cmdtest.NewLab(t, "clp_sambamon")
+	base := filepath.Dir(l.Registry)
+	temp, victim := filepath.Join(base, "tmp"), filepath.Join(base, "victim")
+	planted := filepath.Join(temp, "fsmon")
+	for _, err := range []error{os.Mkdir(temp, 0o777), os.Chmod(temp, 0o777|fs.ModeSticky), os.Mkdir(victim, 0o755),
+		os.Symlink(victim, planted), os.Lchown(planted, stranger, stranger)} {
+		must(t, err)
+	}
+	untouched := func() {
+		t.Helper()
+		if left, err := os.ReadDir(victim); err != nil || len(left) > 0 {
+			t.Errorf("the link was followed: %v, %v", left, err)
+		}
+	}
+	const why = "fsmon is a symbolic link of user 65533, which is not followed"
+
+	l.Log = filepath.Join(planted, "watch.log")
+	args := []string{"-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "1"}
+	w := l.Watch(append(args, "--metrics-file", filepath.Join(planted, "fsmon.prom"), "--evidence-dir", filepath.Join(planted, "evidence"))...)
+	for _, number := range []int{107, 117, 118} {
+		w.Message(number)
+	}
+	w.Message(2)
+	l.Healthy()
+	must(t, s.Kill())
+	w.Exits(1)
+	w.Message(6)
+	if n := strings.Count(w.Errors(), why); n < 4 { // the log, the metrics, and the evidence at the start and at the verdict
+		t.Errorf("said %d times why:\n%s", n, w.Errors())
+	}
+	untouched()
+
+	l.Log, l.Registry = "/dev/null", filepath.Join(planted, "registry")
+	refused := l.Watch(args...)
+	refused.Exits(4)
+	refused.Message(42)
+	l.Run("-list").Exits(1)
+	untouched()
+}
