@@ -61,13 +61,25 @@ func openJournal(path string, want journal) (*journal, error) {
 	if err == nil && len(data) > maxJournal {
 		err = fmt.Errorf("more than %d bytes", maxJournal)
 	}
-	j := &journal{path: path, old: true}
-	if err == nil {
-		err = json.Unmarshal(data, j)
+	if err != nil {
+		return nil, unread(path, err)
 	}
+	return decodeJournal(data, want)
+}
+
+// unread is the error of a journal that cannot be read.
+func unread(path string, err error) error {
+	return fmt.Errorf("the journal %s cannot be read, so what has been done is not known: %w", path, err)
+}
+
+// decodeJournal decodes what stands at want.path.
+func decodeJournal(data []byte, want journal) (*journal, error) {
+	path := want.path
+	j := &journal{path: path, old: true}
+	err := json.Unmarshal(data, j)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the journal %s cannot be read, so what has been done is not known: %w", path, err)
+		return nil, unread(path, err)
 	case j.Format != journalFormat:
 		return nil, fmt.Errorf("the journal %s has format %d, this version reads format %d", path, j.Format, journalFormat)
 	case !strings.EqualFold(j.System, want.System) || !strings.EqualFold(j.Gone, want.Gone) ||

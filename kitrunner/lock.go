@@ -24,13 +24,8 @@ func Lock(ctx context.Context, dir, resource string) (release func() error, err 
 	if err := makeStateDir(dir); err != nil {
 		return nil, fmt.Errorf("the directory of the locks: %w", err)
 	}
-	// A name such as E: is no file name. The file stays: removing it would leave whoever waits with a lock of their own.
-	name := url.PathEscape(strings.ToLower(resource))
-	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)
-	if len(name) > 200 { // a Japanese tag is three times nine bytes a character
-		name = fmt.Sprintf("%s-%x", name[:100], sha256.Sum256([]byte(name)))
-	}
-	l := flock.New(filepath.Join(dir, "kitrunner-"+name+".lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|openNoFollow), flock.SetPermissions(0o600))
+	// The file stays: removing it would leave whoever waits with a lock of their own.
+	l := flock.New(filepath.Join(dir, "kitrunner-"+fileName(resource)+".lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|openNoFollow), flock.SetPermissions(0o600))
 	held, err := l.TryLock()
 	if err == nil && !held {
 		if _, err = l.TryLockContext(ctx, lockPoll); ctx.Err() != nil {
@@ -41,4 +36,15 @@ func Lock(ctx context.Context, dir, resource string) (release func() error, err 
 		return nil, errors.Join(err, l.Close())
 	}
 	return l.Close, nil
+}
+
+// fileName makes a part of a file's name, up to 200 bytes, of a resource's. A
+// name such as E: is none by itself, and case makes no difference.
+func fileName(resource string) string {
+	name := url.PathEscape(strings.ToLower(resource))
+	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)
+	if len(name) > 200 { // a Japanese tag is three times three bytes a character
+		name = fmt.Sprintf("%s-%x", name[:100], sha256.Sum256([]byte(name)))
+	}
+	return name
 }

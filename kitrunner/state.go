@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,9 +34,7 @@ func (r *run) hold(action *Action) (release func() error, err error) {
 
 // nicFile is where the ip kit stores which adapter holds a resource's address.
 func (e *Engine) nicFile(res Resource) string {
-	name := url.PathEscape(strings.ToLower(res.Tag))
-	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)
-	return filepath.Join(e.StateDir, name+".nic")
+	return filepath.Join(e.StateDir, fileName(res.Tag)+".nic")
 }
 
 // loadNIC looks at the adapter that holds the address since the last restore
@@ -53,10 +50,15 @@ func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if res.BackupGUID != "" && canonicalGUID(strings.TrimSpace(string(b))) == canonicalGUID(res.BackupGUID) {
+	if onBackupNIC(b, res) {
 		useBackup(res, vars)
 	}
 	return nil
+}
+
+// onBackupNIC tells whether what is stored names the resource's backup adapter.
+func onBackupNIC(stored []byte, res Resource) bool {
+	return res.BackupGUID != "" && canonicalGUID(strings.TrimSpace(string(stored))) == canonicalGUID(res.BackupGUID)
 }
 
 // storeNIC stores which adapter holds the address now.

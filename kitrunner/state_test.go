@@ -69,6 +69,20 @@ func TestStoredFileIsDamaged(t *testing.T) {
 	}
 }
 
+// A tag may be as long as its option allows, in any script.
+func TestStoreOfALongTag(t *testing.T) {
+	res := resources["ip"]
+	res.Tag = strings.Repeat("営", 255)
+	e := &Engine{Log: new(logged), StateDir: t.TempDir()}
+	r := &run{Engine: e, kit: &ip, res: res, vars: variables(res, false)}
+	useBackup(res, r.vars)
+	storeNIC(r)
+	vars := variables(res, false)
+	if err := e.loadNIC(&ip, res, vars); err != nil || vars["GUID"] != backupGUID {
+		t.Errorf("%v, GUID %q, want %s", err, vars["GUID"], backupGUID)
+	}
+}
+
 // A plan shows the adapter that the run would look at.
 func TestPlanOfWhatIsStored(t *testing.T) {
 	dir := t.TempDir()

@@ -34,6 +34,7 @@ func FuzzParseFiles3(f *testing.F) {
 	for _, results := range replies(f, "3") {
 		f.Add(results)
 	}
+	seed(f, "3*-nfs.bin")
 	f.Add(xdr(70, 0, 0))
 	f.Add(xdr(0, 0, 0xffffffff, 1, 0xffffffff))
 	f.Fuzz(func(t *testing.T, results []byte) {
@@ -103,6 +104,11 @@ func FuzzFiles4(f *testing.F) {
 		for i, results := range replies(f, version) {
 			f.Add(version == "4.0", uint(i), results)
 			f.Add(version == "4.0", uint(i), results[:len(results)/2])
+		}
+	}
+	for _, name := range []string{"4.0.bin", "4.1.bin", "4.2.bin", "4.1-readonly.bin", "4.1-unknown.bin", "4.1-kerberos.bin"} {
+		for i, results := range capturedResults(f, name) {
+			f.Add(name == "4.0.bin", uint(i), results)
 		}
 	}
 	f.Fuzz(func(t *testing.T, zero bool, at uint, results []byte) {

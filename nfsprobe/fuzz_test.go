@@ -33,6 +33,9 @@ func FuzzReadRecord(f *testing.F) {
 	f.Add(bytes.Repeat(fragment(0, nil), 70))
 	f.Add(xdr(0xffffffff, 0))
 	f.Add(xdr(1<<31|maxRecord, 0))
+	for _, stream := range captures(f) {
+		f.Add(stream)
+	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		whole := bytes.NewReader(stream)
 		record, err := readRecord(whole)
@@ -65,6 +68,9 @@ func FuzzParseReply(f *testing.F) {
 	} {
 		f.Add(xdr(words...))
 	}
+	for _, record := range captured(f, "*") {
+		f.Add(record)
+	}
 	f.Fuzz(func(t *testing.T, record []byte) {
 		r, err := parseReply(bytes.Clone(record), 7)
 		var refused *RPCError
@@ -87,6 +93,7 @@ func FuzzParsePorts(f *testing.F) {
 	for _, b := range [][]byte{xdr(2049), xdr(0), xdr(70000), opaque("::1.8.1"), opaque(""), opaque("...."), xdr(0xffffffff)} {
 		f.Add(b)
 	}
+	seed(f, "*-portmap.bin")
 	f.Fuzz(func(t *testing.T, results []byte) {
 		for _, parse := range []func(io.Reader) (int, error){parseGetPort, parseGetAddr} {
 			port, err := parse(bytes.NewReader(results))
@@ -103,6 +110,7 @@ func FuzzParseMnt(f *testing.F) {
 	f.Add(xdr(13))
 	f.Add(xdr(0, 0xffffffff))
 	f.Add(slices.Concat(xdr(0), opaque("handle"), xdr(0xffffffff)))
+	seed(f, "*-mount.bin")
 	f.Fuzz(func(t *testing.T, results []byte) {
 		m, granted, err := parseMnt(bytes.NewReader(results))
 		var status MountStatus
@@ -127,6 +135,7 @@ func FuzzParse3(f *testing.F) {
 	for _, b := range [][]byte{attributes(2), attributes(1), attributes(99), xdr(70), xdr(0, 0, 0x3f), slices.Concat(xdr(0, 1), attributes(2)[4:], xdr(1)), xdr(70, 0)} {
 		f.Add(b)
 	}
+	seed(f, "3*-nfs.bin")
 	f.Fuzz(func(t *testing.T, results []byte) {
 		for _, parse := range []func(io.Reader) (string, error){parseGetattr3, parseAccess3} {
 			_, err := parse(bytes.NewReader(results))

@@ -325,6 +325,9 @@ func FuzzCompound(f *testing.F) {
 	all := exchanges4(f)
 	for i, e := range all {
 		f.Add(uint(i), e.answer)
+		for _, results := range capturedResults(f, "4.*") {
+			f.Add(uint(i), results)
+		}
 	}
 	f.Fuzz(func(t *testing.T, i uint, answer []byte) {
 		e := all[i%uint(len(all))]

@@ -85,8 +85,9 @@ func parseCredentials(path string, data []byte) (login, error) {
 	if err := lines.Err(); err != nil {
 		return login{}, err
 	}
-	if l.user == "" {
+	// Behind a domain as well: without a user the login would be anonymous.
+	if l = l.splitDomain(); l.user == "" {
 		return login{}, fmt.Errorf("%s names no user (username=)", path)
 	}
-	return l.splitDomain(), nil
+	return l, nil
 }

@@ -100,6 +100,8 @@ func (f *flags) target() (cli.Target, error) {
 		if l, err = reread(); err != nil {
 			return cli.Target{}, fmt.Errorf("--credentials: %w", err)
 		}
+	case f.user != "" && l.user == "":
+		return cli.Target{}, fmt.Errorf("-u: %q is not accepted (a domain without a user)", f.user)
 	case f.user == "" && (f.password != "" || f.domain != ""):
 		return cli.Target{}, fmt.Errorf("-p and --domain: need a user (-u)")
 	case f.user != "" && f.password == "":

@@ -110,6 +110,7 @@ var usageCases = []struct {
 	// Who logs in.
 	{"w -s share -p word", 11, []string{"-p", "-u"}},
 	{"w -s share --domain DOM", 11, []string{"--domain", "-u"}},
+	{`w -s share -u DOM\ -p word`, 11, []string{"-u", `"DOM\\"`, "without a user"}},
 	{"w -s share --credentials FILE:good -u user", 11, []string{"--credentials", "-u"}},
 	{"w -s share --credentials FILE:good -p word", 11, []string{"--credentials", "-p"}},
 	{"w -s share --credentials FILE:none", 11, []string{"--credentials", "FILE:none", "no such file"}},
@@ -117,6 +118,7 @@ var usageCases = []struct {
 	{"w -s share --credentials FILE:group", 11, []string{"--credentials", "FILE:group", "0640", "chmod 600"}},
 	{"w -s share --credentials FILE:foreign", 11, []string{"--credentials", "FILE:foreign", "line 2"}},
 	{"w -s share --credentials FILE:nouser", 11, []string{"--credentials", "FILE:nouser", "username="}},
+	{"w -s share --credentials FILE:domain", 11, []string{"--credentials", "FILE:domain", "username="}},
 	{"w -s share --credentials FILE:long", 11, []string{"--credentials", "FILE:long", "line 1", "255 bytes"}},
 	{"w -s share --credentials FILE:dir", 11, []string{"--credentials", "FILE:dir", "regular file"}},
 }
@@ -128,6 +130,7 @@ func TestWrongUsage(t *testing.T) {
 	writeFile(t, file("good"), "username=root\npassword=pw\n", 0o600)
 	writeFile(t, file("open"), "username=root\npassword=pw\n", 0o644)
 	writeFile(t, file("group"), "username=root\npassword=pw\n", 0o640)
+	writeFile(t, file("domain"), "username=DOM\\\npassword=pw\n", 0o600)
 	writeFile(t, file("foreign"), "username=root\npwd="+token+"\n", 0o600)
 	writeFile(t, file("nouser"), "password="+token+"\n", 0o600)
 	writeFile(t, file("long"), "password="+strings.Repeat(token, 50)+"\n", 0o600)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"fsmon/kitrunner"
 )
@@ -25,16 +27,36 @@ func main() { os.Exit(dispatch(os.Args[1:])) }
 
 // dispatch runs a command line and returns the exit code.
 func dispatch(args []string) int {
+	perform, err := command(args)
+	if err != nil {
+		complain("%v", err)
+		return exitCode(err)
+	}
+	return perform()
+}
+
+// exitCode is the exit code of an error of command.
+func exitCode(err error) int {
+	if errors.Is(err, errUnsupported) {
+		return exitUnsupported
+	}
+	return exitUsage
+}
+
+// errUnsupported means that the kit has no such action.
+var errUnsupported = errors.New("its document says that there is none")
+
+// command reads a command line and returns what performs it and returns the
+// exit code. It runs nothing. Its errors are wrong usage or errUnsupported.
+func command(args []string) (perform func() int, err error) {
 	if len(args) == 0 {
-		return usageError("no kit and no action (kitrunner --help shows them)")
+		return nil, errors.New("no kit and no action (kitrunner --help shows them)")
 	}
 	switch strings.ToLower(args[0]) {
 	case "--help", "-h", "help":
-		fmt.Print(usage())
-		return kitrunner.Success
+		return prints(usage()), nil
 	case "--version":
-		fmt.Printf("kitrunner %s\n", version)
-		return kitrunner.Success
+		return prints(fmt.Sprintf("kitrunner %s\n", version)), nil
 	case "rejoin":
 		return rejoin(args[1:])
 	case "watch":
@@ -42,42 +64,53 @@ func dispatch(args []string) int {
 	}
 	kit := kitrunner.FindKit(args[0])
 	if kit == nil {
-		return usageError("%q is not a kit (lanman, ip or volume; or rejoin, watch)", args[0])
+		return nil, fmt.Errorf("%q is not a kit (lanman, ip or volume; or rejoin, watch)", args[0])
 	}
 	if len(args) == 1 {
-		return usageError("%s: no action (quickCheck, deepCheck, restore, remove or recover)", kit.Name)
+		return nil, fmt.Errorf("%s: no action (quickCheck, deepCheck, restore, remove or recover)", kit.Name)
 	}
 	if args[1] == "--help" || args[1] == "-h" {
-		fmt.Print(usage())
-		return kitrunner.Success
+		return prints(usage()), nil
 	}
 	action := kit.Action(args[1])
 	if action == nil && isAction(args[1]) {
-		complain("%s has no %s (its document says that there is none)", kit.Name, args[1])
-		return exitUnsupported
+		return nil, fmt.Errorf("%s has no %s (%w)", kit.Name, args[1], errUnsupported)
 	}
 	if action == nil {
-		return usageError("%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
+		return nil, fmt.Errorf("%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
 	}
 	o, err := parse(args[2:])
 	if errors.Is(err, errHelp) {
-		fmt.Print(usage())
-		return kitrunner.Success
+		return prints(usage()), nil
 	}
 	if err == nil {
 		err = o.check(kit, action)
 	}
 	if err != nil {
-		return usageError("%v", err)
+		return nil, err
 	}
 	if o.plan {
-		if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
-			complain("%v", err)
-			return kitrunner.Failure
-		}
+		return func() int {
+			if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
+				complain("%v", err)
+				return kitrunner.Failure
+			}
+			return kitrunner.Success
+		}, nil
+	}
+	dirs, err := o.dirs(o.engine().Uses(kit, action, o.resource))
+	if err != nil {
+		return nil, err
+	}
+	return func() int { return o.run(dirs, kit, action) }, nil
+}
+
+// prints performs a command line that asks for a text.
+func prints(text string) func() int {
+	return func() int {
+		fmt.Print(text)
 		return kitrunner.Success
 	}
-	return o.run(kit, action)
 }
 
 // isAction tells whether some kit has the action.
@@ -92,11 +125,19 @@ func isAction(name string) bool {
 
 // complain says on stderr what went wrong.
 func complain(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "kitrunner: error: "+format+"\n", args...)
+	fmt.Fprintln(os.Stderr, complaint(format, args...))
 }
 
-// usageError complains about wrong usage and returns its exit code.
-func usageError(format string, args ...any) int {
-	complain(format, args...)
-	return exitUsage
+// complaint is one line, safe for a terminal, whatever the arguments and files
+// that it quotes hold.
+func complaint(format string, args ...any) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r) && r != utf8.RuneError:
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return '?'
+	}, fmt.Sprintf("kitrunner: error: "+format, args...))
 }

@@ -48,22 +48,21 @@ type rejoinOptions struct {
 	yes    bool
 }
 
-// rejoin runs `kitrunner rejoin` with the arguments after that word and
-// returns the exit code.
-func rejoin(args []string) int {
+// rejoin reads `kitrunner rejoin` with the arguments after that word, and
+// returns what performs it, see command.
+func rejoin(args []string) (perform func() int, err error) {
 	o, err := parseRejoin(args)
 	if errors.Is(err, errHelp) {
-		fmt.Print(rejoinUsage)
-		return kitrunner.Success
+		return prints(rejoinUsage), nil
 	}
 	if err == nil {
 		err = o.rejoin.Check()
 	}
 	if err != nil {
-		return usageError("rejoin: %v", err)
+		return nil, fmt.Errorf("rejoin: %w", err)
 	}
 	if o.plan {
-		return o.printPlan(os.Stdout)
+		return func() int { return o.printPlan(os.Stdout) }, nil
 	}
 	uses := []kitrunner.Command{{Place: kitrunner.LKBin, Name: "eqv_list.exe"}}
 	if len(o.rejoin.Volumes) > 0 {
@@ -74,10 +73,13 @@ func rejoin(args []string) int {
 	}
 	dirs, err := o.dirs(uses)
 	if err != nil {
-		return usageError("rejoin: %v", err)
+		return nil, fmt.Errorf("rejoin: %w", err)
 	}
-	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], kitrunner.NewRunner(dirs)
+	return func() int { return o.performRejoin(dirs) }, nil
+}
 
+func (o *rejoinOptions) performRejoin(dirs kitrunner.Dirs) int {
+	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], kitrunner.NewRunner(dirs)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // so that a second signal ends the program
@@ -180,7 +182,8 @@ func (o *rejoinOptions) run(ctx context.Context, in io.Reader, stdout, stderr io
 		out = stderr
 	}
 	if !o.yes && !isTerminal(in) {
-		return usageError("rejoin: nobody can be asked for confirmation (standard input is no terminal; --yes goes on without, --plan only shows)")
+		complain("rejoin: nobody can be asked for confirmation (standard input is no terminal; --yes goes on without, --plan only shows)")
+		return exitUsage
 	}
 	err := r.Survey(ctx)
 	confirmed := false

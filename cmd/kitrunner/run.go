@@ -106,11 +106,7 @@ func (o *options) eventLog() (log kitrunner.EventLog, done func()) {
 }
 
 // run performs an action once and returns its exit code.
-func (o *options) run(kit *kitrunner.Kit, action *kitrunner.Action) int {
-	dirs, err := o.dirs(o.engine().Uses(kit, action, o.resource))
-	if err != nil {
-		return usageError("%v", err)
-	}
+func (o *options) run(dirs kitrunner.Dirs, kit *kitrunner.Kit, action *kitrunner.Action) int {
 	// A command that changes something is let end, see Engine; a second signal ends the program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

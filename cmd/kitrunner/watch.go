@@ -31,24 +31,22 @@ Exit codes: 0 ended on request; 1 recover failed, or a check of a kit without on
 determine anything; 64 wrong usage.
 `
 
-// watch runs `kitrunner watch KIT` with the arguments after the word watch and
-// returns the exit code.
-func watch(args []string) int {
+// watch reads `kitrunner watch KIT` with the arguments after the word watch,
+// and returns what performs it, see command.
+func watch(args []string) (perform func() int, err error) {
 	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
-		fmt.Print(watchUsage)
-		return kitrunner.Success
+		return prints(watchUsage), nil
 	}
 	if len(args) == 0 {
-		return usageError("watch: no kit (lanman, ip or volume)")
+		return nil, errors.New("watch: no kit (lanman, ip or volume)")
 	}
 	kit := kitrunner.FindKit(args[0])
 	if kit == nil {
-		return usageError("watch: %q is not a kit (lanman, ip or volume)", args[0])
+		return nil, fmt.Errorf("watch: %q is not a kit (lanman, ip or volume)", args[0])
 	}
 	o, quick, deep, err := parseWatch(args[1:])
 	if errors.Is(err, errHelp) {
-		fmt.Print(watchUsage)
-		return kitrunner.Success
+		return prints(watchUsage), nil
 	}
 	var uses []kitrunner.Command
 	for _, name := range watched {
@@ -58,15 +56,19 @@ func watch(args []string) int {
 		}
 	}
 	if err != nil {
-		return usageError("watch: %v", err)
+		return nil, fmt.Errorf("watch: %w", err)
 	}
 	if o.plan {
-		return o.planWatch(kit)
+		return func() int { return o.planWatch(kit) }, nil
 	}
 	dirs, err := o.dirs(uses)
 	if err != nil {
-		return usageError("watch: %v", err)
+		return nil, fmt.Errorf("watch: %w", err)
 	}
+	return func() int { return o.performWatch(dirs, kit, quick, deep) }, nil
+}
+
+func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick, deep time.Duration) int {
 	log, done := o.eventLog()
 	defer done()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
