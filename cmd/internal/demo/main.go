@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,8 +25,12 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
+// A parent-death signal comes when the thread that started the process ends, so
+// everything is started from the main one.
+func init() { runtime.LockOSThread() }
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "demo: error: one argument is needed (the directory of the built commands)")
@@ -34,10 +40,13 @@ func main() {
 		fmt.Fprintf(os.Stderr, "demo: error: %v\n", err)
 		os.Exit(1)
 	}
+	say("Everything is cleaned up.")
 }
 
-// patience is how long any single thing may take that is shown here.
-const patience = 20 * time.Second
+const (
+	patience = 20 * time.Second // bound of any single thing that is shown here
+	endTime  = 2 * time.Second  // bound of the end of a process that was asked to end
+)
 
 // freezer is a file server that can be made to hang.
 type freezer struct {
@@ -49,20 +58,16 @@ func demo(ctx context.Context, bin string) (err error) {
 	if bin, err = filepath.Abs(bin); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "fsmon-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-
 	say("A private Samba is started on loopback.")
 	samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
 	if err != nil {
-		return err
+		return orInterrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, samba.Close()) }()
 	fmt.Printf("    smbd (PID %d) serves //%s/share\n", samba.PID, samba.Addr())
-	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "sambawatch"}
+	fmt.Println("    The watches, demo-samba and demo-nfs, also report to this machine's journal or syslog and CLUSTERPRO alert view, where it has them.")
+	dir := samba.Dir // what the watches write lies with the server, so that it goes with it
+	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "demo-samba"}
 	target := []string{"-s", "share", "--port", strconv.Itoa(samba.Port), "-i", "1", "-c", "2", "-r", "1"}
 	if err := w.verdict(ctx, target, freezer{"smbd", samba.Freeze}); err != nil {
 		return err
@@ -71,10 +76,10 @@ func demo(ctx context.Context, bin string) (err error) {
 	say("A private NFS server (rpcbind and NFS-Ganesha) is started in a network namespace of its own.")
 	lab, err := nfstest.StartLab(ctx, nfstest.Config{})
 	if err != nil {
-		return err
+		return orInterrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	w = watch{command: filepath.Join(bin, "clp_nfsmon"), dir: dir, id: "nfswatch", exec: lab.Command}
+	w = watch{command: filepath.Join(bin, "clp_nfsmon"), dir: dir, id: "demo-nfs", exec: lab.Command}
 	target = []string{"-d", lab.Path("export"), "-i", "1", "-c", "2", "-r", "1"}
 	if err := w.verdict(ctx, target, freezer{"Ganesha", func() error { return lab.Freeze(nfstest.Ganesha) }}); err != nil {
 		return err
@@ -82,31 +87,40 @@ func demo(ctx context.Context, bin string) (err error) {
 
 	say("The kit runner for Windows, asked what it would do:")
 	kit := watch{command: filepath.Join(bin, "kitrunner"), dir: dir}
-	if err := kit.run("lanman", "quickCheck", "--tag", "lanman-FILES", "--id", "FILES", "--node", "NODE1", "--plan"); err != nil {
+	return kit.run(ctx, "lanman", "quickCheck", "--tag", "lanman-FILES", "--id", "FILES", "--node", "NODE1", "--plan")
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// orInterrupted is err, or says that somebody has ended the demo if that is why.
+// What was being started when ^C was pressed may have ended of it a moment earlier.
+func orInterrupted(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
+		return errInterrupted
+	case <-time.After(100 * time.Millisecond):
 		return err
 	}
-	say("Everything is cleaned up.")
-	return nil
 }
 
 // verdict shows one watch from its first probe to the verdict.
-func (w *watch) verdict(ctx context.Context, target []string, server freezer) error {
+func (w *watch) verdict(ctx context.Context, target []string, server freezer) (err error) {
 	say("One probe, step by step:")
-	if err := w.run(append([]string{"-check"}, target...)...); err != nil {
+	if err := w.run(ctx, append([]string{"-check"}, target...)...); err != nil {
 		return err
 	}
 	say("A watch is started: a probe every second, one second to answer, two retries.")
 	evidence := filepath.Join(w.dir, "evidence")
 	args := append([]string{w.id}, target...)
-	if err := w.start(append(args, "--log-file", filepath.Join(w.dir, "watch.log"), "--evidence-dir", evidence)...); err != nil {
+	if err := w.start(ctx, append(args, "--log-file", filepath.Join(w.dir, "watch.log"), "--evidence-dir", evidence)...); err != nil {
 		return err
 	}
-	defer w.end()
+	defer func() { err = errors.Join(err, w.end()) }()
 	if err := w.until(ctx, "INFO 2 "); err != nil {
 		return err
 	}
 	say("What the watch says of itself:")
-	if err := w.run(w.id, "-disp"); err != nil {
+	if err := w.run(ctx, w.id, "-disp"); err != nil {
 		return err
 	}
 
@@ -127,7 +141,7 @@ func (w *watch) verdict(ctx context.Context, target []string, server freezer) er
 		judged.Sub(frozen).Seconds(), code)
 	fmt.Println("    At these settings the verdict takes (c+1)·r = 3 s from the first stalled probe, which starts within i = 1 s.")
 	if code != 1 {
-		return fmt.Errorf("exit code %d, where 1 was due", code)
+		return orInterrupted(ctx, fmt.Errorf("exit code %d, where 1 was due", code))
 	}
 	fmt.Println("    What was saved for those who look into it later:")
 	return filepath.WalkDir(evidence, func(path string, entry fs.DirEntry, err error) error {
@@ -150,39 +164,45 @@ type watch struct {
 	exec             func(name string, args ...string) *exec.Cmd // nil: here
 	cmd              *exec.Cmd
 	lines            chan string
+	ended            chan struct{} // closed when the process has been waited for, before lines is
 }
 
-func (w *watch) process(args ...string) *exec.Cmd {
-	command := exec.Command
-	if w.exec != nil {
-		command = w.exec
-	}
-	cmd := command(w.command, args...)
-	cmd.Env = append(os.Environ(), "FSMON_REGISTRY="+filepath.Join(w.dir, "registry"))
+// process ends with this one, however this one ends, and not by itself when
+// somebody at a terminal presses ^C. Killed, it writes nothing into a directory
+// that is being removed.
+func (w *watch) process(ctx context.Context, args ...string) *exec.Cmd {
 	fmt.Printf("    $ %s %s\n", filepath.Base(w.command), strings.Join(args, " "))
+	line := append([]string{w.command}, args...)
+	if w.exec != nil {
+		line = w.exec(w.command, args...).Args
+	}
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = endTime
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.Env = append(os.Environ(), "FSMON_REGISTRY="+filepath.Join(w.dir, "registry"))
 	return cmd
 }
 
-func (w *watch) start(args ...string) error {
-	w.cmd = w.process(args...)
-	if w.cmd.SysProcAttr == nil {
-		w.cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	w.cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
-	stderr, err := w.cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
+func (w *watch) start(ctx context.Context, args ...string) error {
+	w.cmd = w.process(ctx, args...)
+	r, stderr := io.Pipe()
+	w.cmd.Stderr = stderr
 	if err := w.cmd.Start(); err != nil {
 		return err
 	}
-	w.lines = make(chan string, 64)
+	w.lines, w.ended = make(chan string, 64), make(chan struct{})
+	go func() {
+		w.cmd.Wait() // its exit code tells all
+		close(w.ended)
+		stderr.Close()
+	}()
 	go func() {
 		defer close(w.lines)
-		for s := bufio.NewScanner(stderr); s.Scan(); {
+		for s := bufio.NewScanner(r); s.Scan(); {
 			w.lines <- s.Text()
 		}
-		io.Copy(io.Discard, stderr)
+		io.Copy(io.Discard, r)
 	}()
 	return nil
 }
@@ -194,47 +214,72 @@ func (w *watch) until(ctx context.Context, part string) error {
 		select {
 		case line, ok := <-w.lines:
 			if !ok {
-				return fmt.Errorf("the watch ended before it said %q", part)
+				return orInterrupted(ctx, fmt.Errorf("the watch ended before it said %q", part))
 			}
 			fmt.Println("    " + line)
 			if strings.Contains(line, part) {
 				return nil
 			}
 		case <-ctx.Done():
-			return errors.New("interrupted")
+			return errInterrupted
 		case <-timeout:
 			return fmt.Errorf("the watch did not say %q within %s", part, patience)
 		}
 	}
 }
 
+// wait shows the rest of the watch's messages and returns its exit code.
 func (w *watch) wait(ctx context.Context) (int, error) {
-	for line := range w.lines {
-		fmt.Println("    " + line)
+	timeout := time.After(patience)
+	for {
+		select {
+		case line, ok := <-w.lines:
+			if !ok {
+				return w.cmd.ProcessState.ExitCode(), nil
+			}
+			fmt.Println("    " + line)
+		case <-ctx.Done():
+			return 0, errInterrupted
+		case <-timeout:
+			return 0, fmt.Errorf("the watch did not end within %s", patience)
+		}
 	}
-	err := w.cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return 0, err
-	}
-	return w.cmd.ProcessState.ExitCode(), ctx.Err()
 }
 
 // run runs a verb and shows what it prints.
-func (w *watch) run(args ...string) error {
-	out, err := w.process(args...).CombinedOutput()
+func (w *watch) run(ctx context.Context, args ...string) error {
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := w.process(limited, args...).CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		fmt.Print("      " + line)
 	}
-	return err
+	if err != nil {
+		err = fmt.Errorf("%s: %w (it said: %s)", filepath.Base(w.command), cmp.Or(limited.Err(), err), strings.TrimSpace(string(out)))
+		return orInterrupted(ctx, err)
+	}
+	return nil
 }
 
-// end ends a watch that still runs.
-func (w *watch) end() {
-	if w.cmd.ProcessState == nil {
-		w.cmd.Process.Signal(syscall.SIGTERM)
-		for range w.lines {
-		}
-		w.cmd.Wait()
+// end ends a watch as a service manager would, and one that does not end by force.
+func (w *watch) end() error {
+	select {
+	case <-w.ended:
+		return nil
+	default:
 	}
+	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-w.ended:
+		return nil
+	case <-time.After(endTime):
+	}
+	err := fmt.Errorf("the watch did not end within %s and was killed", endTime)
+	if kill := w.cmd.Process.Kill(); kill != nil && !errors.Is(kill, os.ErrProcessDone) {
+		err = errors.Join(err, kill)
+	}
+	<-w.ended
+	return err
 }
