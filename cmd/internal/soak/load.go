@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,10 +34,12 @@ func loadMain(args []string) int {
 		}
 	case "write":
 		err = writeUntil(end, args[2])
+	case "read":
+		err = readUntil(end, args[2])
 	case "fill":
-		var megabytes int
-		if megabytes, err = strconv.Atoi(args[2]); err == nil {
-			fillUntil(end, megabytes)
+		var leave int
+		if leave, err = strconv.Atoi(args[2]); err == nil {
+			err = fillUntil(end, leave)
 		}
 	default:
 		return 2
@@ -67,35 +70,86 @@ func writeUntil(end time.Time, path string) error {
 	return nil
 }
 
-// fillUntil takes memory a page at a time, gives it back, and begins again.
-func fillUntil(end time.Time, megabytes int) {
-	for time.Now().Before(end) {
-		b, err := syscall.Mmap(-1, 0, megabytes<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-		if err != nil {
-			return
-		}
-		for i := 0; i < len(b) && time.Now().Before(end); i += 4096 {
-			b[i] = 1
-		}
-		syscall.Munmap(b)
+// readUntil reads a file from its beginning to its end again and again, so that
+// the kernel looks for room for it. One of holes costs no disk.
+func readUntil(end time.Time, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
 	}
+	defer f.Close()
+	for b := make([]byte, 1<<20); time.Now().Before(end); {
+		_, err := f.Read(b)
+		if err == io.EOF {
+			_, err = f.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillUntil takes memory until that many MB are available on this machine, and
+// gives some back when there are fewer than half of that. Should the kernel have
+// to kill somebody for memory all the same, it takes this process.
+func fillUntil(end time.Time, leave int) error {
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
+		return err
+	}
+	const chunk = 32 // MB
+	var taken [][]byte
+	for time.Now().Before(end) {
+		available, err := availableMB()
+		if err != nil {
+			return err
+		}
+		switch n := len(taken); {
+		case available > leave+chunk:
+			b, err := syscall.Mmap(-1, 0, chunk<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+			if err != nil {
+				return err
+			}
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			taken = append(taken, b)
+		case available < leave/2 && n > 0:
+			if err := syscall.Munmap(taken[n-1]); err != nil {
+				return err
+			}
+			taken = taken[:n-1]
+		default:
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	return nil
 }
 
 // overload keeps this machine busy: of load processes a fifth write to the
-// disk, the others compute, and one fills memory.
-type overload struct{ processes []*exec.Cmd }
+// disk, a tenth read a file that does not fit into the memory that is left, the
+// others compute, and one more takes all memory but leave MB.
+type overload struct {
+	processes []*exec.Cmd
+	leave     int
+}
 
-// startOverload starts it for at most that long. memory is cut to a quarter of what is available.
-func startOverload(dir string, load, memory int, most time.Duration) (*overload, error) {
+// startOverload starts it for at most that long, the memory first: on a machine
+// that is busy already filling it takes minutes.
+func startOverload(ctx context.Context, dir string, load, leave int, most time.Duration) (*overload, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	available, err := availableMB()
+	large := filepath.Join(dir, "large")
+	f, err := os.Create(large)
 	if err != nil {
 		return nil, err
 	}
-	o := new(overload)
+	if err := errors.Join(f.Truncate(int64(min(2*leave, 4096))<<20), f.Close()); err != nil {
+		return nil, err
+	}
+	o := &overload{leave: leave}
 	start := func(kind, what string) error {
 		cmd := exec.Command(self, loadArg, kind, strconv.Itoa(int(most.Seconds())+1), what)
 		cmd.Stderr = os.Stderr
@@ -107,17 +161,39 @@ func startOverload(dir string, load, memory int, most time.Duration) (*overload,
 		o.processes = append(o.processes, cmd)
 		return nil
 	}
+	if err := errors.Join(start("fill", strconv.Itoa(leave)), o.filled(ctx)); err != nil {
+		return nil, errors.Join(err, o.end())
+	}
 	for n := range load {
-		if kind := "busy"; n%5 > 0 {
-			err = errors.Join(err, start(kind, ""))
-		} else {
+		switch n % 10 {
+		case 0, 5:
 			err = errors.Join(err, start("write", filepath.Join(dir, fmt.Sprintf("load%d", n))))
+		case 7:
+			err = errors.Join(err, start("read", large))
+		default:
+			err = errors.Join(err, start("busy", ""))
 		}
 	}
-	if err = errors.Join(err, start("fill", strconv.Itoa(min(memory, available/4)))); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, o.end())
 	}
 	return o, nil
+}
+
+// filled waits until memory is as scarce as it is to be.
+func (o *overload) filled(ctx context.Context) error {
+	for end := time.Now().Add(5 * time.Minute); ; {
+		available, err := availableMB()
+		if err != nil || available <= o.leave+100 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d MB of memory are still available, not %d", available, o.leave)
+		}
+		if !wait(ctx, 100*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
 }
 
 // end ends it. A process that had ended by itself is an error: there was less load than was said.
@@ -156,6 +232,33 @@ func field(path, name string) (kB int, err error) {
 		}
 	}
 	return 0, fmt.Errorf("%s: no %s", path, name)
+}
+
+// stalledForMemory is how long, in all since the machine's start, some process
+// has waited for memory (pressure stall information; 0 where the kernel has none).
+func stalledForMemory() time.Duration {
+	b, err := os.ReadFile("/proc/pressure/memory")
+	if err != nil {
+		return 0
+	}
+	_, total, _ := strings.Cut(string(b), "total=")
+	var micro int64
+	fmt.Sscan(total, &micro)
+	return time.Duration(micro) * time.Microsecond
+}
+
+// majorFaults is how many pages of a process had to be read from the disk
+// (majflt of proc_pid_stat(5)).
+func majorFaults(pid int) (n int) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, fields, _ := strings.Cut(string(b), ") ")
+	if f := strings.Fields(fields); len(f) > 9 {
+		n, _ = strconv.Atoi(f[9])
+	}
+	return n
 }
 
 // loadAverage is the load of the last minute (proc_loadavg(5)).

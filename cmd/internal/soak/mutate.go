@@ -37,8 +37,15 @@ const grace = 100 * time.Millisecond
 // patience is the deadline of a probe that must succeed.
 const patience = 20 * time.Second
 
-// growth is what the process may grow by, all proxies and transcripts included.
-const growth = 192 << 20
+// growth is what the process may grow by, all proxies and transcripts included,
+// and keep what of it may still be in use at the end.
+const (
+	growth = 192 << 20
+	keep   = 16 << 20
+)
+
+// enough faults end a run: each may have taken patience.
+const enough = 20
 
 // way is one way to probe a server: a fresh prober of its own for a worker's proxy.
 type way struct {
@@ -62,6 +69,8 @@ type result struct {
 	excused  int            // probes that ended more than grace late, this machine having been as late
 	lateness time.Duration  // of this machine's timers, at worst
 	grown    uint64         // bytes of memory, at worst
+	asked    uint64         // bytes of memory that were asked for beyond that at once, touched or not
+	kept     uint64         // bytes still in use at the end
 	took     time.Duration
 	faults   []string // what must not happen
 }
@@ -74,16 +83,23 @@ func (m mutation) run(ctx context.Context, t target) (result, error) {
 	began := time.Now()
 	meter := startMeter()
 	defer meter.stop()
+	defer holdForgotten()()
 	before, err := take()
 	if err != nil {
 		return result{}, err
 	}
+	keptBefore, askedBefore := heap()
 	r := result{probes: m.probes, outcomes: map[string]int{}}
 	var mu sync.Mutex // of r
 	fault := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		r.faults = append(r.faults, fmt.Sprintf(format, args...))
+	}
+	tooMany := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(r.faults) >= enough
 	}
 	var next, waves atomic.Uint64
 	var workers sync.WaitGroup
@@ -96,7 +112,7 @@ func (m mutation) run(ctx context.Context, t target) (result, error) {
 		}
 		workers.Go(func() {
 			defer p.close()
-			for ctx.Err() == nil {
+			for ctx.Err() == nil && !tooMany() {
 				i := next.Add(1) - 1
 				if i >= uint64(m.probes) {
 					return
@@ -140,21 +156,73 @@ func (m mutation) run(ctx context.Context, t target) (result, error) {
 	if left := before.wait(ctx); left != "" {
 		fault("left behind: %s", left)
 	}
+	kept, asked := heap()
+	r.kept, r.asked = kept-min(kept, keptBefore), asked-min(asked, askedBefore)
+	if r.asked > growth {
+		fault("the process asked for %d MB, most of which it did not touch", r.asked>>20)
+	}
+	if r.kept > keep {
+		fault("the process keeps %d MB that it did not have before", r.kept>>20)
+	}
+	if late := r.late(); 2*late > r.probes && ctx.Err() == nil {
+		fault("%d of %d spoilt probes met their deadline: a server as slow as that shows little else", late, r.probes)
+	}
 	r.took = time.Since(began)
 	return r, ctx.Err()
 }
 
+// late is how many of the probes met their deadline.
+func (r result) late() (late int) {
+	for what, n := range r.outcomes {
+		if strings.HasSuffix(what, ", deadline") {
+			late += n
+		}
+	}
+	return late
+}
+
+// holdForgotten keeps the collector of garbage from closing, in its own time,
+// the connections that a probe forgot to close: one goroutine runs all
+// finalizers, one after the other (runtime.SetFinalizer), and it is kept
+// waiting until release is called.
+func holdForgotten() (release func()) {
+	type hold struct{ begun, end chan struct{} }
+	h := hold{make(chan struct{}), make(chan struct{})}
+	runtime.SetFinalizer(&hold{h.begun, h.end}, func(h *hold) {
+		close(h.begun)
+		<-h.end
+	})
+	runtime.GC()
+	<-h.begun
+	return func() { close(h.end) }
+}
+
+// errStuck is a probe that does not end at all.
+var errStuck = errors.New("it has not ended")
+
 // timed probes once. late is how long past the deadline it ended, excuse how
-// late this machine's timers were meanwhile.
+// late this machine's timers were meanwhile. Patience past the deadline it goes
+// on without the probe.
 func timed(deadline time.Duration, w way, meter *meter) (late, excuse time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	end, _ := ctx.Deadline()
-	healthy, err := w.probe(ctx)
-	late = time.Since(end)
-	if err == nil && !healthy {
-		err = errors.New("neither healthy nor failed")
+	ended := make(chan error, 1)
+	go func() {
+		healthy, err := w.probe(ctx)
+		if err == nil && !healthy {
+			err = errors.New("neither healthy nor failed")
+		}
+		ended <- err
+	}()
+	stuck := time.NewTimer(deadline + patience)
+	defer stuck.Stop()
+	select {
+	case err = <-ended:
+	case <-stuck.C:
+		err = errStuck
 	}
+	late = time.Since(end)
 	if late > grace {
 		excuse = meter.worst(end.Add(-time.Second))
 	}
@@ -198,7 +266,8 @@ func (r result) print(t target, m mutation) {
 	}
 	fmt.Printf("  latest end after a deadline %v (allowed %v; %d more were excused by this machine's own lateness, at worst %v)\n",
 		r.latest.Round(time.Millisecond), grace, r.excused, r.lateness.Round(time.Millisecond))
-	fmt.Printf("  memory grew by at most %d MB (allowed %d, the proxies and both ends of every connection included)\n", r.grown>>20, growth>>20)
+	fmt.Printf("  memory grew by at most %d MB (allowed %d, the proxies and both ends of every connection included); %d MB were asked for; %d kB were kept\n",
+		r.grown>>20, growth>>20, r.asked>>20, r.kept>>10)
 	for _, f := range r.faults {
 		fmt.Printf("  FAULT: %s\n", f)
 	}
@@ -210,12 +279,11 @@ func (r result) print(t target, m mutation) {
 // mutateAll runs the mutation on the servers named.
 func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
 	fmt.Println(machine())
-	dir, err := os.MkdirTemp("", "fsmon-soak-")
+	_, remove, err := tempDir()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	os.Setenv("TMPDIR", dir)
+	defer func() { err = errors.Join(err, remove()) }()
 	faults := 0
 	for _, name := range names {
 		start := map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS}[name]
@@ -226,6 +294,7 @@ func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
 		if err != nil {
 			return err
 		}
+		fmt.Printf("%s: seed %d, from probe %d\n", t.name, m.seed, m.first) // now, in case this does not live to the end
 		r, err := m.run(ctx, t)
 		if err := errors.Join(err, stop()); err != nil {
 			return err
@@ -256,6 +325,15 @@ func take() (h holding, err error) {
 	}
 	h.descriptors, h.goroutines, h.memory = len(entries), runtime.NumGoroutine(), resident()
 	return h, nil
+}
+
+// heap is how much of the heap is in use, and the largest that it has been,
+// which counts what was asked for and never touched too.
+func heap() (kept, asked uint64) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc, m.HeapSys
 }
 
 // wait waits for what was held before, and says what is held beyond that after a while.

@@ -149,7 +149,7 @@ type mangler struct {
 
 func (m *mangler) pass(src net.Conn) error {
 	if m.dice == nil {
-		_, err := io.Copy(m.dst, src)
+		_, err := io.Copy(m.dst, struct{ io.Reader }{src}) // no splice: its pipes are kept for later, as if they had leaked
 		return err
 	}
 	if m.dice.raw {

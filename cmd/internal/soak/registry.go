@@ -70,8 +70,8 @@ func (s storm) run(ctx context.Context, bin, dir string) error {
 	bystanders, err := f.plant(ctx)
 	defer func() {
 		for _, b := range bystanders {
-			b.Process.Kill()
-			b.Wait()
+			b.cmd.Process.Kill()
+			<-b.ended
 		}
 	}()
 	if err != nil {
@@ -94,39 +94,58 @@ func (s storm) run(ctx context.Context, bin, dir string) error {
 	f.aftermath(ctx)
 	f.judge()
 	for _, b := range bystanders {
-		if err := b.Process.Signal(syscall.Signal(0)); err != nil {
-			f.fault("process %d, which a status named and nobody should touch, has ended: %v", b.Process.Pid, err)
+		select {
+		case <-b.ended:
+			f.fault("process %d, which a status named and nobody should touch, has ended: %v", b.cmd.Process.Pid, b.cmd.ProcessState)
+		default:
 		}
 	}
 	return f.print()
 }
 
+// bystander is a process that nobody should touch.
+type bystander struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has been waited for: until then a dead one takes signals like a living one
+}
+
 // plant leaves behind, under every identifier, a dead watch whose status names
 // a living process that has nothing to do with it: as after a process ID has
-// been used again. Nobody must signal it.
-func (f *fray) plant(ctx context.Context) (bystanders []*exec.Cmd, err error) {
-	for _, id := range f.names {
-		b := exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600))
-		b.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := b.Start(); err != nil {
+// been used again. Nobody must signal it: the verbs now, and what comes in the storm.
+func (f *fray) plant(ctx context.Context) (bystanders []bystander, err error) {
+	for n, id := range f.names {
+		b := bystander{exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600)), make(chan struct{})}
+		b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := b.cmd.Start(); err != nil {
 			return bystanders, err
 		}
+		go func() {
+			b.cmd.Wait() // how it ended is in ProcessState
+			close(b.ended)
+		}()
 		bystanders = append(bystanders, b)
 		w, err := f.start(id, commands[0])
 		if err != nil {
 			return bystanders, err
 		}
 		status := filepath.Join(f.registry, id, "status")
-		ok := w.until(ctx, func() bool { return w.counts[101] > 0 })
+		data, err := os.ReadFile(status)
+		for end := time.Now().Add(patience); err != nil && time.Now().Before(end) && wait(ctx, 10*time.Millisecond); {
+			data, err = os.ReadFile(status)
+		}
 		w.kill()
 		<-w.ended
-		data, err := os.ReadFile(status)
-		if err != nil || !ok {
-			return bystanders, fmt.Errorf("%s: %w", w.story(), errors.Join(err, ctx.Err()))
+		if err != nil {
+			return bystanders, fmt.Errorf("%s: %w", w.story(), err)
 		}
-		data = []byte(strings.Replace(string(data), fmt.Sprintf(`"pid":%d,`, w.cmd.Process.Pid), fmt.Sprintf(`"pid":%d,`, b.Process.Pid), 1))
+		data = []byte(strings.Replace(string(data), fmt.Sprintf(`"pid":%d,`, w.cmd.Process.Pid), fmt.Sprintf(`"pid":%d,`, b.cmd.Process.Pid), 1))
 		if err := os.WriteFile(status, data, 0o644); err != nil {
 			return bystanders, err
+		}
+		for _, verb := range []string{"-stop", "-pause", "-continue", "-disp"} {
+			if code := f.verb(ctx, commands[n%len(commands)], id, verb); code != 1 {
+				f.fault("%s of the dead %s: exit %d", verb, id, code)
+			}
 		}
 	}
 	return bystanders, nil

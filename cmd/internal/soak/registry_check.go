@@ -18,6 +18,7 @@ import (
 // itself must be readable at every moment.
 func (f *fray) watchStatus(ctx context.Context) {
 	reads, without := 0, 0
+	shown, missing := map[string]int{}, map[string]bool{} // by identifier: who showed its status last, and whether a live watch had none since
 	for ctx.Err() == nil {
 		registry, err := watchreg.OpenExisting(f.registry)
 		if err != nil {
@@ -30,8 +31,15 @@ func (f *fray) watchStatus(ctx context.Context) {
 				f.fault("read %s: %v", id, err)
 			}
 			reads++
-			if e.Live && e.Status == nil {
+			switch {
+			case e.Status != nil:
+				if missing[id] && e.Status.PID == shown[id] {
+					f.fault("the status of process %d was away for a moment", e.Status.PID)
+				}
+				shown[id], missing[id] = e.Status.PID, false
+			case e.Live:
 				without++
+				missing[id] = true
 			}
 		}
 		if _, err := registry.List(); err != nil {
@@ -160,6 +168,7 @@ func (f *fray) life(ctx context.Context, id, name string) {
 		}
 		if code := f.stop(ctx, name, id); code != 0 {
 			f.fault("after the storm -stop of %s: exit %d", id, code)
+			w.kill() // or it would be waited for without an end
 		}
 		<-w.ended
 	}

@@ -14,9 +14,13 @@ import (
 // watch may judge its server failed. The servers starve with the watches, as in
 // life; what the loop does about its own lateness is said in cmd/internal/watch.
 type starvation struct {
-	duration     time.Duration
-	load, memory int
+	duration    time.Duration
+	load, leave int // processes; MB of memory
 }
+
+// slowest is how long a watch may take from one finished probe to the next at
+// the default settings: the interval and the deadline.
+const slowest = 90 * time.Second
 
 // settings at which the servers are watched: the defaults, and eager ones.
 var settings = []struct {
@@ -28,7 +32,7 @@ var settings = []struct {
 }
 
 func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
-	if s.load < 1 || s.load > 200 || s.memory < 1 || s.duration <= 0 || s.duration > time.Hour {
+	if s.load < 1 || s.load > 200 || s.leave < 64 || s.duration <= 0 || s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
 	servers, err := startServers(ctx)
@@ -60,7 +64,7 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 			}
 		}
 	}
-	load, err := startOverload(dir, s.load, s.memory, s.duration+time.Minute)
+	load, err := startOverload(ctx, dir, s.load, s.leave, s.duration+10*time.Minute)
 	if err != nil {
 		return err
 	}
@@ -68,13 +72,16 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	meter := startMeter()
 	defer meter.stop()
 	began := time.Now()
+	p := pressure{stalled: stalledForMemory(), faults: make([]int, len(watches))}
+	for n, w := range watches {
+		p.faults[n] = majorFaults(w.cmd.Process.Pid)
+	}
 	ends, cancel := context.WithDeadline(ctx, began.Add(s.duration))
 	defer cancel()
 	seen := map[string]*sighting{}
-	most := 0.0
 	for done := false; !done; {
 		done = !wait(ends, 500*time.Millisecond)
-		most = max(most, loadAverage())
+		p.load = max(p.load, loadAverage())
 		if err := look(registry, watches, seen); err != nil {
 			return err
 		}
@@ -82,7 +89,20 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.print(watches, seen, time.Since(began), most, meter.worst(began))
+	p.stalled = stalledForMemory() - p.stalled
+	for n, w := range watches {
+		p.faults[n] = majorFaults(w.cmd.Process.Pid) - p.faults[n]
+	}
+	p.late = meter.worst(began)
+	return s.print(watches, seen, time.Since(began), p)
+}
+
+// pressure is how hard it was for the watches.
+type pressure struct {
+	load    float64       // average of a minute, at most
+	late    time.Duration // timers, at worst
+	stalled time.Duration // some process waited for memory
+	faults  []int         // pages that each watch had to read anew
 }
 
 // sighting is what the statuses of one watch have shown.
@@ -120,12 +140,13 @@ func look(registry string, watches []*watched, seen map[string]*sighting) error 
 	return nil
 }
 
-func (s starvation) print(watches []*watched, seen map[string]*sighting, took time.Duration, most float64, late time.Duration) error {
-	fmt.Printf("%s; %d busy and writing processes and one that fills memory, %v; load average at most %.1f, timers at worst %v late\n\n",
-		machine(), s.load, took.Round(time.Second), most, late.Round(time.Millisecond))
-	fmt.Printf("%-24s %8s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "failed, counted", "failed, void", "verdict")
-	wrong := 0
-	for _, w := range watches {
+func (s starvation) print(watches []*watched, seen map[string]*sighting, took time.Duration, p pressure) error {
+	fmt.Printf("%s; %d busy, reading and writing processes and one that leaves %d MB of memory, for %v\n"+
+		"load average at most %.1f, timers at worst %v late, somebody waited for memory during %.0f %% of the time\n\n",
+		machine(), s.load, s.leave, took.Round(time.Second), p.load, p.late.Round(time.Millisecond), 100*p.stalled.Seconds()/took.Seconds())
+	fmt.Printf("%-24s %8s %12s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "pages read", "failed, counted", "failed, void", "verdict")
+	wrong, starved := 0, 0
+	for n, w := range watches {
 		got := seen[w.id]
 		if got == nil {
 			got = new(sighting)
@@ -134,16 +155,19 @@ func (s starvation) print(watches []*watched, seen map[string]*sighting, took ti
 		if !w.alive() || w.count(6) > 0 {
 			verdict = "FALSE VERDICT"
 			wrong++
+		} else if got.probes < int(took/slowest) {
+			verdict = "STARVED"
+			starved++
 		}
-		fmt.Printf("%-24s %8d %9.0f ms %16d %12d  %s\n", w.id, got.probes, got.slowest, w.count(101), w.count(103), verdict)
+		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest, p.faults[n], w.count(101), w.count(103), verdict)
 	}
 	for _, w := range watches {
 		if !w.alive() || w.count(101) > 0 {
 			fmt.Println(w.story())
 		}
 	}
-	if wrong > 0 {
-		return fmt.Errorf("%d false verdicts", wrong)
+	if wrong > 0 || starved > 0 {
+		return fmt.Errorf("%d false verdicts, %d watches that hardly probed", wrong, starved)
 	}
 	return nil
 }
