@@ -28,12 +28,15 @@ race: servers tools cluster-packages ## run every test with the race detector (n
 demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
 	go run ./cmd/internal/demo bin
 
-bench: servers plugins build ## measure probes, watches and noticing times against the tools of today, and draw .assets/bench.svg
+bench: servers plugins build ## measure probes and noticing times against the tools of today, and 300 watches at once; draw .assets/bench.svg
 	mkdir -p .assets
 	go run ./cmd/internal/bench -svg .assets/bench.svg bin
+	go run ./cmd/internal/soak many
 
-soak: servers build ## ten minutes of watches on a starving machine
-	go run ./cmd/internal/soak starve --duration 10m
+soak: servers ## twenty minutes of spoilt answers, of a fight over the registry, and of watches on a starving machine
+	go run ./cmd/internal/soak mutate
+	go run ./cmd/internal/soak registry
+	go run ./cmd/internal/soak starve
 
 cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can happen to them, and a client that gets its files back
 	go run ./cmd/internal/cluster bin templates
