@@ -100,6 +100,37 @@ func TestDrop(t *testing.T) {
 	}
 }
 
+// A datagram that is dropped never comes: the next one that is not is the first.
+func TestDropUDP(t *testing.T) {
+	t.Parallel()
+	l := New(t, Config{Empty: true})
+	var server net.PacketConn
+	var client net.Conn
+	must(t, l.Do(func() {
+		var err error
+		server, err = net.ListenPacket("udp", "127.0.0.1:0")
+		must(t, err)
+		client, err = net.Dial("udp", server.LocalAddr().String())
+		must(t, err)
+	}))
+	defer server.Close()
+	defer client.Close()
+	port := server.LocalAddr().(*net.UDPAddr).Port
+	must(t, l.Drop(port))
+	_, err := client.Write([]byte("dropped"))
+	must(t, err)
+	must(t, l.Undrop(port))
+	_, err = client.Write([]byte("not dropped"))
+	must(t, err)
+	must(t, server.SetReadDeadline(time.Now().Add(20*time.Second)))
+	b := make([]byte, 100)
+	n, _, err := server.ReadFrom(b)
+	must(t, err)
+	if string(b[:n]) != "not dropped" {
+		t.Errorf("%q came through", b[:n])
+	}
+}
+
 // A disk is seen where the lab is, and goes with it.
 func TestDisk(t *testing.T) {
 	t.Parallel()

@@ -230,7 +230,7 @@ func (l *Lab) said(what string) int {
 	return bytes.Count(b, []byte(what))
 }
 
-// Drop makes the lab's network swallow every TCP segment to a port, as a firewall does that drops: connections hang.
+// Drop makes the lab's network swallow all that is sent to a port over TCP or UDP, as a firewall does that drops: connections hang.
 func (l *Lab) Drop(port int) error { return l.firewall("-A", port) }
 
 // Undrop undoes Drop.
@@ -242,9 +242,11 @@ const flush = "iptables -w -F INPUT && ip6tables -w -F INPUT"
 func (l *Lab) firewall(verb string, port int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rule := fmt.Sprintf("tables -w %s INPUT -p tcp --dport %d -j DROP", verb, port)
-	if _, err := l.order("ip" + rule + " && ip6" + rule); err != nil {
-		return fmt.Errorf("nfstest: %w", err)
+	for _, protocol := range []string{"tcp", "udp"} {
+		rule := fmt.Sprintf("tables -w %s INPUT -p %s --dport %d -j DROP", verb, protocol, port)
+		if _, err := l.order("ip" + rule + " && ip6" + rule); err != nil {
+			return fmt.Errorf("nfstest: %w", err)
+		}
 	}
 	return nil
 }

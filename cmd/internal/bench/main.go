@@ -28,9 +28,6 @@ import (
 func init() { runtime.LockOSThread() }
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == prober {
-		os.Exit(probeOnRequest(os.Args[2:]))
-	}
 	chart := flag.String("svg", "", "also draw a chart into this `file`")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: bench [-svg FILE] DIRECTORY (the one of clp_sambamon and clp_nfsmon)")
@@ -73,7 +70,7 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 	s := servers{samba, lab}
 
 	b := benchmark{
-		machine: fmt.Sprintf("%d cores, %s", runtime.NumCPU(), kernel()),
+		machine: cores(runtime.NumCPU()) + ", " + kernel(),
 		rows:    newRows(allWays(bin, s)),
 	}
 	// What the watches write lies with the server, so that it goes with it.
@@ -81,9 +78,9 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 		what string
 		do   func() error
 	}{
-		{"one probe of a healthy server", func() error { return measure(ctx, b.rows) }},
+		{"the tools, asking a healthy server", func() error { return measure(ctx, b.rows) }},
 		{"the tools' memory", func() error { return measurePeaks(ctx, b.rows) }},
-		{"the memory of settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
+		{"settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
 		{"frozen servers", func() error {
 			return s.fault(ctx, frozen, b.rows, samba.Freeze, func() error { return lab.Freeze(nfstest.Ganesha) })
 		}},
@@ -142,6 +139,13 @@ func newRows(ways []way) []row {
 		rows = append(rows, row{way: w})
 	}
 	return rows
+}
+
+func cores(n int) string {
+	if n == 1 {
+		return "1 core"
+	}
+	return fmt.Sprintf("%d cores", n)
 }
 
 // kernel names the kernel without what a distribution or a host adds to its version.

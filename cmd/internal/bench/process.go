@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,21 +12,24 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	probeTime = 10 * time.Second // bound of one probe of a healthy server, of the other tools' too
 	endTime   = 2 * time.Second  // bound of the end of a process that was asked to end
+	tailSize  = 1 << 10          // bytes, of what a process has said
 )
 
 // process is a program that ends with this one, however this one ends, and not
-// by itself when somebody at a terminal presses ^C. Its stderr is kept for explain.
+// by itself when somebody at a terminal presses ^C. The end of its stderr is kept for explain.
 func process(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = endTime
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
-	cmd.Stderr = new(bytes.Buffer)
+	cmd.Stderr = new(tail)
 	return cmd
 }
 
@@ -47,13 +50,24 @@ func killGroup(pid int) error {
 	return nil
 }
 
-// explain adds what a process that has ended said to the error it ended with.
-func explain(cmd *exec.Cmd, err error) error {
-	said := strings.TrimSpace(fmt.Sprint(cmd.Stderr))
+// tail is the end of what a process has said.
+type tail struct{ said []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.said = append(t.said, p...)
+	t.said = t.said[max(0, len(t.said)-tailSize):]
+	return len(p), nil
+}
+
+func (t *tail) String() string { return strings.TrimSpace(string(t.said)) }
+
+// explain adds what a process that has ended said, the tail, to the error it ended with.
+func explain(path string, tail any, err error) error {
+	said := fmt.Sprint(tail)
 	if said != "" {
 		said = " (it said: " + said + ")"
 	}
-	return fmt.Errorf("%s: %w%s", filepath.Base(cmd.Path), err, said)
+	return fmt.Errorf("%s: %w%s", filepath.Base(path), err, said)
 }
 
 // run runs a tool once and says what it cost.
@@ -61,19 +75,20 @@ func run(ctx context.Context, line []string) (cost, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	cmd := tool(ctx, line)
+	cmd.Stdout = cmd.Stderr // plugins give their reason there
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
-		return cost{}, explain(cmd, err)
+		return cost{}, explain(line[0], cmd.Stderr, err)
 	}
 	wall := time.Since(began)
 	return cost{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}, nil
 }
 
 // orphanScript leaves a process behind that becomes a tool when it reads a line.
-const orphanScript = `{ read -r line <&3 && exec "$@" 3<&-; } </dev/null >/dev/null 2>&1 & echo $!`
+const orphanScript = `{ read -r line <&3 && exec "$@" 3<&- 4>&-; } </dev/null >&4 2>&1 & echo $!`
 
-// peakOf runs a tool once and returns the most memory that it, or any of its own
-// children, has had resident, in kB (ru_maxrss, getrusage(2)).
+// peakOf runs a tool once and returns the most memory that its largest process,
+// it or a child it has waited for, has had resident, in kB (ru_maxrss, getrusage(2)).
 //
 // A process begins its life with the peak of the process that executed it, and
 // this one is larger than most tools. So it is a small shell that starts the tool;
@@ -87,18 +102,25 @@ func peakOf(ctx context.Context, line []string) (int, error) {
 		return 0, err
 	}
 	defer w.Close()
-	cmd := process(ctx, "/bin/sh", append([]string{"-c", orphanScript, "sh"}, line...)...)
-	cmd.ExtraFiles = []*os.File{r}
-	out, err := cmd.Output()
-	r.Close()
+	defer r.Close()
+	fd, err := unix.MemfdCreate("said", unix.MFD_CLOEXEC)
 	if err != nil {
-		return 0, explain(cmd, err)
+		return 0, fmt.Errorf("make a file for what a tool says: %w", err)
+	}
+	said := os.NewFile(uintptr(fd), "said")
+	defer said.Close()
+	cmd := process(ctx, "/bin/sh", append([]string{"-c", orphanScript, "sh"}, line...)...)
+	cmd.ExtraFiles = []*os.File{r, said}
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, explain(cmd.Path, cmd.Stderr, err)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil {
 		return 0, err
 	}
-	defer context.AfterFunc(ctx, func() { syscall.Kill(pid, syscall.SIGKILL) })() // it has not been waited for, so the ID is its own
+	// The tool is in the shell's group and has not been waited for, so the group's ID is its own.
+	defer context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid) })()
 	if _, err := fmt.Fprintln(w); err != nil {
 		return 0, err
 	}
@@ -115,8 +137,17 @@ func peakOf(ctx context.Context, line []string) (int, error) {
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("wait for %s: %w", filepath.Base(line[0]), err)
-	case !state.Exited() || state.ExitStatus() != 0:
-		return 0, fmt.Errorf("%s: exit code %d, signal %d", filepath.Base(line[0]), state.ExitStatus(), state.Signal())
+	case state.Signaled():
+		err = fmt.Errorf("signal: %s", state.Signal()) // as package os/exec says these two
+	case state.ExitStatus() != 0:
+		err = fmt.Errorf("exit status %d", state.ExitStatus())
+	default:
+		return int(usage.Maxrss), nil
 	}
-	return int(usage.Maxrss), nil
+	what := new(tail)
+	_, readErr := said.Seek(0, io.SeekStart)
+	if readErr == nil {
+		_, readErr = io.Copy(what, said)
+	}
+	return 0, errors.Join(explain(line[0], what, err), readErr)
 }

@@ -26,8 +26,9 @@ type watch struct {
 	err   error         // why and when it ended; read only after ended is closed
 	at    time.Time
 
-	probes int // probes seen so far, and when the last of them started
+	probes int // probes seen so far, when the last of them started, and how long it took
 	last   time.Time
+	took   time.Duration
 	failed string // why the last one failed
 }
 
@@ -91,8 +92,11 @@ func (w *watch) look(r *watchreg.Registry) error {
 		if err == nil {
 			err = errors.New("exit code 0")
 		}
-		return explain(w.cmd, fmt.Errorf("the watch has ended: %w", err))
+		return explain(w.cmd.Path, w.cmd.Stderr, fmt.Errorf("the watch has ended: %w", err))
 	default:
+	}
+	if time.Since(w.last) < restTo { // no news before the next probe, and reading costs the processor time that is measured
+		return nil
 	}
 	e, err := r.Read(w.id)
 	if errors.Is(err, watchreg.ErrUnknown) { // it has only just been started
@@ -110,6 +114,7 @@ func (w *watch) look(r *watchreg.Registry) error {
 	}
 	if e.Status.LastProbe.After(w.last) {
 		w.last = e.Status.LastProbe
+		w.took = time.Duration(e.Status.ProbeMS * float64(time.Millisecond))
 		w.probes++
 	}
 	return nil

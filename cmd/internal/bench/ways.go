@@ -14,10 +14,8 @@ type way struct {
 	ours        bool
 	plugin      bool // its exit codes are those of the Monitoring Plugins
 
-	line []string // command line of a program that asks once
-
-	worker []string // our steady probe: the arguments of a worker
-	watch  []string // our steady probe: command and options of its watch, without -i, -c and -r
+	line  []string // command line of a program that asks once
+	watch []string // our steady probe: command and options of its watch, without -i, -c and -r
 	// Whether the way is asked when the server has a fault, and drawn.
 	faults bool
 }
@@ -52,24 +50,24 @@ func allWays(bin string, s servers) []way {
 		return append([]string{watch[0], "-check", "-r", "2"}, watch[1:]...)
 	}
 	all := []way{
-		{group: smbUser, name: "clp_sambamon, watching", ours: true, worker: []string{"samba", address, port, "root", "pw"}, watch: user},
+		{group: smbUser, name: "clp_sambamon, watching", ours: true, watch: user},
 		{group: smbUser, name: "clp_sambamon -check -r 2", ours: true, line: check(user)},
 		{group: smbUser, name: "smbclient -c exit", line: smbclient("root%pw")},
-		// The thresholds keep a disk that is rather full here from being its answer.
+		// The thresholds, of free space, keep a disk that is rather full here from being its answer.
 		{group: smbUser, name: "check_disk_smb", plugin: true, line: []string{plugins + "check_disk_smb", "-H", address, "-P", port,
-			"-s", "share", "-u", "root", "-p", "pw", "-w", "99", "-c", "100", "-C", "/dev/null"}},
+			"-s", "share", "-u", "root", "-p", "pw", "-w", "1k", "-c", "0k", "-C", "/dev/null"}},
 
-		{group: smbAnonymous, name: "clp_sambamon, watching", ours: true, worker: []string{"samba", address, port, "", ""}, watch: anonymous},
+		{group: smbAnonymous, name: "clp_sambamon, watching", ours: true, watch: anonymous},
 		{group: smbAnonymous, name: "smbclient -c exit", line: smbclient("%")},
 
-		{group: nfs3, name: "clp_nfsmon, watching", ours: true, worker: []string{"nfs", s.nfs.Dir(), "3"}, watch: v3},
+		{group: nfs3, name: "clp_nfsmon, watching", ours: true, watch: v3},
 		{group: nfs3, name: "clp_nfsmon -check -r 2", ours: true, line: check(v3)},
 		{group: nfs3, name: "showmount -e", line: []string{"showmount", "-e", nfs}},
 		{group: nfs3, name: "rpcinfo -t", line: []string{"rpcinfo", "-t", nfs, "100003", "3"}},
 		{group: nfs3, name: "nfs-ls", line: []string{"nfs-ls", "nfs://" + nfs + s.nfs.Dir() + "?version=3"}},
 		{group: nfs3, name: "check_rpc", plugin: true, line: []string{plugins + "check_rpc", "-H", nfs, "-C", "nfs", "-c", "3"}},
 
-		{group: nfs41, name: "clp_nfsmon, watching", ours: true, worker: []string{"nfs", "/export", "4.1"}, watch: v41},
+		{group: nfs41, name: "clp_nfsmon, watching", ours: true, watch: v41},
 		{group: nfs41, name: "clp_nfsmon -check -r 2", ours: true, line: check(v41)},
 		{group: nfs41, name: "nfs-ls (version 4.0)", line: []string{"nfs-ls", "nfs://" + nfs + "/export?version=4"}},
 	}
