@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"slices"
+	"time"
 )
 
 const (
@@ -35,6 +36,9 @@ func measure(ctx context.Context, rows []row) error {
 			if rows[i].line == nil {
 				continue
 			}
+			// After the rest that the machine has between two probes of settled watches: one that comes out of its
+			// idleness takes longer.
+			time.Sleep(apart)
 			c, err := run(ctx, rows[i].line)
 			if err != nil {
 				return err

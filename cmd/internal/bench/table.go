@@ -40,8 +40,9 @@ Watching: settled watches at -i 1, 5 of each way; a probe starts no process. Wal
 says of each probe. CPU is all that the watch used from between two probes to between the next two, with
 its status and log and the release of memory. Memory is the most it has had resident since its start
 (VmHWM); resident in the targets is that between two probes (VmRSS), of 55 looks. The others are measured
-from before their start to their end, in turns, in another order each time; their memory is the peak of
-their largest process (ru_maxrss), from runs of their own. 1 MB is 1024 kB.
+from before their start to their end, in turns, in another order each time, 50 ms apart, as the probes of
+the watches are: a machine that comes out of its idleness is slower. Their memory is the peak of their
+largest process (ru_maxrss), from runs of their own. 1 MB is 1024 kB.
 
 Frozen: SIGSTOP to smbd or Ganesha. Blackholed: TCP and UDP to the ports of smbd, NFS and the mount service
 is dropped; the port mapper stays well. Each way met each fault once, and was killed after 30 s. A watch is
