@@ -18,9 +18,9 @@ build: ## build the commands into bin/
 	$(GOBUILD) -o bin/ ./cmd/clp_sambamon ./cmd/clp_nfsmon ./cmd/kitrunner
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/ ./cmd/kitrunner
 
-# One package after the other: some tests measure seconds.
+# One package after the other: some tests measure seconds. None from the cache, which does not know the commands that tests build.
 test: servers tools cluster-packages lint ## install what is missing and run every test
-	go test -p 1 -timeout 15m ./...
+	go test -count=1 -p 1 -timeout 15m ./...
 
 race: servers tools cluster-packages ## run every test with the race detector (needs gcc)
 	go test -race -timeout 30m ./...
