@@ -42,7 +42,7 @@ cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can ha
 	go run ./cmd/internal/cluster bin templates
 
 cluster-test: servers cluster-packages ## the same as a test
-	go test -timeout 10m ./cmd/internal/cluster
+	go test -count=1 -timeout 10m ./cmd/internal/cluster
 
 cluster-soak: servers cluster-packages build ## ten minutes of healthy clusters under load, all protocols at once
 	go run ./cmd/internal/cluster bin templates 10m
