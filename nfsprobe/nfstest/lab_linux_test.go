@@ -242,6 +242,24 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
+// A server without its export is no lab; one whose directory a test has removed is.
+func TestRefusedExport(t *testing.T) {
+	t.Parallel()
+	l, err := StartLab(t.Context(), Config{})
+	must(t, err)
+	defer l.Close()
+	must(t, os.RemoveAll(l.Path("export")))
+	must(t, l.Restart(Ganesha))
+	must(t, os.Symlink("/proc", l.Path("export"))) // a file system that cannot be exported
+	starts := l.said(initialized)
+	if err := l.Restart(Ganesha); err == nil || !strings.Contains(err.Error(), "does not take its exports") {
+		t.Errorf("error %v", err)
+	}
+	if n := l.said(initialized) - starts; n != 2 {
+		t.Errorf("%d starts, want 2", n)
+	}
+}
+
 // orphan starts a lab and tells where it is, and never ends it.
 func orphan() {
 	l, err := StartLab(context.Background(), Config{})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,8 +21,32 @@ const (
 	Rpcbind Server = "rpcbind" // port mapper
 )
 
-// start runs a server and waits until it answers.
+// start runs a server and waits until it answers. Ganesha also runs without the
+// exports that it could not take: then it is started once more.
 func (l *Lab) start(ctx context.Context, s Server) error {
+	for try := 1; ; try++ {
+		refused := l.said(noExport)
+		if err := l.startOnce(ctx, s); err != nil || s != Ganesha || l.said(noExport) == refused || l.missing() {
+			return err
+		}
+		if try == 2 {
+			return fmt.Errorf("ganesha does not take its exports\n%s", l.logTail(s))
+		}
+		if err := l.end(s, "KILL"); err != nil {
+			return err
+		}
+	}
+}
+
+// missing is true if a test has removed the directory of an export.
+func (l *Lab) missing() bool {
+	return slices.ContainsFunc(l.exports, func(e Export) bool {
+		_, err := os.Stat(l.path(e.Name))
+		return err != nil
+	})
+}
+
+func (l *Lab) startOnce(ctx context.Context, s Server) error {
 	run := "rpcbind -f"
 	starts := l.said(initialized)
 	if s == Ganesha {
@@ -218,10 +243,11 @@ func (l *Lab) Reload(exports ...Export) error {
 	return nil
 }
 
-// What Ganesha says when it is ready, and when it has taken other exports.
+// What Ganesha says when it is ready, when it has taken other exports, and of each that it could not take.
 const (
 	initialized = "NFS SERVER INITIALIZED"
 	reloaded    = "Reread exports complete"
+	noExport    = "Could not create export for"
 )
 
 // said is how often Ganesha has said something.
