@@ -251,12 +251,8 @@ func TestRefusedExport(t *testing.T) {
 	must(t, os.RemoveAll(l.Path("export")))
 	must(t, l.Restart(Ganesha))
 	must(t, os.Symlink("/proc", l.Path("export"))) // a file system that cannot be exported
-	starts := l.said(initialized)
 	if err := l.Restart(Ganesha); err == nil || !strings.Contains(err.Error(), "does not take its exports") {
 		t.Errorf("error %v", err)
-	}
-	if n := l.said(initialized) - starts; n != 2 {
-		t.Errorf("%d starts, want 2", n)
 	}
 }
 
