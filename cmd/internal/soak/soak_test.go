@@ -153,7 +153,7 @@ func TestMutateFindsFaults(t *testing.T) {
 			hoard = make([]byte, 1<<30)
 			hoard = nil
 			return true, nil
-		}, "the process asked for"},
+		}, "asked for"},
 		"hoarded": {func(ctx context.Context) (bool, error) {
 			hoard = make([]byte, keep+1<<20)
 			return true, nil
