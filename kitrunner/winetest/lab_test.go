@@ -212,9 +212,9 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	}
 }
 
-// run runs kitrunner KIT ACTION. Once in many thousand times a process that Wine
-// starts ends before its first instruction (ERROR_INTERNAL_ERROR); that says
-// nothing of kitrunner, and is repeated from the beginning.
+// run runs kitrunner KIT ACTION. Wine has been seen to refuse the start of a
+// command, once, with ERROR_INTERNAL_ERROR; kitrunner then says so, which no test
+// expects. Such a run is repeated from the beginning, at most twice, and logged.
 func (l *lab) run(args ...string) outcome {
 	l.t.Helper()
 	restore := l.snapshot()
