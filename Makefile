@@ -26,26 +26,26 @@ race: servers tools cluster-packages ## run every test with the race detector (n
 	go test -race -timeout 30m ./...
 
 demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
-	go run ./cmd/internal/demo bin
+	go run ./cmd/internal/lab/demo bin
 
 bench: servers plugins build ## measure probes and noticing times against the tools of today, and 300 watches at once; draw .assets/bench.svg
 	mkdir -p .assets
-	go run ./cmd/internal/bench -svg .assets/bench.svg bin
-	go run ./cmd/internal/soak many
+	go run ./cmd/internal/lab/bench -svg .assets/bench.svg bin
+	go run ./cmd/internal/lab/soak many
 
 soak: servers ## twenty minutes of spoilt answers, of a fight over the registry, and of watches on a starving machine
-	go run ./cmd/internal/soak mutate
-	go run ./cmd/internal/soak registry
-	go run ./cmd/internal/soak starve
+	go run ./cmd/internal/lab/soak mutate
+	go run ./cmd/internal/lab/soak registry
+	go run ./cmd/internal/lab/soak starve
 
 cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can happen to them, and a client that gets its files back
-	go run ./cmd/internal/cluster bin templates
+	go run ./cmd/internal/lab/cluster bin templates
 
 cluster-test: servers cluster-packages ## the same as a test
-	go test -count=1 -timeout 10m ./cmd/internal/cluster
+	go test -count=1 -timeout 10m ./cmd/internal/lab/cluster
 
 cluster-soak: servers cluster-packages build ## ten minutes of healthy clusters under load, all protocols at once
-	go run ./cmd/internal/cluster bin templates 10m
+	go run ./cmd/internal/lab/cluster bin templates 10m
 
 FUZZTIME = 30s
 fuzz: ## fuzz every decoder, each for FUZZTIME
@@ -63,7 +63,7 @@ lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	shellcheck $(SCRIPTS)
 
 SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/test .packages/prerm .packages/postrm .packages/completion.bash \
-	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/cluster/lab/*.sh cmd/internal/cluster/lab/proc cmd/internal/cluster/lab/fence_lab
+	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab
 
 # What is not bound to Linux, as the registry and what stands on it are.
 PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/nfsprobe"
 	"fsmon/nfsprobe/nfstest"
 )

@@ -12,7 +12,7 @@ import (
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/nfsprobe"
 	"fsmon/nfsprobe/nfstest"
 )

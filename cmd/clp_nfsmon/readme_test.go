@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 )
 
 // The README lists every message of FSM 8.2, as the code has it, and shows the usage text.

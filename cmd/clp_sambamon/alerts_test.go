@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 	"fsmon/smbprobe"

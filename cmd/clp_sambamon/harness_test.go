@@ -4,7 +4,7 @@ import (
 	"net"
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/watchreg"
 )
 

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 

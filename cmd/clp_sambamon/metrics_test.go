@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
 

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/cmd/internal/observe"
 )
 

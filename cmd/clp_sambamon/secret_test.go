@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )

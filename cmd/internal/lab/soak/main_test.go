@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/nfsprobe/nfstest"
 )
 

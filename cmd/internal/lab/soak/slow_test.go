@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 )

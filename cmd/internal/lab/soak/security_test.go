@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"fsmon/cmd/internal/cmdtest"
+	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/smbprobe/smbtest"
 
 	"golang.org/x/sys/unix"
