@@ -1,4 +1,5 @@
-# fsmon: see README.md. Debian 12 as root with make and Go 1.26 is all that `make demo` and `make test` need.
+# fsmon: see README.md. `make demo` and `make test` need Debian 12, root, make and
+# Go 1.26; they install the rest.
 .POSIX:
 .SUFFIXES:
 
@@ -18,7 +19,8 @@ build: ## build the commands into bin/
 	$(GOBUILD) -o bin/ ./cmd/clp_sambamon ./cmd/clp_nfsmon ./cmd/kitrunner
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/ ./cmd/kitrunner
 
-# One package after the other: some tests measure seconds. None from the cache, which does not know the commands that tests build.
+# One package after the other: some tests measure seconds. Nothing is taken from
+# the cache, which does not know the commands that tests build.
 test: servers tools cluster-packages lint ## install what is missing and run every test
 	go test -count=1 -p 1 -timeout 15m ./...
 
@@ -54,6 +56,9 @@ fuzz: ## fuzz every decoder, each for FUZZTIME
 packages: tools build ## make .deb, .rpm and the Windows zip in dist/
 	.packages/build "$(PACKAGE_VERSION)"
 
+man: ## render the manual pages in dist/man; man -l dist/man/fsmon.7 shows one
+	.packages/manuals dist/man
+
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	@unformatted=$$(gofmt -l cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet ./...
@@ -62,10 +67,10 @@ lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
 	shellcheck $(SCRIPTS)
 
-SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/test .packages/prerm .packages/postrm .packages/completion.bash \
+SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/prerm .packages/postrm .packages/completion.bash \
 	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab
 
-# What is not bound to Linux, as the registry and what stands on it are.
+# These packages also run on Windows. The others need the registry, and so Linux.
 PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
 
 windows: ## build everything that is meant for Windows
@@ -93,4 +98,4 @@ cluster-packages:
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test race demo bench cluster-demo cluster-test cluster-soak fuzz packages lint windows install clean soak servers plugins tools cluster-packages shellcheck
+.PHONY: help build test race demo bench cluster-demo cluster-test cluster-soak fuzz packages man lint windows install clean soak servers plugins tools cluster-packages shellcheck

@@ -12,34 +12,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )
 
-// The commands that the documents show to a person are run as they stand, in order, each against a real server. Only the
-// addresses, ports and paths of the example are replaced by those of the test's servers.
-func TestDocuments(t *testing.T) {
-	t.Parallel()
-	for _, document := range []string{"../README.md", "README.ja.md"} {
-		t.Run(filepath.Base(document), func(t *testing.T) {
-			t.Parallel()
-			runDocument(t, document)
-		})
-	}
+// The documents that show commands to a person.
+var documents = []string{
+	"../README.md", "README.md", "README.ja.md", "../cmd/clp_sambamon/clp_sambamon.8.md",
+	"../cmd/clp_nfsmon/clp_nfsmon.8.md", "../cmd/kitrunner/kitrunner.1.md",
 }
 
-var shown = regexp.MustCompile(`(?m)^    ((?:clp_|systemctl |kitrunner ).*)$`)
-
-func runDocument(t *testing.T, document string) {
-	text, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := shown.FindAllStringSubmatch(string(text), -1)
-	if len(lines) < 10 {
-		t.Fatalf("%s shows only %d commands", document, len(lines))
-	}
+// The commands of a document are run as they stand, in order, against real
+// servers. Only the addresses, ports and paths of the example are replaced.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	host, port, err := net.SplitHostPort(s.Addr())
 	if err != nil {
@@ -51,64 +40,136 @@ func runDocument(t *testing.T, document string) {
 	if err := os.WriteFile(credentials, []byte("username=root\npassword=pw\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	samba := strings.NewReplacer("-s data", "-s share --port "+port, "192.0.2.10", host, "/etc/fsmon/data.cred", credentials)
+	write(t, filepath.Join(dir, "systemctl"), "#!/bin/sh\n")
+	samba := strings.NewReplacer("-s data", "-s share --port "+port, "192.0.2.10", host,
+		"/etc/fsmon/data.cred", credentials)
 	nfs := strings.NewReplacer("/srv/export", l.Path("export"), "192.0.2.10", nfstest.Address)
-	registry := filepath.Join(dir, "registry")
-	env := []string{"PATH=" + dir + ":" + build(t) + ":" + os.Getenv("PATH"), "FSMON_REGISTRY=" + registry}
+	path := "PATH=" + dir + ":" + build(t) + ":" + os.Getenv("PATH")
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	running := map[string]chan error{} // by identifier
-	for _, m := range lines {
-		line := m[1]
-		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", samba.Replace(line))
-		if strings.HasPrefix(line, "clp_nfsmon") {
-			cmd = l.Command("/bin/sh", "-c", nfs.Replace(line))
-		}
-		cmd.Env = env
-		if cmd.SysProcAttr == nil {
-			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		}
-		if !start.MatchString(line) {
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s", line, err, out)
+	for _, document := range documents {
+		t.Run(document, func(t *testing.T) {
+			r := &reader{t: t, watches: map[string]*exec.Cmd{}}
+			r.registry = filepath.Join(t.TempDir(), "registry")
+			r.env = []string{path, "FSMON_REGISTRY=" + r.registry}
+			lines := shown.FindAllStringSubmatch(read(t, document), -1)
+			if len(lines) < 2 {
+				t.Errorf("only %d commands", len(lines))
 			}
-			continue
-		}
-		id := strings.Fields(line)[1]
-		if running[id] != nil { // a further example of the same watch
-			stop := exec.CommandContext(ctx, filepath.Join(build(t), strings.Fields(line)[0]), id, "-stop")
-			stop.Env = env
-			if out, err := stop.CombinedOutput(); err != nil {
-				t.Errorf("%s: -stop before: %v\n%s", line, err, out)
+			for _, m := range lines {
+				if strings.HasPrefix(m[1], "clp_nfsmon") {
+					r.types(m[1], l.Command("/bin/sh", "-c", nfs.Replace(m[1])))
+				} else {
+					r.types(m[1], exec.Command("/bin/sh", "-c", samba.Replace(m[1])))
+				}
 			}
-			<-running[id]
-		}
-		ended := make(chan error, 1)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		go func() { ended <- cmd.Wait() }()
-		running[id] = ended
-		(&agent{t: t, registry: registry, id: id}).status(watchreg.Healthy)
-	}
-	for id, ended := range running {
-		cmd := exec.CommandContext(ctx, filepath.Join(build(t), "clp_sambamon"), id, "-stop")
-		cmd.Env = env
-		cmd.Run() // an error: the document has stopped it
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("watch %s: %v", id, err)
+			for id := range r.watches { // most are stopped by the document
+				r.stop(id)
 			}
-		case <-ctx.Done():
-			t.Errorf("watch %s does not end", id)
-		}
+		})
 	}
 }
 
-// start is a line that starts a watch: an identifier, and no verb.
-var start = regexp.MustCompile(`^clp_\w+ \w+ -[sd] `)
+var (
+	// shown is a command that a document shows in a line of its own.
+	shown = regexp.MustCompile(`(?m)^    ((?:clp_|systemctl |kitrunner ).*)$`)
+	// start starts a watch: an identifier, and no verb.
+	start = regexp.MustCompile(`^clp_\w+ (\w+) -[sd] `)
+	ends  = regexp.MustCompile(`^clp_\w+ (\w+) -stop`)
+)
+
+// reader types the commands of a document.
+type reader struct {
+	t        *testing.T
+	registry string
+	env      []string
+	watches  map[string]*exec.Cmd // that run, by identifier
+}
+
+// types runs a line, and waits for its end, or for the watch that it starts.
+func (r *reader) types(line string, cmd *exec.Cmd) {
+	r.t.Helper()
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.Env = r.env
+	if m := start.FindStringSubmatch(line); m != nil {
+		if err := cmd.Start(); err != nil {
+			r.t.Fatal(err)
+		}
+		r.watches[m[1]] = cmd
+		(&agent{t: r.t, registry: r.registry, id: m[1]}).status(watchreg.Healthy)
+		return
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Errorf("%s: %v\n%s", line, err, out)
+	}
+	if m := ends.FindStringSubmatch(line); m != nil && r.watches[m[1]] != nil {
+		r.ended(m[1])
+	}
+}
+
+// stop ends a watch that the document leaves running.
+func (r *reader) stop(id string) {
+	r.t.Helper()
+	cmd := exec.Command(filepath.Join(build(r.t), "clp_sambamon"), id, "-stop")
+	cmd.Env = r.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Errorf("%s -stop: %v\n%s", id, err, out)
+	}
+	r.ended(id)
+}
+
+// ended waits for the end of a watch that was stopped.
+func (r *reader) ended(id string) {
+	r.t.Helper()
+	cmd := r.watches[id]
+	delete(r.watches, id)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { cmd.Process.Kill() })()
+	if err := cmd.Wait(); err != nil {
+		r.t.Errorf("watch %s: %v", id, err)
+	}
+}
+
+// Each manual page, with fsmon(7) for both watches, describes the options and
+// verbs that --help names, and no others.
+func TestManualOptions(t *testing.T) {
+	word := regexp.MustCompile(`(?m)(?:^|[\s,(|])(--?[a-z][a-z0-9-]*)`)
+	term := regexp.MustCompile(`\*\*(--?[a-z0-9-]+)\*\*`)
+	for _, m := range []struct{ pages, helps []string }{
+		{[]string{"clp_sambamon/clp_sambamon.8.md", "fsmon.7.md"}, []string{"clp_sambamon"}},
+		{[]string{"clp_nfsmon/clp_nfsmon.8.md", "fsmon.7.md"}, []string{"clp_nfsmon"}},
+		{
+			[]string{"kitrunner/kitrunner.1.md"},
+			[]string{"kitrunner", "kitrunner watch", "kitrunner rejoin"},
+		},
+	} {
+		want, got := map[string]bool{}, map[string]bool{}
+		for _, command := range m.helps {
+			help := exec.Command("/bin/sh", "-c", build(t)+"/"+command+" --help")
+			out, err := help.Output()
+			if err != nil {
+				t.Fatalf("%q: %v", help.Args, err)
+			}
+			// What stands in brackets are the defaults, commands of others among them.
+			text := regexp.MustCompile(`(?m)^ +\(.*\)$`).ReplaceAllString(string(out), "")
+			for _, w := range word.FindAllStringSubmatch(text, -1) {
+				want[w[1]] = true
+			}
+		}
+		for _, page := range m.pages {
+			for line := range strings.Lines(read(t, "../cmd/"+page)) {
+				if strings.HasPrefix(line, "**-") { // the options of a paragraph
+					for _, w := range term.FindAllStringSubmatch(line, -1) {
+						got[w[1]] = true
+					}
+				}
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("-(--help) +%v:\n%s", m.pages, d)
+		}
+	}
+}

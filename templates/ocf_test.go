@@ -18,11 +18,12 @@ import (
 	"fsmon/watchreg"
 )
 
-// build puts the commands into a directory, once.
+// build builds the commands once, and returns their directory.
 func build(t *testing.T) (bin string) {
 	t.Helper()
 	commands.Do(func() {
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", commandDir+"/", "../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner")
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", commandDir+"/",
+			"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)
@@ -52,13 +53,44 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// logFile is the path of a log for a watch. Its directory is removed only after
+// the watch's errands have ended, which may still write there.
+func logFile(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		links, _ := filepath.Glob("/proc/[0-9]*/exe") // the pattern is right
+		for _, link := range links {
+			eventually(t, "the end of an errand of "+link, func() bool {
+				program, _ := os.Readlink(link) // an error: it has ended
+				name, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
+				ours := strings.HasPrefix(program, commandDir)
+				return !ours || !strings.HasPrefix(string(name), "fsmon-errand")
+			})
+		}
+	})
+	return filepath.Join(dir, "watch.log")
+}
+
+// eventually waits up to a minute for a state that nothing announces.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); !done(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited a minute for %s", what)
+		}
+	}
+}
+
 // agent is the OCF agent with its parameters and a registry of its own.
 type agent struct {
 	t        *testing.T
 	registry string
 	id       string // of the watch
 	env      []string
-	reason   string // of the last action: what it gave as its reason
+	reason   string // what the last action gave as its reason
 }
 
 // The return codes of the OCF resource agent API.
@@ -73,17 +105,12 @@ const (
 
 func newAgent(t *testing.T, params ...string) *agent {
 	t.Helper()
-	const library = "/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs"
-	if _, err := os.Stat(library); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	installed(t, "/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs")
 	dir := t.TempDir()
 	a := &agent{t: t, registry: filepath.Join(dir, "registry"), id: "fs-watch"}
-	a.env = append(os.Environ(), "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=fs-watch", "OCF_RESOURCE_TYPE=fsmon", "OCF_RESOURCE_PROVIDER=fsmon",
-		"HA_RSCTMP="+dir, "HA_LOGFACILITY=none", "FSMON_REGISTRY="+a.registry)
+	a.env = append(os.Environ(), "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=fs-watch",
+		"OCF_RESOURCE_TYPE=fsmon", "OCF_RESOURCE_PROVIDER=fsmon", "HA_RSCTMP="+dir,
+		"HA_LOGFACILITY=none", "FSMON_REGISTRY="+a.registry)
 	for _, p := range params {
 		a.env = append(a.env, "OCF_RESKEY_"+p)
 	}
@@ -96,20 +123,21 @@ func newAgent(t *testing.T, params ...string) *agent {
 	return a
 }
 
-// do runs one action, which must end and let go of its pipe within a minute, and returns its code.
+// do runs one action and returns its code. The action must end and close its
+// pipe within a minute.
 func (a *agent) do(action string, env ...string) int {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "ocf/fsmon", action)
 	cmd.Env = append(append([]string{}, a.env...), env...)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Run(); ctx.Err() != nil || cmd.ProcessState == nil {
-		a.t.Fatalf("%s: %v: %s", action, err, said.String())
+		a.t.Fatalf("%s: %v: %s", action, err, output.String())
 	}
-	a.reason = said.String()
+	a.reason = output.String()
 	return cmd.ProcessState.ExitCode()
 }
 
@@ -121,24 +149,33 @@ func (a *agent) gives(code int, action string, env ...string) {
 	}
 }
 
-// status waits for a state of the watch and returns its status.
-func (a *agent) status(want watchreg.State) watchreg.Status {
+// becomes waits until an action returns this code.
+func (a *agent) becomes(code int, action string) {
 	a.t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-tick.C {
-		r, err := watchreg.OpenExisting(a.registry)
-		if err != nil {
-			continue
-		}
-		if e, err := r.Read(a.id); err == nil && e.Live && e.Status != nil && e.Status.State == want {
-			return *e.Status
-		}
-	}
-	a.t.Fatalf("the watch did not become %s", want)
-	return watchreg.Status{}
+	what := fmt.Sprintf("code %d of %s", code, action)
+	eventually(a.t, what, func() bool { return a.do(action) == code })
 }
 
+// status waits for a state of the watch and returns its status.
+func (a *agent) status(want watchreg.State) (status watchreg.Status) {
+	a.t.Helper()
+	eventually(a.t, fmt.Sprintf("the watch %s to be %s", a.id, want), func() bool {
+		r, err := watchreg.OpenExisting(a.registry)
+		if err != nil {
+			return false
+		}
+		e, err := r.Read(a.id)
+		if err != nil || !e.Live || e.Status == nil || e.Status.State != want {
+			return false
+		}
+		status = *e.Status
+		return true
+	})
+	return status
+}
+
+// samba starts a server, and returns the parameters of an agent for it. A server
+// that is well has 10 seconds to answer, however busy the machine is.
 func samba(t *testing.T) (s *smbtest.Server, params []string) {
 	t.Helper()
 	s = smbtest.Samba(t, smbtest.Config{})
@@ -146,14 +183,14 @@ func samba(t *testing.T) (s *smbtest.Server, params []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := filepath.Join(t.TempDir(), "watch.log")
-	return s, []string{"bindir=" + build(t), "kind=samba", "target=share", "address=" + host, "interval=1", "retries=1", "timeout=1",
-		"options=--port " + port + " --no-evidence --log-file " + log}
+	return s, []string{"bindir=" + build(t), "kind=samba", "target=share", "address=" + host,
+		"interval=1", "retries=1", "timeout=10",
+		"options=--port " + port + " --no-evidence --log-file " + logFile(t)}
 }
 
 const deep = "OCF_CHECK_LEVEL=10"
 
-// A life in a cluster: everything twice, since Pacemaker repeats itself.
+// A life in a cluster. Everything is done twice, since Pacemaker repeats itself.
 func TestAgentLife(t *testing.T) {
 	t.Parallel()
 	s, params := samba(t)
@@ -168,7 +205,7 @@ func TestAgentLife(t *testing.T) {
 	a.gives(ocfSuccess, "monitor", deep)
 
 	// A paused watch runs, whatever the server does meanwhile.
-	command := exec.Command(filepath.Join(strings.TrimPrefix(params[0], "bindir="), st.Command), "fs-watch", "-pause")
+	command := exec.Command(filepath.Join(build(t), st.Command), "fs-watch", "-pause")
 	command.Env = a.env
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("-pause: %v: %s", err, out)
@@ -183,30 +220,37 @@ func TestAgentLife(t *testing.T) {
 	a.gives(ocfNotRunning, "monitor")
 }
 
-// A dead server: the deep monitor sees it at once, the other one as soon as the watch has ended.
+// The deep monitor sees a dead server at once, the other one as soon as the
+// watch has ended.
 func TestAgentDeadServer(t *testing.T) {
 	t.Parallel()
 	s, params := samba(t)
 	a := newAgent(t, params...)
+	a.gives(ocfSuccess, "start", "OCF_RESKEY_retries=10000")
+	a.status(watchreg.Healthy)
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	a.gives(ocfSuccess, "monitor")
+	a.gives(ocfGeneric, "monitor", deep)
+	if !strings.Contains(a.reason, "ECONNREFUSED") {
+		t.Errorf("the reason does not name it: %q", a.reason)
+	}
+	a.gives(ocfSuccess, "stop")
+
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
 	a.gives(ocfSuccess, "start")
 	a.status(watchreg.Healthy)
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	a.gives(ocfGeneric, "monitor", "OCF_CHECK_LEVEL=10", "OCF_RESKEY_retries=10000")
-	if !strings.Contains(a.reason, "ECONNREFUSED") {
-		t.Errorf("the reason does not name it: %q", a.reason)
-	}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); a.do("monitor") != ocfNotRunning; <-tick.C {
-		if time.Now().After(end) {
-			t.Fatal("the watch did not end")
-		}
-	}
+	a.becomes(ocfNotRunning, "monitor")
 }
 
-// A killed watch is "not running", and its leftover is no obstacle; a frozen one is ended by force.
+// A killed watch is "not running", and a new one starts all the same. A frozen
+// one is killed.
 func TestAgentBrokenWatch(t *testing.T) {
 	t.Parallel()
 	_, params := samba(t)
@@ -216,7 +260,7 @@ func TestAgentBrokenWatch(t *testing.T) {
 	if err := syscall.Kill(st.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	a.gives(ocfNotRunning, "monitor")
+	a.becomes(ocfNotRunning, "monitor")
 	a.gives(ocfSuccess, "start")
 	st = a.status(watchreg.Healthy)
 	if err := syscall.Kill(st.PID, syscall.SIGSTOP); err != nil {
@@ -224,12 +268,13 @@ func TestAgentBrokenWatch(t *testing.T) {
 	}
 	a.gives(ocfSuccess, "stop")
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", st.PID))
-	if err == nil && !strings.Contains(string(stat), ") Z ") { // nobody may have waited for it yet
+	if err == nil && !strings.Contains(string(stat), ") Z ") { // a zombie: nobody has waited yet
 		t.Errorf("the frozen watch lives: %s", stat)
 	}
 }
 
-// What cannot work says so, with the code that keeps it from where it cannot.
+// An agent that cannot work says why. Its code tells Pacemaker on which nodes not
+// to try.
 func TestAgentRefusals(t *testing.T) {
 	t.Parallel()
 	_, params := samba(t)
@@ -252,30 +297,27 @@ func TestAgentRefusals(t *testing.T) {
 		}
 		if c.code == ocfInstalled {
 			a.gives(ocfSuccess, "stop")
-			a.gives(ocfNotRunning, "monitor", "OCF_RESKEY_CRM_meta_interval=0", "__OCF_ACTION=monitor")
+			a.gives(ocfNotRunning, "monitor",
+				"OCF_RESKEY_CRM_meta_interval=0", "__OCF_ACTION=monitor")
 		}
 	}
 	a := newAgent(t, params...)
-	if a.gives(ocfSuccess, "meta-data"); !strings.Contains(a.reason, "<resource-agent name=\"fsmon\"") {
+	a.gives(ocfSuccess, "meta-data")
+	if !strings.Contains(a.reason, `<resource-agent name="fsmon"`) {
 		t.Errorf("meta-data: %s", a.reason)
 	}
 	a.gives(3, "nonsense")
 }
 
-// The published tester of resource agents has nothing against it.
+// ocf-tester, the published tester of resource agents, accepts it.
 func TestOcfTester(t *testing.T) {
 	t.Parallel()
 	_, params := samba(t)
 	a := newAgent(t, params...)
-	// Where everybody may read it, as it is installed: the tester also tries as nobody.
-	text, err := os.ReadFile("ocf/fsmon")
-	if err != nil {
-		t.Fatal(err)
-	}
+	// All may read it there, as when it is installed: the tester also runs it as
+	// nobody.
 	path := filepath.Join(build(t), "fsmon")
-	if err := os.WriteFile(path, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	write(t, path, read(t, "ocf/fsmon"))
 	args := []string{"-v", "-n", "fs-watch"}
 	for _, p := range params {
 		args = append(args, "-o", p)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The packages of two versions, installed, upgraded, removed and purged for real on an overlay of this machine
-// (.packages/test says what must hold).
+// The packages of two versions are installed, upgraded, removed and purged on an
+// overlay of this machine. .packages/test says what must hold.
 func TestPackages(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"dpkg", "rpm", "zip", "unshare"} {
@@ -24,28 +24,33 @@ func TestPackages(t *testing.T) {
 			"linux":   {"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner"},
 			"windows": {"../cmd/kitrunner"},
 		} {
-			cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", bin + "/"}, programs...)...)
+			cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false",
+				"-ldflags", flags, "-o", bin + "/"}, programs...)...)
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("go build: %v\n%s", err, out)
 			}
 		}
 		dirs[version] = filepath.Join(t.TempDir(), "dist")
-		if out, err := exec.Command("../.packages/build", version, bin, dirs[version]).CombinedOutput(); err != nil {
+		out, err := exec.Command("../.packages/build", version, bin, dirs[version]).CombinedOutput()
+		if err != nil {
 			t.Fatalf(".packages/build: %v\n%s", err, out)
 		}
 	}
-	out, err := exec.CommandContext(t.Context(), "../.packages/test", dirs["0.1.0~test1"], dirs["0.1.0~test2"]).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "../.packages/test",
+		dirs["0.1.0~test1"], dirs["0.1.0~test2"]).CombinedOutput()
 	if err != nil {
 		t.Errorf(".packages/test: %v\n%s", err, out)
 	}
-	// The layout that FSM 1.2.1 and 2.2.1 give to those who configure the cluster from Windows.
-	archive, err := zip.OpenReader(filepath.Join(dirs["0.1.0~test2"], "fsmon-0.1.0~test2-windows.zip"))
+	// For those who configure the cluster from Windows: the layout of the FSM
+	// manual, 1.2.1 and 2.2.1.
+	archive, err := zip.OpenReader(dirs["0.1.0~test2"] + "/fsmon-0.1.0~test2-windows.zip")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer archive.Close()
-	for _, want := range []string{"kitrunner.exe", "README.txt", "scripts/linux/samba/start.sh", "scripts/linux/samba-mon/stop.sh",
+	for _, want := range []string{"kitrunner.exe", "README.txt",
+		"scripts/linux/samba/start.sh", "scripts/linux/samba-mon/stop.sh",
 		"scripts/linux/nfs/start.sh", "scripts/linux/nfs-mon/stop.sh"} {
 		if f, err := archive.Open("fsmon-0.1.0~test2-windows/" + want); err != nil {
 			t.Errorf("the zip: %v", err)
@@ -55,7 +60,8 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// What the shell offers: options from --help, identifiers from -list, files and words where they belong.
+// The shell completes options from --help, identifiers from -list, files, and the
+// words that an option takes.
 func TestCompletion(t *testing.T) {
 	path := build(t)
 	for _, c := range []struct{ words, want string }{
@@ -65,8 +71,11 @@ func TestCompletion(t *testing.T) {
 		{"clp_sambamon --exit-style n", "nagios"},
 		{"clp_sambamon -check --cre", "--credentials"},
 	} {
-		cmd := exec.Command("bash", "-c", `source ../.packages/completion.bash; COMP_WORDS=(`+c.words+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _fsmon; echo "${COMPREPLY[*]}"`)
-		cmd.Env = []string{"PATH=" + path + ":" + os.Getenv("PATH"), "FSMON_REGISTRY=" + filepath.Join(t.TempDir(), "registry")}
+		cmd := exec.Command("bash", "-c", `source ../.packages/completion.bash
+			COMP_WORDS=(`+c.words+`)
+			COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _fsmon; echo "${COMPREPLY[*]}"`)
+		cmd.Env = []string{"PATH=" + path + ":" + os.Getenv("PATH"),
+			"FSMON_REGISTRY=" + filepath.Join(t.TempDir(), "registry")}
 		out, err := cmd.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
 			t.Errorf("%s: %q, %v, want %q", c.words, got, err, c.want)

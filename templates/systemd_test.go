@@ -8,58 +8,69 @@ import (
 	"testing"
 )
 
-// tool finds a program that a test cannot do without.
+// tool skips the test if a program is missing, and fails it in CI.
 func tool(t *testing.T, name string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path = name
+	}
+	installed(t, path)
+}
+
+// installed is tool for a file.
+func installed(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		t.Skipf("%v (make tools cluster-packages installs it)", err)
 	}
 }
 
-// systemd accepts the units, and exposes them no more than the README says.
+// systemd accepts the units, and rates their exposure as README.md says.
 func TestUnits(t *testing.T) {
 	tool(t, "systemd-analyze")
+	if !strings.Contains(read(t, "README.md"), "rates both units 2.5 ") {
+		t.Error("README.md does not have the rating that is tested here")
+	}
 	root := t.TempDir()
 	for _, dir := range []string{"etc/systemd/system", "usr/sbin", "lib/systemd"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command("cp", "-r", "/lib/systemd/system", filepath.Join(root, "lib/systemd")).CombinedOutput(); err != nil {
+	copied := exec.Command("cp", "-r", "/lib/systemd/system", root+"/lib/systemd")
+	if out, err := copied.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, command := range []string{"clp_sambamon", "clp_nfsmon"} {
 		unit := command + "@.service"
-		text, err := os.ReadFile("systemd/" + unit)
-		if err != nil {
+		installed := filepath.Join(root, "etc/systemd/system", unit)
+		if err := os.WriteFile(installed, []byte(read(t, "systemd/"+unit)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(root, "etc/systemd/system", unit), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(root, "usr/sbin", command), []byte("#!/bin/sh\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(root, "usr/sbin", command), "#!/bin/sh\n")
 		instance := command + "@fs.service"
-		out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--root="+root, instance).CombinedOutput()
+		out, err := exec.Command("systemd-analyze", "verify", "--man=no",
+			"--root="+root, instance).CombinedOutput()
 		if err != nil || strings.Contains(string(out), command) {
 			t.Errorf("systemd-analyze verify %s: %v\n%s", instance, err, out)
 		}
-		out, err = exec.Command("systemd-analyze", "security", "--offline=yes", "--threshold=25", "--root="+root, instance).CombinedOutput()
+		out, err = exec.Command("systemd-analyze", "security", "--offline=yes", "--threshold=25",
+			"--root="+root, instance).CombinedOutput()
 		if err != nil {
 			t.Errorf("systemd-analyze security %s: %v\n%s", instance, err, out)
 		}
 	}
 }
 
-// keepalived accepts the configuration, the script's command among it.
+// keepalived accepts the configuration, and the command of its script.
 func TestKeepalivedConfig(t *testing.T) {
 	tool(t, "keepalived")
-	path := edited(t, "keepalived/keepalived.conf", "/usr/sbin/clp_sambamon", build(t)+"/clp_sambamon")
-	if err := os.Chmod(path, 0o644); err != nil { // it takes no executable for a configuration
+	path := edited(t, "keepalived/keepalived.conf", "/usr/sbin/", build(t)+"/")
+	if err := os.Chmod(path, 0o644); err != nil { // it refuses an executable file
 		t.Fatal(err)
 	}
 	out, err := exec.Command("keepalived", "-t", "-f", path).CombinedOutput()
@@ -68,17 +79,10 @@ func TestKeepalivedConfig(t *testing.T) {
 	}
 }
 
-// The configuration that the README shows is the one that is shipped and tested in a cluster.
-func TestReadmeShowsTheConfiguration(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := os.ReadFile("pacemaker/samba.crm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(readme), "```\n"+string(config)+"```\n") {
-		t.Error("the README's configuration differs from templates/pacemaker/samba.crm")
+// README.md shows the configuration that is shipped and tested in a cluster.
+func TestReadmeShowsConfiguration(t *testing.T) {
+	config := read(t, "pacemaker/samba.crm")
+	if !strings.Contains(read(t, "README.md"), "```\n"+config+"```\n") {
+		t.Error("README.md's configuration differs from pacemaker/samba.crm")
 	}
 }

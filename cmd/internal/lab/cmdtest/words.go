@@ -16,18 +16,16 @@ import (
 	"fsmon/cmd/internal/observe"
 )
 
-// These are about what a command and the README say. They run in the command's
-// own directory.
-
-const readme = "../../README.md"
+// These are about what a command and its manual page say. They run in the
+// command's own directory.
 
 var update = flag.Bool("update", false, "write testdata/catalogue.golden anew")
 
 // command is the name of the lab's command.
 func (l *Lab) command() string { return filepath.Base(l.Command) }
 
-// WrongUsage runs a command line that must be answered with exit 2, a message and
-// one line for people that holds each of named; nothing is started.
+// WrongUsage runs a command line that must end with code 2, the message, and one
+// line for people that holds each of named. Nothing may be started.
 func (l *Lab) WrongUsage(number int, message string, named []string, args ...string) *Process {
 	l.t.Helper()
 	p := l.Run(args...)
@@ -36,7 +34,8 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 		l.t.Errorf("on stdout: %q", p.Output())
 	}
 	said := p.Said()
-	if len(said) != 2 || said[0].Number != number || said[0].Text != message || said[0].Severity != "ERROR" || said[0].Detail != "" || said[1].Number != Plain {
+	if len(said) != 2 || said[0].Number != number || said[0].Text != message ||
+		said[0].Severity != "ERROR" || said[0].Detail != "" || said[1].Number != Plain {
 		l.t.Fatalf("want message %d and one line, got %q", number, p.Errors())
 	}
 	text, ok := strings.CutPrefix(said[1].Text, l.command()+": error: ")
@@ -54,9 +53,9 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 	return p
 }
 
-// Catalogue compares the messages of an FSM chapter and those of our own, which
-// only one command shows, with testdata/catalogue.golden, and their numbers with
-// the chapter's.
+// Catalogue compares the messages of a chapter of the FSM manual, and those of
+// our own, with testdata/catalogue.golden. numbers are those of the chapter. Only
+// one command passes our own.
 func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.Entry) {
 	t.Helper()
 	var got strings.Builder
@@ -80,12 +79,12 @@ func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.E
 		}
 	}
 	if !slices.Equal(have, numbers) {
-		t.Errorf("the catalogue has %v, FSM has %v", have, numbers)
+		t.Errorf("the catalogue has %v, the FSM manual has %v", have, numbers)
 	}
 	for _, e := range own {
 		render(e)
 		if e.Number <= 100 {
-			t.Errorf("message %d is among FSM's", e.Number)
+			t.Errorf("message %d is among those of the FSM manual", e.Number)
 		}
 	}
 	const golden = "testdata/catalogue.golden"
@@ -99,34 +98,26 @@ func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.E
 	}
 }
 
-// ReadmeLists fails the test unless the README lists these messages, and no
-// others, below its mark for their section.
-func ReadmeLists(t *testing.T, section string, entries []observe.Entry) {
+// ManualLists fails the test unless the manual page lists these messages, in
+// this order, and no others.
+func ManualLists(t *testing.T, page string, entries []observe.Entry) {
 	t.Helper()
 	verbs := strings.NewReplacer("%s", "xxx", "%d", "nn", "%v", "xxx")
 	var want []string
 	for _, e := range entries {
-		want = append(want, fmt.Sprintf("| %d | %s | %s |", e.Number, e.Severity, verbs.Replace(e.Text)))
+		row := fmt.Sprintf("| %d | %s | %s |", e.Number, e.Severity, verbs.Replace(e.Text))
+		want = append(want, row)
 	}
-	_, text, _ := strings.Cut(read(t, readme), "<!-- messages of "+section+":")
-	text, _, _ = strings.Cut(text, "\n<!-- ")
+	text := strings.ReplaceAll(read(t, page), `\[`, "[") // else "[xxx] (" is a link
 	got := regexp.MustCompile(`(?m)^\| \d+ \| (INFO|WARN|ERROR) \| .* \|$`).FindAllString(text, -1)
-	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
-		t.Errorf("%s: the README has\n%s\n\nthe code has\n%s", section, g, w)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-code +%s:\n%s", page, d)
 	}
 }
 
-// ReadmeShows fails the test unless the README has the usage text.
-func ReadmeShows(t *testing.T, usage string) {
-	t.Helper()
-	if !strings.Contains(read(t, readme), "```\n"+usage+"```\n") {
-		t.Error("the README's usage differs from --help")
-	}
-}
-
-// LinksNothingHeavy fails the test when the command carries a package that no
-// watch must, whatever a library brings along, since memory counts, or one of
-// those given.
+// LinksNothingHeavy fails the test if the command links one of the packages
+// given, or one that costs every watch too much memory, whichever library brings
+// it along.
 func LinksNothingHeavy(t *testing.T, heavy ...string) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
