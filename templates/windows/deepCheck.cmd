@@ -1,7 +1,8 @@
 @echo off
-rem Checks the resource thoroughly: the deepCheck script of a LifeKeeper Generic Application.
+rem deepCheck script of a LifeKeeper Generic Application: checks the resource thoroughly.
 rem
-rem LifeKeeper keeps a copy of this script, so it finds nothing by where it lies: every path is whole.
+rem LifeKeeper runs a copy of this script from a directory of its own, so every
+rem path here is absolute.
 setlocal
 
 rem ---- edit from here ----------------------------------------------------
@@ -16,9 +17,9 @@ if not exist "%KITRUNNER%" goto missing
 "%KITRUNNER%" %KIT% deepCheck --resource "%RESOURCE%"
 set "CODE=%ERRORLEVEL%"
 
-rem 1 is the only failure. Everything else is "could not determine" (3), or a
-rem script or resource that is not set up right: LifeKeeper must not fail over
-rem on account of a state that nobody knows.
+rem Only 1 is a failure of the resource. All other codes mean "could not
+rem determine" (3), or a script or resource that is not set up right. LifeKeeper
+rem must not fail over because of an unknown state.
 if "%CODE%"=="1" exit /b 1
 if not "%CODE%"=="0" echo deepCheck: exit code %CODE% of kitrunner is no failure of the resource 1>&2
 exit /b 0

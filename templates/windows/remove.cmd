@@ -1,7 +1,8 @@
 @echo off
-rem Takes the resource out of service: the remove script of a LifeKeeper Generic Application.
+rem remove script of a LifeKeeper Generic Application: takes the resource out of service.
 rem
-rem LifeKeeper keeps a copy of this script, so it finds nothing by where it lies: every path is whole.
+rem LifeKeeper runs a copy of this script from a directory of its own, so every
+rem path here is absolute.
 setlocal
 
 rem ---- edit from here ----------------------------------------------------

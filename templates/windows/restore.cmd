@@ -1,7 +1,8 @@
 @echo off
-rem Brings the resource into service: the restore script of a LifeKeeper Generic Application.
+rem restore script of a LifeKeeper Generic Application: brings the resource into service.
 rem
-rem LifeKeeper keeps a copy of this script, so it finds nothing by where it lies: every path is whole.
+rem LifeKeeper runs a copy of this script from a directory of its own, so every
+rem path here is absolute.
 setlocal
 
 rem ---- edit from here ----------------------------------------------------

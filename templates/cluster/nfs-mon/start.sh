@@ -1,7 +1,7 @@
 #!/bin/sh
-# start.sh: watches NFS (FSM 10.4.1). Set the script to "asynchronous" in the
-# cluster. The watch runs in the foreground of this script, which is what the
-# PID monitor watches: when the watch ends, so does the script.
+# start.sh: watches NFS (FSM manual 10.4.1). Set the script to "asynchronous" in
+# the cluster. The watch runs in the foreground of this script. The PID monitor
+# watches the script, which ends when the watch ends.
 
 # --- edit here -------------------------------------------------------------
 # The identifier of the watch, the same in start.sh and stop.sh.

@@ -1,13 +1,13 @@
 #!/bin/sh
-# stop.sh: ends the watch of Samba (FSM 10.2.2). Set the script to "synchronous" in
-# the cluster.
+# stop.sh: ends the watch of Samba (FSM manual 10.2.2). Set the script to
+# "synchronous" in the cluster.
 
 # --- edit here -------------------------------------------------------------
 # The identifier of the watch, the same in start.sh and stop.sh.
 ID=sambawatch
 # ---------------------------------------------------------------------------
 
-# After a verdict the watch has already gone, which is nothing to report.
+# After a verdict the watch has already gone. That is no error.
 work() {
 	said=$(clp_sambamon "$ID" -stop 2>&1) && return
 	case $said in

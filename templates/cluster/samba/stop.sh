@@ -1,16 +1,16 @@
 #!/bin/sh
-# stop.sh: stops the Samba service (FSM 10.1.2). Set the script to "synchronous"
-# in the cluster.
+# stop.sh: stops the Samba service (FSM manual 10.1.2). Set the script to
+# "synchronous" in the cluster.
 
 # --- edit here -------------------------------------------------------------
 # The service's name; the first one that this machine knows is used.
 UNITS="smbd smb"
 # ---------------------------------------------------------------------------
 
-INIT_D=/etc/init.d # the services of a machine without systemd
+INIT_D=/etc/init.d # where a machine without systemd has its services
 
-# A failure is for the log only: whether the service works is the watch's to
-# judge.
+# A failure is only written to the log: the watch judges whether the service
+# works.
 work() {
 	for unit in $UNITS; do
 		if command -v systemctl >/dev/null; then
