@@ -5,6 +5,7 @@ go 1.26.0
 // What each library is for, and why it.
 //
 // cloudsoda/go-smb2      smbprobe. The maintained line: anonymous login, survives malformed frames.
+//                        It sees only frames that our guard has checked.
 // hirochachacha/go-smb2  Tests, as a second opinion on the same servers. The original, unmaintained
 //                        since 2022: stray frames end the process, and GO-2026-5051 has no fix.
 // buildbarn/go-xdr       nfsprobe. XDR of RPC, MOUNT, NFS 3 and 4; our transport caps every size.
@@ -12,7 +13,7 @@ go 1.26.0
 //                        what a server claims, and knows neither IPv6 nor contexts.
 // willscott/go-nfs       Tests. An NFS 3 server that is neither the kernel's nor Ganesha.
 // gofrs/flock            watchreg. The lock, with O_NOFOLLOW and the inode of what it holds.
-// spf13/pflag            Options. Our parser does the one-dash words before it. pflag's errors quote
+// spf13/pflag            Options. Our parser does the one-dash words before it. Its errors quote
 //                        values, also passwords, so they are never shown.
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
 // BurntSushi/toml        kitrunner's resource files.

@@ -265,7 +265,7 @@ func TestNagiosLine(t *testing.T) {
 	}
 }
 
-// The times, as the README has them.
+// The times, as fsmon(7) has them.
 func TestVerdictTimes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ i, c, r, refused, stalled int }{
