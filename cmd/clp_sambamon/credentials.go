@@ -3,11 +3,17 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
+
+	"fsmon/cmd/internal/cli"
+	"fsmon/smbprobe"
 )
 
 // login is who the probe logs in as. An empty user logs in anonymously.
@@ -26,8 +32,8 @@ const maxCredentials = 64 << 10
 
 // readCredentials reads a file in the format of mount.cifs: lines of
 // username=, password= and domain=. A file that anyone but its owner has any
-// right to is refused: its password must be taken for known. No error quotes
-// what stands in the file.
+// right to is refused: assume that its password has leaked. No error quotes what
+// stands in the file.
 func readCredentials(path string) (login, error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
@@ -90,4 +96,57 @@ func parseCredentials(path string, data []byte) (login, error) {
 		return login{}, fmt.Errorf("%s names no user (username=)", path)
 	}
 	return l, nil
+}
+
+// prober is the probe of one watch, with the rotation of its credentials. A
+// probe that was cancelled may still be ending while the next one runs.
+type prober struct {
+	smb *smbprobe.Prober
+	// reread returns the login as the credentials file has it now; nil when
+	// there is no such file.
+	reread func() (login, error)
+
+	mu   sync.Mutex
+	last login
+}
+
+// Probe asks once. When the login is refused and the credentials file has
+// changed since, it asks again at once, within the same deadline: a rotated
+// password is not a failure of the server.
+func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
+	report, err := p.smb.Probe(ctx)
+	var status smbprobe.Status
+	if p.reread != nil && errors.As(err, &status) && status.LogonRefused() {
+		if p.rotated() {
+			report, err = p.smb.Probe(ctx)
+		}
+	}
+	w := forWatch(report)
+	if err != nil { // else nobody wants it, and memory counts
+		for _, s := range report.Wire {
+			w.Wire = append(w.Wire, cli.Segment(s))
+		}
+	}
+	return w, err
+}
+
+// rotated takes over a login that has changed.
+func (p *prober) rotated() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, err := p.reread()
+	if err != nil || now == p.last {
+		return false
+	}
+	p.last = now
+	p.smb.Login(now.user, now.password, now.domain)
+	return true
+}
+
+func forWatch(r smbprobe.Report) cli.Report {
+	w := cli.Report{Target: r.Address, Warnings: r.Warnings}
+	for _, rung := range r.Rungs {
+		w.Rungs = append(w.Rungs, cli.Rung{Name: rung.Step.String(), Took: rung.Took, Learnt: rung.Learnt})
+	}
+	return w
 }

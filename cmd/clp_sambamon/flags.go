@@ -108,7 +108,7 @@ func (f *flags) target() (cli.Target, error) {
 		// As mount.cifs has it.
 		l.password = os.Getenv("PASSWD")
 	}
-	f.user = l.user // for explain
+	f.user = l.user // for diagnose
 	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 		Address: address, Port: f.port, Share: f.share,
