@@ -63,10 +63,14 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	case errors.As(probe, &netbios):
 		message, what, code = msgRefused, "connect", int(netbios.Code)
 		d.Name, d.Code = "negative session response", fmt.Sprintf("0x%02X, %d", code, code)
-		d.Look = netbiosLooks[netbios.Code == 0x83]
+		if d.Look = lookTurnedAway; netbios.Code == 0x83 { // RFC 1002 4.3.4
+			d.Look = lookResources
+		}
 	case errors.As(probe, &shareType):
 		d.Name, d.Brief = shareType.Error(), "share type error"
-		d.Look = shareTypeLooks[shareType.Type == smbprobe.ShareTypePrinter]
+		if d.Look = lookPipe; shareType.Type == smbprobe.ShareTypePrinter {
+			d.Look = lookPrinter
+		}
 		return d, msgShareType.Alert(f.share)
 	case errors.Is(probe, smbprobe.ErrReadBack):
 		code, reason = win32BadData, "data differ"
@@ -77,8 +81,9 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	case errors.As(probe, &malformed):
 		d.Name, d.Look = "malformed answer", lookMalformed
 	default:
-		message, what, code = socketMessage(probe)
-		args = nil
+		if m, call, errno := socketMessage(probe); call != "" {
+			message, what, code, args = m, call, errno, nil
+		}
 		d.ExplainNetwork(probe, stages[probe.Step])
 	}
 	if files := fileMessages[probe.Step]; files.Number != 0 {
@@ -109,7 +114,8 @@ var stages = map[smbprobe.Step]cli.Stage{
 }
 
 // socketMessage is the part of the table about sockets (71 to 75): the message,
-// its word for the call, and the errno.
+// its word for the call, and the errno. Without a word it is no error of a
+// socket.
 func socketMessage(probe *smbprobe.Error) (message cli.Message, call string, errno int) {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -127,10 +133,12 @@ func socketMessage(probe *smbprobe.Error) (message cli.Message, call string, err
 		return msgSelect, "select", int(unix.ETIMEDOUT)
 	case errors.As(probe, &op) && op.Op == "write":
 		return msgSend, "send", errnoOf(probe, unix.EPIPE)
-	case errors.Is(probe, io.EOF):
+	case op != nil && errors.Is(probe, io.EOF):
 		return msgRecv, "recv", int(unix.ECONNRESET)
+	case op != nil:
+		return msgRecv, "recv", errnoOf(probe, unix.ECONNRESET)
 	}
-	return msgRecv, "recv", errnoOf(probe, unix.ECONNRESET)
+	return cli.Message{}, "", 0
 }
 
 // errnoOf is the error number in err's chain, or without one the given.

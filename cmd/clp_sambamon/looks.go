@@ -64,18 +64,9 @@ const (
 	lookMalformed = "What answers there is not a sound SMB server: " +
 		"look whether -a and --port name the right one, and at what stands in between. " +
 		"If they do, look at the server's log for a crash."
+	lookTurnedAway = "The server turns this machine away before any SMB is spoken: " +
+		"look at hosts allow and hosts deny in [global]."
+	lookResources = "The server has no resources for one more client. " + lookServer
+	lookPipe      = "Give -s the name of a share that holds files. " +
+		"A pipe such as IPC$ says nothing about them."
 )
-
-// netbiosLooks are for a negative session response, by whether it says that
-// resources are missing (0x83, RFC 1002 4.3.4).
-var netbiosLooks = map[bool]string{
-	true: "The server has no resources for one more client. " + lookServer,
-	false: "The server turns this machine away before any SMB is spoken: " +
-		"look at hosts allow and hosts deny in [global].",
-}
-
-// shareTypeLooks are by whether the share is a printer.
-var shareTypeLooks = map[bool]string{
-	true:  lookPrinter,
-	false: "Give -s the name of a share that holds files. A pipe such as IPC$ says nothing about them.",
-}

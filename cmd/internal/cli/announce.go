@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/watch"
 )
 

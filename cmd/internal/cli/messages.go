@@ -36,4 +36,3 @@ func Own() []Message {
 	return []Message{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped, tookOver, unpaused, statusLost,
 		settled, MarkerFailed, WriteFailed, slow, forgiven, saved, notSaved, metricsLost}
 }
-

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/alert"
 )
 
 // These are about what a command and the README say. They run in the command's
@@ -57,10 +57,10 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 // Catalogue compares the messages of an FSM chapter and those of our own, which
 // only one command shows, with testdata/catalogue.golden, and their numbers with
 // the chapter's.
-func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.Entry) {
+func Catalogue(t *testing.T, fsm []alert.Entry, numbers []int, own []alert.Entry) {
 	t.Helper()
 	var got strings.Builder
-	render := func(e observe.Entry) {
+	render := func(e alert.Entry) {
 		var args []any
 		for i, verb := range regexp.MustCompile(`%[a-z]`).FindAllString(e.Text, -1) {
 			args = append(args, map[string]any{"%s": "xxx", "%v": "xxx", "%d": 67 + i}[verb])
@@ -71,9 +71,9 @@ func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.E
 	for _, e := range fsm {
 		render(e)
 		have = append(have, e.Number)
-		want := observe.Error
+		want := alert.Error
 		if slices.Contains([]int{1, 2, 3, 7, 8}, e.Number) {
-			want = observe.Info
+			want = alert.Info
 		}
 		if e.Severity != want {
 			t.Errorf("message %d is %s", e.Number, e.Severity)
@@ -101,7 +101,7 @@ func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.E
 
 // ReadmeLists fails the test unless the README lists these messages, and no
 // others, below its mark for their section.
-func ReadmeLists(t *testing.T, section string, entries []observe.Entry) {
+func ReadmeLists(t *testing.T, section string, entries []alert.Entry) {
 	t.Helper()
 	verbs := strings.NewReplacer("%s", "xxx", "%d", "nn", "%v", "xxx")
 	var want []string
