@@ -41,6 +41,7 @@ type (
 	Alert     = alert.Alert
 	Catalogue = alert.Catalogue
 	Message   = alert.Entry
+	Probe     = watch.Probe
 	Report    = watch.Report
 	Rung      = watch.Rung
 	Segment   = watch.Segment

@@ -1,14 +1,6 @@
 package main
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"syscall"
-
-	"fsmon/cmd/internal/cli"
-	"fsmon/nfsprobe"
-)
+import "fsmon/nfsprobe"
 
 const (
 	lookServer  = "Look at the server's log (journalctl -u nfs-server -u nfs-mountd -u rpcbind), at its memory, disks and load."
@@ -86,8 +78,13 @@ var looks = map[string]string{
 	"WRONG_TYPE":                lookWire,
 }
 
-// markerLooks and writeLooks are for the rungs that open files, where a status may
-// mean something else.
+// fileLooks are for the steps that open files, where a status may mean something
+// else.
+var fileLooks = map[nfsprobe.Step]map[string]string{
+	nfsprobe.Marker:    markerLooks,
+	nfsprobe.WriteTest: writeLooks,
+}
+
 var markerLooks = map[string]string{
 	"NOENT": "The marker is not there. Most likely the disk that holds it is not mounted, and its empty mount point is exported instead: " +
 		"on the server look at findmnt. If the disk is there, look at the spelling after --marker.",
@@ -135,128 +132,47 @@ const (
 
 const lookUnknown = "The server refused with a status that is not in this program's table: look it up in RFC 1813, 7530 or 8881. " + lookServer
 
-// explain says what a failed probe means to an administrator.
-func explain(err error) cli.Explanation {
-	var probe *nfsprobe.Error
-	if !errors.As(err, &probe) {
-		return cli.Explanation{}
-	}
-	failed := &failedProbe{error: err, connected: true}
-	errors.As(err, &failed)
-	e := cause(failed, probe)
-	e.Step = probe.Step.String()
-	return e
+// causes are the errors that need no further look, each with the text of
+// message 0 and with what to look at.
+var causes = []struct {
+	err        error
+	text, look string
+}{
+	{nfsprobe.ErrNotFile, "", "The marker is a directory, a link or a device. Give --marker a plain file."},
+	{nfsprobe.ErrEmpty, "", "The marker has nothing in it. If it is new, write something into it; " +
+		"if it had contents, the file system has lost them: look at dmesg on the server."},
+	{nfsprobe.ErrReadBack, "", "Do not trust this file system with anything until you know why. " + lookDisk},
+	{nfsprobe.ErrKerberos, "mount error(export requires Kerberos)",
+		"The probe identifies itself with AUTH_SYS, which this export does not allow. " +
+			"Add sys to its sec= (a directory of its own for the watch is enough), " +
+			"or watch another export of the server."},
+	{nfsprobe.ErrNotDirectory, "mount error(Not a directory)",
+		"What the path names is a file. Look at its spelling: -d needs the directory that is exported."},
+	{nfsprobe.ErrNotRegistered, "RPC: Program not registered.",
+		"The port mapper answers, but no NFS or mount service of version 3 has announced itself to it: " +
+			"it is stopped, or it serves version 4 only (--nfs-version 4). " +
+			"On the server look at rpcinfo -p and systemctl status nfs-server."},
 }
 
-func cause(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
-	var (
-		mount     nfsprobe.MountStatus
-		status3   nfsprobe.Status3
-		status4   *nfsprobe.Status4
-		rpc       *nfsprobe.RPCError
-		malformed *nfsprobe.MalformedError
-	)
-	switch {
-	case errors.Is(probe, nfsprobe.ErrNotFile):
-		return cli.Explanation{Name: nfsprobe.ErrNotFile.Error(), Look: "The marker is a directory, a link or a device. Give --marker a plain file."}
-	case errors.Is(probe, nfsprobe.ErrEmpty):
-		return cli.Explanation{Name: nfsprobe.ErrEmpty.Error(), Look: "The marker has nothing in it. If it is new, write something into it; " +
-			"if it had contents, the file system has lost them: look at dmesg on the server."}
-	case errors.Is(probe, nfsprobe.ErrReadBack):
-		return cli.Explanation{Name: nfsprobe.ErrReadBack.Error(), Look: "Do not trust this file system with anything until you know why. " + lookDisk}
-	case errors.Is(probe, nfsprobe.ErrKerberos):
-		e := cli.Explanation{Name: nfsprobe.ErrKerberos.Error(), Look: "The probe identifies itself with AUTH_SYS, which this export does not allow. " +
-			"Add sys to its sec= (a directory of its own for the watch is enough), or watch another export of the server."}
-		if portOrKerberos(failed) && errors.As(probe, &rpc) {
-			e.Name, e.Look = rpc.Error(), lookPort+"If root's watch fails too, the export requires Kerberos: add sys to its sec=."
-		}
-		return e
-	case errors.Is(probe, nfsprobe.ErrNotDirectory):
-		return cli.Explanation{Name: nfsprobe.ErrNotDirectory.Error(), Look: "What the path names is a file. Look at its spelling: -d needs the directory that is exported."}
-	case errors.Is(probe, nfsprobe.ErrNotRegistered):
-		return cli.Explanation{Name: nfsprobe.ErrNotRegistered.Error(), Look: "The port mapper answers, but no NFS or mount service of version 3 has announced itself to it: " +
-			"it is stopped, or it serves version 4 only (--nfs-version 4). On the server look at rpcinfo -p and systemctl status nfs-server."}
-	case errors.As(probe, &mount):
-		return refused(probe.Step, mount.Error(), uint32(mount), failed.ordinaryPort)
-	case errors.As(probe, &status3):
-		return refused(probe.Step, status3.Error(), uint32(status3), failed.ordinaryPort)
-	case errors.As(probe, &status4):
-		e := refused(probe.Step, status4.Error(), status4.Code, failed.ordinaryPort)
-		if strings.HasSuffix(e.Name, "NFS4ERR_NOENT") && probe.Step < nfsprobe.Marker {
-			e.Look += " " + lookPath4
-		}
-		return e
-	case errors.As(probe, &rpc):
-		e := cli.Explanation{Name: rpc.Error(), Look: rpcLook(rpc)}
-		if failed.ordinaryPort && rpc.Stat == "AUTH_ERROR" {
-			e.Look = lookPort + e.Look
-		}
-		return e
-	case errors.As(probe, &malformed):
-		return cli.Explanation{Name: "malformed answer", Look: "What answers there is not a sound NFS server: look whether -a, -n and --mount-port name the right one, " +
-			"and at what stands in between. If they do, look at the server's log for a crash."}
-	}
-	return network(failed, probe)
+// rpcLooks are by the status of a refused call (RFC 5531 9).
+var rpcLooks = map[string]string{
+	"AUTH_ERROR": "The server does not accept how the probe identifies itself (AUTH_SYS). " +
+		"Look at the export's sec= in exportfs -v, and at the server's log.",
+	"PROG_MISMATCH": "The server speaks other versions of NFS. " +
+		"On the server look at rpcinfo -p and at [nfsd] in /etc/nfs.conf, and set --nfs-version.",
+	"PROG_UNAVAIL": "What answers there offers no NFS (or mount) service: " +
+		"look whether -n and --mount-port name the right ports (on the server: rpcinfo -p).",
 }
 
-// refused explains a status by the part of its name behind ERR_. What a server
-// hides from ordinary ports is not there for them (NFS-Ganesha, version 4).
-func refused(step nfsprobe.Step, name string, code uint32, ordinaryPort bool) cli.Explanation {
-	_, short, _ := strings.Cut(name, "ERR_")
-	if special := map[nfsprobe.Step]map[string]string{nfsprobe.Marker: markerLooks, nfsprobe.WriteTest: writeLooks}[step]; special[short] != "" {
-		return cli.Explanation{Name: name, Code: fmt.Sprint(code), Look: special[short]}
-	}
-	e := cli.Explanation{Name: name, Code: fmt.Sprint(code), Look: looks[short]}
-	if e.Look == "" {
-		e.Look = lookUnknown
-	}
-	switch short {
-	case "PERM", "ACCES", "ACCESS", "NOENT":
-		if ordinaryPort {
-			e.Look = lookPort + e.Look
-		}
-	}
-	return e
-}
-
-func rpcLook(rpc *nfsprobe.RPCError) string {
-	switch rpc.Stat {
-	case "AUTH_ERROR":
-		return "The server does not accept how the probe identifies itself (AUTH_SYS). Look at the export's sec= in exportfs -v, and at the server's log."
-	case "PROG_MISMATCH":
-		return "The server speaks other versions of NFS. On the server look at rpcinfo -p and at [nfsd] in /etc/nfs.conf, and set --nfs-version."
-	case "PROG_UNAVAIL":
-		return "What answers there offers no NFS (or mount) service: look whether -n and --mount-port name the right ports (on the server: rpcinfo -p)."
-	}
-	return lookServer
-}
-
-func network(failed *failedProbe, probe *nfsprobe.Error) cli.Explanation {
-	stage := cli.Connected
-	switch probe.Step {
-	case nfsprobe.Resolve:
-		stage = cli.Resolving
-	case nfsprobe.Socket, nfsprobe.MountConnect, nfsprobe.Connect:
-		stage = cli.Connecting
-	case nfsprobe.PortMap: // its connect included
-		if !failed.connected {
-			stage = cli.Connecting
-		}
-	}
-	e, _ := cli.ExplainNetwork(probe, stage)
-	if e.Name == "ETIMEDOUT" && (probe.Step == nfsprobe.Marker || probe.Step == nfsprobe.WriteTest) {
-		e.Look = "The server answered everything before, which it does from memory: its disk hangs. " +
-			"On the server look at dmesg, at processes in state D (ps -eo stat,wchan,cmd), and at the disk below the export."
-	}
-	if probe.Step == nfsprobe.PortMap && (failed.connected || errors.Is(probe, syscall.ECONNREFUSED) || stage == cli.Connecting && e.Name == "ETIMEDOUT") {
-		e.Look += " This is the port mapper (rpcbind, port 111), which version 3 asks for the other ports: on the server look at systemctl status rpcbind."
-		if probe.Other == nil { // or version 4 was tried, and failed too
-			e.Look += " Version 4 does without it (--nfs-version 4), and so does version 3 with -n and --mount-port."
-		}
-	}
-	var status4 *nfsprobe.Status4
-	if errors.As(probe.Other, &status4) && strings.HasSuffix(status4.Error(), "NFS4ERR_NOENT") {
-		e.Look += " " + lookPath4
-	}
-	return e
-}
+const (
+	lookMalformed = "What answers there is not a sound NFS server: " +
+		"look whether -a, -n and --mount-port name the right one, and at what stands in between. " +
+		"If they do, look at the server's log for a crash."
+	lookHangs = "The server answered everything before, which it does from memory: its disk hangs. " +
+		"On the server look at dmesg, at processes in state D (ps -eo stat,wchan,cmd), " +
+		"and at the disk below the export."
+	lookPortMapper = " This is the port mapper (rpcbind, port 111), which version 3 asks for the other ports: " +
+		"on the server look at systemctl status rpcbind."
+	lookWithoutPortMapper = " Version 4 does without it (--nfs-version 4), " +
+		"and so does version 3 with -n and --mount-port."
+)
