@@ -60,7 +60,7 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	case errors.As(probe, &status):
 		code, reason = status.Win32(), cmp.Or(status.Name(), status.Error())
 		f.explainStatus(&d, probe.Step, status)
-	case errors.As(probe, &netbios):
+	case errors.As(probe, &netbios) && !probe.Step.OpensFiles():
 		message, what, code = msgRefused, "connect", int(netbios.Code)
 		d.Name, d.Code = "negative session response", fmt.Sprintf("0x%02X, %d", code, code)
 		if d.Look = lookTurnedAway; netbios.Code == 0x83 { // RFC 1002 4.3.4
@@ -91,7 +91,7 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 			d.Look = lookHangs
 		}
 		d.Brief = fmt.Sprintf("%s error[%d]", probe.Step, code)
-		reason = fmt.Sprintf("error[%d], %s", code, cmp.Or(reason, d.Name))
+		reason = fmt.Sprintf("error[%d], %s", code, cmp.Or(reason, d.Name, "malformed answer"))
 		return d, files.Alert(f.share, reason)
 	}
 	d.Brief = fmt.Sprintf("%s error[%d]", what, code)

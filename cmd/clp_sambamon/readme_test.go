@@ -3,12 +3,13 @@ package main
 import (
 	"testing"
 
+	"fsmon/cmd/internal/alert"
+	"fsmon/cmd/internal/cli"
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/cmd/internal/observe"
 )
 
 // messages is FSM 8.1 in order.
-var messages = []observe.Entry{
+var messages = []alert.Entry{
 	msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid, msgMissing, msgNoID, msgInUse, msgNotEnded,
 	msgSystem, msgNoName, msgTree, msgShareType, msgRefused, msgNegotiate, msgSocket, msgConnect, msgSend, msgSelect, msgRecv,
 }
@@ -17,7 +18,7 @@ var messages = []observe.Entry{
 // shows the usage text.
 func TestReadme(t *testing.T) {
 	cmdtest.ReadmeLists(t, "clp_sambamon", messages)
-	cmdtest.ReadmeLists(t, "ours", observe.Own())
+	cmdtest.ReadmeLists(t, "ours", cli.Own())
 	cmdtest.ReadmeShows(t, usage)
 }
 

@@ -171,3 +171,30 @@ read -r x <&4
 		t.Errorf("at its deadline: %v", err)
 	}
 }
+
+// A child does not keep what it inherits.
+func TestChildOOMScore(t *testing.T) {
+	const own = "/proc/self/oom_score_adj"
+	before := readFile(t, own)
+	// More than zero is permitted to everybody, and so is the way back.
+	defer func() {
+		if err := os.WriteFile(own, []byte(before), 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.WriteFile(own, []byte("300"), 0); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s := stub(t, dir, `
+read -r score </proc/$$/oom_score_adj
+until [ "$score" = 0 ]; do read -r score </proc/$$/oom_score_adj; done # until the deadline of the call
+echo "$score" >score
+`)
+	if err := s.Deliver(Alert{Number: 1, Text: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := readFile(t, filepath.Join(dir, "score")); got != "0\n" {
+		t.Errorf("the child has %q", got)
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"fsmon/cmd/internal/errand"
+	"fsmon/cmd/internal/lab/disk"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -233,7 +236,7 @@ func TestLogFileSurvivesItsDirectory(t *testing.T) {
 
 // A disk without room takes part of a line; the file must hold whole lines only.
 func TestLogFileDiskFull(t *testing.T) {
-	dir := smallDisk(t)
+	dir := disk.Small(t)
 	path, filler := filepath.Join(dir, "watch.log"), filepath.Join(dir, "filler")
 	s := LogFile(path, "sambamon")
 	deliver(t, s, "one")
@@ -258,4 +261,66 @@ func TestLogFileDiskFull(t *testing.T) {
 	}
 	deliver(t, s, "with room again")
 	same(t, "with room again", logged(t, path), append(want, "INFO 1 with room again"))
+}
+
+func TestStrangersLinks(t *testing.T) {
+	disk.StrangersLinks(t, func(dir string) error {
+		return LogFile(filepath.Join(dir, "watch.log"), "sambamon").Deliver(Alert{Text: "x"})
+	})
+}
+
+// A log that is a stranger's, or in a directory of his.
+func TestStrangersLog(t *testing.T) {
+	disk.NeedsRoot(t)
+	base := t.TempDir()
+	path := filepath.Join(base, "watch.log")
+	if err := os.WriteFile(path, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	disk.Give(t, path)
+	deliver(t, LogFile(path, "sambamon"), "root's directory: so root wants it there")
+	if err := os.Chmod(base, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("in a directory for all: %v", err)
+	}
+	disk.Give(t, base)
+	if err := errors.Join(os.Remove(path), os.Chmod(base, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("in his directory: %v", err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("it was made")
+	}
+}
+
+// An errand writes what this process would have written, and fails in the same
+// words.
+func TestLogErrand(t *testing.T) {
+	errand.Enabled = true
+	t.Cleanup(func() { errand.Enabled = false })
+	path := filepath.Join(t.TempDir(), "log", "watch.log")
+	deliver := func(path string, a Alert) error { return LogFile(path, "sambamon").Deliver(a) }
+	if err := deliver(path, Alert{Number: 1, Text: "one line", Detail: strings.Repeat("é", 300)}); err != nil {
+		t.Fatal(err)
+	}
+	if texts := logged(t, path); len(texts) != 4 || texts[0] != "INFO 1 one line" {
+		t.Errorf("%q", texts)
+	}
+	err := deliver("/dev/full", Alert{Text: "x"})
+	if err == nil || !strings.Contains(err.Error(), "/dev/full is not a regular file") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The errands of these tests are this test program once more.
+func TestMain(m *testing.M) {
+	if errand.Main() {
+		return
+	}
+	errand.Enabled = false
+	os.Exit(m.Run())
 }

@@ -44,13 +44,15 @@ func TestExplainNetwork(t *testing.T) {
 		"what nobody expected": {dial(unix.EDOM), Connecting, "EDOM errno 33", "numerical argument out of domain"},
 		"no network error":     {errors.New("x"), Connected, " ", ""},
 	} {
-		e, ok := ExplainNetwork(c.err, c.at)
+		var e Diagnosis
+		ok := e.ExplainNetwork(c.err, c.at)
 		if got := e.Name + " " + e.Code; got != c.want || !strings.Contains(e.Look, c.look) || ok != (c.look != "") {
 			t.Errorf("%s: %q, %v, %q; want %q with %q", name, got, ok, e.Look, c.want, c.look)
 		}
 	}
 	for errno, look := range errnoLooks {
-		if e, _ := ExplainNetwork(errno, Connecting); e.Look != look || unix.ErrnoName(errno) == "" || !strings.HasSuffix(look, ".") && !strings.HasSuffix(look, "%eth0.") {
+		var e Diagnosis
+		if e.ExplainNetwork(errno, Connecting); e.Look != look || unix.ErrnoName(errno) == "" || !strings.HasSuffix(look, ".") && !strings.HasSuffix(look, "%eth0.") {
 			t.Errorf("%v: %+v", errno, e)
 		}
 	}

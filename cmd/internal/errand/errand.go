@@ -32,8 +32,11 @@ const (
 var (
 	handlers = map[string]func(request []byte){} // by the errand's name, in the child
 	program  = thisProgram                       // what runs as an errand; only tests have another
-	enabled  bool                                // this program answers to processName
 )
+
+// Enabled says that this program calls Main, so that it can be its own errand.
+// Where it is false, all work is done in this process. Only tests change it.
+var Enabled bool
 
 // Errand is one kind of work that can be sent to a child process, with a
 // request and an answer that can be encoded as JSON.
@@ -80,7 +83,7 @@ func Handle[Request, Answer any](name string, do func(Request, func(Answer, erro
 // that does not call it does all work itself.
 func Main() bool {
 	if len(os.Args) != 1 || os.Args[0] != processName {
-		enabled = true
+		Enabled = true
 		return false
 	}
 	signal.Ignore(unix.SIGPIPE) // the watch may not have waited
@@ -99,7 +102,7 @@ func Main() bool {
 func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answer, error) {
 	replies := make(chan reply[Answer], 1)
 	go func() {
-		if !enabled || e.send(request, replies) != nil {
+		if !Enabled || e.send(request, replies) != nil {
 			e.do(request, func(answer Answer, err error) { replies <- reply[Answer]{Answer: answer, err: err} })
 		}
 	}()

@@ -17,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"fsmon/cmd/internal/errand"
+	"fsmon/cmd/internal/lab/disk"
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
 )
@@ -38,20 +40,20 @@ func verdict(v *Evidence, target string) {
 
 // newEvidence is one whose target was judged; what is collected are the given collectors.
 func newEvidence(dir, target string, collectors ...collector) *Evidence {
-	v := NewEvidence(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/share", Interval: 30, Retries: 1, Timeout: 60}, dir)
+	v := New(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/share", Interval: 30, Retries: 1, Timeout: 60}, dir)
 	v.collect = func(uint16) []collector { return collectors }
 	verdict(v, target)
 	return v
 }
 
-// caseOf is the directory that the message names.
-func caseOf(t *testing.T, a Alert) string {
+// save saves, and returns the directory and what is missing in it.
+func save(t *testing.T, v *Evidence, budget time.Duration) (path string, missing []string) {
 	t.Helper()
-	path, ok := strings.CutPrefix(strings.TrimSuffix(a.Text, "."), "Evidence was saved in ")
-	if !ok || a.Number != 116 {
-		t.Fatalf("got %d %s (%s)", a.Number, a.Text, a.Detail)
+	got, err := v.Save(t.Context(), budget)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return path
+	return got.Path, got.Missing
 }
 
 func says(name, text string) collector {
@@ -60,10 +62,10 @@ func says(name, text string) collector {
 
 func TestEvidence(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log", "evidence")
-	a := newEvidence(dir, "127.0.0.1:445", says("found.txt", "something"), says("empty.txt", "")).Save(t.Context(), 10*time.Second)
-	path := caseOf(t, a)
-	if want := filepath.Join(dir, "w", "20261121T194100.000Z"); path != want || a.Detail != "" {
-		t.Errorf("saved in %s, want %s; %s", path, want, a.Detail)
+	v := newEvidence(dir, "127.0.0.1:445", says("found.txt", "something"), says("empty.txt", ""))
+	path, missing := save(t, v, 10*time.Second)
+	if want := filepath.Join(dir, "w", "20261121T194100.000Z"); path != want || missing != nil {
+		t.Errorf("saved in %s, want %s; missing: %q", path, want, missing)
 	}
 	for p, mode := range map[string]os.FileMode{
 		dir: 0o700, filepath.Join(dir, "w"): 0o700, path: 0o700,
@@ -101,7 +103,7 @@ func TestEvidence(t *testing.T) {
 
 // What is kept between probes is bounded, and no transcript outlives a success.
 func TestEvidenceKeepsLittle(t *testing.T) {
-	v := NewEvidence(watchreg.Status{}, "/nonexistent")
+	v := New(watchreg.Status{}, "/nonexistent")
 	report := rungs("connect", "negotiate")
 	report.Target = "192.0.2.1:445"
 	report.Wire = make([]watch.Segment, 3)
@@ -133,18 +135,18 @@ func TestHungCollector(t *testing.T) {
 		defer close(let)
 		hung := collector{"hung.txt", func(_ context.Context, out io.Writer) error {
 			io.WriteString(out, "as far as it came")
-			<-let // deaf to its context, as a read of /proc is
+			<-let // it ignores its context, as a read of /proc does
 			return nil
 		}}
 		broken := collector{"broken.txt", func(context.Context, io.Writer) error { return errors.New("no permission") }}
 		began := time.Now()
-		a := newEvidence(dir, "127.0.0.1:445", hung, says("found.txt", "all"), broken).Save(t.Context(), 1400*time.Millisecond)
+		v := newEvidence(dir, "127.0.0.1:445", hung, says("found.txt", "all"), broken)
+		path, missing := save(t, v, 1400*time.Millisecond)
 		if took := time.Since(began); took != 1100*time.Millisecond {
 			t.Errorf("Save took %s", took)
 		}
-		path := caseOf(t, a)
-		if a.Detail != "not in it, or not whole: hung.txt, broken.txt" {
-			t.Errorf("detail %q", a.Detail)
+		if !slices.Equal(missing, []string{"hung.txt", "broken.txt"}) {
+			t.Errorf("missing: %q", missing)
 		}
 		for name, want := range map[string]string{
 			"hung.txt":   "as far as it came\nnot whole: it was not ready in time\n",
@@ -169,16 +171,16 @@ func TestHungDisk(t *testing.T) {
 		v := newEvidence(dir, "127.0.0.1:445")
 		v.collect = func(uint16) []collector { <-let; return nil } // before anything is written
 		began := time.Now()
-		a := v.Save(t.Context(), 1400*time.Millisecond)
-		if took := time.Since(began); took != 1400*time.Millisecond || a.Text != "Evidence could not be saved ("+dir+" did not take it within 1.4s)." {
-			t.Errorf("after %s: %d %s", took, a.Number, a.Text)
+		_, err := v.Save(t.Context(), 1400*time.Millisecond)
+		if took := time.Since(began); took != 1400*time.Millisecond || err.Error() != dir+" did not take it within 1.4s" {
+			t.Errorf("after %s: %v", took, err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(100*time.Millisecond, func() { cancel(errors.New("SIGTERM")) })
 		began = time.Now()
-		a = v.Save(ctx, 1400*time.Millisecond)
-		if took := time.Since(began); took != 100*time.Millisecond || a.Text != "Evidence could not be saved (SIGTERM)." {
-			t.Errorf("told to stop, after %s: %d %s", took, a.Number, a.Text)
+		_, err = v.Save(ctx, 1400*time.Millisecond)
+		if took := time.Since(began); took != 100*time.Millisecond || err.Error() != "SIGTERM" {
+			t.Errorf("told to stop, after %s: %v", took, err)
 		}
 		close(let)
 		synctest.Wait()
@@ -231,15 +233,14 @@ func TestEvidenceRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			v := newEvidence(c.prepare(t, dir), "192.0.2.1:445")
-			before := tree(t, dir)
+			before := disk.Tree(t, dir)
 			if err := v.Prepare(); err == nil {
 				t.Error("Prepare finds nothing wrong")
 			}
-			a := v.Save(t.Context(), 10*time.Second)
-			if a.Number != 117 || !strings.HasPrefix(a.Text, "Evidence could not be saved (") || !strings.Contains(a.Text, c.says) {
-				t.Errorf("got %d %s", a.Number, a.Text)
+			if _, err := v.Save(t.Context(), 10*time.Second); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
 			}
-			if after := tree(t, dir); !slices.Equal(before, after) {
+			if after := disk.Tree(t, dir); !slices.Equal(before, after) {
 				t.Errorf("before %q, after %q", before, after)
 			}
 		})
@@ -254,7 +255,8 @@ func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 	}
 	var names []string
 	for range 3 {
-		names = append(names, filepath.Base(caseOf(t, newEvidence(dir, "192.0.2.1:445").Save(t.Context(), 10*time.Second))))
+		path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
+		names = append(names, filepath.Base(path))
 	}
 	if want := []string{"20261121T194100.000Z", "20261121T194100.001Z", "20261121T194100.002Z"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
@@ -267,7 +269,8 @@ func TestRelativeEvidenceDirectory(t *testing.T) {
 	t.Chdir(dir)
 	v := newEvidence("evidence", "192.0.2.1:445")
 	t.Chdir(elsewhere)
-	if path, want := caseOf(t, v.Save(t.Context(), 10*time.Second)), filepath.Join(dir, "evidence", "w", "20261121T194100.000Z"); path != want {
+	path, _ := save(t, v, 10*time.Second)
+	if want := filepath.Join(dir, "evidence", "w", "20261121T194100.000Z"); path != want {
 		t.Errorf("saved in %s, want %s", path, want)
 	}
 }
@@ -280,20 +283,11 @@ func must(t *testing.T, path string, err error) string {
 	return path
 }
 
-// tree is every path below dir.
-func tree(t *testing.T, dir string) (paths []string) {
-	t.Helper()
-	if err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error { paths = append(paths, path); return err }); err != nil {
-		t.Fatal(err)
-	}
-	return paths
-}
-
 func TestEvidenceOnAFullDisk(t *testing.T) {
-	v := newEvidence(smallDisk(t), "127.0.0.1:445", says("large.txt", strings.Repeat("x", 100_000)))
-	a := v.Save(t.Context(), 10*time.Second)
-	if a.Number != 117 || !strings.Contains(a.Text, "no space left on device; what there was room for is in ") {
-		t.Errorf("got %d %s", a.Number, a.Text)
+	v := newEvidence(disk.Small(t), "127.0.0.1:445", says("large.txt", strings.Repeat("x", 100_000)))
+	_, err := v.Save(t.Context(), 10*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "no space left on device; what there was room for is in ") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -320,7 +314,7 @@ func TestEvidenceIsPruned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path := caseOf(t, newEvidence(dir, "192.0.2.1:445").Save(t.Context(), 10*time.Second))
+	path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
 	entries, err := os.ReadDir(mine)
 	if err != nil {
 		t.Fatal(err)
@@ -380,4 +374,74 @@ func TestEvidenceKnowsWhereTheServerIs(t *testing.T) {
 			t.Errorf("%s is this machine's own", v.target)
 		}
 	}
+}
+
+func TestStrangersLinks(t *testing.T) {
+	disk.StrangersLinks(t, func(dir string) error {
+		return newEvidence(filepath.Join(dir, "evidence"), "192.0.2.1:445").Prepare()
+	})
+}
+
+// An errand looks at /proc itself, and all that was remembered reaches it.
+func TestEvidenceErrand(t *testing.T) {
+	errand.Enabled = true
+	t.Cleanup(func() { errand.Enabled = false })
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	v := newEvidence(dir, "127.0.0.1:445")
+	from, to := netip.MustParseAddrPort("[::1]:445"), netip.MustParseAddrPort("[::1]:1000")
+	v.wire = append(v.wire, watch.Segment{At: time.Unix(testMoment, 7), From: from, To: to, Data: make([]byte, 200_000)})
+	path, _ := save(t, v, time.Minute)
+	for name, part := range map[string]string{
+		"blocked.txt":  "in uninterruptible sleep",
+		"reports.json": "negotiate: broken",
+		"summary.txt": "verdict       " + v.judged.At.Format(time.RFC3339) +
+			", after 2 failed probes in a row\nbecause       negotiate: broken",
+	} {
+		if text := readFile(t, filepath.Join(path, name)); !strings.Contains(text, part) {
+			t.Errorf("%s does not say %q:\n%s", name, part, text)
+		}
+	}
+	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
+	if streams["127.0.0.1:1000>127.0.0.1:445"] != "hello" || len(streams["[::1]:445>[::1]:1000"]) != 200_000 {
+		t.Errorf("%d streams", len(streams))
+	}
+	file := filepath.Join(dir, "file")
+	must(t, file, os.WriteFile(file, nil, 0o600))
+	if err := New(v.self, file).Prepare(); err == nil || !strings.Contains(err.Error(), "file is not a directory") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The errands of these tests are this test program once more.
+func TestMain(m *testing.M) {
+	if errand.Main() {
+		return
+	}
+	errand.Enabled = false
+	os.Exit(m.Run())
+}
+
+const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
+
+var errBroken = errors.New("negotiate: broken")
+
+// rungs is a ladder of the given names, each 1 ms longer than the one before.
+func rungs(names ...string) watch.Report {
+	var r watch.Report
+	for i, n := range names {
+		r.Rungs = append(r.Rungs, watch.Rung{Name: n, Took: time.Duration(i+1) * time.Millisecond})
+	}
+	return r
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -161,6 +161,8 @@ func TestPCAP(t *testing.T) {
 
 // No transcript is an empty capture; a giant one is cut; a full disk is an error.
 func TestPCAPLimits(t *testing.T) {
+	reader, broken := io.Pipe()
+	reader.Close()
 	var file bytes.Buffer
 	if err := writePCAP(&file, nil); err != nil || len(readPCAP(t, file.Bytes())) != 0 {
 		t.Errorf("empty: %v", err)
@@ -169,7 +171,7 @@ func TestPCAPLimits(t *testing.T) {
 	if err := writePCAP(&file, giant); err != nil || file.Len() > 5<<20 {
 		t.Errorf("%d bytes, %v", file.Len(), err)
 	}
-	if err := writePCAP(brokenWriter{}, nil); !errors.Is(err, io.ErrClosedPipe) {
+	if err := writePCAP(broken, nil); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("a broken writer: %v", err)
 	}
 }

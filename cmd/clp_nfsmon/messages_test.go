@@ -12,14 +12,14 @@ import (
 	"syscall"
 	"testing"
 
+	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 	"fsmon/nfsprobe"
 )
 
 // messages is FSM 8.2 in order, but the licences'.
-var messages = []observe.Entry{
+var messages = []alert.Entry{
 	msgRPC, msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid, msgMissing, msgNoID, msgInUse,
 	msgNotEnded, msgSystem, msgNoName, msgDetected,
 }
@@ -33,7 +33,9 @@ func TestCatalogue(t *testing.T) {
 // The messages of every way in which a probe can fail.
 func TestFailure(t *testing.T) {
 	at := func(step nfsprobe.Step, err error) error { return &nfsprobe.Error{Step: step, Err: err} }
-	ordinary := func(err error) error { return &failedProbe{err, true, true} }
+	ordinary := func(step nfsprobe.Step, err error) error {
+		return &nfsprobe.Error{Step: step, Err: err, Connected: true, OrdinaryPort: true}
+	}
 	op := func(op, call string, errno syscall.Errno) error {
 		return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
 	}
@@ -44,6 +46,7 @@ func TestFailure(t *testing.T) {
 	malformed := &nfsprobe.MalformedError{What: "a record of 4294967295 bytes or more"}
 	auth := &nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_BADCRED"}
 	tooWeak := fmt.Errorf("%w: %w", nfsprobe.ErrKerberos, &nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
+	tooWeakOrPort := fmt.Errorf("%w: %w", nfsprobe.ErrPortOrKerberos, &nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
 	const kerberos = "clp_nfsmon: mount error(export requires Kerberos)"
 	const mapper = "clp_nfsmon: RPC: Port mapper failure - RPC: "
 	const receive = "clp_nfsmon: RPC: Unable to receive: errno = "
@@ -67,9 +70,9 @@ func TestFailure(t *testing.T) {
 		{"not a directory, by MOUNT", at(nfsprobe.Mount, nfsprobe.MountStatus(20)), "clp_nfsmon: mount error(MNT3ERR_NOTDIR)", false},
 		{"not a directory", at(nfsprobe.Getattr, nfsprobe.ErrNotDirectory), "clp_nfsmon: mount error(Not a directory)", false},
 		{"Kerberos by the flavors", at(nfsprobe.Mount, nfsprobe.ErrKerberos), kerberos, false},
-		{"Kerberos by the flavors, from an ordinary port", ordinary(at(nfsprobe.Mount, nfsprobe.ErrKerberos)), kerberos, false},
+		{"Kerberos by the flavors, from an ordinary port", ordinary(nfsprobe.Mount, nfsprobe.ErrKerberos), kerberos, false},
 		{"Kerberos by AUTH_TOOWEAK", at(nfsprobe.Getattr, tooWeak), kerberos, false},
-		{"AUTH_TOOWEAK to an ordinary port", ordinary(at(nfsprobe.Getattr, tooWeak)), "clp_nfsmon: RPC: Authentication error; why = AUTH_TOOWEAK", false},
+		{"AUTH_TOOWEAK to an ordinary port", ordinary(nfsprobe.Getattr, tooWeakOrPort), "clp_nfsmon: RPC: Authentication error; why = AUTH_TOOWEAK", false},
 		{"Kerberos by WRONGSEC", at(nfsprobe.Lookup, fmt.Errorf("%w: %w", nfsprobe.ErrKerberos, &nfsprobe.Status4{Op: "LOOKUP", Code: 10016})), kerberos, false},
 		{"refused", at(nfsprobe.Connect, refused), receive + "Connection refused.", false},
 		{"mount port refused", at(nfsprobe.MountConnect, refused), receive + "Connection refused.", false},
@@ -97,7 +100,7 @@ func TestFailure(t *testing.T) {
 		{"panic", &watch.PanicError{Value: "index out of range"}, "The clp_nfsmon has detected system error (probe 0).", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := failure("/export", c.err)
+			f := (&flags{dir: "/export"}).diagnose(c.err)
 			numbers := []int{0, 66}
 			if c.local {
 				numbers = []int{42}
@@ -105,7 +108,7 @@ func TestFailure(t *testing.T) {
 			var got []int
 			for _, a := range f.Alerts {
 				got = append(got, a.Number)
-				if a.Severity != observe.Error {
+				if a.Severity != alert.Error {
 					t.Errorf("message %d is %s", a.Number, a.Severity)
 				}
 			}
@@ -121,7 +124,7 @@ func TestFailure(t *testing.T) {
 			}
 		})
 	}
-	if text := ordinary(at(nfsprobe.Getattr, tooWeak)).Error(); !strings.Contains(text, "privileged source port") || !strings.Contains(text, "requires Kerberos") {
+	if text := ordinary(nfsprobe.Getattr, tooWeakOrPort).Error(); !strings.Contains(text, "privileged source port") || !strings.Contains(text, "requires Kerberos") {
 		t.Errorf("%q does not name both causes", text)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"fsmon/smbprobe"
@@ -37,7 +38,7 @@ func TestEveryStatusIsExplained(t *testing.T) {
 	for _, c := range specStatuses {
 		for _, step := range []smbprobe.Step{smbprobe.SessionSetup, smbprobe.TreeConnect} {
 			for _, f := range []*flags{&user, &anonymous} {
-				e := f.explain(&smbprobe.Error{Step: step, Err: c.status})
+				e := f.diagnose(&smbprobe.Error{Step: step, Err: c.status})
 				if want := fmt.Sprintf("0x%08X, Win32 %d", uint32(c.status), c.win32); e.Name != "STATUS_"+c.name || e.Code != want || e.Step != step.String() {
 					t.Errorf("%s: %+v, want the code %s", c.name, e, want)
 				}
@@ -80,8 +81,8 @@ func TestEveryStatusOfFilesIsExplained(t *testing.T) {
 	user, anonymous := flags{user: "labuser"}, flags{}
 	for step, statuses := range filesStatuses {
 		for _, status := range append(statuses, diskStatuses...) {
-			e := user.explain(&smbprobe.Error{Step: step, Err: status})
-			if other := anonymous.explain(&smbprobe.Error{Step: step, Err: status}); other != e {
+			e := user.diagnose(&smbprobe.Error{Step: step, Err: status})
+			if other := anonymous.diagnose(&smbprobe.Error{Step: step, Err: status}); !cmp.Equal(other, e) {
 				t.Errorf("%v: %+v without a user, %+v with one", status, other, e)
 			}
 			if want := fmt.Sprintf("0x%08X, Win32 %d", uint32(status), status.Win32()); e.Code != want || !strings.HasPrefix(status.Error(), e.Name) || e.Step != step.String() || e.LogonRefused {
@@ -92,7 +93,7 @@ func TestEveryStatusOfFilesIsExplained(t *testing.T) {
 				t.Errorf("%v: %q", status, e.Look)
 			}
 			for _, f := range []*flags{&user, &anonymous} {
-				if at := f.explain(&smbprobe.Error{Step: smbprobe.TreeConnect, Err: status}).Look; at == e.Look {
+				if at := f.diagnose(&smbprobe.Error{Step: smbprobe.TreeConnect, Err: status}).Look; at == e.Look {
 					t.Errorf("%v: at tree connect, too, it is %q", status, at)
 				}
 			}
@@ -105,11 +106,11 @@ func TestEveryStatusOfFilesIsExplained(t *testing.T) {
 		}
 		// What is said of any request holds here, too.
 		for _, status := range []smbprobe.Status{0xC0000203, 0xC00000C9, 0xC000009A, 0xC00000C3} {
-			if e := user.explain(&smbprobe.Error{Step: step, Err: status}); e.Look != looks[status] {
+			if e := user.diagnose(&smbprobe.Error{Step: step, Err: status}); e.Look != looks[status] {
 				t.Errorf("%v: %+v", status, e)
 			}
 		}
-		if e := user.explain(&smbprobe.Error{Step: step, Err: smbprobe.Status(0xC0FFEE00)}); e.Look != lookUnknown {
+		if e := user.diagnose(&smbprobe.Error{Step: step, Err: smbprobe.Status(0xC0FFEE00)}); e.Look != lookUnknown {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -159,12 +160,12 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"a server that cuts a connection": {"", smbprobe.TreeConnect, &net.OpError{Op: "read", Err: unix.ECONNRESET}, "ECONNRESET", "closed the connection", false},
 	} {
 		f := flags{user: c.user}
-		e := f.explain(fmt.Errorf("wrapped: %w", &smbprobe.Error{Step: c.step, Err: c.err}))
+		e := f.diagnose(fmt.Errorf("wrapped: %w", &smbprobe.Error{Step: c.step, Err: c.err}))
 		if e.Step != c.step.String() || !strings.Contains(e.Name, c.cause) || !strings.Contains(strings.ToLower(e.Look), strings.ToLower(c.look)) || e.LogonRefused != c.logonRefused {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
-	if e := (&flags{}).explain(errors.New("not of a probe")); e.Look != "" || e.Step != "" {
+	if e := (&flags{}).diagnose(errors.New("not of a probe")); e.Look != "" || e.Step != "" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -1,4 +1,4 @@
-package alert
+package cli
 
 import (
 	"errors"
@@ -13,15 +13,14 @@ import (
 
 var errBroken = errors.New("negotiate: broken")
 
-func testCatalogue() Catalogue {
-	e := func(n int, text string) Entry { return Entry{Number: n, Severity: Info, Text: text} }
-	return Catalogue{
+func announcer() Service {
+	e := func(n int, text string) Message { return entry(n, Info, text) }
+	return Service{Catalogue: Catalogue{
 		Started: e(1, "started"), Watching: e(2, "watching [%s]"), Stopping: e(3, "stopping [%s]"), Terminate: e(6, "terminate"),
 		Paused: e(7, "paused"), Continued: e(8, "continued"),
-		Failure: func(target string, err error) Failure {
-			return Failure{Alerts: []Alert{e(0, "cause of "+target).Alert(), e(66, "error").Alert()}, Code: "select error[110]"}
-		},
-	}
+	}, Diagnose: func(error) Diagnosis {
+		return Diagnosis{Alerts: []Alert{e(0, "cause of share").Alert(), e(66, "error").Alert()}, Brief: "select error[110]"}
+	}}
 }
 
 // Each event in the words of the catalogue.
@@ -82,7 +81,7 @@ func TestAnnounce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			tell := Announce(testCatalogue(), "share", func(a Alert) {
+			tell := announcer().announce("share", func(a Alert) {
 				s := fmt.Sprintf("%d %s", a.Number, a.Text)
 				if a.Detail != "" {
 					s += " (" + a.Detail + ")"
@@ -97,4 +96,12 @@ func TestAnnounce(t *testing.T) {
 			}
 		})
 	}
+}
+
+func rungs(names ...string) watch.Report {
+	var r watch.Report
+	for i, name := range names {
+		r.Rungs = append(r.Rungs, watch.Rung{Name: name, Took: time.Duration(i+1) * time.Millisecond})
+	}
+	return r
 }

@@ -12,15 +12,16 @@ import (
 	"syscall"
 	"testing"
 
+	"fsmon/cmd/internal/alert"
+	"fsmon/cmd/internal/cli"
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 	"fsmon/smbprobe"
 )
 
 // Every message of FSM 8.1 but the licences', and our own, with sample arguments.
 func TestCatalogue(t *testing.T) {
-	cmdtest.Catalogue(t, messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64, 65, 71, 72, 73, 74, 75}, observe.Own())
+	cmdtest.Catalogue(t, messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64, 65, 71, 72, 73, 74, 75}, cli.Own())
 }
 
 // The message of every way in which a probe can fail.
@@ -106,30 +107,30 @@ func TestFailure(t *testing.T) {
 		{"panic", &watch.PanicError{Value: "index out of range"}, 42, "The clp_sambamon has detected system error (probe 0).", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := failure("share", c.err)
+			f := (&flags{share: "share"}).diagnose(c.err)
 			if len(f.Alerts) != 1 {
 				t.Fatalf("%d alerts", len(f.Alerts))
 			}
 			a := f.Alerts[0]
-			if a.Number != c.number || a.Text != c.text || a.Severity != observe.Error || f.Local != c.local {
+			if a.Number != c.number || a.Text != c.text || a.Severity != alert.Error || f.Local != c.local {
 				t.Errorf("got %d %s %q local=%v\nwant %d ERROR %q local=%v", a.Number, a.Severity, a.Text, f.Local, c.number, c.text, c.local)
 			}
 			if a.Detail != c.err.Error() {
 				t.Errorf("the detail is %q, the cause %q", a.Detail, c.err)
 			}
 			// The line of one failed probe has the same code, in short, and names the rung if the message is about that.
-			if want := map[int]string{112: "marker error[", 113: "write test error["}[c.number]; !strings.HasPrefix(f.Code, want) ||
-				want != "" && !strings.Contains(c.text, strings.TrimPrefix(f.Code, strings.TrimSuffix(want, "error["))) {
-				t.Errorf("the code is %q", f.Code)
+			if want := map[int]string{112: "marker error[", 113: "write test error["}[c.number]; !strings.HasPrefix(f.Brief, want) ||
+				want != "" && !strings.Contains(c.text, strings.TrimPrefix(f.Brief, strings.TrimSuffix(want, "error["))) {
+				t.Errorf("the code is %q", f.Brief)
 			}
-			if code := regexp.MustCompile(`[a-z ]+ error\[\d+\]`).FindString(c.text); code != "" && !strings.HasSuffix(code, f.Code) {
-				t.Errorf("the code is %q", f.Code)
+			if code := regexp.MustCompile(`[a-z ]+ error\[\d+\]`).FindString(c.text); code != "" && !strings.HasSuffix(code, f.Brief) {
+				t.Errorf("the code is %q", f.Brief)
 			}
 		})
 	}
 	var s smbprobe.Status
 	unknown := at(smbprobe.TreeConnect, status(0xC0DEDBAD))
-	if f := failure("share", unknown); !strings.Contains(f.Alerts[0].Detail, "0xC0DEDBAD") || !errors.As(unknown, &s) {
+	if f := (&flags{share: "share"}).diagnose(unknown); !strings.Contains(f.Alerts[0].Detail, "0xC0DEDBAD") || !errors.As(unknown, &s) {
 		t.Error("the NTSTATUS is lost")
 	}
 }

@@ -54,7 +54,7 @@ func TestEveryStatusIsExplained(t *testing.T) {
 	used := map[string]bool{}
 	check := func(step nfsprobe.Step, err error, prefix, short string, code uint32) {
 		t.Helper()
-		e := explain(&nfsprobe.Error{Step: step, Err: err})
+		e := (&flags{}).diagnose(&nfsprobe.Error{Step: step, Err: err})
 		if !strings.HasSuffix(e.Name, prefix+short) || e.Code != fmt.Sprint(code) || e.Step != step.String() {
 			t.Errorf("%s%s: %+v", prefix, short, e)
 		}
@@ -97,7 +97,7 @@ func TestEveryStatusIsExplained(t *testing.T) {
 	}
 	// And what is in no table.
 	for _, err := range []error{nfsprobe.MountStatus(99), nfsprobe.Status3(99), &nfsprobe.Status4{Op: "LOOKUP", Code: 99999}, &nfsprobe.Status4{Op: "LOOKUP", Code: 10046}} {
-		if e := explain(&nfsprobe.Error{Step: nfsprobe.Mount, Err: err}); e.Look != lookUnknown || e.Name != err.Error() || e.Code == "" {
+		if e := (&flags{}).diagnose(&nfsprobe.Error{Step: nfsprobe.Mount, Err: err}); e.Look != lookUnknown || e.Name != err.Error() || e.Code == "" {
 			t.Errorf("%v: %+v", err, e)
 		}
 	}
@@ -108,6 +108,7 @@ func TestEveryCauseIsExplained(t *testing.T) {
 	t.Parallel()
 	dial := func(errno error) error { return &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)} }
 	tooWeak := fmt.Errorf("%w: %w", nfsprobe.ErrKerberos, &nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
+	tooWeakOrPort := fmt.Errorf("%w: %w", nfsprobe.ErrPortOrKerberos, &nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
 	const connected, ordinary = 1, 2
 	for name, c := range map[string]struct {
 		step  nfsprobe.Step
@@ -119,7 +120,7 @@ func TestEveryCauseIsExplained(t *testing.T) {
 	}{
 		"Kerberos":                             {nfsprobe.Mount, nfsprobe.ErrKerberos, connected, "requires Kerberos", "sec=", "as root"},
 		"too weak":                             {nfsprobe.Getattr, tooWeak, connected, "requires Kerberos", "sec=", "as root"},
-		"too weak, ordinary port":              {nfsprobe.Getattr, tooWeak, connected | ordinary, "AUTH_TOOWEAK", "run the watch as root", ""},
+		"too weak, ordinary port":              {nfsprobe.Getattr, tooWeakOrPort, connected | ordinary, "AUTH_TOOWEAK", "run the watch as root", ""},
 		"refused by MNT":                       {nfsprobe.Mount, nfsprobe.MountStatus(13), connected, "MNT3ERR_ACCES", "/etc/exports", "as root"},
 		"refused by MNT, ordinary port":        {nfsprobe.Mount, nfsprobe.MountStatus(13), connected | ordinary, "MNT3ERR_ACCES", "run the watch as root", ""},
 		"hidden, ordinary port":                {nfsprobe.Lookup, &nfsprobe.Status4{Op: "LOOKUP", Code: 2}, connected | ordinary, "NFS4ERR_NOENT", "run the watch as root", ""},
@@ -147,22 +148,22 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"a machine without descriptors":        {nfsprobe.Socket, dial(syscall.EMFILE), 0, "EMFILE", "ulimit", ""},
 		"a server that cuts a connection":      {nfsprobe.Getattr, &net.OpError{Op: "read", Err: syscall.ECONNRESET}, connected, "ECONNRESET", "closed the connection", ""},
 	} {
-		err := &failedProbe{&nfsprobe.Error{Step: c.step, Err: c.err}, c.knows&connected != 0, c.knows&ordinary != 0}
-		e := explain(fmt.Errorf("wrapped: %w", err))
+		err := &nfsprobe.Error{Step: c.step, Err: c.err, Connected: c.knows&connected != 0, OrdinaryPort: c.knows&ordinary != 0}
+		e := (&flags{}).diagnose(fmt.Errorf("wrapped: %w", err))
 		if e.Step != c.step.String() || !strings.Contains(e.Name, c.cause) || !strings.Contains(e.Look, c.look) || c.not != "" && strings.Contains(e.Look, c.not) {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
 	// Both versions failed: the other is no way out.
 	both := &nfsprobe.Error{Step: nfsprobe.PortMap, Err: dial(syscall.ECONNREFUSED), Other: errors.New("x")}
-	if e := explain(&failedProbe{both, false, false}); strings.Contains(e.Look, "does without") || !strings.Contains(e.Look, "rpcbind") {
+	if e := (&flags{}).diagnose(both); strings.Contains(e.Look, "does without") || !strings.Contains(e.Look, "rpcbind") {
 		t.Errorf("%+v", e)
 	}
 	both.Other = &nfsprobe.Error{Step: nfsprobe.Lookup, Err: &nfsprobe.Status4{Op: "LOOKUP", Code: 2}}
-	if e := explain(both); !strings.Contains(e.Look, "--nfs4-path") {
+	if e := (&flags{}).diagnose(both); !strings.Contains(e.Look, "--nfs4-path") {
 		t.Errorf("%+v", e)
 	}
-	if e := explain(errors.New("not of a probe")); e.Look != "" || e.Step != "" {
+	if e := (&flags{}).diagnose(errors.New("not of a probe")); e.Look != "" || e.Step != "" {
 		t.Errorf("%+v", e)
 	}
 }
