@@ -119,8 +119,8 @@ func TestFailure(t *testing.T) {
 				t.Errorf("got %q, detail %q\nwant %q, detail %q", a.Text, a.Detail, c.text, c.err)
 			}
 			// The line of one failed probe says the same, in short.
-			if !c.local && "clp_nfsmon: "+f.Code != c.text || c.local && !strings.HasPrefix(f.Code, "system error") {
-				t.Errorf("the code is %q", f.Code)
+			if !c.local && "clp_nfsmon: "+f.Brief != c.text || c.local && !strings.HasPrefix(f.Brief, "system error") {
+				t.Errorf("the code is %q", f.Brief)
 			}
 		})
 	}
