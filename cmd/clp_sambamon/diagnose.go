@@ -84,7 +84,7 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 		if m, call, errno := socketMessage(probe); call != "" {
 			message, what, code, args = m, call, errno, nil
 		}
-		d.ExplainNetwork(probe, stages[probe.Step])
+		d.ExplainNetwork(probe, stage(probe.Step))
 	}
 	if files := fileMessages[probe.Step]; files.Number != 0 {
 		if errors.Is(probe, context.DeadlineExceeded) {
@@ -106,11 +106,14 @@ var fileMessages = map[smbprobe.Step]cli.Message{
 	smbprobe.WriteTest: cli.WriteFailed,
 }
 
-// stages are those of the steps before the connection stands.
-var stages = map[smbprobe.Step]cli.Stage{
-	smbprobe.Resolve: cli.Resolving,
-	smbprobe.Socket:  cli.Connecting,
-	smbprobe.Connect: cli.Connecting,
+func stage(step smbprobe.Step) cli.Stage {
+	switch step {
+	case smbprobe.Resolve:
+		return cli.Resolving
+	case smbprobe.Socket, smbprobe.Connect:
+		return cli.Connecting
+	}
+	return cli.Connected
 }
 
 // socketMessage is the part of the table about sockets (71 to 75): the message,
