@@ -90,7 +90,8 @@ func explain(d *cli.Diagnosis, probe *nfsprobe.Error) (text string) {
 		}
 	case errors.As(probe, &rpc) && errors.Is(probe, nfsprobe.ErrPortOrKerberos):
 		d.Name = rpc.Error()
-		d.Look = lookPort + "If root's watch fails too, the export requires Kerberos: add sys to its sec=."
+		d.Look = lookPort + "If root's watch fails too, the export requires Kerberos: add sys to " +
+			"its sec=."
 	case errors.As(probe, &rpc):
 		d.Name, d.Look = rpc.Error(), cmp.Or(rpcLooks[rpc.Stat], lookServer)
 		if probe.OrdinaryPort && rpc.Stat == "AUTH_ERROR" {

@@ -2,28 +2,38 @@ package main
 
 import "fsmon/cmd/internal/cli"
 
-// The messages of FSM manual 8.2, exact. 51 to 56 are about licences and never sent.
+// The messages of FSM manual 8.2, exact. 51 to 56 are about licences and never
+// sent.
 var (
-	msgRPC       = cli.Message{Number: 0, Severity: cli.Error, Text: "clp_nfsmon: %s"}
-	msgStarted   = cli.Message{Number: 1, Severity: cli.Info, Text: "The clp_nfsmon has started watching NFS."}
-	msgWatching  = cli.Message{Number: 2, Severity: cli.Info, Text: "The clp_nfsmon is going to watch shared directory '%s'."}
-	msgStopping  = cli.Message{Number: 3, Severity: cli.Info, Text: "The clp_nfsmon will stop watching NFS shared directory '%s'."}
-	msgTerminate = cli.Message{Number: 6, Severity: cli.Error, Text: "The clp_nfsmon will terminate."}
-	msgPaused    = cli.Message{Number: 7, Severity: cli.Info, Text: "The clp_nfsmon is going to stop monitoring."}
-	msgContinued = cli.Message{Number: 8, Severity: cli.Info, Text: "The clp_nfsmon is going to monitor."}
-	msgInvalid   = cli.Message{Number: 11, Severity: cli.Error, Text: "Invalid parameter in the clp_nfsmon."}
-	msgMissing   = cli.Message{Number: 12, Severity: cli.Error, Text: "'-d' parameter is not specified at the clp_nfsmon command."}
-	msgNoID      = cli.Message{Number: 13, Severity: cli.Error, Text: "The monitor id is not specified at the clp_nfsmon command."}
-	msgInUse     = cli.Message{Number: 14, Severity: cli.Error, Text: "The specified monitor id is already under use in other processes."}
-	msgNotEnded  = cli.Message{Number: 15, Severity: cli.Error, Text: "The clp_nfsmon has not performed end processing."}
-	msgSystem    = cli.Message{Number: 42, Severity: cli.Error, Text: "The clp_nfsmon has detected system error (%s %d)."}
-	msgNoName    = cli.Message{Number: 61, Severity: cli.Error, Text: "The clp_nfsmon could not get environment of server(error[%d]). The clp_nfsmon will terminate."}
-	msgDetected  = cli.Message{Number: 66, Severity: cli.Error, Text: "The clp_nfsmon has detected an error in NFS."}
+	msgRPC       = fault(0, "clp_nfsmon: %s")
+	msgStarted   = info(1, "The clp_nfsmon has started watching NFS.")
+	msgWatching  = info(2, "The clp_nfsmon is going to watch shared directory '%s'.")
+	msgStopping  = info(3, "The clp_nfsmon will stop watching NFS shared directory '%s'.")
+	msgTerminate = fault(6, "The clp_nfsmon will terminate.")
+	msgPaused    = info(7, "The clp_nfsmon is going to stop monitoring.")
+	msgContinued = info(8, "The clp_nfsmon is going to monitor.")
+	msgInvalid   = fault(11, "Invalid parameter in the clp_nfsmon.")
+	msgMissing   = fault(12, "'-d' parameter is not specified at the clp_nfsmon command.")
+	msgNoID      = fault(13, "The monitor id is not specified at the clp_nfsmon command.")
+	msgInUse     = fault(14, "The specified monitor id is already under use in other processes.")
+	msgNotEnded  = fault(15, "The clp_nfsmon has not performed end processing.")
+	msgSystem    = fault(42, "The clp_nfsmon has detected system error (%s %d).")
+	msgNoName    = fault(61, "The clp_nfsmon could not get environment of server(error[%d]). The "+
+		"clp_nfsmon will terminate.")
+	msgDetected = fault(66, "The clp_nfsmon has detected an error in NFS.")
 )
 
 // catalogue is what the shared part needs of FSM manual 8.2.
 var catalogue = cli.Catalogue{
 	Started: msgStarted, Watching: msgWatching, Stopping: msgStopping, Terminate: msgTerminate,
-	Paused: msgPaused, Continued: msgContinued, Invalid: msgInvalid, Missing: msgMissing, NoID: msgNoID,
-	InUse: msgInUse, NotEnded: msgNotEnded, System: msgSystem, NoName: msgNoName,
+	Paused: msgPaused, Continued: msgContinued,
+	Invalid: msgInvalid, Missing: msgMissing, NoID: msgNoID, InUse: msgInUse, NotEnded: msgNotEnded, System: msgSystem, NoName: msgNoName,
+}
+
+func info(number int, text string) cli.Message {
+	return cli.Message{Number: number, Severity: cli.Info, Text: text}
+}
+
+func fault(number int, text string) cli.Message {
+	return cli.Message{Number: number, Severity: cli.Error, Text: text}
 }

@@ -24,16 +24,19 @@ func forWatch(r nfsprobe.Report, pinned string) cli.Report {
 	switch {
 	case r.NotVersion3 == nil:
 	case pinned == "": // it failed on something that this machine lacked
-		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version %s was taken, this once (%v)", r.Version, r.NotVersion3))
+		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version "+
+			"%s was taken, this once (%v)", r.Version, r.NotVersion3))
 	default:
-		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version %s is watched from now on (%v)", r.Version, r.NotVersion3))
+		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version "+
+			"%s is watched from now on (%v)", r.Version, r.NotVersion3))
 	}
 	for _, rung := range r.Rungs {
 		learnt := rung.Learnt
 		if rung.Step == nfsprobe.Connect && learnt != "" && r.Identity != "" {
 			learnt += ", as " + r.Identity
 		}
-		w.Rungs = append(w.Rungs, cli.Rung{Name: rung.Step.String(), Took: rung.Took, Learnt: learnt})
+		w.Rungs = append(w.Rungs,
+			cli.Rung{Name: rung.Step.String(), Took: rung.Took, Learnt: learnt})
 	}
 	for _, s := range r.Wire {
 		w.Wire = append(w.Wire, cli.Segment(s))

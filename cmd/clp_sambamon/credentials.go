@@ -30,10 +30,10 @@ func (l login) splitDomain() login {
 // maxCredentials caps the size of a credentials file, in bytes.
 const maxCredentials = 64 << 10
 
-// readCredentials reads a file in the format of mount.cifs: lines of
-// username=, password= and domain=. A file that anyone but its owner has any
-// right to is refused: assume that its password has leaked. No error quotes what
-// stands in the file.
+// readCredentials reads a file in the format of mount.cifs: lines of username=,
+// password= and domain=. A file that anyone but its owner has any right to is
+// refused: assume that its password has leaked. No error quotes what stands in
+// the file.
 func readCredentials(path string) (login, error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
@@ -49,7 +49,8 @@ func readCredentials(path string) (login, error) {
 		return login{}, fmt.Errorf("%s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return login{}, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)", path, mode)
+		return login{}, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)",
+			path, mode)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxCredentials+1))
 	if err != nil {
@@ -59,6 +60,10 @@ func readCredentials(path string) (login, error) {
 		return login{}, fmt.Errorf("%s is longer than %d bytes", path, maxCredentials)
 	}
 	return parseCredentials(path, data)
+}
+
+func notACredential(path string, line int) error {
+	return fmt.Errorf("%s: line %d is not username=, password= or domain=", path, line)
 }
 
 func parseCredentials(path string, data []byte) (login, error) {
@@ -72,7 +77,7 @@ func parseCredentials(path string, data []byte) (login, error) {
 		}
 		key, value, found := strings.Cut(line, "=")
 		if !found {
-			return login{}, fmt.Errorf("%s: line %d is not username=, password= or domain=", path, n)
+			return login{}, notACredential(path, n)
 		}
 		switch strings.TrimSpace(key) {
 		case "username", "user":
@@ -82,7 +87,7 @@ func parseCredentials(path string, data []byte) (login, error) {
 		case "domain", "dom":
 			l.domain = strings.TrimSpace(value)
 		default:
-			return login{}, fmt.Errorf("%s: line %d is not username=, password= or domain=", path, n)
+			return login{}, notACredential(path, n)
 		}
 		if len(value) > 255 {
 			return login{}, fmt.Errorf("%s: the value in line %d is longer than 255 bytes", path, n)
@@ -145,8 +150,9 @@ func (p *prober) rotated() bool {
 
 func forWatch(r smbprobe.Report) cli.Report {
 	w := cli.Report{Target: r.Address, Warnings: r.Warnings}
-	for _, rung := range r.Rungs {
-		w.Rungs = append(w.Rungs, cli.Rung{Name: rung.Step.String(), Took: rung.Took, Learnt: rung.Learnt})
+	for _, r := range r.Rungs {
+		rung := cli.Rung{Name: r.Step.String(), Took: r.Took, Learnt: r.Learnt}
+		w.Rungs = append(w.Rungs, rung)
 	}
 	return w
 }

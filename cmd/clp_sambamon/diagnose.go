@@ -49,7 +49,8 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 		malformed *smbprobe.MalformedError
 	)
 	d := cli.Diagnosis{Step: probe.Step.String(), Local: probe.Step == smbprobe.Socket}
-	// Without another message, what the server answered is a tree connect error.
+	// Without another message, what the server answered is a tree connect
+	// error.
 	message, what, code := msgTree, "tree connect", win32BadResponse
 	args := []any{f.share}
 	if probe.Step == smbprobe.Negotiate {
@@ -122,7 +123,8 @@ func stage(step smbprobe.Step) cli.Stage {
 func socketMessage(probe *smbprobe.Error) (message cli.Message, call string, errno int) {
 	var dns *net.DNSError
 	var op *net.OpError
-	timedOut := errors.Is(probe, context.DeadlineExceeded) || errors.As(probe, &dns) && dns.IsTimeout
+	timedOut := errors.Is(probe, context.DeadlineExceeded) ||
+		errors.As(probe, &dns) && dns.IsTimeout
 	switch {
 	case probe.Step == smbprobe.Resolve && timedOut:
 		return msgConnect, "connect", int(unix.ETIMEDOUT)
