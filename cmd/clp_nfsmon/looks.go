@@ -175,7 +175,8 @@ var causes = []struct {
 		"plain file."},
 	{nfsprobe.ErrEmpty, "", "The marker has nothing in it. If it is new, write something into " +
 		"it; if it had contents, the file system has lost them: look at dmesg on the server."},
-	{nfsprobe.ErrReadBack, "", "Do not trust this file system with anything until you know why. " + lookDisk},
+	{nfsprobe.ErrReadBack, "", "Do not trust this file system with anything until you know why. " +
+		lookDisk},
 	{nfsprobe.ErrKerberos, "mount error(export requires Kerberos)",
 		"The probe identifies itself with AUTH_SYS, which this export does not allow. Add sys to " +
 			"its sec= (a directory of its own for the watch is enough), or watch another export " +
