@@ -25,20 +25,22 @@ func authSys(uid, gid uint32) rpcv2.OpaqueAuth {
 	return rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_SYS, Body: body.Bytes()}
 }
 
-// identity says as whom and from what kind of port a server is spoken to.
-func (c *client) identity() string {
+// identify enters into the report as whom and from what kind of port a server
+// is spoken to.
+func (c *client) identify(r *Report) {
 	who, kind := "AUTH_NONE", ""
 	if c.cred.Flavor == rpcv2.AUTH_SYS {
 		who = fmt.Sprintf("AUTH_SYS uid %d", max(os.Getuid(), 0))
 	}
-	if c.privileged() {
+	r.SourcePort = int(addrPort(c.LocalAddr()).Port())
+	if !r.ordinaryPort() {
 		kind = "privileged "
 	}
-	return fmt.Sprintf("%s, %sport %d", who, kind, addrPort(c.LocalAddr()).Port())
+	r.Identity = fmt.Sprintf("%s, %sport %d", who, kind, r.SourcePort)
 }
 
-// privileged: the source port is one that not every process may bind.
-func (c *client) privileged() bool { return addrPort(c.LocalAddr()).Port() < 1024 }
+// ordinaryPort reports a source port that every process may bind.
+func (r *Report) ordinaryPort() bool { return r.SourcePort > 1023 }
 
 // machineName is this machine's name in the form that a credential allows: at
 // most 255 bytes of ASCII. Servers log it at most.

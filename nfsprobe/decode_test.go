@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -135,6 +136,26 @@ func TestStatusNames(t *testing.T) {
 	} {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
+		}
+	}
+	// What a table of advice is keyed by, whichever kind of status an error wraps.
+	for _, c := range []struct {
+		status Status
+		name   string
+		number uint32
+	}{
+		{MountStatus(13), "ACCES", 13},
+		{MountStatus(99), "", 99},
+		{Status3(2), "NOENT", 2},
+		{Status3(99), "", 99},
+		{&Status4{"LOOKUP", 2}, "NOENT", 2},
+		{&Status4{"COMPOUND", 10021}, "MINOR_VERS_MISMATCH", 10021},
+		{&Status4{"LOOKUP", 12345}, "", 12345},
+	} {
+		var got Status
+		err := &Error{Step: Mount, Err: fmt.Errorf("LOOKUP: %w", c.status)}
+		if !errors.As(err, &got) || got.Name() != c.name || got.Number() != c.number {
+			t.Errorf("%v: %q, %d", c.status, got.Name(), got.Number())
 		}
 	}
 }

@@ -82,7 +82,8 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		}
 		uid, gid := max(os.Getuid(), 0), max(os.Getgid(), 0) // -1 on Windows
 		c = newClient(conn, authSys(uint32(uid), uint32(gid)))
-		r.Address, r.Identity = conn.remote.String(), c.identity()
+		r.Address = conn.remote.String()
+		c.identify(r)
 		return r.Address, nil
 	})
 	return c, err

@@ -321,16 +321,23 @@ func TestWithoutPrivilege(t *testing.T) {
 	}
 }
 
-// AUTH_TOOWEAK from an export whose list has AUTH_SYS is about the source port, if that is not privileged.
+// AUTH_TOOWEAK to an ordinary source port may be about that port, and is if the
+// export's list of flavors has AUTH_SYS.
 func TestTooWeak(t *testing.T) {
 	tooWeak := &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}
 	for _, c := range []struct {
 		flavors      []int32
 		unprivileged bool
-		kerberos     bool
+		cause        error
+		text         string
 	}{
-		{[]int32{1}, true, false}, {[]int32{390003, 1}, true, false}, {[]int32{0}, true, false},
-		{nil, true, true}, {nil, false, true}, {[]int32{1}, false, true},
+		{[]int32{1}, true, tooWeak, ""},
+		{[]int32{390003, 1}, true, tooWeak, ""},
+		{[]int32{0}, true, tooWeak, ""},
+		{nil, true, ErrPortOrKerberos,
+			"a privileged source port is wanted, or the export requires Kerberos: "},
+		{nil, false, ErrKerberos, "export requires Kerberos: "},
+		{[]int32{1}, false, ErrKerberos, "export requires Kerberos: "},
 	} {
 		if !c.unprivileged {
 			asRoot(t)
@@ -339,10 +346,14 @@ func TestTooWeak(t *testing.T) {
 		config.Unprivileged = c.unprivileged
 		h.On(nfstest.Mnt, nfstest.Mounted([]byte("h"), c.flavors...))
 		h.On(nfstest.Getattr3, nfstest.Denied(rpcv2.AUTH_TOOWEAK))
-		_, err := probe(t, config)
+		r, err := probe(t, config)
+		fails(t, err, Getattr, c.cause)
 		fails(t, err, Getattr, tooWeak)
-		if errors.Is(err, ErrKerberos) != c.kerberos {
-			t.Errorf("%+v: %v", c, err)
+		if text := fmt.Sprintf("getattr: %s%v", c.text, tooWeak); err == nil || err.Error() != text {
+			t.Errorf("%+v: %v, want %s", c, err, text)
+		}
+		if (r.SourcePort > 1023) != c.unprivileged || !strings.HasSuffix(r.Identity, fmt.Sprint(" port ", r.SourcePort)) {
+			t.Errorf("from port %d, as %s", r.SourcePort, r.Identity)
 		}
 	}
 }

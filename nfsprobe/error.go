@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Step is a rung of the probe's ladder, in wire order.
@@ -46,8 +47,8 @@ func (s Step) String() string {
 // Error is a failed probe: the first step that broke, and why; Socket stands for
 // whatever step this machine lacked something for. Its cause is one of *RPCError,
 // *MalformedError, MountStatus, Status3, *Status4 (which names the operation),
-// ErrNotRegistered, ErrNotDirectory, ErrKerberos, ErrNotFile, ErrEmpty,
-// ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
+// ErrNotRegistered, ErrNotDirectory, ErrKerberos, ErrPortOrKerberos, ErrNotFile,
+// ErrEmpty, ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error; errors.Is finds a deadline
 // as context.DeadlineExceeded. At Marker and WriteTest the text names the
 // procedure or operation before all of them.
@@ -56,6 +57,9 @@ type Error struct {
 	Version string // "3", "4.1": what was being tried; empty before that is known
 	Err     error
 	Other   error // auto, not pinned: what the other version failed on, for the detail
+
+	Connected    bool // at least one connection stood before
+	OrdinaryPort bool // the last one, the port mapper's aside, came from a port above 1023
 }
 
 func (e *Error) Error() string {
@@ -83,7 +87,28 @@ var (
 	// ErrKerberos is the cause when the export cannot be used without Kerberos; the
 	// answer that said so, if it was a refusal, is wrapped beside it.
 	ErrKerberos = errors.New("export requires Kerberos")
+	// ErrPortOrKerberos is the cause when the server answered AUTH_TOOWEAK, which is
+	// wrapped beside it, to an ordinary source port: some servers (NFS-Ganesha) mean
+	// the port, others Kerberos. It is not ErrKerberos.
+	ErrPortOrKerberos = fmt.Errorf("a privileged source port is wanted, or the %v", ErrKerberos)
 )
+
+// Status is what a server answered instead of a result: a MountStatus, a
+// Status3 or a *Status4. errors.As finds it whichever it is.
+type Status interface {
+	error
+	// Name is the RFC's name of the status without its prefix, such as NOENT of
+	// NFS3ERR_NOENT and NFS4ERR_NOENT; empty if the RFCs have none.
+	Name() string
+	// Number is the status as it is on the wire; never 0.
+	Number() uint32
+}
+
+// afterPrefix is the part of a status's name that Name returns.
+func afterPrefix(name string) string {
+	_, short, _ := strings.Cut(name, "ERR_")
+	return short
+}
 
 // MalformedError is an answer that no server should give.
 type MalformedError struct{ What string }

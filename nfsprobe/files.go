@@ -92,15 +92,9 @@ const (
 
 // status is the one that the server answered; 0: none.
 func status(err error) uint32 {
-	var (
-		three Status3
-		four  *Status4
-	)
-	switch {
-	case errors.As(err, &three):
-		return uint32(three)
-	case errors.As(err, &four):
-		return four.Code
+	var refused Status
+	if errors.As(err, &refused) {
+		return refused.Number()
 	}
 	return 0
 }

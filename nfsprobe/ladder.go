@@ -52,7 +52,11 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	}
 	var refused *RPCError
 	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap && !a.portWanted {
-		err = fmt.Errorf("%w: %w", ErrKerberos, err)
+		why := ErrKerberos
+		if r.ordinaryPort() {
+			why = ErrPortOrKerberos
+		}
+		err = fmt.Errorf("%w: %w", why, err)
 	}
 	if local(err) {
 		step = Socket
@@ -61,7 +65,10 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if version == "auto" {
 		version = ""
 	}
-	return &Error{Step: step, Version: version, Err: err}
+	return &Error{
+		Step: step, Version: version, Err: err,
+		Connected: r.Address != "", OrdinaryPort: r.ordinaryPort(),
+	}
 }
 
 // goodbye turns a goodbye that was refused, or met a closed connection, into a

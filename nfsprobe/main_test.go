@@ -82,6 +82,9 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	if err != nil && !errors.As(err, &failed) {
 		t.Errorf("failed with %T %v, want an *Error", err, err)
 	}
+	if failed != nil && (failed.Connected != (r.Address != "") || failed.OrdinaryPort != (r.SourcePort > 1023)) {
+		t.Errorf("%+v does not agree with %q, from %q", failed, r.Address, r.Identity)
+	}
 	last := Step(-1)
 	for _, rung := range r.Rungs {
 		if rung.Step <= last {

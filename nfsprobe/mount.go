@@ -30,6 +30,12 @@ func (s MountStatus) Error() string {
 	return fmt.Sprintf("mountstat3 %d", uint32(s))
 }
 
+// Name implements Status.
+func (s MountStatus) Name() string { return afterPrefix(s.Error()) }
+
+// Number implements Status.
+func (s MountStatus) Number() uint32 { return uint32(s) }
+
 // dirpath is a directory as MNT and UMNT take it. The library would refuse a
 // name that is not ASCII.
 type dirpath string

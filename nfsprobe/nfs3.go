@@ -35,6 +35,12 @@ func (s Status3) Error() string {
 	return fmt.Sprintf("nfsstat3 %d", uint32(s))
 }
 
+// Name implements Status.
+func (s Status3) Name() string { return afterPrefix(s.Error()) }
+
+// Number implements Status.
+func (s Status3) Number() uint32 { return uint32(s) }
+
 // probe3 is a probe of version 3. UMNT is due also when the rest has failed.
 func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err := a.askPorts(ctx, r); err != nil {
@@ -65,8 +71,8 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	if c.cred, err = m.credential(c.cred); err != nil {
 		return a.failed(ctx, r, Mount, err)
 	}
-	r.Identity = c.identity()
-	a.portWanted = len(m.flavors) > 0 && !c.privileged()
+	c.identify(r)
+	a.portWanted = len(m.flavors) > 0 && r.ordinaryPort()
 	if err := a.climb(ctx, r, Null, func() (string, error) {
 		_, err := c.call(ctx, nfsProgram, nfs3Version, procNull, nil)
 		return "", err

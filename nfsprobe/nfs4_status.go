@@ -15,15 +15,21 @@ type Status4 struct {
 	Code uint32 // nfsstat4
 }
 
-func (s *Status4) Error() string { return s.Op + ": " + s.name() }
-
-// name is the RFCs' name of the status, an unknown one in decimal.
-func (s *Status4) name() string {
-	if name, ok := nfsv4.Nfsstat4_name[nfsv4.Nfsstat4(s.Code)]; ok {
-		return name
+// Error is the operation and the RFCs' name of the status, such as "LOOKUP:
+// NFS4ERR_NOENT", or its number if they have none.
+func (s *Status4) Error() string {
+	name, ok := nfsv4.Nfsstat4_name[nfsv4.Nfsstat4(s.Code)]
+	if !ok {
+		name = strconv.FormatUint(uint64(s.Code), 10)
 	}
-	return strconv.FormatUint(uint64(s.Code), 10)
+	return s.Op + ": " + name
 }
+
+// Name implements Status.
+func (s *Status4) Name() string { return afterPrefix(s.Error()) }
+
+// Number implements Status.
+func (s *Status4) Number() uint32 { return s.Code }
 
 // busy reports a server that is alive, and asks for patience (RFC 8881
 // 15.1.1.3, 15.1.9.2).

@@ -174,8 +174,13 @@ func everywhere(proc nfstest.Proc, step Step, granted bool) []spoilt {
 	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
 	tooWeak := &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}
 	var says error = ErrKerberos
-	if step == PortMap || granted && os.Geteuid() != 0 { // not about the export, or since the export takes AUTH_SYS about the port
+	switch {
+	case step == PortMap: // not about the export
 		says = tooWeak
+	case os.Geteuid() != 0 && granted: // the export takes AUTH_SYS, so about the port
+		says = tooWeak
+	case os.Geteuid() != 0:
+		says = ErrPortOrKerberos
 	}
 	var all []spoilt
 	for _, s := range []spoilt{

@@ -13,7 +13,10 @@ type Report struct {
 	MountPort int    // version 3: the mount service's port; 0: not known
 	NFSPort   int    // 0: not known
 	Identity  string // "AUTH_SYS uid 0, privileged port 812"
-	Warnings  []string
+	// SourcePort is the port in Identity, of the last connection to the mount
+	// service or NFS server; 0 before one stood. Below 1024 it is privileged.
+	SourcePort int
+	Warnings   []string
 	// NotVersion3 is what version 3 failed on if it was tried beside version 4
 	// and that was chosen: an *Error, or nil.
 	NotVersion3 error

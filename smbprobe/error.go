@@ -33,6 +33,10 @@ func (s Step) String() string {
 	return stepNames[s]
 }
 
+// OpensFiles reports whether the step opens a file. A status that is refused
+// there is about the file and the disk below the share.
+func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest }
+
 // Error is a failed probe: the first step that broke, and why. Its cause is
 // one of Status, *NetBIOSError, *MalformedError, *ShareTypeError,
 // ErrSMB1Only, ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
@@ -89,6 +93,9 @@ func (e *NetBIOSError) Error() string {
 	return fmt.Sprintf("negative session response 0x%02X (%s)", e.Code, name)
 }
 
+// ShareTypePrinter is the ShareType of a printer (MS-SMB2 2.2.10).
+const ShareTypePrinter = 3
+
 // ShareTypeError is a share that is neither disk nor printer, such as IPC$, or a
 // printer where a marker or a write test needs a disk.
 type ShareTypeError struct {
@@ -97,7 +104,7 @@ type ShareTypeError struct {
 }
 
 func (e *ShareTypeError) Error() string {
-	if e.Type == shareTypePrinter {
+	if e.Type == ShareTypePrinter {
 		return "the share is a printer, which holds no files for a marker or a write test"
 	}
 	what := fmt.Sprintf("type 0x%02X", e.Type)

@@ -151,7 +151,7 @@ func TestFilesRefused(t *testing.T) {
 		}
 		if more == "" {
 			_, err := probe(t, at(t, s.Addr(), "print").files())
-			fails(t, err, ShareType, &ShareTypeError{Type: shareTypePrinter, Visible: true})
+			fails(t, err, ShareType, &ShareTypeError{Type: ShareTypePrinter, Visible: true})
 		}
 		for _, dir := range []string{"rw", "rw/dir/sub", "ro"} {
 			for _, name := range filesIn(t, s, dir) {

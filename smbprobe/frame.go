@@ -51,9 +51,8 @@ const (
 
 	shareEncrypt = 0x8000 // SMB2_SHAREFLAG_ENCRYPT_DATA
 
-	shareTypeDisk    = 1
-	shareTypePipe    = 2
-	shareTypePrinter = 3
+	shareTypeDisk = 1
+	shareTypePipe = 2
 
 	contextEncryption = 2 // SMB2_ENCRYPTION_CAPABILITIES
 	contextSigning    = 8 // SMB2_SIGNING_CAPABILITIES

@@ -140,7 +140,7 @@ func (g *guard) note(p []byte) {
 	}
 	g.seen.sent = true
 	delete(g.seen.ended, g.seen.step) // a step ends with its last answer
-	if g.seen.step == Marker || g.seen.step == WriteTest {
+	if g.seen.step.OpensFiles() {
 		delete(g.seen.status, g.seen.step) // of an earlier request of the same step
 	}
 }

@@ -199,9 +199,9 @@ func (p *attempt) goodbye(ctx context.Context, g *guard, r *Report, step Step, e
 
 func (p *attempt) checkShareType(f facts) error {
 	switch {
-	case f.haveType && f.kind == shareTypePrinter && (p.Marker != "" || p.WriteTest):
+	case f.haveType && f.kind == ShareTypePrinter && (p.Marker != "" || p.WriteTest):
 		return &ShareTypeError{Type: f.kind, Visible: true}
-	case f.haveType && f.kind != shareTypeDisk && f.kind != shareTypePrinter:
+	case f.haveType && f.kind != shareTypeDisk && f.kind != ShareTypePrinter:
 		return &ShareTypeError{Type: f.kind, Visible: true}
 	case !f.haveType && strings.EqualFold(p.Share, "IPC$"):
 		return &ShareTypeError{Type: shareTypePipe}
@@ -240,7 +240,7 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 	case errors.Is(err, smb2.ErrRequestNotAccepted):
 		cause = statusRequestNotAccepted
 	case errors.Is(err, os.ErrPermission):
-		cause = statusAccessDenied
+		cause = StatusAccessDenied
 	case errors.Is(err, os.ErrNotExist):
 		cause = statusObjectNotFound
 	case errors.Is(err, os.ErrExist):

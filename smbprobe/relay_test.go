@@ -184,7 +184,7 @@ func TestShareTypes(t *testing.T) {
 	for kind, want := range map[byte]string{1: "disk", 3: "printer", 0: "type 0x00", 2: "pipe", 7: "type 0x07", 255: "type 0xFF"} {
 		addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.TreeConnect, smbtest.SetShareType(kind)))
 		r, err := probe(t, at(t, addr, "share").as("nosuch", ""))
-		if kind != shareTypeDisk && kind != shareTypePrinter {
+		if kind != shareTypeDisk && kind != ShareTypePrinter {
 			fails(t, err, ShareType, &ShareTypeError{Type: kind, Visible: true})
 		} else if err != nil {
 			t.Errorf("share type %d: %v", kind, err)

@@ -57,7 +57,7 @@ func shareTypeName(kind byte) string {
 		return "disk"
 	case shareTypePipe:
 		return "pipe"
-	case shareTypePrinter:
+	case ShareTypePrinter:
 		return "printer"
 	}
 	return fmt.Sprintf("type 0x%02X", kind)

@@ -1,17 +1,23 @@
 package smbprobe
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Status is an NTSTATUS that the server answered (MS-ERREF 2.3.1).
 type Status uint32
 
-// Statuses that the probe itself looks at.
+// StatusAccessDenied is what a server answers to a client that it does not let
+// in, and to one that may not read or write a file.
+const StatusAccessDenied Status = 0xC0000022
+
+// Statuses that only the probe itself looks at.
 const (
 	statusOK                 Status = 0
 	statusPending            Status = 0x00000103
 	statusEndOfFile          Status = 0xC0000011
 	statusMoreProcessing     Status = 0xC0000016
-	statusAccessDenied       Status = 0xC0000022
 	statusObjectNotFound     Status = 0xC0000034
 	statusObjectCollision    Status = 0xC0000035
 	statusSharingViolation   Status = 0xC0000043
@@ -36,7 +42,7 @@ var statuses = map[Status]struct {
 	0xC0000010:               {"STATUS_INVALID_DEVICE_REQUEST", 1}, // reading a directory
 	statusEndOfFile:          {"STATUS_END_OF_FILE", 38},           // reading an empty file
 	0xC0000017:               {"STATUS_NO_MEMORY", 8},
-	statusAccessDenied:       {"STATUS_ACCESS_DENIED", 5},
+	StatusAccessDenied:       {"STATUS_ACCESS_DENIED", 5},
 	statusObjectNotFound:     {"STATUS_OBJECT_NAME_NOT_FOUND", 2},
 	statusObjectCollision:    {"STATUS_OBJECT_NAME_COLLISION", 183},
 	0xC0000033:               {"STATUS_OBJECT_NAME_INVALID", 123},
@@ -96,13 +102,14 @@ func (s Status) Win32() int {
 	return 317
 }
 
-// Error names the status and gives its value: "STATUS_ACCESS_DENIED (0xC0000022)".
+// Name is the status's name in MS-ERREF 2.3.1, such as "STATUS_ACCESS_DENIED".
+// It is empty for a status that is not in the table.
+func (s Status) Name() string { return statuses[s].name }
+
+// Error gives name and value: "STATUS_ACCESS_DENIED (0xC0000022)". A status
+// without a name is "NTSTATUS (0x...)".
 func (s Status) Error() string {
-	name := "NTSTATUS"
-	if e, ok := statuses[s]; ok {
-		name = e.name
-	}
-	return fmt.Sprintf("%s (0x%08X)", name, uint32(s))
+	return fmt.Sprintf("%s (0x%08X)", cmp.Or(s.Name(), "NTSTATUS"), uint32(s))
 }
 
 // LogonRefused reports whether the status means that the user's name or

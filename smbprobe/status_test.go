@@ -58,6 +58,9 @@ func TestWin32(t *testing.T) {
 		if got := c.status.Win32(); got != c.win32 {
 			t.Errorf("%s: Win32 code %d, want %d", c.name, got, c.win32)
 		}
+		if c.status.Name() != c.name && (c.name != "NTSTATUS" || c.status.Name() != "") {
+			t.Errorf("name %q, want %q", c.status.Name(), c.name)
+		}
 		if want := fmt.Sprintf("%s (0x%08X)", c.name, uint32(c.status)); c.status.Error() != want {
 			t.Errorf("%q, want %q", c.status.Error(), want)
 		}

@@ -80,10 +80,12 @@ func (f *flags) declare(o *cli.Options) {
 // wrong usage or configuration.
 func (f *flags) target() (cli.Target, error) {
 	if f.dir[0] != '/' {
-		return cli.Target{}, fmt.Errorf("-d: %q is not accepted (the path of an exported directory, which begins with /; the server's name or address goes with -a)", f.dir)
+		return cli.Target{}, fmt.Errorf("-d: %q is not accepted (the path of an exported "+
+			"directory, which begins with /; the server's name or address goes with -a)", f.dir)
 	}
 	if f.path4 != "" && f.path4[0] != '/' {
-		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)", f.path4)
+		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)",
+			f.path4)
 	}
 	if f.marker != "" {
 		if err := nfsprobe.CheckMarker(f.marker); err != nil {
@@ -93,19 +95,22 @@ func (f *flags) target() (cli.Target, error) {
 	switch f.version {
 	case "auto", "3", "4", "4.0", "4.1", "4.2":
 	default:
-		return cli.Target{}, fmt.Errorf("--nfs-version: %q is not accepted (auto, 3, 4, 4.0, 4.1 or 4.2)", f.version)
+		return cli.Target{}, fmt.Errorf("--nfs-version: %q is not accepted (auto, 3, 4, 4.0, 4.1 or 4.2)",
+			f.version)
 	}
 	if f.version == "3" && f.path4 != "" {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: does not go with --nfs-version 3")
 	}
 	if f.version[0] == '4' && f.mountPort != 0 {
-		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s (version 4 has no mount service)", f.version)
+		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s "+
+			"(version 4 has no mount service)", f.version)
 	}
 	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	var notes []string
 	if address == "" {
 		address = ownAddress()
-		notes = append(notes, "the address "+address+", one of this machine's own, since there is no -a")
+		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
+			"is no -a")
 	}
 	nfs := nfsprobe.New(nfsprobe.Config{
 		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,

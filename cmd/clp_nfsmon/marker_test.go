@@ -214,14 +214,14 @@ func TestFilesAreExplained(t *testing.T) {
 			if short == "ACCES" {
 				err = nfsprobe.Status3(13)
 			}
-			e := explain(&nfsprobe.Error{Step: step, Err: err})
+			e := (&flags{}).diagnose(&nfsprobe.Error{Step: step, Err: err})
 			if err == nil || e.Look != look || e.Step != step.String() || !strings.HasSuffix(look, ".") {
 				t.Errorf("%v %s: %+v", step, short, e)
 			}
 		}
 	}
 	for _, err := range []error{nfsprobe.ErrNotFile, nfsprobe.ErrEmpty, nfsprobe.ErrReadBack} {
-		if e := explain(&nfsprobe.Error{Step: nfsprobe.WriteTest, Err: err}); e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
+		if e := (&flags{}).diagnose(&nfsprobe.Error{Step: nfsprobe.WriteTest, Err: err}); e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
 			t.Errorf("%v: %+v", err, e)
 		}
 	}

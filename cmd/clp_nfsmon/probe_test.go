@@ -8,7 +8,8 @@ import (
 	"fsmon/nfsprobe"
 )
 
-// What is said of version 4 is true: only what is pinned is watched from now on.
+// What is said of version 4 is true: only what is pinned is watched from now
+// on.
 func TestNotVersion3(t *testing.T) {
 	r := nfsprobe.Report{Version: "4.2", NotVersion3: &nfsprobe.Error{Step: nfsprobe.Socket, Err: errors.New("no more ports")}}
 	for pinned, want := range map[string]string{

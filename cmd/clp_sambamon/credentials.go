@@ -3,11 +3,17 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
+
+	"fsmon/cmd/internal/cli"
+	"fsmon/smbprobe"
 )
 
 // login is who the probe logs in as. An empty user logs in anonymously.
@@ -24,10 +30,10 @@ func (l login) splitDomain() login {
 // maxCredentials caps the size of a credentials file, in bytes.
 const maxCredentials = 64 << 10
 
-// readCredentials reads a file in the format of mount.cifs: lines of
-// username=, password= and domain=. A file that anyone but its owner has any
-// right to is refused: its password must be taken for known. No error quotes
-// what stands in the file.
+// readCredentials reads a file in the format of mount.cifs: lines of username=,
+// password= and domain=. A file that anyone but its owner has any right to is
+// refused: assume that its password has leaked. No error quotes what stands in
+// the file.
 func readCredentials(path string) (login, error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
@@ -43,7 +49,8 @@ func readCredentials(path string) (login, error) {
 		return login{}, fmt.Errorf("%s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return login{}, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)", path, mode)
+		return login{}, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)",
+			path, mode)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxCredentials+1))
 	if err != nil {
@@ -53,6 +60,10 @@ func readCredentials(path string) (login, error) {
 		return login{}, fmt.Errorf("%s is longer than %d bytes", path, maxCredentials)
 	}
 	return parseCredentials(path, data)
+}
+
+func notACredential(path string, line int) error {
+	return fmt.Errorf("%s: line %d is not username=, password= or domain=", path, line)
 }
 
 func parseCredentials(path string, data []byte) (login, error) {
@@ -66,7 +77,7 @@ func parseCredentials(path string, data []byte) (login, error) {
 		}
 		key, value, found := strings.Cut(line, "=")
 		if !found {
-			return login{}, fmt.Errorf("%s: line %d is not username=, password= or domain=", path, n)
+			return login{}, notACredential(path, n)
 		}
 		switch strings.TrimSpace(key) {
 		case "username", "user":
@@ -76,7 +87,7 @@ func parseCredentials(path string, data []byte) (login, error) {
 		case "domain", "dom":
 			l.domain = strings.TrimSpace(value)
 		default:
-			return login{}, fmt.Errorf("%s: line %d is not username=, password= or domain=", path, n)
+			return login{}, notACredential(path, n)
 		}
 		if len(value) > 255 {
 			return login{}, fmt.Errorf("%s: the value in line %d is longer than 255 bytes", path, n)
@@ -90,4 +101,58 @@ func parseCredentials(path string, data []byte) (login, error) {
 		return login{}, fmt.Errorf("%s names no user (username=)", path)
 	}
 	return l, nil
+}
+
+// prober is the probe of one watch, with the rotation of its credentials. A
+// probe that was cancelled may still be ending while the next one runs.
+type prober struct {
+	smb *smbprobe.Prober
+	// reread returns the login as the credentials file has it now; nil when
+	// there is no such file.
+	reread func() (login, error)
+
+	mu   sync.Mutex
+	last login
+}
+
+// Probe asks once. When the login is refused and the credentials file has
+// changed since, it asks again at once, within the same deadline: a rotated
+// password is not a failure of the server.
+func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
+	report, err := p.smb.Probe(ctx)
+	var status smbprobe.Status
+	if p.reread != nil && errors.As(err, &status) && status.LogonRefused() {
+		if p.rotated() {
+			report, err = p.smb.Probe(ctx)
+		}
+	}
+	w := forWatch(report)
+	if err != nil { // else nobody wants it, and memory counts
+		for _, s := range report.Wire {
+			w.Wire = append(w.Wire, cli.Segment(s))
+		}
+	}
+	return w, err
+}
+
+// rotated takes over a login that has changed.
+func (p *prober) rotated() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, err := p.reread()
+	if err != nil || now == p.last {
+		return false
+	}
+	p.last = now
+	p.smb.Login(now.user, now.password, now.domain)
+	return true
+}
+
+func forWatch(r smbprobe.Report) cli.Report {
+	w := cli.Report{Target: r.Address, Warnings: r.Warnings}
+	for _, r := range r.Rungs {
+		rung := cli.Rung{Name: r.Step.String(), Took: r.Took, Learnt: r.Learnt}
+		w.Rungs = append(w.Rungs, rung)
+	}
+	return w
 }

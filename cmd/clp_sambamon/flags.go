@@ -82,7 +82,8 @@ func (f *flags) declare(o *cli.Options) {
 // wrong usage or configuration.
 func (f *flags) target() (cli.Target, error) {
 	if strings.ContainsAny(f.share, `/\`) {
-		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, without server and slashes)", f.share)
+		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, "+
+			"without server and slashes)", f.share)
 	}
 	if f.marker != "" {
 		if err := smbprobe.CheckMarker(f.marker); err != nil {
@@ -93,7 +94,8 @@ func (f *flags) target() (cli.Target, error) {
 	var reread func() (login, error)
 	switch {
 	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):
-		return cli.Target{}, fmt.Errorf("--credentials: does not go with -u, -p or --domain (the file names user, password and domain)")
+		return cli.Target{}, fmt.Errorf("--credentials: does not go with -u, -p or --domain (the " +
+			"file names user, password and domain)")
 	case f.credentials != "":
 		reread = func() (login, error) { return readCredentials(f.credentials) }
 		var err error
@@ -108,7 +110,7 @@ func (f *flags) target() (cli.Target, error) {
 		// As mount.cifs has it.
 		l.password = os.Getenv("PASSWD")
 	}
-	f.user = l.user // for explain
+	f.user = l.user // for diagnose
 	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 		Address: address, Port: f.port, Share: f.share,

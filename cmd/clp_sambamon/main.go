@@ -18,6 +18,6 @@ func main() {
 		Catalogue: catalogue,
 		Declare:   f.declare,
 		Target:    f.target,
-		Explain:   f.explain,
+		Diagnose:  f.diagnose,
 	}))
 }

@@ -1,17 +1,13 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
-	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 )
 
@@ -50,13 +46,12 @@ func (s Service) end(req request, e ending, why string) int {
 
 // checked is one probe and what is to be said about it.
 type checked struct {
-	req     request
-	target  Target
-	report  watch.Report
-	took    time.Duration
-	err     error           // nil: healthy
-	failure observe.Failure // what the watch would say
-	why     Explanation
+	req    request
+	target Target
+	report watch.Report
+	took   time.Duration
+	err    error // nil: healthy
+	why    Diagnosis
 }
 
 // check probes once, without the registry, and says what it found.
@@ -73,13 +68,15 @@ func (s Service) check(req request) int {
 
 	c := checked{req: req, target: target}
 	began := time.Now()
-	c.report, c.err = once(ctx, req.Timeout, target.Probe)
+	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe)
 	c.took = time.Since(began)
 	if ctx.Err() != nil {
 		s.complain("interrupted after %s (nothing is known about the server)", milliseconds(c.took))
 		return s.end(req, endInterrupted, "interrupted")
 	}
-	c.judge(s)
+	if c.err != nil {
+		c.why = s.diagnose(c.err, c.report)
+	}
 	switch {
 	case req.JSON:
 		c.json(os.Stdout)
@@ -94,72 +91,11 @@ func (s Service) check(req request) int {
 	return s.end(req, c.ending(), "")
 }
 
-// probeOverrun is how long past its deadline a probe may take to return. Only on a starved machine does it take any time worth the name,
-// and whoever asks there wants to know which rung broke, not that this program was not let on.
-const probeOverrun = 5 * time.Second
-
-// once runs a probe. It returns at the latest shortly after the deadline, and at once when ctx ends, whatever the probe does.
-func once(ctx context.Context, timeout time.Duration, probe watch.Probe) (watch.Report, error) {
-	type result struct {
-		report watch.Report
-		err    error
-	}
-	inner, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if v := recover(); v != nil {
-				r.err = &watch.PanicError{Value: v, Stack: debug.Stack()}
-			}
-			done <- r
-		}()
-		r.report, r.err = probe(inner)
-	}()
-	select {
-	case r := <-done:
-		return r.report, r.err
-	case <-ctx.Done():
-		return watch.Report{}, ctx.Err()
-	case <-time.After(timeout + probeOverrun):
-		return watch.Report{}, fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)
-	}
-}
-
-// judge finds the words for a failed probe.
-func (c *checked) judge(s Service) {
-	if c.err == nil {
-		return
-	}
-	c.failure = s.Catalogue.Failure(c.target.Name, c.err)
-	if s.Explain != nil {
-		c.why = s.Explain(c.err)
-	}
-	if c.why.Look == "" {
-		if e, ok := ExplainNetwork(c.err, Connected); ok {
-			e.Step = c.why.Step
-			c.why = e
-		}
-	}
-	var panicked *watch.PanicError
-	if errors.As(c.err, &panicked) {
-		c.why = Explanation{Name: "the probe panicked", Look: "This is a mistake in " + s.Command + " itself and says nothing about the server. " +
-			"Please report it with what stands here."}
-	}
-	if n := len(c.report.Rungs); c.why.Step == "" && n > 0 {
-		c.why.Step = c.report.Rungs[n-1].Name
-	}
-	c.why.Step = cmp.Or(c.why.Step, "the probe")
-	c.why.Name = cmp.Or(c.why.Name, c.err.Error())
-	c.failure.Alerts = append(c.failure.Alerts, s.Catalogue.Terminate.Alert())
-}
-
 func (c *checked) ending() ending {
 	switch {
 	case c.err == nil:
 		return endHealthy
-	case c.failure.Local:
+	case c.why.Local:
 		return endLocal
 	}
 	return endFailed

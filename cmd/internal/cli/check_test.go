@@ -8,61 +8,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 )
-
-// A probe that ignores its context keeps nobody: not past the deadline, and not past an interrupt.
-func TestCheckNeverHangs(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		interrupt, want time.Duration
-		err             error
-	}{
-		"deadline":  {time.Hour, 5*time.Second + probeOverrun, context.DeadlineExceeded},
-		"interrupt": {time.Second, time.Second, context.Canceled},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(context.Background())
-			defer time.AfterFunc(c.interrupt, cancel).Stop()
-			release := make(chan struct{})
-			defer close(release)
-			began := time.Now()
-			_, err := once(ctx, 5*time.Second, func(context.Context) (watch.Report, error) {
-				<-release
-				return watch.Report{}, nil
-			})
-			if took := time.Since(began); !errors.Is(err, c.err) || took != c.want {
-				t.Errorf("%s: %v after %v, want %v after %v", name, err, took, c.err, c.want)
-			}
-			cancel()
-		})
-	}
-}
-
-// On a starved machine a probe comes back late; what it learnt is shown all the same.
-func TestCheckHearsAStarvedProbeOut(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		report, err := once(t.Context(), time.Second, func(context.Context) (watch.Report, error) {
-			time.Sleep(3 * time.Second)
-			return watch.Report{Rungs: []watch.Rung{{Name: "negotiate"}}}, errSample
-		})
-		if err != errSample || len(report.Rungs) != 1 {
-			t.Errorf("%+v, %v", report, err)
-		}
-	})
-}
 
 func TestCheckOfPanickingProbe(t *testing.T) {
 	t.Parallel()
 	c := checked{}
-	_, c.err = once(t.Context(), time.Minute, func(context.Context) (watch.Report, error) { panic("out of range") })
-	s := sampleService()
-	c.judge(s)
+	_, c.err = watch.Once(t.Context(), time.Minute, func(context.Context) (watch.Report, error) { panic("out of range") })
+	c.why = sampleService().diagnose(c.err, c.report)
 	if c.why.Name != "the probe panicked" || !strings.Contains(c.err.Error(), "out of range") || !strings.Contains(c.why.Look, "clp_test itself") {
 		t.Errorf("%v, %+v", c.err, c.why)
 	}
@@ -73,17 +28,16 @@ var errSample = errors.New("session setup: STATUS_X (0xC0000001)")
 func sampleService() Service {
 	return Service{
 		Command: "clp_test",
-		Catalogue: observe.Catalogue{
-			Terminate: observe.Entry{Number: 6, Severity: observe.Error, Text: "The end."},
-			Failure: func(target string, err error) observe.Failure {
-				return observe.Failure{Alerts: []observe.Alert{{Number: 62, Severity: observe.Error, Text: "[" + target + "] is broken."}}}
-			},
+		Catalogue: Catalogue{
+			Terminate: Message{Number: 6, Severity: Error, Text: "The end."},
 		},
-		Explain: func(err error) Explanation {
+		Diagnose: func(err error) Diagnosis {
+			d := Diagnosis{Alerts: []Alert{{Number: 62, Severity: Error, Text: "[share] is broken."}}}
 			if errors.Is(err, errSample) {
-				return Explanation{Step: "session setup", Name: "STATUS_X", Code: "0xC0000001, Win32 31", Look: "Look there.", LogonRefused: true}
+				d.Step, d.Name, d.Code = "session setup", "STATUS_X", "0xC0000001, Win32 31"
+				d.Look, d.LogonRefused = "Look there.", true
 			}
-			return Explanation{}
+			return d
 		},
 	}
 }
@@ -100,7 +54,9 @@ func sampleCheck(err error) *checked {
 		took: 3600 * time.Microsecond,
 		err:  err,
 	}
-	c.judge(sampleService())
+	if err != nil {
+		c.why = sampleService().diagnose(err, c.report)
+	}
 	return c
 }
 

@@ -71,7 +71,7 @@ func (c *checked) sayFailure(out io.Writer, width int, paint palette) {
 	if c.why.Look != "" {
 		wrapped(out, width, "  ", printable(c.why.Look), "  ")
 	}
-	if c.failure.Local {
+	if c.why.Local {
 		wrapped(out, width, "  ", "A failover of the file server is no cure for this: a watch ends with exit code 4.", "  ")
 	}
 }
@@ -94,7 +94,7 @@ func (c *checked) sayVerdict(out io.Writer, width int) {
 		return
 	}
 	fmt.Fprintln(out, "The watch would then send:")
-	for _, a := range c.failure.Alerts {
+	for _, a := range c.why.Alerts {
 		fmt.Fprintf(out, "  %s %d %s\n", a.Severity, a.Number, printable(a.Text))
 	}
 }
@@ -162,7 +162,7 @@ func (c *checked) json(out io.Writer) {
 	}
 	if c.err != nil {
 		j.Failed = &failedJSON{Step: c.why.Step, Name: c.why.Name, Code: c.why.Code, Detail: c.err.Error(),
-			Message: c.failure.Alerts[0].Number, Text: c.failure.Alerts[0].Text, Local: c.failure.Local, Look: c.why.Look}
+			Message: c.why.Alerts[0].Number, Text: c.why.Alerts[0].Text, Local: c.why.Local, Look: c.why.Look}
 	}
 	refused, stalled := verdictTimes(c.req)
 	j.Verdict.Refused, j.Verdict.Stalled = int(refused.Seconds()), int(stalled.Seconds())

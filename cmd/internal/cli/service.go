@@ -5,7 +5,8 @@ import (
 	"os"
 	"time"
 
-	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/alert"
+	"fsmon/cmd/internal/errand"
 	"fsmon/cmd/internal/watch"
 )
 
@@ -27,22 +28,31 @@ type Service struct {
 	Module    string // "sambamon", the module name of its alerts
 	Kind      string // "samba"
 	Usage     string
-	Catalogue observe.Catalogue
+	Catalogue alert.Catalogue
 	Declare   func(*Options)         // its own options
 	Target    func() (Target, error) // after Declare's options are set; an error is wrong usage or configuration
-	// Explain says what a failed probe means to an administrator, for -check. It is called after Target.
-	Explain func(err error) Explanation
+	// Diagnose puts a failed probe into words. It is called after Target.
+	Diagnose func(err error) Diagnosis
 }
 
-// Explanation is a failed probe in plain words.
-type Explanation struct {
-	Step string // the rung that broke, by the name it has in the report: "session setup"
-	Name string // of the cause, as the manuals spell it: "STATUS_LOGON_FAILURE", "ECONNREFUSED"; empty when it has none
-	Code string // its number in the forms that logs and manuals use: "0xC000006D, Win32 1326", "errno 111"; may be empty
-	Look string // one or two sentences: what it means, and what to look at
-	// LogonRefused: the server turned the password down, which lockout policies count.
-	LogonRefused bool
-}
+// What a command needs of the packages below this one, so that it imports none
+// of them itself.
+type (
+	Alert     = alert.Alert
+	Catalogue = alert.Catalogue
+	Message   = alert.Entry
+	Probe     = watch.Probe
+	Report    = watch.Report
+	Rung      = watch.Rung
+	Segment   = watch.Segment
+)
+
+// The severities of messages.
+const (
+	Info    = alert.Info
+	Warning = alert.Warning
+	Error   = alert.Error
+)
 
 // Target is what a watch probes.
 type Target struct {
@@ -58,7 +68,7 @@ type Target struct {
 
 // Main runs the command line of this process and returns its exit code.
 func Main(s Service) int {
-	if observe.Errand() {
+	if errand.Main() {
 		return exitOK
 	}
 	args := os.Args[1:]
@@ -114,41 +124,41 @@ func (s Service) complain(format string, args ...any) {
 
 // tell sends one message of a command that does not become a watch to every
 // sink but the log file, which belongs to the watch.
-func (s Service) tell(id string, a observe.Alert) {
-	alerts := observe.NewAlerts(s.sinks(id)...)
+func (s Service) tell(id string, a Alert) {
+	alerts := alert.NewAlerts(s.sinks(id)...)
 	alerts.Send(a)
 	alerts.Close(sinkBudget)
 }
 
 // say is tell to stderr only.
-func (s Service) say(a observe.Alert) {
-	alerts := observe.NewAlerts(observe.Stderr(os.Stderr, s.Module))
+func (s Service) say(a Alert) {
+	alerts := alert.NewAlerts(alert.Stderr(os.Stderr, s.Module))
 	alerts.Send(a)
 	alerts.Close(sinkBudget)
 }
 
-// sinkBudget is how long the sinks get for the last messages.
-const sinkBudget = 500 * time.Millisecond
-
-// stopBudget is the same for a watch that ends on request, which must be gone
-// within 200 ms, whatever hangs; statusBudget is how long the last status may
-// take, and releaseBudget how long the clearing of the registry.
+// The budgets for the end of a watch. What works needs milliseconds; they limit
+// what hangs, so that the process is gone within 2 s (of the request, or of the
+// verdict).
 const (
-	stopBudget    = 80 * time.Millisecond
-	statusBudget  = 40 * time.Millisecond
-	releaseBudget = 60 * time.Millisecond
+	sinkBudget    = 500 * time.Millisecond // the queued messages, after a verdict or a verb
+	statusBudget  = 100 * time.Millisecond // the last status
+	releaseBudget = 100 * time.Millisecond // clearing the registry
+
+	stopBudget     = 2*time.Second - statusBudget - releaseBudget              // the queued messages, after a stop
+	evidenceBudget = 2*time.Second - statusBudget - sinkBudget - releaseBudget // at a verdict
 )
 
 // clplogcmd writes to the CLUSTERPRO alert view.
 const clplogcmd = "/usr/sbin/clplogcmd"
 
 // sinks are the places this machine has for messages, stderr first.
-func (s Service) sinks(id string) []observe.Sink {
-	sinks := []observe.Sink{observe.Stderr(os.Stderr, s.Module)}
-	if log := observe.SystemLog(s.Command, id); log != nil {
+func (s Service) sinks(id string) []alert.Sink {
+	sinks := []alert.Sink{alert.Stderr(os.Stderr, s.Module)}
+	if log := alert.SystemLog(s.Command, id); log != nil {
 		sinks = append(sinks, log)
 	}
-	if view := observe.Clusterpro(clplogcmd); view != nil {
+	if view := alert.Clusterpro(clplogcmd); view != nil {
 		sinks = append(sinks, view)
 	}
 	return sinks

@@ -8,9 +8,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
+	"fsmon/cmd/internal/alert"
+	"fsmon/cmd/internal/errand"
+	"fsmon/cmd/internal/evidence"
 	"fsmon/cmd/internal/observe"
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
@@ -22,7 +26,7 @@ func (s Service) start(req request) int {
 	// throughput does not. What a probe used is given back after each.
 	debug.SetGCPercent(25)
 	notify := observe.NewNotify() // first, since what it reads is not for children
-	observe.LowerOOMScore()
+	errand.LowerOOMScore()
 
 	target, err := s.Target()
 	if err != nil {
@@ -43,9 +47,9 @@ func (s Service) start(req request) int {
 	}
 
 	// Caught rather than ignored, so that children start with the default.
-	deaf := make(chan os.Signal, 1)
-	signal.Notify(deaf, syscall.SIGHUP, syscall.SIGPIPE)
-	defer signal.Stop(deaf)
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, syscall.SIGHUP, syscall.SIGPIPE)
+	defer signal.Stop(ignored)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	asked := make(chan os.Signal, 1)
@@ -84,33 +88,33 @@ func release(claim *watchreg.Claim, end time.Time) {
 }
 
 // watch runs the loop with its listeners.
-func (s Service) watch(ctx context.Context, req request, target Target, claim *watchreg.Claim, alerts *observe.Alerts, notify *observe.Notify) int {
+func (s Service) watch(ctx context.Context, req request, target Target, claim *watchreg.Claim, alerts *alert.Alerts, notify *observe.Notify) int {
 	self := watchreg.Status{
 		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(), Kind: s.Kind, Target: target.Where,
 		Interval: int(req.Interval.Seconds()), Retries: req.Retries, Timeout: int(req.Timeout.Seconds()),
 		Note: observe.JoinNotes(target.Notes...),
 	}
-	status := observe.NewStatus(self, claim.WriteStatus, func(err error) { alerts.Send(observe.StatusLost(err)) })
+	status := observe.NewStatus(self, claim.WriteStatus, func(err error) { alerts.Send(statusLost.Alert(err)) })
 	listeners := []func(watch.Event){
-		observe.Announce(s.Catalogue, target.Name, alerts.Send),
+		s.announce(target.Name, alerts.Send),
 		started(alerts.Send, target.Notes, claim.Leftover),
 		status.On,
 		notify.On,
 	}
 	written := []interface{ Close(time.Duration) }{status}
 	if req.MetricsFile != "" {
-		metrics := observe.NewMetrics(self, req.MetricsFile, func(err error) { alerts.Send(observe.MetricsLost(err)) })
+		metrics := observe.NewMetrics(self, req.MetricsFile, func(err error) { alerts.Send(metricsLost.Alert(err)) })
 		listeners = append(listeners, metrics.On)
 		written = append(written, metrics)
 	}
-	var evidence *observe.Evidence
+	var saver *evidence.Evidence
 	if dir := evidenceDir(req); dir != "" {
-		evidence = observe.NewEvidence(self, dir)
-		listeners = append(listeners, evidence.On)
+		saver = evidence.New(self, dir)
+		listeners = append(listeners, saver.On)
 		if req.EvidenceDir != "" { // a mistake in it should be known before the verdict
 			go func() { // a disk that hangs must not keep the watch from starting
-				if err := evidence.Prepare(); err != nil {
-					alerts.Send(observe.NotSaved(err))
+				if err := saver.Prepare(); err != nil {
+					alerts.Send(notSaved.Alert(err))
 				}
 			}()
 		}
@@ -125,7 +129,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 			}
 			switch e.Kind {
 			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven:
-				time.AfterFunc(50*time.Millisecond, giveBack)
+				time.AfterFunc(50*time.Millisecond, freeMemory)
 			}
 		},
 	}
@@ -134,8 +138,8 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	}
 	outcome := w.Run(ctx, controls(claim.Controls()))
 	// The sinks are being served meanwhile, and so are the files.
-	if outcome.Err != nil && evidence != nil {
-		alerts.Send(evidence.Save(ctx, evidenceBudget))
+	if outcome.Err != nil && saver != nil {
+		alerts.Send(saveEvidence(ctx, saver))
 	}
 	end := time.Now().Add(statusBudget)
 	for _, file := range written {
@@ -144,16 +148,24 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	switch {
 	case outcome.Err == nil:
 		return exitOK
-	case s.Catalogue.Failure(target.Name, outcome.Err).Local:
+	case s.Diagnose(outcome.Err).Local:
 		return exitLocal
 	}
 	return exitFailed
 }
 
-// evidenceBudget is how long the evidence may take at a verdict, so that with
-// what the last status, the sinks and the registry get the process is gone
-// within 2 s of it.
-const evidenceBudget = 2*time.Second - statusBudget - sinkBudget - releaseBudget
+// saveEvidence returns the message about what was saved.
+func saveEvidence(ctx context.Context, saver *evidence.Evidence) Alert {
+	found, err := saver.Save(ctx, evidenceBudget)
+	if err != nil {
+		return notSaved.Alert(err)
+	}
+	a := saved.Alert(found.Path)
+	if len(found.Missing) > 0 {
+		a.Detail = "not in it, or not whole: " + strings.Join(found.Missing, ", ")
+	}
+	return a
+}
 
 // evidenceDir is where the evidence goes; empty: nowhere.
 func evidenceDir(req request) string {
@@ -168,27 +180,27 @@ func evidenceDir(req request) string {
 
 // started says at the start what the watch takes over, and what was settled
 // before the first probe.
-func started(send func(observe.Alert), notes []string, left *watchreg.Status) func(watch.Event) {
+func started(send func(Alert), notes []string, left *watchreg.Status) func(watch.Event) {
 	return func(e watch.Event) {
 		if e.Kind != watch.Started {
 			return
 		}
 		if left != nil {
-			send(observe.TookOver.Alert(left.PID))
+			send(tookOver.Alert(left.PID))
 			if left.State == watchreg.Paused {
-				send(observe.Unpaused.Alert())
+				send(unpaused.Alert())
 			}
 		}
 		for _, note := range notes {
-			send(observe.Settled.Alert(note))
+			send(settled.Alert(note))
 		}
 	}
 }
 
-// giveBack returns to the system what a probe used, a moment after it, when
+// freeMemory returns to the system what a probe used, a moment after it, when
 // nobody holds its report any more. The second round takes what the first one's
 // finalizers let go: 150 kB of 2 MB.
-func giveBack() {
+func freeMemory() {
 	debug.FreeOSMemory()
 	debug.FreeOSMemory()
 }
@@ -235,16 +247,16 @@ func (s Service) claim(id string) (*watchreg.Claim, int) {
 }
 
 // alerts opens the sinks of a watch.
-func (s Service) alerts(req request) *observe.Alerts {
+func (s Service) alerts(req request) *alert.Alerts {
 	sinks := s.sinks(req.ID)
 	path := req.LogFile
 	if path == "" && os.Geteuid() == 0 {
 		path = filepath.Join("/var/log/fsmon", req.ID, "watch.log")
 	}
 	if path != "" {
-		sinks = append(sinks, observe.LogFile(path, s.Module))
+		sinks = append(sinks, alert.LogFile(path, s.Module))
 	}
-	return observe.NewAlerts(sinks...)
+	return alert.NewAlerts(sinks...)
 }
 
 func signalName(sig os.Signal) string {

@@ -16,8 +16,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/errand"
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
+	"fsmon/watchreg/trust"
 )
 
 // Metrics keeps a file in the text format of Prometheus, for the textfile
@@ -48,7 +50,8 @@ func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 	}
 	return &Metrics{
 		newest: keepNewest(func(text []byte) error {
-			return task{Metrics: &metricsTask{path, text}}.run(context.Background()).err
+			_, err := replaceErrand.Run(context.Background(), newFile{path, text})
+			return err
 		}, lost),
 		fixed:  fixed,
 		totals: map[probed]int{{"success", ""}: 0},
@@ -175,20 +178,22 @@ func one(is bool) float64 {
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// metricsTask is replaceFile.
-type metricsTask struct {
+// newFile is what replaceFile takes.
+type newFile struct {
 	Path string
 	Text []byte // nil: remove it
 }
 
-func (t metricsTask) do() error { return replaceFile(t.Path, t.Text) }
+var replaceErrand = errand.Handle("metrics", func(f newFile, reply func(struct{}, error)) {
+	reply(struct{}{}, replaceFile(f.Path, f.Text))
+})
 
 // replaceFile replaces the file at path as a whole, with mode 0644; nil removes
 // it. The new one is made as "path.tmp-fsmon", which a collector of *.prom files
 // does not read; what a killed watch left there is removed. The directory may be
 // another user's, since a collector often has one of its own.
 func replaceFile(path string, text []byte) error {
-	dir, err := openDir(filepath.Dir(path), 0)
+	dir, err := trust.OpenDir(filepath.Dir(path), 0)
 	if err != nil {
 		return err
 	}

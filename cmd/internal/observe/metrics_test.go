@@ -13,13 +13,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fsmon/cmd/internal/errand"
+	"fsmon/cmd/internal/lab/disk"
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
 )
 
 var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
 
-const testMoment = 1_795_290_060 // 2026-11-21 20:41:00 UTC
+const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
 
 // testMetrics is a life whose metrics are at once in the file, and the way to that file.
 func testMetrics(t *testing.T) (on func(watch.Event), path string) {
@@ -190,7 +192,7 @@ func TestMetricsFileCannotBeWritten(t *testing.T) {
 	if err := replaceFile(filepath.Join(t.TempDir(), "missing", "fsmon.prom"), []byte("x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
-	dir := smallDisk(t)
+	dir := disk.Small(t)
 	path := filepath.Join(dir, "fsmon.prom")
 	if err := replaceFile(path, []byte("old 1\n")); err != nil {
 		t.Fatal(err)
@@ -205,3 +207,45 @@ func TestMetricsFileCannotBeWritten(t *testing.T) {
 		t.Errorf("the temporary is left: %v", err)
 	}
 }
+
+// A collector's directory is often its own, but no link of a stranger is
+// followed.
+func TestStrangersDirectory(t *testing.T) {
+	write := func(dir string) error { return replaceFile(filepath.Join(dir, "fsmon.prom"), []byte("x 1\n")) }
+	disk.StrangersLinks(t, write)
+	dir := t.TempDir()
+	disk.Give(t, dir)
+	if err := write(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// An errand does the same as this process.
+func TestMetricsErrand(t *testing.T) {
+	errand.Enabled = true
+	t.Cleanup(func() { errand.Enabled = false })
+	path := filepath.Join(t.TempDir(), "w.prom")
+	for _, text := range []string{"x 1\n", "x 2\n"} {
+		_, err := replaceErrand.Run(t.Context(), newFile{path, []byte(text)})
+		if err != nil || readFile(t, path) != text {
+			t.Errorf("%v, %q", err, readFile(t, path))
+		}
+	}
+	if _, err := replaceErrand.Run(t.Context(), newFile{Path: path}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("still there")
+	}
+}
+
+// The errands of these tests are this test program once more.
+func TestMain(m *testing.M) {
+	if errand.Main() {
+		return
+	}
+	errand.Enabled = false
+	os.Exit(m.Run())
+}
+
+var errBroken = errors.New("negotiate: broken")

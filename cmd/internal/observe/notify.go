@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/watch"
 )
 
@@ -110,7 +111,7 @@ func (n *Notify) On(e watch.Event) {
 }
 
 func statusLine(format string, args ...any) string {
-	return "STATUS=" + oneLine(fmt.Sprintf(format, args...), maxStatusLine)
+	return "STATUS=" + alert.OneLine(fmt.Sprintf(format, args...), maxStatusLine)
 }
 
 // send reports whether the manager has it. It never blocks.

@@ -158,3 +158,13 @@ func TestManagerDoesNotRead(t *testing.T) {
 		t.Errorf("READY twice: %q", got)
 	}
 }
+
+func packet(t *testing.T, l *net.UnixConn) string {
+	t.Helper()
+	b := make([]byte, 64<<10)
+	n, err := l.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b[:n])
+}

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 const templates = "../../../templates"
@@ -100,37 +97,4 @@ func metricNames(text, pattern string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// smallDisk is a file system of 64 kB, gone when the test ends. Only root can have one.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("a small file system needs root")
-		}
-		t.Skip("a small file system needs root")
-	}
-	// Mounted nowhere, so that it ends with its descriptor however the test ends (fsmount(2)).
-	fsys, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-	if err == nil {
-		defer unix.Close(fsys)
-		err = unix.FsconfigSetString(fsys, "size", "64k")
-	}
-	if err == nil {
-		err = unix.FsconfigCreate(fsys)
-	}
-	fd := -1
-	if err == nil {
-		fd, err = unix.Fsmount(fsys, unix.FSMOUNT_CLOEXEC, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	dir := fmt.Sprintf("/proc/self/fd/%d/disk", fd)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

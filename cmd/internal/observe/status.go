@@ -1,3 +1,5 @@
+// Package observe holds those who listen to a watch besides the alerts: the
+// status, the metrics and the service manager.
 package observe
 
 import (

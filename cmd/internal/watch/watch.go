@@ -49,6 +49,8 @@ type Outcome struct{ Err error }
 // which was not let on either, should still say which rung broke.
 const overrun = 100 * time.Millisecond
 
+var errOverrun = fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)
+
 // PanicError is a panic inside a probe: a failed probe, never a silent death.
 type PanicError struct {
 	Value any
@@ -139,6 +141,40 @@ type result struct {
 	err    error
 }
 
+// run probes once and sends the result.
+func (p Probe) run(ctx context.Context, done chan<- result) {
+	var r result
+	defer func() {
+		if v := recover(); v != nil {
+			r = result{err: &PanicError{Value: v, Stack: debug.Stack()}}
+		}
+		done <- r
+	}()
+	r.report, r.err = p(ctx)
+}
+
+// onceOverrun is overrun for Once. Only matters on a starved machine, where the
+// caller still wants the failing step.
+const onceOverrun = 5 * time.Second
+
+// Once runs one probe, as a watch does, for whoever waits for its result. It
+// returns at once when ctx ends, and at the latest 5 s after timeout, whatever
+// the probe does.
+func Once(ctx context.Context, timeout time.Duration, probe Probe) (Report, error) {
+	inner, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	done := make(chan result, 1)
+	go probe.run(inner, done)
+	select {
+	case r := <-done:
+		return r.report, r.err
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	case <-time.After(timeout + onceOverrun):
+		return Report{}, errOverrun
+	}
+}
+
 // plan arms the timer for whatever is due next and returns when that is.
 func (l *loop) plan() time.Time {
 	now := time.Now()
@@ -211,7 +247,7 @@ func (l *loop) tick() (Outcome, bool) {
 		if l.running.giveUp.IsZero() || now.Before(l.running.giveUp) {
 			return Outcome{}, false
 		}
-		return l.finish(result{err: fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)})
+		return l.finish(result{err: errOverrun})
 	case l.paused:
 		if !l.until.IsZero() && !now.Before(l.until) {
 			l.resume(true)
@@ -227,16 +263,7 @@ func (l *loop) start(now time.Time) {
 	r := &running{began: now, cancel: cancel, done: make(chan result, 1), suspended: suspended()}
 	l.running = r
 	l.next = now.Add(l.Policy.Interval)
-	go func() {
-		var res result
-		defer func() {
-			if v := recover(); v != nil {
-				res = result{err: &PanicError{Value: v, Stack: debug.Stack()}}
-			}
-			r.done <- res
-		}()
-		res.report, res.err = l.Probe(ctx)
-	}()
+	go l.Probe.run(ctx, r.done)
 }
 
 // finish takes the result of the running probe through the retry rule.

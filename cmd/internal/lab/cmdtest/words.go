@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fsmon/cmd/internal/observe"
+	"fsmon/cmd/internal/alert"
 )
 
 // These are about what a command and its manual page say. They run in the
@@ -56,10 +56,10 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 // Catalogue compares the messages of a chapter of the FSM manual, and those of
 // our own, with testdata/catalogue.golden. numbers are those of the chapter. Only
 // one command passes our own.
-func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.Entry) {
+func Catalogue(t *testing.T, fsm []alert.Entry, numbers []int, own []alert.Entry) {
 	t.Helper()
 	var got strings.Builder
-	render := func(e observe.Entry) {
+	render := func(e alert.Entry) {
 		var args []any
 		for i, verb := range regexp.MustCompile(`%[a-z]`).FindAllString(e.Text, -1) {
 			args = append(args, map[string]any{"%s": "xxx", "%v": "xxx", "%d": 67 + i}[verb])
@@ -70,9 +70,9 @@ func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.E
 	for _, e := range fsm {
 		render(e)
 		have = append(have, e.Number)
-		want := observe.Error
+		want := alert.Error
 		if slices.Contains([]int{1, 2, 3, 7, 8}, e.Number) {
-			want = observe.Info
+			want = alert.Info
 		}
 		if e.Severity != want {
 			t.Errorf("message %d is %s", e.Number, e.Severity)
@@ -100,7 +100,7 @@ func Catalogue(t *testing.T, fsm []observe.Entry, numbers []int, own []observe.E
 
 // ManualLists fails the test unless the manual page lists these messages, in
 // this order, and no others.
-func ManualLists(t *testing.T, page string, entries []observe.Entry) {
+func ManualLists(t *testing.T, page string, entries []alert.Entry) {
 	t.Helper()
 	verbs := strings.NewReplacer("%s", "xxx", "%d", "nn", "%v", "xxx")
 	var want []string

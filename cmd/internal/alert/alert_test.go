@@ -1,0 +1,339 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// memorySink keeps what it gets. It fails while broken is set, and hangs while hold is open.
+type memorySink struct {
+	name string
+	hold chan struct{} // nil: never hangs
+
+	mu     sync.Mutex
+	broken error
+	got    []string
+	closed bool
+}
+
+func (m *memorySink) Name() string { return m.name }
+
+func (m *memorySink) Deliver(a Alert) error {
+	if m.hold != nil {
+		<-m.hold
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	m.got = append(m.got, fmt.Sprintf("%d %s", a.Number, a.Text))
+	return nil
+}
+
+func (m *memorySink) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}
+
+func (m *memorySink) breakWith(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken = err
+}
+
+func (m *memorySink) texts() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.got)
+}
+
+// stderrText is a Stderr sink whose lines can be read back without the head.
+func stderrText() (Sink, func() []string) {
+	w := &lockedBuilder{}
+	return Stderr(w, "sambamon"), func() []string {
+		var texts []string
+		for line := range strings.Lines(w.String()) {
+			_, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " sambamon ")
+			texts = append(texts, text)
+		}
+		return texts
+	}
+}
+
+type lockedBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuilder) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuilder) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var numbered = Entry{900, Info, "message %d"}
+
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		show := func(lines []string) string { return fmt.Sprintf("%.2000s", fmt.Sprintf("%q", lines)) }
+		t.Errorf("%s:\n got %s\nwant %s", what, show(got), show(want))
+	}
+}
+
+func TestEntryAlert(t *testing.T) {
+	got := Entry{62, Error, "error in Samba [%s] (tree connect error[%d])."}.Alert("pub%s", 67)
+	want := Alert{Number: 62, Severity: Error, Text: "error in Samba [pub%s] (tree connect error[67])."}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestAlertsReachEverySinkInOrder(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	one, two := &memorySink{name: "one"}, &memorySink{name: "two"}
+	a := NewAlerts(one, nil, two)
+	a.Send(numbered.Alert(1))
+	a.Send(numbered.Alert(2))
+	a.Close(10 * time.Second)
+	a.Send(numbered.Alert(3))
+	a.Close(10 * time.Second)
+	for _, s := range []*memorySink{one, two} {
+		same(t, s.name, s.texts(), []string{"900 message 1", "900 message 2"})
+		if !s.closed {
+			t.Errorf("%s was not closed", s.name)
+		}
+	}
+	for _, o := range a.outlets() {
+		if n := len(o.queue); n > 0 {
+			t.Errorf("%d messages wait for ever after Close", n)
+		}
+	}
+}
+
+func TestSendStampsAndTames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		lines := make(chan string)
+		go func() { b, _ := io.ReadAll(r); lines <- string(b) }()
+		a := NewAlerts(Stderr(w, "sambamon"))
+		stamp := time.Now().Local().Format("2006-01-02T15:04:05-07:00")
+		a.Send(Alert{Number: 62, Severity: Error, Text: "share [a\nb]", Detail: strings.Repeat("x", 5000)})
+		a.Close(time.Second)
+		w.Close()
+		got := strings.Split(<-lines, "\n")
+		if want := stamp + ` sambamon ERROR 62 share [a\nb]`; got[0] != want {
+			t.Errorf("first line %q, want %q", got[0], want)
+		}
+		if n := strings.Count(strings.Join(got, ""), "x"); n != maxText {
+			t.Errorf("%d bytes of a detail of 5000 came through, want %d", n, maxText)
+		}
+	})
+}
+
+// A sink that hangs costs the watch and the other sinks nothing, and what it
+// lost is said as soon as it works again, and once on stderr.
+func TestHungSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stderr, said := stderrText()
+		hung := &memorySink{name: "hung", hold: make(chan struct{})}
+		well := &memorySink{name: "well"}
+		a := NewAlerts(stderr, hung, well)
+		start := time.Now()
+		const sent = 1 + queueLen + 10 // one in the sink, a full queue, ten too many
+		var all, told []string
+		for i := range sent {
+			a.Send(numbered.Alert(i))
+			synctest.Wait()
+			all = append(all, fmt.Sprintf("900 message %d", i))
+			told = append(told, fmt.Sprintf("INFO 900 message %d", i))
+			if i == 1+queueLen {
+				told = slices.Insert(told, len(told)-1,
+					"WARN 107 1 messages could not be delivered to hung.",
+					"WARN 107 ... it hangs or is too slow, 64 messages are waiting for it")
+			}
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("Send took %v", d)
+		}
+		same(t, "the other sink", well.texts(), all)
+		// Which of the two sinks the last alert reaches first is not decided.
+		got := said()
+		slices.Sort(got)
+		slices.Sort(told)
+		same(t, "stderr", got, told)
+
+		close(hung.hold)
+		a.Close(time.Second)
+		want := append([]string{all[0], "107 10 messages could not be delivered to hung."}, all[1:1+queueLen]...)
+		same(t, "the sink that hung", hung.texts(), want)
+		if d := time.Since(start); d != 0 {
+			t.Errorf("Close took %v although nothing hung any more", d)
+		}
+	})
+}
+
+// A sink that fails is named once a spell, and told itself when it works again.
+func TestFailingSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stderr, said := stderrText()
+		disk := &memorySink{name: "log file"}
+		a := NewAlerts(stderr, disk)
+		send := func(i int) { a.Send(numbered.Alert(i)); synctest.Wait() }
+		for spell := range 2 {
+			disk.breakWith(errors.New("no space left on device"))
+			for i := range 3 {
+				send(10*spell + i)
+			}
+			disk.breakWith(nil)
+			send(10*spell + 3)
+		}
+		disk.breakWith(errors.New("no\nspace"))
+		send(20)
+		disk.breakWith(nil)
+		a.Close(time.Second)
+
+		same(t, "the sink", disk.texts(), []string{
+			"107 3 messages could not be delivered to log file.", "900 message 3",
+			"107 3 messages could not be delivered to log file.", "900 message 13",
+			"107 1 messages could not be delivered to log file.",
+		})
+		named, cause := "WARN 107 1 messages could not be delivered to log file.", "WARN 107 ... no space left on device"
+		same(t, "stderr", said(), []string{
+			"INFO 900 message 0", named, cause, "INFO 900 message 1", "INFO 900 message 2", "INFO 900 message 3",
+			"INFO 900 message 10", named, cause, "INFO 900 message 11", "INFO 900 message 12", "INFO 900 message 13",
+			"INFO 900 message 20", named, `WARN 107 ... no\nspace`,
+		})
+	})
+}
+
+// The loss of stderr itself must not feed on itself.
+func TestStderrFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stderr, said := stderrText()
+		w := stderr.(*stderrSink).w
+		stderr.(*stderrSink).w = brokenWriter{}
+		well := &memorySink{name: "well"}
+		bad := &memorySink{name: "bad", broken: errors.New("no")}
+		a := NewAlerts(stderr, well, bad)
+		send := func(i int) { a.Send(numbered.Alert(i)); synctest.Wait() }
+		send(0)
+		send(1)
+		stderr.(*stderrSink).w = w
+		send(2)
+		a.Close(time.Second)
+		same(t, "the other sink", well.texts(), []string{"900 message 0", "900 message 1", "900 message 2"})
+		// Lost are messages 0 and 1, and the word that the bad sink fails.
+		same(t, "stderr", said(), []string{"WARN 107 3 messages could not be delivered to stderr.", "INFO 900 message 2"})
+	})
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// What goes wrong while the sinks are closed still reaches stderr.
+func TestFailureDuringClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stderr, said := stderrText()
+		slow := &memorySink{name: "slow", hold: make(chan struct{}), broken: errors.New("disk full")}
+		a := NewAlerts(stderr, slow)
+		a.Send(numbered.Alert(1))
+		time.AfterFunc(100*time.Millisecond, func() { close(slow.hold) })
+		a.Close(500 * time.Millisecond)
+		same(t, "stderr", said(), []string{
+			"INFO 900 message 1", "WARN 107 1 messages could not be delivered to slow.", "WARN 107 ... disk full",
+		})
+	})
+}
+
+func TestCloseKeepsItsBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stderr, said := stderrText()
+		hung := &memorySink{name: "hung", hold: make(chan struct{})}
+		well := &memorySink{name: "well"}
+		a := NewAlerts(stderr, hung, well)
+		for i := range 3 {
+			a.Send(numbered.Alert(i))
+		}
+		start := time.Now()
+		a.Close(500 * time.Millisecond)
+		if d := time.Since(start); d != 500*time.Millisecond {
+			t.Errorf("Close took %v of a budget of 500ms with a sink that hangs", d)
+		}
+		same(t, "the other sink", well.texts(), []string{"900 message 0", "900 message 1", "900 message 2"})
+		same(t, "stderr", said(), []string{"INFO 900 message 0", "INFO 900 message 1", "INFO 900 message 2"})
+		close(hung.hold) // the bubble waits for its goroutine
+	})
+}
+
+// Real descriptors: a pipe that nobody reads blocks nothing but stderr.
+func TestBlockedPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	defer r.Close()
+	path := filepath.Join(t.TempDir(), "watch.log")
+	log := LogFile(path, "sambamon")
+	well := &memorySink{name: "well"}
+	a := NewAlerts(Stderr(w, "sambamon"), log, well)
+	const sent = 100 // of 1 kB: more than the 64 kB of a pipe (pipe(7))
+	for i := range sent {
+		a.Send(Alert{Number: 900, Text: strings.Repeat("x", maxText)})
+		waitFor(t, "the other sinks", func() bool {
+			b, err := os.ReadFile(path)
+			return err == nil && strings.Count(string(b), "x") == (i+1)*maxText && len(well.texts()) == i+1
+		})
+	}
+	if len(a.stderr.queue) == 0 {
+		t.Error("stderr was never blocked")
+	}
+	r.Close() // ends the write that hangs
+	a.Close(10 * time.Second)
+}
+
+// waitFor polls for a state, for at most ten seconds.
+func waitFor(t *testing.T, what string, state func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(10 * time.Second)
+	for !state() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("gave up waiting for %s", what)
+		}
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,84 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/cmd/internal/errand"
+)
+
+type clusterpro struct {
+	path    string
+	timeout time.Duration // for each call
+}
+
+// Clusterpro shows alerts in the CLUSTERPRO alert view (FSM 6.1) with clplogcmd
+// at path, by default /usr/sbin/clplogcmd; nil when that is not an executable
+// file. Each line is one call of at most 2 seconds, after which its whole
+// process group is killed. The detail of an alert is left out. A call that is
+// still running when the watch exits is left to finish: the last messages are
+// the ones that matter.
+func Clusterpro(path string) Sink {
+	info, err := os.Stat(path) // may be a link into the product's own directory
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return nil
+	}
+	return &clusterpro{path: path, timeout: 2 * time.Second}
+}
+
+func (c *clusterpro) Name() string { return "clplogcmd" }
+
+func (c *clusterpro) Close() error { return nil }
+
+func (c *clusterpro) Deliver(a Alert) error {
+	a.Detail = ""
+	for _, line := range lines("", a) {
+		ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+		err := c.call(ctx, a, line)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call runs clplogcmd once.
+func (c *clusterpro) call(ctx context.Context, a Alert, line string) error {
+	level := a.Severity.String()
+	if a.Severity == Error {
+		level = "ERR"
+	}
+	cmd := exec.CommandContext(ctx, c.path, "-m", line, "-i", strconv.Itoa(a.Number), "-l", level, "--alert")
+	// The watch's environment may hold a password, and the socket of its service manager.
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
+	cmd.Dir = "/" // not a directory that may be on the failed server
+	// A group of its own, so that an interrupt of the watch from a terminal does not take it along.
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error {
+		err := unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		if errors.Is(err, unix.ESRCH) {
+			return os.ErrProcessDone
+		}
+		return err
+	}
+	err := cmd.Start()
+	if err == nil {
+		errand.ResetOOMScore(cmd.Process.Pid)
+		err = cmd.Wait()
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return fmt.Errorf("%s: %w", c.path, err)
+}

@@ -1,0 +1,108 @@
+package alert
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+const (
+	lineBytes = 255    // FSM 6.1: a line has at most this many bytes
+	minPiece  = 10     // bytes of the longest single thing that is never split: \U0001f600
+	further   = "... " // stands before every line of an alert but its first
+)
+
+// split cuts text into pieces, the first of at most first bytes and the others
+// of at most rest (both at least 10: less is taken as 10), between characters
+// and never inside one. What would end the line, steer a terminal or reorder
+// what is read (control and format characters), and every byte that is not
+// UTF-8, becomes a visible escape as Go writes them: \n, \x1b, \u202e, \xff. So
+// the pieces are printable whatever a server sent. There is always at least
+// one piece: no text is one empty piece.
+func split(text string, first, rest int) []string {
+	var pieces []string
+	var piece []byte
+	limit := max(first, minPiece)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		char := text[:size]
+		switch {
+		case r == utf8.RuneError && size == 1:
+			char = fmt.Sprintf(`\x%02x`, text[0])
+		case !strconv.IsGraphic(r):
+			quoted := strconv.QuoteRuneToGraphic(r)
+			char = quoted[1 : len(quoted)-1]
+		}
+		if len(piece)+len(char) > limit {
+			pieces = append(pieces, string(piece))
+			piece = piece[:0]
+			limit = max(rest, minPiece)
+		}
+		piece = append(piece, char...)
+		text = text[size:]
+	}
+	return append(pieces, string(piece))
+}
+
+// OneLine makes text printable and cuts it after limit bytes.
+func OneLine(text string, limit int) string {
+	pieces := split(text, limit, limit)
+	if len(pieces) > 1 {
+		return pieces[0] + "..."
+	}
+	return pieces[0]
+}
+
+// lines returns an alert as lines of at most 255 bytes, each beginning with
+// head: the text, then, marked with "... ", its continuation and the detail.
+func lines(head string, a Alert) []string {
+	first := lineBytes - len(head)
+	rest := first - len(further)
+	var out []string
+	for i, piece := range split(a.Text, first, rest) {
+		if i > 0 {
+			piece = further + piece
+		}
+		out = append(out, head+piece)
+	}
+	if a.Detail != "" {
+		for _, piece := range split(a.Detail, rest, rest) {
+			out = append(out, head+further+piece)
+		}
+	}
+	return out
+}
+
+// logHead is what stderr and the log file put before every line:
+// "2026-11-21T20:41:00+09:00 sambamon INFO 1 ", in local time.
+func logHead(ident string, a Alert) string {
+	return fmt.Sprintf("%s %s %s %d ", a.Time.Local().Format("2006-01-02T15:04:05-07:00"), ident, a.Severity, a.Number)
+}
+
+type stderrSink struct {
+	w     io.Writer
+	ident string
+}
+
+// Stderr writes alerts to w, one write a line, as
+// "2026-11-21T20:41:00+09:00 sambamon INFO 1 text" (local time; ident is the
+// module name). Alerts also names here, once, every other sink that starts to
+// fail. Close leaves w open. A reader that has gone is an error of Deliver
+// where the process catches SIGPIPE; otherwise the signal ends the process.
+func Stderr(w io.Writer, ident string) Sink {
+	return &stderrSink{w: w, ident: ident}
+}
+
+func (s *stderrSink) Name() string { return "stderr" }
+
+func (s *stderrSink) Deliver(a Alert) error {
+	for _, line := range lines(logHead(s.ident, a), a) {
+		if _, err := io.WriteString(s.w, line+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stderrSink) Close() error { return nil }

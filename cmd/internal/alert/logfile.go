@@ -1,0 +1,181 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/cmd/internal/errand"
+	"fsmon/watchreg/trust"
+)
+
+const (
+	logFiles = 3       // watch.log, watch.log.1, watch.log.2
+	logBytes = 1 << 20 // a file is rotated before it grows beyond this
+	logCap   = 2 << 20 // it never grows beyond this, even where it cannot be rotated
+)
+
+type logFile struct {
+	path, ident string
+}
+
+// LogFile writes alerts to the file at path in the form of Stderr, one write a
+// line (FSM 6.2). At 1 MiB the file becomes path.1 and that path.2; one that
+// cannot be rotated grows to 2 MiB, then Deliver fails. Missing directories are
+// made with mode 0750, the file with 0640. Somebody else may have put it there
+// if the directory is another user's, or others may write it and it is not
+// sticky, if another user's link leads to it, or if it is itself a link, not a
+// regular file, or another user's in a sticky directory: all of those are
+// refused. The file must be this watch's alone, since others would not know of
+// its rotation.
+//
+// Nothing is opened before the first message, whose failure is then named on
+// stderr: a log on a hung disk must not keep a watch from starting.
+func LogFile(path, ident string) Sink {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return &logFile{path: path, ident: ident}
+}
+
+func (l *logFile) Name() string { return "log file " + l.path }
+
+func (l *logFile) Close() error { return nil }
+
+func (l *logFile) Deliver(a Alert) error {
+	_, err := appendErrand.Run(context.Background(), logLines{l.path, lines(logHead(l.ident, a), a)})
+	return err
+}
+
+// logLines are to be appended to a log file.
+type logLines struct {
+	Path  string
+	Lines []string
+}
+
+var appendErrand = errand.Handle("log", func(l logLines, reply func(struct{}, error)) {
+	var err error
+	for i := 0; i < len(l.Lines) && err == nil; i++ {
+		err = logPath(l.Path).write(l.Lines[i] + "\n")
+	}
+	reply(struct{}{}, err)
+})
+
+// logPath is where a log is. No descriptor is kept: alerts are rare, and a file
+// that is opened for each line is the right one whatever was renamed, removed or
+// mounted meanwhile.
+type logPath string
+
+// openDir opens the directory of the log, and is an error if somebody else can
+// put something in its place. shared is true if others may make files in it.
+func (l logPath) openDir() (dir *os.File, shared bool, err error) {
+	dir, err = trust.OpenDir(filepath.Dir(string(l)), 0o750)
+	if err != nil {
+		return nil, false, err
+	}
+	info, err := dir.Stat()
+	if err == nil {
+		shared = info.Mode().Perm()&0o022 != 0
+		switch uid := trust.Owner(info); {
+		case !trust.Trusted(uid):
+			err = fmt.Errorf("log directory %s belongs to user %d (%w: name one of this user or root)", dir.Name(), uid, fs.ErrPermission)
+		case shared && info.Mode()&fs.ModeSticky == 0:
+			err = fmt.Errorf("log directory %s can be written by group or others (%w: take that permission away)", dir.Name(), fs.ErrPermission)
+		}
+	}
+	if err != nil {
+		return nil, false, errors.Join(err, dir.Close())
+	}
+	return dir, shared, nil
+}
+
+// open returns the file in its directory, and its size.
+func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
+	// O_NONBLOCK because opening a FIFO would wait for its reader; it means nothing to a regular file.
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(dir.Fd()), l.numbered(0), flags, 0o640)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w", l, err)
+	}
+	if err != nil {
+		return nil, 0, &os.PathError{Op: "open", Path: string(l), Err: err}
+	}
+	f := os.NewFile(uintptr(fd), string(l))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || st.Nlink > 1 {
+		err := fmt.Errorf("log file %s is not a regular file with one name (%w)", l, fs.ErrInvalid)
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	if uid := trust.Owner(info); shared && !trust.Trusted(uid) {
+		err := fmt.Errorf("log file %s belongs to user %d (%w: look at it and remove it, or name another)", l, uid, fs.ErrPermission)
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+// write appends one line, in a new file when it is time for one.
+func (l logPath) write(line string) (err error) {
+	dir, shared, err := l.openDir()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	f, size, err := l.open(dir, shared)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+
+	grown := size + int64(len(line))
+	if grown > logBytes {
+		failed := l.rotate(dir)
+		switch {
+		case failed == nil:
+			// Without a new file the line goes to the old one, under its new name.
+			if next, n, err := l.open(dir, shared); err == nil {
+				f.Close()
+				f, size = next, n
+			}
+		case grown > logCap:
+			return fmt.Errorf("log file %s is full and cannot be rotated: %w", l, failed)
+		}
+	}
+
+	n, err := f.WriteString(line)
+	if err != nil && n > 0 {
+		// A full disk takes half a line; the next one must not be glued to it.
+		err = errors.Join(err, f.Truncate(size))
+	}
+	return err
+}
+
+// rotate moves every file one further, the oldest over the end. The first
+// failure stops it, so that it never moves a file over one that stayed.
+func (l logPath) rotate(dir *os.File) error {
+	at := int(dir.Fd())
+	for i := logFiles - 1; i > 0; i-- {
+		err := unix.Renameat(at, l.numbered(i-1), at, l.numbered(i))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &os.LinkError{Op: "rename", Old: l.numbered(i - 1), New: l.numbered(i), Err: err}
+		}
+	}
+	return nil
+}
+
+// numbered is a file's name in the directory.
+func (l logPath) numbered(i int) string {
+	if i == 0 {
+		return filepath.Base(string(l))
+	}
+	return filepath.Base(string(l)) + "." + strconv.Itoa(i)
+}

@@ -1,0 +1,100 @@
+package errand
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The errands of these tests are this test program once more.
+func TestMain(m *testing.M) {
+	if Main() {
+		return
+	}
+	Enabled = false
+	os.Exit(m.Run())
+}
+
+type order struct {
+	Path, Text string
+	private    bool // does not travel
+}
+
+type receipt struct {
+	Bytes int
+	PID   int
+}
+
+var write = Handle("write", func(o order, reply func(receipt, error)) {
+	err := os.WriteFile(o.Path, []byte(o.Text), 0o600)
+	reply(receipt{len(o.Text), os.Getpid()}, err)
+	os.WriteFile(o.Path+".after", nil, 0o600) // work after the reply
+})
+
+func enable(t *testing.T) {
+	t.Helper()
+	Enabled = true
+	t.Cleanup(func() { Enabled = false })
+}
+
+// An errand is another process, whose answer and error come back.
+func TestErrand(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, text := range []string{"short", string(make([]byte, 200_000))} {
+		for _, errand := range []bool{false, true} {
+			if errand {
+				enable(t)
+			}
+			got, err := write.Run(t.Context(), order{Path: path, Text: text})
+			if err != nil || got.Bytes != len(text) || (got.PID == os.Getpid()) == errand {
+				t.Errorf("errand %v: %+v, %v", errand, got, err)
+			}
+			if b, err := os.ReadFile(path); err != nil || string(b) != text {
+				t.Errorf("errand %v: %d bytes, %v", errand, len(b), err)
+			}
+		}
+		Enabled = false
+	}
+	enable(t)
+	_, err := write.Run(t.Context(), order{Path: filepath.Join(path, "below a file")})
+	if err == nil || err.Error() != "open "+path+"/below a file: not a directory" {
+		t.Error(err)
+	}
+}
+
+// Whoever waits for an errand that hangs waits for its deadline only.
+func TestHungErrand(t *testing.T) {
+	release := make(chan struct{})
+	hung := Errand[order, receipt]{"hung", func(order, func(receipt, error)) { <-release }}
+	defer close(release)
+	cause := errors.New("too late")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if _, err := hung.Run(ctx, order{}); !errors.Is(err, cause) {
+		t.Error(err)
+	}
+}
+
+// Where no errand can be started the work is done here. An errand that ends
+// without a word has failed: whether it did its work is not known.
+func TestErrandThatCannotBe(t *testing.T) {
+	enable(t)
+	t.Cleanup(func() { program = thisProgram })
+	path := filepath.Join(t.TempDir(), "file")
+	program = path
+	if got, err := write.Run(t.Context(), order{Path: path + ".1"}); err != nil || got.PID != os.Getpid() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	program = "/bin/true"
+	if _, err := write.Run(t.Context(), order{Path: path}); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+	program = thisProgram
+	unknown := Errand[order, receipt]{name: "unknown"}
+	if _, err := unknown.Run(t.Context(), order{}); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,447 @@
+package evidence
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fsmon/cmd/internal/errand"
+	"fsmon/cmd/internal/lab/disk"
+	"fsmon/cmd/internal/watch"
+	"fsmon/watchreg"
+)
+
+// verdict gives an evidence the end of a life: a success, then two failed probes of the target.
+func verdict(v *Evidence, target string) {
+	at := time.Unix(testMoment, 0)
+	report := rungs("connect", "negotiate")
+	report.Target = target
+	report.Wire = []watch.Segment{{At: at, From: netip.MustParseAddrPort("127.0.0.1:1000"), To: netip.MustParseAddrPort("127.0.0.1:445"), Data: []byte("hello")}}
+	v.On(watch.Event{Kind: watch.Healthy, Began: at, Took: time.Millisecond, Report: report})
+	e := watch.Event{Kind: watch.Failed, At: at, Began: at, Took: time.Second, Report: report, Err: errBroken, Allowed: 2}
+	for e.Failures = 1; e.Failures <= 2; e.Failures++ {
+		v.On(e)
+	}
+	e.Kind, e.Failures = watch.Judged, 2
+	v.On(e)
+}
+
+// newEvidence is one whose target was judged; what is collected are the given collectors.
+func newEvidence(dir, target string, collectors ...collector) *Evidence {
+	v := New(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/share", Interval: 30, Retries: 1, Timeout: 60}, dir)
+	v.collect = func(uint16) []collector { return collectors }
+	verdict(v, target)
+	return v
+}
+
+// save saves, and returns the directory and what is missing in it.
+func save(t *testing.T, v *Evidence, budget time.Duration) (path string, missing []string) {
+	t.Helper()
+	got, err := v.Save(t.Context(), budget)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Path, got.Missing
+}
+
+func says(name, text string) collector {
+	return collector{name, func(_ context.Context, out io.Writer) error { io.WriteString(out, text); return nil }}
+}
+
+func TestEvidence(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log", "evidence")
+	v := newEvidence(dir, "127.0.0.1:445", says("found.txt", "something"), says("empty.txt", ""))
+	path, missing := save(t, v, 10*time.Second)
+	if want := filepath.Join(dir, "w", "20261121T194100.000Z"); path != want || missing != nil {
+		t.Errorf("saved in %s, want %s; missing: %q", path, want, missing)
+	}
+	for p, mode := range map[string]os.FileMode{
+		dir: 0o700, filepath.Join(dir, "w"): 0o700, path: 0o700,
+		filepath.Join(path, "reports.json"): 0o600, filepath.Join(path, "probe.pcap"): 0o600,
+		filepath.Join(path, "summary.txt"): 0o600, filepath.Join(path, "found.txt"): 0o600,
+	} {
+		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", p, info, err)
+		}
+	}
+	left, err := os.ReadDir(path)
+	if err != nil || len(left) != 4 {
+		t.Errorf("it holds %v, %v", left, err)
+	}
+
+	var reports []probeReport
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(path, "reports.json"))), &reports); err != nil {
+		t.Fatal(err)
+	}
+	if len(reports) != 3 || reports[0].Result != "healthy" || reports[2].Result != "failed" || reports[2].Error != "negotiate: broken" ||
+		reports[2].Failures != 2 || reports[2].TookMS != 1000 || len(reports[2].Rungs) != 2 || reports[2].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
+		t.Errorf("reports %+v", reports)
+	}
+	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
+	if len(streams) != 1 || streams["127.0.0.1:1000>127.0.0.1:445"] != "hello" {
+		t.Errorf("streams %q", streams)
+	}
+	summary := readFile(t, filepath.Join(path, "summary.txt"))
+	for _, part := range []string{"identifier w", "after 2 failed probes", "negotiate: broken", "-i 30 -c 1 -r 60", "found.txt"} {
+		if !strings.Contains(summary, part) {
+			t.Errorf("the summary does not say %q:\n%s", part, summary)
+		}
+	}
+}
+
+// What is kept between probes is bounded, and no transcript outlives a success.
+func TestEvidenceKeepsLittle(t *testing.T) {
+	v := New(watchreg.Status{}, "/nonexistent")
+	report := rungs("connect", "negotiate")
+	report.Target = "192.0.2.1:445"
+	report.Wire = make([]watch.Segment, 3)
+	for i := range 100 {
+		v.On(watch.Event{Kind: watch.Failed, Failures: i, Report: report, Err: errors.New(strings.Repeat("x", 100_000))})
+	}
+	v.On(watch.Event{Kind: watch.Failed, Failures: 100, Err: errBroken}) // overran: it has no report
+	if len(v.last) != keptReports || v.last[0].Failures != 81 || v.last[19].Failures != 100 {
+		t.Errorf("%d reports, from %d", len(v.last), v.last[0].Failures)
+	}
+	if n := len(v.last[0].Error); n > keptErrBytes+10 {
+		t.Errorf("an error of %d bytes", n)
+	}
+	if len(v.wire) != 3 || v.target != "192.0.2.1:445" {
+		t.Errorf("wire %v, target %q", v.wire, v.target)
+	}
+	v.On(watch.Event{Kind: watch.Paused})
+	v.On(watch.Event{Kind: watch.Healthy, Report: report})
+	if v.wire != nil {
+		t.Error("a healthy probe's transcript is kept")
+	}
+}
+
+// A collector that hangs costs its own file, and never more than the budget.
+func TestHungCollector(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan bool)
+		defer close(let)
+		hung := collector{"hung.txt", func(_ context.Context, out io.Writer) error {
+			io.WriteString(out, "as far as it came")
+			<-let // it ignores its context, as a read of /proc does
+			return nil
+		}}
+		broken := collector{"broken.txt", func(context.Context, io.Writer) error { return errors.New("no permission") }}
+		began := time.Now()
+		v := newEvidence(dir, "127.0.0.1:445", hung, says("found.txt", "all"), broken)
+		path, missing := save(t, v, 1400*time.Millisecond)
+		if took := time.Since(began); took != 1100*time.Millisecond {
+			t.Errorf("Save took %s", took)
+		}
+		if !slices.Equal(missing, []string{"hung.txt", "broken.txt"}) {
+			t.Errorf("missing: %q", missing)
+		}
+		for name, want := range map[string]string{
+			"hung.txt":   "as far as it came\nnot whole: it was not ready in time\n",
+			"broken.txt": "\nnot whole: no permission\n",
+			"found.txt":  "all",
+		} {
+			if got := readFile(t, filepath.Join(path, name)); got != want {
+				t.Errorf("%s holds %q", name, got)
+			}
+		}
+		if summary := readFile(t, filepath.Join(path, "summary.txt")); !strings.Contains(summary, "missing       hung.txt, broken.txt") {
+			t.Error(summary)
+		}
+	})
+}
+
+// Whatever else hangs, Save returns when its budget is up.
+func TestHungDisk(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan bool)
+		v := newEvidence(dir, "127.0.0.1:445")
+		v.collect = func(uint16) []collector { <-let; return nil } // before anything is written
+		began := time.Now()
+		_, err := v.Save(t.Context(), 1400*time.Millisecond)
+		if took := time.Since(began); took != 1400*time.Millisecond || err.Error() != dir+" did not take it within 1.4s" {
+			t.Errorf("after %s: %v", took, err)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(100*time.Millisecond, func() { cancel(errors.New("SIGTERM")) })
+		began = time.Now()
+		_, err = v.Save(ctx, 1400*time.Millisecond)
+		if took := time.Since(began); took != 100*time.Millisecond || err.Error() != "SIGTERM" {
+			t.Errorf("told to stop, after %s: %v", took, err)
+		}
+		close(let)
+		synctest.Wait()
+	})
+}
+
+// Where evidence cannot or must not be saved there is one message, and nobody's files are touched.
+func TestEvidenceRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, dir string) (evidence string)
+		says    string
+	}{
+		"the directory cannot be made": {func(t *testing.T, dir string) string { return "/proc/fsmon/evidence" }, "/proc/fsmon"},
+		"a file is in its place": {func(t *testing.T, dir string) string {
+			return must(t, filepath.Join(dir, "file"), os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+		}, "not a directory"},
+		"others may write it": {func(t *testing.T, dir string) string {
+			open := filepath.Join(dir, "open")
+			return must(t, open, errors.Join(os.Mkdir(open, 0o777), os.Chmod(open, 0o777)))
+		}, "can be written by others (mode 0777"},
+		"its group may write the watch's": {func(t *testing.T, dir string) string {
+			return must(t, dir, errors.Join(os.Mkdir(filepath.Join(dir, "w"), 0o770), os.Chmod(filepath.Join(dir, "w"), 0o770)))
+		}, "w can be written by others (mode 0770"},
+		"the watch's is a link": {func(t *testing.T, dir string) string {
+			inner := filepath.Join(dir, "evidence")
+			return must(t, inner, errors.Join(os.Mkdir(inner, 0o700), os.Mkdir(filepath.Join(dir, "victim"), 0o700), os.Symlink("../victim", filepath.Join(inner, "w"))))
+		}, "w is a symbolic link"},
+		"it is a link itself": {func(t *testing.T, dir string) string {
+			link := filepath.Join(dir, "evidence")
+			return must(t, link, errors.Join(os.Mkdir(filepath.Join(dir, "victim"), 0o700), os.Symlink("victim", link)))
+		}, "evidence is a symbolic link"},
+		"it is a link to the outside": {func(t *testing.T, dir string) string {
+			link := filepath.Join(dir, "evidence")
+			return must(t, link, os.Symlink(must(t, t.TempDir(), nil), link))
+		}, "evidence is a symbolic link"},
+		"the watch's is a file": {func(t *testing.T, dir string) string {
+			return must(t, dir, os.WriteFile(filepath.Join(dir, "w"), nil, 0o600))
+		}, "w is not a directory"},
+		"another user's": {func(t *testing.T, dir string) string {
+			if os.Geteuid() != 0 {
+				return "/proc/1/fd" // of root
+			}
+			foreign := filepath.Join(dir, "foreign")
+			return must(t, foreign, errors.Join(os.Mkdir(foreign, 0o755), os.Chown(foreign, 65534, 65534)))
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Chmod(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			v := newEvidence(c.prepare(t, dir), "192.0.2.1:445")
+			before := disk.Tree(t, dir)
+			if err := v.Prepare(); err == nil {
+				t.Error("Prepare finds nothing wrong")
+			}
+			if _, err := v.Save(t.Context(), 10*time.Second); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v", err)
+			}
+			if after := disk.Tree(t, dir); !slices.Equal(before, after) {
+				t.Errorf("before %q, after %q", before, after)
+			}
+		})
+	}
+}
+
+// A clock that was set back gives a time anew: what was saved then stays, and so does what is saved now.
+func TestEvidenceOfTheSameMillisecond(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for range 3 {
+		path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
+		names = append(names, filepath.Base(path))
+	}
+	if want := []string{"20261121T194100.000Z", "20261121T194100.001Z", "20261121T194100.002Z"}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+}
+
+// A relative directory is where it was when the watch began, whatever has become of the working directory.
+func TestRelativeEvidenceDirectory(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	t.Chdir(dir)
+	v := newEvidence("evidence", "192.0.2.1:445")
+	t.Chdir(elsewhere)
+	path, _ := save(t, v, 10*time.Second)
+	if want := filepath.Join(dir, "evidence", "w", "20261121T194100.000Z"); path != want {
+		t.Errorf("saved in %s, want %s", path, want)
+	}
+}
+
+func must(t *testing.T, path string, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestEvidenceOnAFullDisk(t *testing.T) {
+	v := newEvidence(disk.Small(t), "127.0.0.1:445", says("large.txt", strings.Repeat("x", 100_000)))
+	_, err := v.Save(t.Context(), 10*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "no space left on device; what there was room for is in ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The newest ten stay; what does not look like ours stays whatever it is, and no link is followed.
+func TestEvidenceIsPruned(t *testing.T) {
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "w")
+	victim := filepath.Join(dir, "victim")
+	for _, err := range []error{
+		os.Chmod(dir, 0o700), os.Mkdir(mine, 0o700), os.Mkdir(victim, 0o700),
+		os.WriteFile(filepath.Join(victim, "precious"), nil, 0o600),
+		os.Symlink("../victim", filepath.Join(mine, "20000101T000000.000Z")),
+		os.Mkdir(filepath.Join(mine, "kept for the vendor"), 0o700),
+		os.WriteFile(filepath.Join(mine, "20000102T000000.000Z"), nil, 0o600),
+		os.Mkdir(filepath.Join(mine, "20000103T000000,000Z"), 0o700),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 12 {
+		old := filepath.Join(mine, fmt.Sprintf("20250101T0000%02d.000Z", i))
+		if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "f"), nil, 0o600), os.Symlink(victim, filepath.Join(old, "link"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
+	entries, err := os.ReadDir(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	want := []string{"20000101T000000.000Z", "20000102T000000.000Z", "20000103T000000,000Z"}
+	for i := 3; i < 12; i++ {
+		want = append(want, fmt.Sprintf("20250101T0000%02d.000Z", i))
+	}
+	want = append(want, filepath.Base(path), "kept for the vendor")
+	if !slices.Equal(got, want) {
+		t.Errorf("left are %q\nwant     %q", got, want)
+	}
+	if _, err := os.Stat(filepath.Join(victim, "precious")); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whether the server is this machine, by its address as far as it is known.
+func TestEvidenceKnowsWhereTheServerIs(t *testing.T) {
+	refused := func(address string) error {
+		return fmt.Errorf("connect: %w", &net.OpError{Op: "dial", Addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)), Err: syscall.ECONNREFUSED})
+	}
+	for _, c := range []struct {
+		target string
+		err    error
+		port   uint16
+		local  bool
+	}{
+		{"127.0.0.1:445", errBroken, 445, true},
+		{"127.3.2.1:445", errBroken, 445, true},
+		{"[::1]:2049", errBroken, 2049, true},
+		{"[::ffff:127.0.0.1]:445", errBroken, 445, true},
+		{"192.0.2.77:445", errBroken, 445, false},
+		{"", refused("127.0.0.1:1445"), 1445, true},
+		{"", refused("192.0.2.77:445"), 445, false},
+		{"", errBroken, 0, false},
+		{"nonsense", errBroken, 0, false},
+	} {
+		v := &Evidence{target: c.target, judged: watch.Event{Err: c.err}}
+		address, local := v.server()
+		if address.Port() != c.port || local != c.local {
+			t.Errorf("%q, %v: %v, local %v", c.target, c.err, address, local)
+		}
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range own {
+		ip := netip.MustParsePrefix(a.String()).Addr()
+		v := &Evidence{target: netip.AddrPortFrom(ip, 445).String()}
+		if _, local := v.server(); !local {
+			t.Errorf("%s is this machine's own", v.target)
+		}
+	}
+}
+
+func TestStrangersLinks(t *testing.T) {
+	disk.StrangersLinks(t, func(dir string) error {
+		return newEvidence(filepath.Join(dir, "evidence"), "192.0.2.1:445").Prepare()
+	})
+}
+
+// An errand looks at /proc itself, and all that was remembered reaches it.
+func TestEvidenceErrand(t *testing.T) {
+	errand.Enabled = true
+	t.Cleanup(func() { errand.Enabled = false })
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	v := newEvidence(dir, "127.0.0.1:445")
+	from, to := netip.MustParseAddrPort("[::1]:445"), netip.MustParseAddrPort("[::1]:1000")
+	v.wire = append(v.wire, watch.Segment{At: time.Unix(testMoment, 7), From: from, To: to, Data: make([]byte, 200_000)})
+	path, _ := save(t, v, time.Minute)
+	for name, part := range map[string]string{
+		"blocked.txt":  "in uninterruptible sleep",
+		"reports.json": "negotiate: broken",
+		"summary.txt": "verdict       " + v.judged.At.Format(time.RFC3339) +
+			", after 2 failed probes in a row\nbecause       negotiate: broken",
+	} {
+		if text := readFile(t, filepath.Join(path, name)); !strings.Contains(text, part) {
+			t.Errorf("%s does not say %q:\n%s", name, part, text)
+		}
+	}
+	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
+	if streams["127.0.0.1:1000>127.0.0.1:445"] != "hello" || len(streams["[::1]:445>[::1]:1000"]) != 200_000 {
+		t.Errorf("%d streams", len(streams))
+	}
+	file := filepath.Join(dir, "file")
+	must(t, file, os.WriteFile(file, nil, 0o600))
+	if err := New(v.self, file).Prepare(); err == nil || !strings.Contains(err.Error(), "file is not a directory") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The errands of these tests are this test program once more.
+func TestMain(m *testing.M) {
+	if errand.Main() {
+		return
+	}
+	errand.Enabled = false
+	os.Exit(m.Run())
+}
+
+const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
+
+var errBroken = errors.New("negotiate: broken")
+
+// rungs is a ladder of the given names, each 1 ms longer than the one before.
+func rungs(names ...string) watch.Report {
+	var r watch.Report
+	for i, n := range names {
+		r.Rungs = append(r.Rungs, watch.Rung{Name: n, Took: time.Duration(i+1) * time.Millisecond})
+	}
+	return r
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,278 @@
+package evidence
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fsmon/cmd/internal/alert"
+)
+
+// What there is to see on the machine that serves. /proc is read directly:
+// github.com/prometheus/procfs costs a watch 170 kB of private memory for life,
+// measured, although it would only be used once, at its end. The command line of a
+// process is not read: that can hang for as long as the process does, and may
+// hold secrets.
+
+// serverNames are the processes of a file server, besides whoever listens.
+var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd", "ganesha.nfsd",
+	"nfsd", "lockd", "rpc.mountd", "rpc.statd", "rpc.idmapd", "nfsdcld", "rpcbind"}
+
+const (
+	maxProcesses = 2000 // processes listed in one file
+	maxKinds     = 200  // threads described in one file, each for all that are like it
+)
+
+// machine is the collectors for a server on this machine that listens on port.
+func machine(proc string, port uint16) []collector {
+	return []collector{
+		{"blocked.txt", func(ctx context.Context, out io.Writer) error { return blocked(ctx, proc, out) }},
+		{"server.txt", func(ctx context.Context, out io.Writer) error { return servers(ctx, proc, port, out) }},
+		{"sockets.txt", func(ctx context.Context, out io.Writer) error { return sockets(proc, port, out) }},
+		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
+		{"mounts.txt", copies(proc, "self/mountinfo")},
+		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory", "meminfo", "vmstat")},
+	}
+}
+
+// copies is a collector that copies files of /proc. One that does not exist is
+// no lack: not every kernel has it.
+func copies(proc string, names ...string) func(context.Context, io.Writer) error {
+	return func(_ context.Context, out io.Writer) error {
+		var failed error
+		for _, name := range names {
+			b, err := readSome(filepath.Join(proc, name))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			failed = cmp.Or(failed, err)
+			fmt.Fprintf(out, "== /proc/%s\n%s", name, b)
+		}
+		return failed
+	}
+}
+
+// thread is one thread, from proc_pid_stat(5).
+type thread struct {
+	pid, tid int
+	dir      string
+	comm     string
+	state    byte
+}
+
+// pids lists the processes.
+func pids(proc string) ([]int, error) {
+	d, err := os.Open(proc)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	var pids []int
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids, err
+}
+
+// threads lists the threads of a process; none when it has ended meanwhile.
+func threads(proc string, pid int) []thread {
+	dir := filepath.Join(proc, strconv.Itoa(pid), "task")
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	var all []thread
+	for _, name := range names {
+		t := thread{pid: pid, dir: filepath.Join(dir, name)}
+		t.tid, _ = strconv.Atoi(name)
+		b, err := readSome(filepath.Join(t.dir, "stat"))
+		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')') // the name may hold anything
+		if err != nil || open < 0 || shut < open {
+			continue
+		}
+		rest := strings.Fields(string(b[shut+1:]))
+		if len(rest) == 0 {
+			continue
+		}
+		t.comm, t.state = string(b[open+1:shut]), rest[0][0]
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b thread) int { return cmp.Compare(a.tid, b.tid) })
+	return all
+}
+
+// threadPage describes threads. A server has hundreds that wait for work in the
+// same place: the first of a kind is described, the others are counted.
+type threadPage struct {
+	out       io.Writer
+	kinds     map[string]thread // by what is said of them
+	processes int
+}
+
+// process describes those threads of a process that are wanted, and says how
+// many there were.
+func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (int, error) {
+	all := threads(proc, pid)
+	if wanted != nil {
+		all = slices.DeleteFunc(all, func(t thread) bool { return !wanted(t) })
+	}
+	if len(all) == 0 {
+		return 0, nil
+	}
+	if p.processes++; p.processes > maxProcesses {
+		return len(all), fmt.Errorf("there are more than %d processes", maxProcesses)
+	}
+	fmt.Fprintf(p.out, "process %d: %s\n", pid, facts(filepath.Join(proc, strconv.Itoa(pid), "status")))
+	like := map[thread]int{}
+	var order []thread
+	for _, t := range all {
+		says := t.says()
+		first, known := p.kinds[says]
+		switch {
+		case known:
+			if like[first]++; like[first] == 1 {
+				order = append(order, first)
+			}
+		case len(p.kinds) == maxKinds:
+			return len(all), fmt.Errorf("there are more than %d kinds of threads", maxKinds)
+		default:
+			p.kinds[says] = t
+			fmt.Fprintf(p.out, "  thread %d %s", t.tid, says)
+		}
+	}
+	for _, first := range order {
+		fmt.Fprintf(p.out, "  %d like thread %d of process %d\n", like[first], first.tid, first.pid)
+	}
+	return len(all), nil
+}
+
+// facts is what a process is, in one line.
+func facts(status string) string {
+	b, err := readSome(status)
+	if err != nil {
+		return "ended, or not to be read"
+	}
+	var all []string
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch name {
+		case "Name", "State", "PPid", "Uid", "VmRSS", "Threads", "ShdPnd": // the last: signals that wait, a SIGKILL among them
+			all = append(all, name+" "+alert.OneLine(strings.Join(strings.Fields(value), " "), 64))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// says is what a thread is called, and where in the kernel it waits.
+func (t thread) says() string {
+	var b strings.Builder
+	wait, _ := readSome(filepath.Join(t.dir, "wchan"))
+	fmt.Fprintf(&b, "(%s) state %c waits in %s\n", alert.OneLine(t.comm, 64), t.state, wait)
+	stack, err := readSome(filepath.Join(t.dir, "stack"))
+	if err != nil {
+		fmt.Fprintf(&b, "    no kernel stack: %v\n", errors.Unwrap(err))
+	}
+	for line := range strings.Lines(string(stack)) {
+		b.WriteString("    " + line)
+	}
+	return b.String()
+}
+
+// blocked describes every thread in uninterruptible sleep: what hangs on a disk
+// or on a file server.
+func blocked(ctx context.Context, proc string, out io.Writer) error {
+	all, err := pids(proc)
+	if err != nil {
+		return err
+	}
+	p := threadPage{out: out, kinds: map[string]thread{}}
+	found := 0
+	for i, pid := range all {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d processes were not looked at: %w", len(all)-i, ctx.Err())
+		}
+		n, err := p.process(proc, pid, func(t thread) bool { return t.state == 'D' })
+		if err != nil {
+			return err
+		}
+		found += n
+	}
+	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n", found, len(all))
+	return nil
+}
+
+// servers describes the threads of whoever listens on the port, and of the
+// server's other processes.
+func servers(ctx context.Context, proc string, port uint16, out io.Writer) error {
+	listening := map[string]bool{} // by "socket:[inode]"
+	failed := eachSocket(proc, func(s socket) {
+		if s.state == "LISTEN" && s.local.Port() == port {
+			listening["socket:["+s.inode+"]"] = true
+		}
+	})
+	all, err := pids(proc)
+	if err != nil {
+		return err
+	}
+	var listeners, others []int
+	for _, pid := range all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		listens, err := holds(filepath.Join(proc, strconv.Itoa(pid), "fd"), listening)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = cmp.Or(failed, fmt.Errorf("whether process %d listens is not known: %w", pid, err))
+		}
+		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
+		if listens {
+			listeners = append(listeners, pid)
+		} else if slices.Contains(serverNames, strings.TrimSpace(string(comm))) {
+			others = append(others, pid)
+		}
+	}
+	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; other processes of file servers: %v\n", len(listening), port, listeners, others)
+	p := threadPage{out: out, kinds: map[string]thread{}}
+	for _, pid := range slices.Concat(listeners, others) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err := p.process(proc, pid, nil); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// holds reports whether a descriptor in the directory is one of the given.
+func holds(dir string, wanted map[string]bool) (bool, error) {
+	if len(wanted) == 0 {
+		return false, nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	for _, name := range names {
+		if link, err := os.Readlink(filepath.Join(dir, name)); err == nil && wanted[link] {
+			return true, nil
+		}
+	}
+	return false, err
+}
