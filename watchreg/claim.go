@@ -10,6 +10,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
+
+	"fsmon/watchreg/trust"
 )
 
 // The files of an identifier. A temporary file lies beside them, so that it can
@@ -213,8 +215,8 @@ func prepareDir(dir string, create bool) error {
 		}
 	}
 	info, err := checkKind(dir, os.ModeDir)
-	if err == nil && owner(info) != os.Geteuid() {
-		err = &UnsafeError{dir, "belongs to root: only root can claim or delete this identifier"}
+	if err == nil && trust.Owner(info) != os.Geteuid() {
+		err = trust.Unsafe(dir, "belongs to root: only root can claim or delete this identifier")
 	}
 	if err == nil && info.Mode().Perm() != 0o711 {
 		err = os.Chmod(dir, 0o711) // whatever the umask

@@ -13,6 +13,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
+
+	"fsmon/watchreg/trust"
 )
 
 // alive tells whether a watch holds the identifier in dir, without ever
@@ -67,8 +69,8 @@ func checkDescriptor(fd int, path string) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "fstat", Path: path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFIFO || !trusted(int(st.Uid)) {
-		return &UnsafeError{path, "is not a FIFO of this user or root (no watch made it: look at it and remove it)"}
+	if st.Mode&unix.S_IFMT != unix.S_IFIFO || !trust.Trusted(int(st.Uid)) {
+		return trust.Unsafe(path, "is not a FIFO of this user or root (no watch made it: look at it and remove it)")
 	}
 	return nil
 }

@@ -76,16 +76,17 @@ type logPath string
 // openDir opens the directory of the log, and is an error if somebody else can
 // put something in its place. shared is true if others may make files in it.
 func (l logPath) openDir() (dir *os.File, shared bool, err error) {
-	dir, err = trust.OpenDir(filepath.Dir(string(l)), 0o750)
+	dir, err = trust.OpenDir(filepath.Dir(string(l)), 0o750, trust.File)
 	if err != nil {
 		return nil, false, err
 	}
 	info, err := dir.Stat()
 	if err == nil {
 		shared = info.Mode().Perm()&0o022 != 0
-		switch uid := trust.Owner(info); {
-		case !trust.Trusted(uid):
-			err = fmt.Errorf("log directory %s belongs to user %d (%w: name one of this user or root)", dir.Name(), uid, fs.ErrPermission)
+		switch {
+		case trust.Foreign(info):
+			err = fmt.Errorf("log directory %s belongs to user %d (%w: name one of this user or root)",
+				dir.Name(), trust.Owner(info), fs.ErrPermission)
 		case shared && info.Mode()&fs.ModeSticky == 0:
 			err = fmt.Errorf("log directory %s can be written by group or others (%w: take that permission away)", dir.Name(), fs.ErrPermission)
 		}
@@ -116,8 +117,9 @@ func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
 		err := fmt.Errorf("log file %s is not a regular file with one name (%w)", l, fs.ErrInvalid)
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	if uid := trust.Owner(info); shared && !trust.Trusted(uid) {
-		err := fmt.Errorf("log file %s belongs to user %d (%w: look at it and remove it, or name another)", l, uid, fs.ErrPermission)
+	if shared && trust.Foreign(info) {
+		err := fmt.Errorf("log file %s belongs to user %d (%w: look at it and remove it, or name another)",
+			l, trust.Owner(info), fs.ErrPermission)
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, info.Size(), nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"fsmon/cmd/internal/watch"
@@ -34,7 +33,7 @@ type directory struct {
 // openCases makes <dir>/<id>, both with mode 0700, or is an error when somebody
 // else could put something there.
 func openCases(dir, id string) (*cases, error) {
-	above, err := trust.OpenDir(filepath.Dir(dir), 0o750) // as the log's
+	above, err := trust.OpenDir(filepath.Dir(dir), 0o750, trust.File) // as the log's
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +105,8 @@ func ours(root *os.Root, path string) error {
 	if err != nil {
 		return err
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
-	case !ok || int(st.Uid) != os.Geteuid():
+	case trust.Owner(info) != os.Geteuid():
 		return fmt.Errorf("%s does not belong to this user (%w: name another with --evidence-dir)", path, fs.ErrPermission)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s can be written by others (mode %04o, %w: take that permission away)", path, info.Mode().Perm(), fs.ErrPermission)

@@ -193,7 +193,7 @@ var replaceErrand = errand.Handle("metrics", func(f newFile, reply func(struct{}
 // does not read; what a killed watch left there is removed. The directory may be
 // another user's, since a collector often has one of its own.
 func replaceFile(path string, text []byte) error {
-	dir, err := trust.OpenDir(filepath.Dir(path), 0)
+	dir, err := trust.OpenDir(filepath.Dir(path), 0, trust.File)
 	if err != nil {
 		return err
 	}
