@@ -76,8 +76,8 @@ func (r *Registry) Claim(id string) (*Claim, error) {
 	return c, nil
 }
 
-// begin clears away a predecessor's files and makes the FIFO anew, since the old
-// one may hold lines that were meant for the predecessor.
+// begin clears away a predecessor's files and makes the FIFO anew, since the
+// old one may hold lines that were meant for the predecessor.
 func (c *Claim) begin() error {
 	c.Leftover, _ = readStatus(c.dir) // an unreadable one is as good as none
 	if err := removeFiles(c.dir); err != nil {
@@ -90,7 +90,8 @@ func (c *Claim) begin() error {
 	if err := os.Chmod(path, 0o600); err != nil { // whatever the umask
 		return err
 	}
-	// O_RDWR, since a read-only FIFO spins on EOF once the first writer has gone.
+	// O_RDWR, since a read-only FIFO spins on EOF once the first writer has
+	// gone.
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	c.control = f
 	return err
@@ -112,7 +113,8 @@ func (c *Claim) Release() error {
 	if err == nil {
 		err = removeEntry(c.dir)
 	}
-	// The FIFO is closed last: a reader that is gone tells WaitGone that all the rest is done.
+	// The FIFO is closed last: a reader that is gone tells WaitGone that all
+	// the rest is done.
 	err = errors.Join(err, c.lock.Unlock())
 	close(c.done)
 	err = errors.Join(err, c.control.Close())
@@ -230,7 +232,8 @@ func prepareDir(dir string, create bool) error {
 	return err
 }
 
-// sameAsPath tells whether the file a lock holds is still the one its path names.
+// sameAsPath tells whether the file a lock holds is still the one its path
+// names.
 func sameAsPath(lock *flock.Flock) (bool, error) {
 	held, err := lock.Stat()
 	if err != nil {
@@ -257,7 +260,8 @@ func flockError(err error) error {
 	return err
 }
 
-// removeFiles removes everything of an identifier but the lock, which its caller holds.
+// removeFiles removes everything of an identifier but the lock, which its
+// caller holds.
 func removeFiles(dir string) error {
 	return errors.Join(
 		removeKind(filepath.Join(dir, controlName), os.ModeNamedPipe),
@@ -270,7 +274,8 @@ func removeFiles(dir string) error {
 // last of the files: an identifier exists while its lock file does.
 func removeEntry(dir string) error {
 	err := errors.Join(removeFiles(dir), removeKind(filepath.Join(dir, lockName), 0))
-	// From here on a successor may have made its own lock in the directory: then it is not empty, and not ours.
+	// From here on a successor may have made its own lock in the directory:
+	// then it is not empty, and not ours.
 	rmdir := unix.Rmdir(dir)
 	if rmdir != nil && rmdir != unix.ENOTEMPTY && rmdir != unix.EEXIST && rmdir != unix.ENOENT {
 		err = errors.Join(err, &os.PathError{Op: "rmdir", Path: dir, Err: rmdir})

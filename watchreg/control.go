@@ -33,11 +33,13 @@ const (
 // Control is one request to a watch.
 type Control struct {
 	Verb Verb
-	// For belongs to Pause: whole seconds, 1 to 604800; 0 pauses until continued.
+	// For belongs to Pause: whole seconds, 1 to 604800; 0 pauses until
+	// continued.
 	For time.Duration
 }
 
-// line is the control line without its newline: "stop", "pause", "pause 3600", "continue".
+// line is the control line without its newline: "stop", "pause", "pause 3600",
+// "continue".
 func (c Control) line() (string, error) {
 	switch {
 	case c.Verb != Stop && c.Verb != Pause && c.Verb != Continue:
@@ -70,14 +72,16 @@ func parseControl(line string) (Control, error) {
 }
 
 // Controls delivers what the watch is told to do, in the order in which it was
-// written. It is closed after Release. Lines that are no control lines are dropped.
+// written. It is closed after Release. Lines that are no control lines are
+// dropped.
 func (c *Claim) Controls() <-chan Control { return c.controls }
 
 func (c *Claim) read() {
 	defer close(c.ended)
 	defer close(c.controls)
-	// As long as this goroutine lives the lock must, even if the program has lost its Claim: a lock that nobody refers
-	// to is closed by the garbage collector.
+	// As long as this goroutine lives the lock must, even if the program has
+	// lost its Claim: a lock that nobody refers to is closed by the garbage
+	// collector.
 	defer runtime.KeepAlive(c)
 
 	in := bufio.NewReaderSize(c.control, maxLine)
@@ -106,10 +110,11 @@ func (c *Claim) read() {
 
 // Send gives a live watch a control line. A watch that is just starting, or one
 // whose FIFO is full because it is frozen, is waited for until ctx ends, so ctx
-// needs a deadline. nil means that the line was delivered, not yet that it was obeyed.
+// needs a deadline. nil means that the line was delivered, not yet that it was
+// obeyed.
 //
-// Errors: ErrUnknown, ErrNotRunning for a leftover, *UnsafeError, fs.ErrPermission
-// for another user's watch, or the error of ctx.
+// Errors: ErrUnknown, ErrNotRunning for a leftover, *UnsafeError,
+// fs.ErrPermission for another user's watch, or the error of ctx.
 func (r *Registry) Send(ctx context.Context, id string, c Control) error {
 	line, err := c.line()
 	if err != nil {
@@ -160,9 +165,9 @@ func (r *Registry) trySend(id, line string) error {
 }
 
 // WaitGone returns when the watch that is live at the time of the call has
-// ended: its Release is complete, or its process has died, and its lock is free.
-// A successor under the same identifier is not waited for. It returns nil at
-// once when no watch is live, otherwise the error of ctx, *UnsafeError or
+// ended: its Release is complete, or its process has died, and its lock is
+// free. A successor under the same identifier is not waited for. It returns nil
+// at once when no watch is live, otherwise the error of ctx, *UnsafeError or
 // fs.ErrPermission.
 func (r *Registry) WaitGone(ctx context.Context, id string) error {
 	dir, err := r.entryDir(id)

@@ -33,7 +33,8 @@ func (r *Registry) Read(id string) (Entry, error) {
 		e.Err = fmt.Errorf("read %q: %w", id, err)
 	}
 	if !e.Live {
-		// The lock goes last when a watch releases, so without it this was no leftover.
+		// The lock goes last when a watch releases, so without it this was no
+		// leftover.
 		if _, err := os.Lstat(filepath.Join(dir, lockName)); errors.Is(err, os.ErrNotExist) {
 			return Entry{ID: id}, fmt.Errorf("%q: %w", id, ErrUnknown)
 		}
@@ -69,9 +70,9 @@ func (r *Registry) List() ([]Entry, error) {
 }
 
 // Delete removes what a dead watch left behind, temporary files included. Like
-// Claim it has patience with a holder that will be gone soon. Errors: ErrUnknown, ErrInUse for
-// a live watch, *UnsafeError, or one that wraps the *os.PathError or
-// *os.SyscallError of the call that failed.
+// Claim it has patience with a holder that will be gone soon. Errors:
+// ErrUnknown, ErrInUse for a live watch, *UnsafeError, or one that wraps the
+// *os.PathError or *os.SyscallError of the call that failed.
 func (r *Registry) Delete(id string) error {
 	dir, err := r.entryDir(id)
 	if err != nil {

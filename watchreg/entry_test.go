@@ -81,7 +81,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// A command that only looks holds a shared lock for a moment; Delete outlasts it.
+// A command that only looks holds a shared lock for a moment; Delete outlasts
+// it.
 func TestDeleteOutlastsATester(t *testing.T) {
 	reg, dir := open(t)
 	leftover(t, dir, "web")

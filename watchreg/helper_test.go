@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 }
 
 // child is another process that uses the registry: it obeys one line of
-// standard input at a time and answers each with one line. It ends with its input.
+// standard input at a time and answers each with one line. It ends with its
+// input.
 func child(dir string) int {
 	if mask, err := strconv.ParseUint(os.Getenv("WATCHREG_UMASK"), 8, 9); err == nil {
 		unix.Umask(int(mask))
@@ -134,7 +135,8 @@ func storm(reg *Registry, guard string) error {
 	return nil
 }
 
-// churn lives whole lives of a watch, a line after each step, until it is killed.
+// churn lives whole lives of a watch, a line after each step, until it is
+// killed.
 func churn(reg *Registry, id string) error {
 	for {
 		c, err := reg.Claim(id)
@@ -163,7 +165,8 @@ type proc struct {
 // start runs a child on the registry in dir; set may change the command before.
 func start(t *testing.T, dir string, set ...func(*exec.Cmd)) *proc {
 	t.Helper()
-	// Not os.Args[0]: another user may not reach the directory the test binary lies in.
+	// Not os.Args[0]: another user may not reach the directory the test binary
+	// lies in.
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "WATCHREG_CHILD="+dir)
 	cmd.Stderr = os.Stderr
@@ -278,7 +281,8 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// leftover makes what a watch leaves behind that was killed after it wrote its status, with the note "old".
+// leftover makes what a watch leaves behind that was killed after it wrote its
+// status, with the note "old".
 func leftover(t *testing.T, dir, id string) {
 	t.Helper()
 	p := start(t, dir)

@@ -88,7 +88,8 @@ func hasReader(dir string) (bool, error) {
 }
 
 // lockHeld tests the lock with a momentary shared lock, which two testers can
-// hold at once and which Claim has patience with. fs.ErrNotExist: there is no lock file.
+// hold at once and which Claim has patience with. fs.ErrNotExist: there is no
+// lock file.
 func lockHeld(dir string) (bool, error) {
 	path := filepath.Join(dir, lockName)
 	if _, err := checkKind(path, 0); err != nil {

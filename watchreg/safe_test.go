@@ -154,7 +154,8 @@ func TestLinksAboveTheRegistryAreResolvedOnce(t *testing.T) {
 	}
 }
 
-// A link that a stranger has planted above the registry is not followed, whoever owns the place where it leads.
+// A link that a stranger has planted above the registry is not followed,
+// whoever owns the place where it leads.
 func TestStrangersLinkAboveTheRegistry(t *testing.T) {
 	if os.Geteuid() != 0 { // only root can give things away
 		if os.Getenv("CI") == "true" {
@@ -261,7 +262,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 					_, err = reg.Read("web")
 					wantUnsafe(t, err, path)
 				}
-				// Without a reader on it, a FIFO or a socket in the place of control means that nobody is there.
+				// Without a reader on it, a FIFO or a socket in the place of
+				// control means that nobody is there.
 				silent := name == controlName && (kind == "socket" || kind == "another user's")
 				if name != statusName && name != statusTemp && !silent {
 					wantUnsafe(t, reg.Send(t.Context(), "web", Control{Verb: Stop}), path)
@@ -289,7 +291,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 	}
 }
 
-// Another user's process reading in the place of control is not taken for a watch.
+// Another user's process reading in the place of control is not taken for a
+// watch.
 func TestForeignReaderIsRefused(t *testing.T) {
 	reg, dir := open(t)
 	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o711))

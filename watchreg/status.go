@@ -65,7 +65,8 @@ type Status struct {
 	Note        string    `json:"note"`
 }
 
-// FormatError means that a status was written by a newer version of this software.
+// FormatError means that a status was written by a newer version of this
+// software.
 type FormatError struct {
 	Found, Known int // the format in the file, and the newest one this version reads
 }
@@ -77,7 +78,8 @@ func (e *FormatError) Error() string {
 // decodeStatus reads a status of our format or an older one. Fields it does
 // not know are ignored, so that a newer watch can be controlled.
 func decodeStatus(data []byte) (*Status, error) {
-	// The format is looked at first: in a newer one the other fields may have other types.
+	// The format is looked at first: in a newer one the other fields may have
+	// other types.
 	var head struct {
 		Format int `json:"format"`
 	}
@@ -185,7 +187,8 @@ func (c *Claim) writeStatus(s Status) error {
 		_ = removeKind(temp, 0) // if this fails too, the next write removes it
 		return err
 	}
-	// Cleaners of old temporary files remove what nobody has touched for days. If that fails, nothing is lost today.
+	// Cleaners of old temporary files remove what nobody has touched for days.
+	// If that fails, nothing is lost today.
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(c.dir, lockName), now, now)
 	_ = os.Chtimes(filepath.Join(c.dir, controlName), now, now)
@@ -193,7 +196,8 @@ func (c *Claim) writeStatus(s Status) error {
 }
 
 // writeNew makes a file of mode 0644, whatever the umask. It is not synced: a
-// status does not outlive a crash of the machine, and a watch must not wait for a disk.
+// status does not outlive a crash of the machine, and a watch must not wait for
+// a disk.
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
 	if err != nil {

@@ -34,7 +34,8 @@ func TestStatusRoundTrip(t *testing.T) {
 		t.Errorf("read %+v, want %+v", e.Status, want)
 	}
 
-	// The file is an interface too: other versions of the command and people's scripts read it.
+	// The file is an interface too: other versions of the command and people's
+	// scripts read it.
 	data, err := os.ReadFile(filepath.Join(dir, "web", statusName))
 	must(t, err)
 	var fields map[string]any
@@ -217,7 +218,8 @@ func FuzzStatus(f *testing.F) {
 		if s.Format < 1 || s.Format > statusFormat {
 			t.Fatalf("format %d was accepted", s.Format)
 		}
-		// What was read can be written and is then no longer than a reader takes.
+		// What was read can be written and is then no longer than a reader
+		// takes.
 		again, err := encodeStatus(*s)
 		if err != nil {
 			return

@@ -33,7 +33,8 @@ var (
 const (
 	maxID = 255 // bytes; FSM chapter 7.4, and NAME_MAX of the usual file systems
 
-	// pollInterval is how often a state that no descriptor announces is looked at.
+	// pollInterval is how often a state that no descriptor announces is looked
+	// at.
 	pollInterval = 10 * time.Millisecond
 	// patience is how long a lock that is held without a reader on the FIFO
 	// is waited for: its holder is starting, ending, or only testing it.
@@ -79,7 +80,8 @@ func defaultDir(uid int) string {
 	if uid == 0 {
 		return "/run/fsmon"
 	}
-	// The XDG Base Directory Specification: a relative path is invalid and to be ignored.
+	// The XDG Base Directory Specification: a relative path is invalid and to
+	// be ignored.
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "fsmon")
 	}

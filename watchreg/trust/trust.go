@@ -31,8 +31,8 @@ const (
 	File Policy = iota
 	// Registry is for a place that only root and this user may be able to
 	// replace: every directory on the way belongs to one of them, and is sticky
-	// if all may write it, as /tmp is. One that its group may write is accepted:
-	// private user groups make those.
+	// if all may write it, as /tmp is. One that its group may write is
+	// accepted: private user groups make those.
 	Registry
 )
 
@@ -57,8 +57,9 @@ func Unsafe(path, format string, args ...any) error {
 // OpenDir opens the directory at path, which is absolute. The handle is for the
 // *at calls (O_PATH); its name is the path without links. Missing directories
 // are made with mode perm (less the umask), unless perm is 0. Each step starts
-// at the directory that was checked before, so nothing that is planted meanwhile
-// is entered. Errors: *UnsafeError, or the *os.PathError of the step that failed.
+// at the directory that was checked before, so nothing that is planted
+// meanwhile is entered. Errors: *UnsafeError, or the *os.PathError of the step
+// that failed.
 func OpenDir(path string, perm fs.FileMode, policy Policy) (_ *os.File, err error) {
 	at, err := policy.open(unix.AT_FDCWD, "/", "/")
 	if err != nil {

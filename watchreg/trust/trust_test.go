@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A directory is what its path says, links of this user included, and what is missing of it is made.
+// A directory is what its path says, links of this user included, and what is
+// missing of it is made.
 func TestOpenDir(t *testing.T) {
 	for name, policy := range map[string]Policy{"file": File, "registry": Registry} {
 		t.Run(name, func(t *testing.T) { testOpenDir(t, policy) })

@@ -97,7 +97,8 @@ type outlet struct {
 	failing bool // stderr knows of this spell
 }
 
-// NewAlerts starts one goroutine a sink. A nil sink is left out. Close ends them.
+// NewAlerts starts one goroutine a sink. A nil sink is left out. Close ends
+// them.
 func NewAlerts(sinks ...Sink) *Alerts {
 	a := &Alerts{}
 	for _, s := range sinks {
@@ -162,7 +163,8 @@ func (a *Alerts) Close(budget time.Duration) {
 	for _, o := range a.others {
 		o.wait(ctx)
 	}
-	// stderr goes on delivering meanwhile, and ends last: it may yet hear that another one failed.
+	// stderr goes on delivering meanwhile, and ends last: it may yet hear that
+	// another one failed.
 	if a.stderr != nil {
 		close(a.stderr.closing)
 		a.stderr.wait(ctx)

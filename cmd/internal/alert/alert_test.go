@@ -16,7 +16,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// memorySink keeps what it gets. It fails while broken is set, and hangs while hold is open.
+// memorySink keeps what it gets. It fails while broken is set, and hangs while
+// hold is open.
 type memorySink struct {
 	name string
 	hold chan struct{} // nil: never hangs

@@ -57,10 +57,12 @@ func (c *clusterpro) call(ctx context.Context, a Alert, line string) error {
 		level = "ERR"
 	}
 	cmd := exec.CommandContext(ctx, c.path, "-m", line, "-i", strconv.Itoa(a.Number), "-l", level, "--alert")
-	// The watch's environment may hold a password, and the socket of its service manager.
+	// The watch's environment may hold a password, and the socket of its
+	// service manager.
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	cmd.Dir = "/" // not a directory that may be on the failed server
-	// A group of its own, so that an interrupt of the watch from a terminal does not take it along.
+	// A group of its own, so that an interrupt of the watch from a terminal
+	// does not take it along.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
 		err := unix.Kill(-cmd.Process.Pid, unix.SIGKILL)

@@ -69,8 +69,8 @@ var appendErrand = errand.Handle("log", func(l logLines, reply func(struct{}, er
 })
 
 // logPath is where a log is. No descriptor is kept: alerts are rare, and a file
-// that is opened for each line is the right one whatever was renamed, removed or
-// mounted meanwhile.
+// that is opened for each line is the right one whatever was renamed, removed
+// or mounted meanwhile.
 type logPath string
 
 // openDir opens the directory of the log, and is an error if somebody else can
@@ -99,7 +99,8 @@ func (l logPath) openDir() (dir *os.File, shared bool, err error) {
 
 // open returns the file in its directory, and its size.
 func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
-	// O_NONBLOCK because opening a FIFO would wait for its reader; it means nothing to a regular file.
+	// O_NONBLOCK because opening a FIFO would wait for its reader; it means
+	// nothing to a regular file.
 	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(dir.Fd()), l.numbered(0), flags, 0o640)
 	if errors.Is(err, unix.ELOOP) {
@@ -143,7 +144,8 @@ func (l logPath) write(line string) (err error) {
 		failed := l.rotate(dir)
 		switch {
 		case failed == nil:
-			// Without a new file the line goes to the old one, under its new name.
+			// Without a new file the line goes to the old one, under its new
+			// name.
 			if next, n, err := l.open(dir, shared); err == nil {
 				f.Close()
 				f, size = next, n

@@ -147,7 +147,8 @@ func TestLogFileRotates(t *testing.T) {
 	}
 }
 
-// Line by line through two rotations: every line is there, in order, and no file is too large.
+// Line by line through two rotations: every line is there, in order, and no
+// file is too large.
 func TestLogFileLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watch.log")
 	s := LogFile(path, "sambamon")
@@ -170,7 +171,8 @@ func TestLogFileLosesNothing(t *testing.T) {
 	}
 }
 
-// A file that cannot be rotated grows on, to its cap and not beyond; nothing that is there is overwritten.
+// A file that cannot be rotated grows on, to its cap and not beyond; nothing
+// that is there is overwritten.
 func TestLogFileCannotRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watch.log")
 	s := LogFile(path, "sambamon")
@@ -234,7 +236,8 @@ func TestLogFileSurvivesItsDirectory(t *testing.T) {
 	same(t, "after somebody else's rotation", logged(t, path), []string{"INFO 1 four"})
 }
 
-// A disk without room takes part of a line; the file must hold whole lines only.
+// A disk without room takes part of a line; the file must hold whole lines
+// only.
 func TestLogFileDiskFull(t *testing.T) {
 	dir := disk.Small(t)
 	path, filler := filepath.Join(dir, "watch.log"), filepath.Join(dir, "filler")

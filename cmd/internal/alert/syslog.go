@@ -16,7 +16,8 @@ const (
 	journalSocket = "/run/systemd/journal/socket"
 	syslogSocket  = "/dev/log"
 
-	// datagramTimeout is how long a log daemon that has stopped reading holds one line up.
+	// datagramTimeout is how long a log daemon that has stopped reading holds
+	// one line up.
 	datagramTimeout = time.Second
 )
 
@@ -68,7 +69,8 @@ func (d *datagrams) send(packets []string) error {
 	return nil
 }
 
-// priority returns the severity as RFC 3164 4.1.1 numbers it, which the journal shares.
+// priority returns the severity as RFC 3164 4.1.1 numbers it, which the journal
+// shares.
 func (s Severity) priority() int {
 	switch s {
 	case Info:
@@ -86,10 +88,10 @@ type syslogSink struct {
 	id  string
 }
 
-// newSyslog sends alerts to the daemon behind a unix datagram socket in the form
-// of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]: ID:
-// NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since an
-// identifier may take 255 by itself. A daemon that does not read holds up to
+// newSyslog sends alerts to the daemon behind a unix datagram socket in the
+// form of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]:
+// ID: NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since
+// an identifier may take 255 by itself. A daemon that does not read holds up to
 // one second for each line.
 func newSyslog(socket, ident, id string) Sink {
 	return &syslogSink{
@@ -116,11 +118,11 @@ type journalSink struct {
 	fields map[string]string
 }
 
-// newJournal sends alerts to the socket of systemd-journald in its native protocol
-// (systemd.io/JOURNAL_NATIVE_PROTOCOL), an entry a line with the fields
-// MESSAGE, PRIORITY, SYSLOG_IDENTIFIER (ident), FSMON_ALERT (the number),
-// FSMON_SEVERITY, FSMON_DETAIL where there is one, and the given ones. A daemon
-// that does not read holds up to one second for each line.
+// newJournal sends alerts to the socket of systemd-journald in its native
+// protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), an entry a line with the
+// fields MESSAGE, PRIORITY, SYSLOG_IDENTIFIER (ident), FSMON_ALERT (the
+// number), FSMON_SEVERITY, FSMON_DETAIL where there is one, and the given ones.
+// A daemon that does not read holds up to one second for each line.
 //
 // The journal package of go-systemd is not used: its socket is fixed, and a
 // write waits without end for a journald that has stopped.
@@ -151,8 +153,9 @@ func (j *journalSink) Deliver(a Alert) error {
 	return j.send(packets)
 }
 
-// journalEntry writes every field as NAME=value and a newline. The protocol's other form,
-// for values with a newline in them, is not needed: OneLine leaves none.
+// journalEntry writes every field as NAME=value and a newline. The protocol's
+// other form, for values with a newline in them, is not needed: OneLine leaves
+// none.
 func journalEntry(fields map[string]string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// daemon listens on a datagram socket as a log daemon does, in place of whatever was there.
+// daemon listens on a datagram socket as a log daemon does, in place of
+// whatever was there.
 func daemon(t *testing.T, path string) *net.UnixConn {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {
@@ -128,7 +129,8 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// Both find a restarted daemon, and neither waits long for one that has stopped reading.
+// Both find a restarted daemon, and neither waits long for one that has stopped
+// reading.
 func TestLogDaemonComesAndGoes(t *testing.T) {
 	for name, open := range map[string]func(path string) (Sink, *datagrams){
 		"syslog": func(path string) (Sink, *datagrams) {

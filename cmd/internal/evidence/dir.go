@@ -23,8 +23,8 @@ const (
 // cases is the directory with the evidence of one watch's verdicts.
 type cases struct{ directory }
 
-// directory is an open directory: nothing outside of it can be reached, whatever
-// links are planted.
+// directory is an open directory: nothing outside of it can be reached,
+// whatever links are planted.
 type directory struct {
 	*os.Root
 	path string

@@ -29,8 +29,8 @@ const (
 // Evidence remembers the last probes of a watch and saves them at the verdict,
 // before a failover destroys what there is to see. What it keeps is small: no
 // transcript but that of the last failed probe, and that only until the next
-// success. The probes themselves have blanked what must not be kept, such as the
-// security buffers of a session setup.
+// success. The probes themselves have blanked what must not be kept, such as
+// the security buffers of a session setup.
 //
 // The directory should be on a disk of this machine, never on the server that
 // is watched.

@@ -23,7 +23,8 @@ import (
 	"fsmon/watchreg"
 )
 
-// verdict gives an evidence the end of a life: a success, then two failed probes of the target.
+// verdict gives an evidence the end of a life: a success, then two failed
+// probes of the target.
 func verdict(v *Evidence, target string) {
 	at := time.Unix(testMoment, 0)
 	report := rungs("connect", "negotiate")
@@ -38,7 +39,8 @@ func verdict(v *Evidence, target string) {
 	v.On(e)
 }
 
-// newEvidence is one whose target was judged; what is collected are the given collectors.
+// newEvidence is one whose target was judged; what is collected are the given
+// collectors.
 func newEvidence(dir, target string, collectors ...collector) *Evidence {
 	v := New(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/share", Interval: 30, Retries: 1, Timeout: 60}, dir)
 	v.collect = func(uint16) []collector { return collectors }
@@ -187,7 +189,8 @@ func TestHungDisk(t *testing.T) {
 	})
 }
 
-// Where evidence cannot or must not be saved there is one message, and nobody's files are touched.
+// Where evidence cannot or must not be saved there is one message, and nobody's
+// files are touched.
 func TestEvidenceRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(t *testing.T, dir string) (evidence string)
@@ -247,7 +250,8 @@ func TestEvidenceRefused(t *testing.T) {
 	}
 }
 
-// A clock that was set back gives a time anew: what was saved then stays, and so does what is saved now.
+// A clock that was set back gives a time anew: what was saved then stays, and
+// so does what is saved now.
 func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -263,7 +267,8 @@ func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 	}
 }
 
-// A relative directory is where it was when the watch began, whatever has become of the working directory.
+// A relative directory is where it was when the watch began, whatever has
+// become of the working directory.
 func TestRelativeEvidenceDirectory(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	t.Chdir(dir)
@@ -291,7 +296,8 @@ func TestEvidenceOnAFullDisk(t *testing.T) {
 	}
 }
 
-// The newest ten stay; what does not look like ours stays whatever it is, and no link is followed.
+// The newest ten stay; what does not look like ours stays whatever it is, and
+// no link is followed.
 func TestEvidenceIsPruned(t *testing.T) {
 	dir := t.TempDir()
 	mine := filepath.Join(dir, "w")

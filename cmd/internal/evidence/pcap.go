@@ -12,8 +12,8 @@ import (
 // A transcript is what one socket sent and received, without the packets that
 // carried it. So that Wireshark can follow the streams, packets are made up
 // around it: IP and TCP headers with true lengths, checksums and sequence
-// numbers, and a handshake, since the connection stood. No FIN or RST is made up:
-// who closed is not known, and a stalled connection must not look closed.
+// numbers, and a handshake, since the connection stood. No FIN or RST is made
+// up: who closed is not known, and a stalled connection must not look closed.
 
 const (
 	pcapMagic   = 0xa1b23c4d // nanoseconds (draft-ietf-opsawg-pcap, section 4)

@@ -15,7 +15,8 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// packetSeen is one packet of a capture file, as a second reader of the format finds it.
+// packetSeen is one packet of a capture file, as a second reader of the format
+// finds it.
 type packetSeen struct {
 	at       time.Time
 	from, to netip.AddrPort
@@ -24,14 +25,16 @@ type packetSeen struct {
 	data     []byte
 }
 
-// readPCAP reads a capture file, and fails the test unless every length and checksum in it is true.
+// readPCAP reads a capture file, and fails the test unless every length and
+// checksum in it is true.
 func readPCAP(t *testing.T, file []byte) []packetSeen {
 	t.Helper()
 	le, be := binary.LittleEndian, binary.BigEndian
 	if len(file) < 24 || le.Uint32(file) != 0xa1b23c4d || le.Uint16(file[4:]) != 2 || le.Uint16(file[6:]) != 4 || le.Uint32(file[20:]) != 101 {
 		t.Fatalf("not a capture file of raw packets: % x", file[:min(24, len(file))])
 	}
-	// folded adds up 16-bit words, so that with its checksum a whole sums to 0xffff.
+	// folded adds up 16-bit words, so that with its checksum a whole sums to
+	// 0xffff.
 	folded := func(parts ...[]byte) uint32 {
 		var sum uint32
 		for _, b := range parts {
@@ -84,8 +87,9 @@ func readPCAP(t *testing.T, file []byte) []packetSeen {
 	return packets
 }
 
-// reassemble puts the streams together as a receiver would, and fails the test unless they have no gap and every
-// acknowledgement is for what was sent before.
+// reassemble puts the streams together as a receiver would, and fails the test
+// unless they have no gap and every acknowledgement is for what was sent
+// before.
 func reassemble(t *testing.T, packets []packetSeen) map[string]string {
 	t.Helper()
 	next, got := map[stream]uint32{}, map[string]string{}
@@ -159,7 +163,8 @@ func TestPCAP(t *testing.T) {
 	}
 }
 
-// No transcript is an empty capture; a giant one is cut; a full disk is an error.
+// No transcript is an empty capture; a giant one is cut; a full disk is an
+// error.
 func TestPCAPLimits(t *testing.T) {
 	reader, broken := io.Pipe()
 	reader.Close()

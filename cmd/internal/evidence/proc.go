@@ -19,9 +19,9 @@ import (
 
 // What there is to see on the machine that serves. /proc is read directly:
 // github.com/prometheus/procfs costs a watch 170 kB of private memory for life,
-// measured, although it would only be used once, at its end. The command line of a
-// process is not read: that can hang for as long as the process does, and may
-// hold secrets.
+// measured, although it would only be used once, at its end. The command line
+// of a process is not read: that can hang for as long as the process does, and
+// may hold secrets.
 
 // serverNames are the processes of a file server, besides whoever listens.
 var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd", "ganesha.nfsd",

@@ -121,7 +121,8 @@ func TestMachine(t *testing.T) {
 			}
 		}
 	}
-	// The backlog of the listening socket, and what a connection has not had acknowledged or read.
+	// The backlog of the listening socket, and what a connection has not had
+	// acknowledged or read.
 	got, _ := found(t, proc, 445, "sockets.txt")
 	for line, queues := range map[string]string{"LISTEN": " 0 51 ", "ESTABLISHED": " 16 32 "} {
 		for _, row := range strings.Split(got, "\n") {
@@ -132,7 +133,8 @@ func TestMachine(t *testing.T) {
 	}
 }
 
-// A server with hundreds of threads and processes that all wait for work is described in a few lines.
+// A server with hundreds of threads and processes that all wait for work is
+// described in a few lines.
 func TestManyThreads(t *testing.T) {
 	files := map[string]string{"net/tcp": ""}
 	idle := func(pid, tid int, wait string) {

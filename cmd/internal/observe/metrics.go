@@ -23,9 +23,10 @@ import (
 )
 
 // Metrics keeps a file in the text format of Prometheus, for the textfile
-// collector of the node exporter (prometheus.io/docs/instrumenting/exposition_formats).
-// It is written by newest, by renaming a whole new file over the old one. After
-// a verdict the file stays, with fsmon_up 0; after a stop on request it is removed.
+// collector of the node exporter
+// (prometheus.io/docs/instrumenting/exposition_formats). It is written by
+// newest, by renaming a whole new file over the old one. After a verdict the
+// file stays, with fsmon_up 0; after a stop on request it is removed.
 type Metrics struct {
 	*newest[[]byte]
 	fixed watchreg.Status
@@ -189,9 +190,9 @@ var replaceErrand = errand.Handle("metrics", func(f newFile, reply func(struct{}
 })
 
 // replaceFile replaces the file at path as a whole, with mode 0644; nil removes
-// it. The new one is made as "path.tmp-fsmon", which a collector of *.prom files
-// does not read; what a killed watch left there is removed. The directory may be
-// another user's, since a collector often has one of its own.
+// it. The new one is made as "path.tmp-fsmon", which a collector of *.prom
+// files does not read; what a killed watch left there is removed. The directory
+// may be another user's, since a collector often has one of its own.
 func replaceFile(path string, text []byte) error {
 	dir, err := trust.OpenDir(filepath.Dir(path), 0, trust.File)
 	if err != nil {
@@ -211,7 +212,8 @@ func replaceFile(path string, text []byte) error {
 		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)", path, fs.ErrInvalid)
 	}
 	temp := name + ".tmp-fsmon"
-	// Removing a link removes the link. A directory is not removed, and is the error of the next call.
+	// Removing a link removes the link. A directory is not removed, and is the
+	// error of the next call.
 	_ = unix.Unlinkat(at, temp, 0)
 	if text == nil {
 		if err := unix.Unlinkat(at, name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
 
 const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
 
-// testMetrics is a life whose metrics are at once in the file, and the way to that file.
+// testMetrics is a life whose metrics are at once in the file, and the way to
+// that file.
 func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "fsmon.prom")
@@ -135,7 +136,8 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 	})
 }
 
-// What somebody put where the file or its temporary goes is neither followed nor written.
+// What somebody put where the file or its temporary goes is neither followed
+// nor written.
 func TestMetricsFilePlanted(t *testing.T) {
 	dir := t.TempDir()
 	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "fsmon.prom")

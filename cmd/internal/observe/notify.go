@@ -28,7 +28,8 @@ const maxStatusLine = 256 // bytes of STATUS=
 // NewNotify takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the
 // environment, so that no child speaks for the watch. It returns nil when there
 // is no manager, or none that listens on a unix socket. Its one descriptor is
-// open for the life of the process: telling the manager must not need a new one.
+// open for the life of the process: telling the manager must not need a new
+// one.
 func NewNotify() *Notify {
 	env := map[string]string{}
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -57,7 +58,8 @@ func watchdogBeat(usec, pid string) time.Duration {
 	if err != nil || n == 0 || n > uint64(1<<63-1)/uint64(time.Microsecond) {
 		return 0
 	}
-	// No manager can mean less than a millisecond; a beat of nothing would spin.
+	// No manager can mean less than a millisecond; a beat of nothing would
+	// spin.
 	return max(time.Duration(n)*time.Microsecond/2, time.Millisecond)
 }
 

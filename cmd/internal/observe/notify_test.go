@@ -15,7 +15,8 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// manager listens as a service manager does, and puts its variables into the environment.
+// manager listens as a service manager does, and puts its variables into the
+// environment.
 func manager(t *testing.T, name, usec, pid string) *net.UnixConn {
 	t.Helper()
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
@@ -135,7 +136,8 @@ func TestNoManager(t *testing.T) {
 	}
 }
 
-// A manager that has stopped reading does not hold the watch up, and hears READY=1 when it reads again.
+// A manager that has stopped reading does not hold the watch up, and hears
+// READY=1 when it reads again.
 func TestManagerDoesNotRead(t *testing.T) {
 	l := manager(t, filepath.Join(t.TempDir(), "notify"), "", "")
 	n := newNotify(t)

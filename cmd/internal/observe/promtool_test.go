@@ -13,7 +13,8 @@ import (
 
 const templates = "../../../templates"
 
-// promtool fails the test unless promtool (Debian package prometheus) accepts the input.
+// promtool fails the test unless promtool (Debian package prometheus) accepts
+// the input.
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")

@@ -56,7 +56,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// What a watch settled on before the first probe and in a healthy one stays; a forgiven failure changes no state.
+// What a watch settled on before the first probe and in a healthy one stays; a
+// forgiven failure changes no state.
 func TestStatusWhileStarting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last watchreg.Status

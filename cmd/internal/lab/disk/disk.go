@@ -140,11 +140,13 @@ func Tree(t testing.TB, dir string) (paths []string) {
 	return paths
 }
 
-// Small is a file system of 64 kB, gone when the test ends. Only root can have one.
+// Small is a file system of 64 kB, gone when the test ends. Only root can have
+// one.
 func Small(t *testing.T) string {
 	t.Helper()
 	NeedsRoot(t)
-	// Mounted nowhere, so that it ends with its descriptor however the test ends (fsmount(2)).
+	// Mounted nowhere, so that it ends with its descriptor however the test
+	// ends (fsmount(2)).
 	fsys, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err == nil {
 		defer unix.Close(fsys)
