@@ -56,7 +56,8 @@ func (r *Registry) Claim(id string) (*Claim, error) {
 		return nil, err
 	}
 	if r.dir == "" {
-		return nil, fmt.Errorf("claim %q: the registry was opened without creating it: %w", id, os.ErrNotExist)
+		return nil, fmt.Errorf("claim %q: the registry was opened without creating it: %w", id,
+			os.ErrNotExist)
 	}
 	dir := filepath.Join(r.dir, id)
 	lock, err := acquire(dir, true)

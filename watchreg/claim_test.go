@@ -33,7 +33,8 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	p.want("status still-here", "ok")
 	e, err := reg.Read("web")
 	must(t, err)
-	if !e.Live || e.Status == nil || e.Status.Note != "still-here" || e.Status.PID != p.cmd.Process.Pid {
+	if !e.Live || e.Status == nil || e.Status.Note != "still-here" ||
+		e.Status.PID != p.cmd.Process.Pid {
 		t.Errorf("the first watch was disturbed: %+v", e)
 	}
 	p.want("release", "ok")
@@ -100,7 +101,8 @@ func TestEveryCrashStateIsTakenOver(t *testing.T) {
 				t.Errorf("read: %+v %v", e, err)
 			}
 			c := claim(t, reg, "web")
-			if (c.Leftover != nil) != (s.note != "") || c.Leftover != nil && c.Leftover.Note != s.note {
+			if (c.Leftover != nil) != (s.note != "") || c.Leftover != nil &&
+				c.Leftover.Note != s.note {
 				t.Errorf("leftover %+v", c.Leftover)
 			}
 			must(t, c.WriteStatus(Status{}))
@@ -348,7 +350,8 @@ func TestClaimNamesTheFailedCall(t *testing.T) {
 	_, err := reg.Claim("web")
 	var path *fs.PathError
 	var errno unix.Errno
-	if !errors.As(err, &path) || path.Op != "mkdir" || !errors.As(err, &errno) || errno != unix.ENOENT {
+	if !errors.As(err, &path) || path.Op != "mkdir" || !errors.As(err, &errno) ||
+		errno != unix.ENOENT {
 		t.Errorf("error %v", err)
 	}
 	wrapped := fmt.Errorf("claim: %w", flockError(unix.ENOLCK))

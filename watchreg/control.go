@@ -49,7 +49,8 @@ func (c Control) line() (string, error) {
 	case c.Verb != Pause:
 		return "", fmt.Errorf("%s takes no time", c.Verb)
 	case c.For < time.Second || c.For > maxPause || c.For%time.Second != 0:
-		return "", fmt.Errorf("a pause takes whole seconds from 1 to %d, not %v", maxPause/time.Second, c.For)
+		return "", fmt.Errorf("a pause takes whole seconds from 1 to %d, not %v",
+			maxPause/time.Second, c.For)
 	}
 	return fmt.Sprintf("%s %d", c.Verb, c.For/time.Second), nil
 }
@@ -157,7 +158,8 @@ func (r *Registry) trySend(id, line string) error {
 	switch _, err := unix.Write(fd, []byte(line)); err {
 	case nil:
 		return nil
-	case unix.EAGAIN, unix.EINTR, unix.EPIPE: // full; interrupted; the reader has gone since: look again
+	// full; interrupted; the reader has gone since: look again
+	case unix.EAGAIN, unix.EINTR, unix.EPIPE:
 		return errBusy
 	default:
 		return &os.PathError{Op: "write", Path: filepath.Join(dir, controlName), Err: err}

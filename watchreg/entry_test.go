@@ -54,7 +54,8 @@ func TestEntries(t *testing.T) {
 		_, err = reg.Read(id)
 		wantErr(t, err, ErrUnknown)
 	}
-	if e, err := reg.Read("dead"); err != nil || e.Live || e.Status == nil || e.Status.Note != "old" {
+	if e, err := reg.Read("dead"); err != nil || e.Live || e.Status == nil ||
+		e.Status.Note != "old" {
 		t.Errorf("dead: %+v %v", e, err)
 	}
 	if e, err := reg.Read("damaged"); err == nil || e.Err == nil || e.Live || e.ID != "damaged" {
@@ -151,7 +152,8 @@ func TestListWhileEntriesVanish(t *testing.T) {
 func asNobody(t *testing.T, dir string) *proc {
 	t.Helper()
 	for _, d := range []string{filepath.Dir(dir), filepath.Dir(filepath.Dir(dir))} {
-		if strings.HasPrefix(d, filepath.Clean(os.TempDir())+"/") { // the test's own temporary directories
+		// the test's own temporary directories
+		if strings.HasPrefix(d, filepath.Clean(os.TempDir())+"/") {
 			must(t, os.Chmod(d, 0o755))
 		}
 	}
@@ -194,7 +196,8 @@ func TestKernelLockTable(t *testing.T) {
 2: -> FLOCK  ADVISORY  WRITE 12 00:19:2 0 EOF
 3: FLOCK  ADVISORY  WRITE 13 00:19:33 0 EOF
 `
-	for want, held := range map[string]bool{"00:19:1": false, "00:19:2": false, "00:19:3": false, "00:19:33": true} {
+	for want, held := range map[string]bool{"00:19:1": false, "00:19:2": false, "00:19:3": false,
+		"00:19:33": true} {
 		if got, err := listed(strings.NewReader(table), want); err != nil || got != held {
 			t.Errorf("%s: %v %v", want, got, err)
 		}

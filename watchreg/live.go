@@ -70,7 +70,8 @@ func checkDescriptor(fd int, path string) error {
 		return &os.PathError{Op: "fstat", Path: path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFIFO || !trust.Trusted(int(st.Uid)) {
-		return trust.Unsafe(path, "is not a FIFO of this user or root (no watch made it: look at it and remove it)")
+		return trust.Unsafe(path, "is not a FIFO of this user or root (no watch made it: "+
+			"look at it and remove it)")
 	}
 	return nil
 }
@@ -114,7 +115,8 @@ func lockListed(dir string) (bool, error) {
 		return false, err
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	want := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino)
+	want := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)),
+		st.Ino)
 	locks, err := os.Open("/proc/locks")
 	if err != nil {
 		return false, err
@@ -127,7 +129,8 @@ func listed(locks io.Reader, want string) (bool, error) {
 	lines := bufio.NewScanner(locks)
 	for lines.Scan() {
 		// Who only waits for a lock has "->" as the second field.
-		if f := strings.Fields(lines.Text()); len(f) > 5 && f[1] == "FLOCK" && f[3] == "WRITE" && f[5] == want {
+		if f := strings.Fields(lines.Text()); len(f) > 5 && f[1] == "FLOCK" && f[3] == "WRITE" &&
+			f[5] == want {
 			return true, nil
 		}
 	}

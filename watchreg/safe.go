@@ -52,8 +52,10 @@ func checkRegistry(dir string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return trust.Unsafe(dir, "can be written by other users (mode %04o), who could pose as a watch "+
-			"(run chmod go-w on it, or set FSMON_REGISTRY to another directory)", info.Mode().Perm())
+		return trust.Unsafe(dir, "can be written by other users "+
+			"(mode %04o), who could pose as a watch "+
+			"(run chmod go-w on it, or set FSMON_REGISTRY to another directory)",
+			info.Mode().Perm())
 	}
 	return nil
 }

@@ -12,12 +12,14 @@ import (
 )
 
 func TestValidID(t *testing.T) {
-	for _, id := range []string{"a", "7", "sambawatch", "A.b_c-D9", "0-", strings.Repeat("x", 255), "status.new", "lock"} {
+	for _, id := range []string{"a", "7", "sambawatch", "A.b_c-D9", "0-", strings.Repeat("x", 255),
+		"status.new", "lock"} {
 		if err := ValidID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, id := range []string{"", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n", "é", "a\x00", "a*", strings.Repeat("x", 256)} {
+	for _, id := range []string{"", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n", "é", "a\x00",
+		"a*", strings.Repeat("x", 256)} {
 		if ValidID(id) == nil {
 			t.Errorf("%q is accepted", id)
 		}
@@ -50,7 +52,8 @@ func TestInvalidIDsTouchNothing(t *testing.T) {
 	for _, id := range []string{"../outside", "..", ".", "", "/etc"} {
 		_, claimErr := reg.Claim(id)
 		_, readErr := reg.Read(id)
-		for _, err := range []error{claimErr, readErr, reg.Delete(id), reg.Send(t.Context(), id, Control{Verb: Stop}),
+		for _, err := range []error{claimErr, readErr, reg.Delete(id),
+			reg.Send(t.Context(), id, Control{Verb: Stop}),
 			reg.WaitGone(t.Context(), id)} {
 			if err == nil || errors.Is(err, ErrUnknown) {
 				t.Errorf("%q: %v", id, err)
@@ -106,7 +109,8 @@ func TestUntrustedPlacesAreRefused(t *testing.T) {
 		{"for all, sticky", chmod(0o755, 0o777|fs.ModeSticky), "parent/registry"},
 		{"for a group", chmod(0o755, 0o775), "parent/registry"},
 		{"symbolic link", func(p, d string) error { return os.Symlink("/", d) }, "parent/registry"},
-		{"dangling link", func(p, d string) error { return os.Symlink("none", d) }, "parent/registry"},
+		{"dangling link", func(p, d string) error { return os.Symlink("none", d) },
+			"parent/registry"},
 		{"file", func(p, d string) error { return os.WriteFile(d, nil, 0o600) }, "parent/registry"},
 	}
 	if os.Geteuid() == 0 { // only root can give things away
@@ -114,7 +118,8 @@ func TestUntrustedPlacesAreRefused(t *testing.T) {
 			place{"another user's", func(p, d string) error {
 				return errors.Join(os.Mkdir(d, 0o755), os.Lchown(d, 65534, 65534))
 			}, "parent/registry"},
-			place{"in another user's", func(p, d string) error { return os.Lchown(p, 65534, 65534) }, "parent"},
+			place{"in another user's",
+				func(p, d string) error { return os.Lchown(p, 65534, 65534) }, "parent"},
 		)
 	}
 	for _, c := range places {
@@ -215,11 +220,19 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 		return path
 	}
 	plants := map[string]func(t *testing.T, path, victim string) error{
-		"link":      func(t *testing.T, path, victim string) error { return os.Symlink(victim, path) },
-		"dangling":  func(t *testing.T, path, victim string) error { return os.Symlink(victim+"2", path) },
+		"link": func(t *testing.T, path, victim string) error {
+			return os.Symlink(victim, path)
+		},
+		"dangling": func(t *testing.T, path, victim string) error {
+			return os.Symlink(victim+"2", path)
+		},
 		"directory": func(t *testing.T, path, victim string) error { return os.Mkdir(path, 0o755) },
-		"fifo":      func(t *testing.T, path, victim string) error { return unix.Mkfifo(path, 0o600) },
-		"file":      func(t *testing.T, path, victim string) error { return os.WriteFile(path, nil, 0o600) },
+		"fifo": func(t *testing.T, path, victim string) error {
+			return unix.Mkfifo(path, 0o600)
+		},
+		"file": func(t *testing.T, path, victim string) error {
+			return os.WriteFile(path, nil, 0o600)
+		},
 		"socket": func(t *testing.T, path, victim string) error {
 			return unix.Mknod(path, unix.S_IFSOCK|0o600, 0)
 		},
@@ -238,7 +251,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 			return errors.Join(err, os.Lchown(path, 65534, 65534))
 		}
 	}
-	own := map[string]string{".": "directory", lockName: "file", controlName: "fifo", statusName: "file", statusTemp: "file"}
+	own := map[string]string{".": "directory", lockName: "file", controlName: "fifo",
+		statusName: "file", statusTemp: "file"}
 	for name, right := range own {
 		for kind, plant := range plants {
 			if kind == right {
@@ -278,7 +292,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 				after, err := os.Lstat(path)
 				must(t, err)
 				if !os.SameFile(before, after) || before.Mode() != after.Mode() {
-					t.Errorf("what was planted was touched: %v, now %v", before.Mode(), after.Mode())
+					t.Errorf("what was planted was touched: %v, now %v", before.Mode(),
+						after.Mode())
 				}
 				if data, err := os.ReadFile(target); err != nil || string(data) != "precious" {
 					t.Errorf("the victim holds %q %v", data, err)
@@ -300,7 +315,8 @@ func TestForeignReaderIsRefused(t *testing.T) {
 	path := filepath.Join(dir, "web", controlName)
 	real := path
 	if os.Geteuid() != 0 {
-		real = filepath.Join(t.TempDir(), "fifo") // only root can give one away: a link stands for it
+		// only root can give one away: a link stands for it
+		real = filepath.Join(t.TempDir(), "fifo")
 		must(t, os.Symlink(real, path))
 	}
 	must(t, unix.Mkfifo(real, 0o600))

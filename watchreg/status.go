@@ -57,9 +57,11 @@ type Status struct {
 
 	LastProbe   time.Time `json:"last_probe,omitzero"`   // when the last finished probe started
 	LastSuccess time.Time `json:"last_success,omitzero"` // when the last successful probe started
-	ProbeMS     float64   `json:"probe_ms"`              // milliseconds the last finished probe took
-	Failures    int       `json:"failures"`              // failed probes in a row
-	LastError   string    `json:"last_error"`            // of the last failed probe; empty when healthy
+	// milliseconds the last finished probe took
+	ProbeMS  float64 `json:"probe_ms"`
+	Failures int     `json:"failures"` // failed probes in a row
+	// of the last failed probe; empty when healthy
+	LastError   string    `json:"last_error"`
 	Warnings    []string  `json:"warnings,omitempty"`    // of the last finished probe
 	PausedUntil time.Time `json:"paused_until,omitzero"` // zero: not paused, or until continued
 	Note        string    `json:"note"`
@@ -72,7 +74,8 @@ type FormatError struct {
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("the status has format %d, this version reads formats up to %d (use the newer command)", e.Found, e.Known)
+	return fmt.Sprintf("the status has format %d, this version reads formats up to %d "+
+		"(use the newer command)", e.Found, e.Known)
 }
 
 // decodeStatus reads a status of our format or an older one. Fields it does

@@ -63,7 +63,8 @@ func ValidID(id string) error {
 		if alnum || i > 0 && (c == '.' || c == '_' || c == '-') {
 			continue
 		}
-		return fmt.Errorf("identifier %q: letters, digits, '.', '_' and '-' are allowed, the first a letter or digit", id)
+		return fmt.Errorf("identifier %q: letters, digits, '.', '_' and '-' are allowed, "+
+			"the first a letter or digit", id)
 	}
 	return nil
 }

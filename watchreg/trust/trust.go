@@ -81,7 +81,8 @@ func OpenDir(path string, perm fs.FileMode, policy Policy) (_ *os.File, err erro
 		if errors.Is(err, fs.ErrNotExist) && perm != 0 && !made {
 			err := unix.Mkdirat(int(at.Fd()), name, uint32(perm))
 			if err != nil && !errors.Is(err, fs.ErrExist) {
-				return nil, &os.PathError{Op: "mkdir", Path: filepath.Join(at.Name(), name), Err: err}
+				return nil, &os.PathError{Op: "mkdir", Path: filepath.Join(at.Name(), name),
+					Err: err}
 			}
 			made = true // and is checked as any other, since another user may have been faster
 			continue
@@ -129,14 +130,17 @@ func (p Policy) step(at *os.File, name string) (next *os.File, target string, er
 	}
 	switch {
 	case Foreign(info) && p == Registry:
-		return nil, "", Unsafe(path, "is a symbolic link of user %d, who chose where the registry is "+
-			"(look at it and remove it, or set FSMON_REGISTRY to a directory elsewhere)", Owner(info))
+		return nil, "", Unsafe(path,
+			"is a symbolic link of user %d, who chose where the registry is "+
+				"(look at it and remove it, or set FSMON_REGISTRY to a directory elsewhere)",
+			Owner(info))
 	case Foreign(info):
 		return nil, "", Unsafe(path, "is a symbolic link of user %d, which is not followed "+
 			"(%v: look at it and remove it, or name another path)", Owner(info), fs.ErrPermission)
 	}
 	var system unix.Statfs_t
-	if p == File && unix.Fstatfs(int(other.Fd()), &system) == nil && system.Type == unix.PROC_SUPER_MAGIC {
+	if p == File && unix.Fstatfs(int(other.Fd()), &system) == nil &&
+		system.Type == unix.PROC_SUPER_MAGIC {
 		// /proc/self/fd/3 and its like lead straight to a directory, which may
 		// have no path.
 		next, err = openPath(int(at.Fd()), name, unix.O_DIRECTORY, path)
@@ -165,8 +169,10 @@ func (p Policy) open(at int, name, path string) (*os.File, error) {
 			err = Unsafe(path, "belongs to user %d, who could replace the registry below it "+
 				"(set FSMON_REGISTRY to a directory elsewhere)", Owner(info))
 		case mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0:
-			err = Unsafe(path, "can be written by all users (mode %04o), who could replace the registry "+
-				"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)", mode.Perm())
+			err = Unsafe(path, "can be written by all users (mode %04o), "+
+				"who could replace the registry "+
+				"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)",
+				mode.Perm())
 		}
 	}
 	if err != nil {

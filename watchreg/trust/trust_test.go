@@ -97,7 +97,8 @@ func testOpenDir(t *testing.T, policy Policy) {
 
 func TestOpenDirLeavesNothingOpen(t *testing.T) {
 	base := newBase(t)
-	if err := errors.Join(os.Symlink(base, filepath.Join(base, "self")), os.Symlink("loop", filepath.Join(base, "loop"))); err != nil {
+	if err := errors.Join(os.Symlink(base, filepath.Join(base, "self")),
+		os.Symlink("loop", filepath.Join(base, "loop"))); err != nil {
 		t.Fatal(err)
 	}
 	open := func() int {
@@ -151,10 +152,12 @@ func TestPolicies(t *testing.T) {
 		{path: "well"},
 		{path: "sticky"},
 		{path: "link"},
-		{path: "open", bad: "open", registry: "can be written by all users (mode 0777), who could replace the registry " +
-			"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)"},
-		{path: "theirs", bad: "theirs", registry: "belongs to user 65533, who could replace the registry below it " +
-			"(set FSMON_REGISTRY to a directory elsewhere)"},
+		{path: "open", bad: "open",
+			registry: "can be written by all users (mode 0777), who could replace the registry " +
+				"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)"},
+		{path: "theirs", bad: "theirs",
+			registry: "belongs to user 65533, who could replace the registry below it " +
+				"(set FSMON_REGISTRY to a directory elsewhere)"},
 		{path: "through", bad: "planted",
 			file: "is a symbolic link of user 65533, which is not followed " +
 				"(permission denied: look at it and remove it, or name another path)",
@@ -169,8 +172,10 @@ func TestPolicies(t *testing.T) {
 			unsafe := new(UnsafeError)
 			if got := errors.As(err, &unsafe); got != (reason != "") || !got && err != nil {
 				t.Errorf("%s, policy %d: %v", tt.path, policy, err)
-			} else if got && (*unsafe != UnsafeError{at(tt.bad), reason} || !errors.Is(err, fs.ErrPermission)) {
-				t.Errorf("%s, policy %d:\n got %v\nwant %s %s", tt.path, policy, err, at(tt.bad), reason)
+			} else if got && (*unsafe != UnsafeError{at(tt.bad), reason} ||
+				!errors.Is(err, fs.ErrPermission)) {
+				t.Errorf("%s, policy %d:\n got %v\nwant %s %s", tt.path, policy, err, at(tt.bad),
+					reason)
 			}
 			_, err = os.Lstat(filepath.Join(base, tt.path, "new"))
 			if made := err == nil; made != (reason == "") {

@@ -57,7 +57,9 @@ type Alert struct {
 	Number   int
 	Severity Severity
 	Text     string
-	Detail   string // what lies behind it, such as an NTSTATUS; every sink but the alert view shows it
+	// what lies behind it, such as an NTSTATUS; every sink but the alert view
+	// shows it
+	Detail string
 }
 
 // Sink is one place alerts go to. Deliver may block or fail. All three are only
@@ -247,7 +249,8 @@ func (a *Alerts) enqueue(o *outlet, alert Alert) {
 	select {
 	case o.queue <- alert:
 	default:
-		a.drop(o, 1, fmt.Errorf("it hangs or is too slow, %d messages are waiting for it", queueLen))
+		a.drop(o, 1, fmt.Errorf("it hangs or is too slow, %d messages are waiting for it",
+			queueLen))
 	}
 }
 

@@ -97,14 +97,17 @@ var numbered = Entry{900, Info, "message %d"}
 func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		show := func(lines []string) string { return fmt.Sprintf("%.2000s", fmt.Sprintf("%q", lines)) }
+		show := func(lines []string) string {
+			return fmt.Sprintf("%.2000s", fmt.Sprintf("%q", lines))
+		}
 		t.Errorf("%s:\n got %s\nwant %s", what, show(got), show(want))
 	}
 }
 
 func TestEntryAlert(t *testing.T) {
 	got := Entry{62, Error, "error in Samba [%s] (tree connect error[%d])."}.Alert("pub%s", 67)
-	want := Alert{Number: 62, Severity: Error, Text: "error in Samba [pub%s] (tree connect error[67])."}
+	want := Alert{Number: 62, Severity: Error,
+		Text: "error in Samba [pub%s] (tree connect error[67])."}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -139,7 +142,8 @@ func TestSendStampsAndTames(t *testing.T) {
 		go func() { b, _ := io.ReadAll(r); lines <- string(b) }()
 		a := NewAlerts(Stderr(w, "sambamon"))
 		stamp := time.Now().Local().Format("2006-01-02T15:04:05-07:00")
-		a.Send(Alert{Number: 62, Severity: Error, Text: "share [a\nb]", Detail: strings.Repeat("x", 5000)})
+		a.Send(Alert{Number: 62, Severity: Error, Text: "share [a\nb]",
+			Detail: strings.Repeat("x", 5000)})
 		a.Close(time.Second)
 		w.Close()
 		got := strings.Split(<-lines, "\n")
@@ -186,7 +190,8 @@ func TestHungSink(t *testing.T) {
 
 		close(hung.hold)
 		a.Close(time.Second)
-		want := append([]string{all[0], "107 10 messages could not be delivered to hung."}, all[1:1+queueLen]...)
+		want := append([]string{all[0], "107 10 messages could not be delivered to hung."},
+			all[1:1+queueLen]...)
 		same(t, "the sink that hung", hung.texts(), want)
 		if d := time.Since(start); d != 0 {
 			t.Errorf("Close took %v although nothing hung any more", d)
@@ -219,10 +224,13 @@ func TestFailingSink(t *testing.T) {
 			"107 3 messages could not be delivered to log file.", "900 message 13",
 			"107 1 messages could not be delivered to log file.",
 		})
-		named, cause := "WARN 107 1 messages could not be delivered to log file.", "WARN 107 ... no space left on device"
+		named, cause := "WARN 107 1 messages could not be delivered to log file.",
+			"WARN 107 ... no space left on device"
 		same(t, "stderr", said(), []string{
-			"INFO 900 message 0", named, cause, "INFO 900 message 1", "INFO 900 message 2", "INFO 900 message 3",
-			"INFO 900 message 10", named, cause, "INFO 900 message 11", "INFO 900 message 12", "INFO 900 message 13",
+			"INFO 900 message 0", named, cause, "INFO 900 message 1", "INFO 900 message 2",
+			"INFO 900 message 3",
+			"INFO 900 message 10", named, cause, "INFO 900 message 11", "INFO 900 message 12",
+			"INFO 900 message 13",
 			"INFO 900 message 20", named, `WARN 107 ... no\nspace`,
 		})
 	})
@@ -243,9 +251,11 @@ func TestStderrFails(t *testing.T) {
 		stderr.(*stderrSink).w = w
 		send(2)
 		a.Close(time.Second)
-		same(t, "the other sink", well.texts(), []string{"900 message 0", "900 message 1", "900 message 2"})
+		same(t, "the other sink", well.texts(),
+			[]string{"900 message 0", "900 message 1", "900 message 2"})
 		// Lost are messages 0 and 1, and the word that the bad sink fails.
-		same(t, "stderr", said(), []string{"WARN 107 3 messages could not be delivered to stderr.", "INFO 900 message 2"})
+		same(t, "stderr", said(), []string{"WARN 107 3 messages could not be delivered to stderr.",
+			"INFO 900 message 2"})
 	})
 }
 
@@ -257,13 +267,15 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestFailureDuringClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stderr, said := stderrText()
-		slow := &memorySink{name: "slow", hold: make(chan struct{}), broken: errors.New("disk full")}
+		slow := &memorySink{name: "slow", hold: make(chan struct{}),
+			broken: errors.New("disk full")}
 		a := NewAlerts(stderr, slow)
 		a.Send(numbered.Alert(1))
 		time.AfterFunc(100*time.Millisecond, func() { close(slow.hold) })
 		a.Close(500 * time.Millisecond)
 		same(t, "stderr", said(), []string{
-			"INFO 900 message 1", "WARN 107 1 messages could not be delivered to slow.", "WARN 107 ... disk full",
+			"INFO 900 message 1", "WARN 107 1 messages could not be delivered to slow.",
+			"WARN 107 ... disk full",
 		})
 	})
 }
@@ -282,8 +294,10 @@ func TestCloseKeepsItsBudget(t *testing.T) {
 		if d := time.Since(start); d != 500*time.Millisecond {
 			t.Errorf("Close took %v of a budget of 500ms with a sink that hangs", d)
 		}
-		same(t, "the other sink", well.texts(), []string{"900 message 0", "900 message 1", "900 message 2"})
-		same(t, "stderr", said(), []string{"INFO 900 message 0", "INFO 900 message 1", "INFO 900 message 2"})
+		same(t, "the other sink", well.texts(),
+			[]string{"900 message 0", "900 message 1", "900 message 2"})
+		same(t, "stderr", said(), []string{"INFO 900 message 0", "INFO 900 message 1",
+			"INFO 900 message 2"})
 		close(hung.hold) // the bubble waits for its goroutine
 	})
 }
@@ -305,7 +319,8 @@ func TestBlockedPipe(t *testing.T) {
 		a.Send(Alert{Number: 900, Text: strings.Repeat("x", maxText)})
 		waitFor(t, "the other sinks", func() bool {
 			b, err := os.ReadFile(path)
-			return err == nil && strings.Count(string(b), "x") == (i+1)*maxText && len(well.texts()) == i+1
+			return err == nil && strings.Count(string(b), "x") == (i+1)*maxText &&
+				len(well.texts()) == i+1
 		})
 	}
 	if len(a.stderr.queue) == 0 {

@@ -56,7 +56,8 @@ func (c *clusterpro) call(ctx context.Context, a Alert, line string) error {
 	if a.Severity == Error {
 		level = "ERR"
 	}
-	cmd := exec.CommandContext(ctx, c.path, "-m", line, "-i", strconv.Itoa(a.Number), "-l", level, "--alert")
+	cmd := exec.CommandContext(ctx, c.path, "-m", line, "-i", strconv.Itoa(a.Number), "-l", level,
+		"--alert")
 	// The watch's environment may hold a password, and the socket of its
 	// service manager.
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}

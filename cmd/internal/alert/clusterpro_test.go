@@ -19,7 +19,8 @@ import (
 func stub(t *testing.T, dir, script string) *clusterpro {
 	t.Helper()
 	path := filepath.Join(dir, "clplogcmd")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+dir+"' || exit 9\n"+script), 0o700); err != nil {
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+dir+"' || exit 9\n"+script),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
 	s := Clusterpro(path)
@@ -44,7 +45,8 @@ test "$pid" = "$group" && echo own >group
 	for _, a := range []Alert{
 		{Number: 1, Text: "The clp_sambamon has started watching Samba."},
 		{Number: 107, Severity: Warning, Text: "dropped"},
-		{Number: 0, Severity: Error, Text: `clp_nfsmon: "$(reboot)"; 'x'`, Detail: "not for the alert view"},
+		{Number: 0, Severity: Error, Text: `clp_nfsmon: "$(reboot)"; 'x'`,
+			Detail: "not for the alert view"},
 		{Number: 62, Severity: Error, Text: long + "\n"},
 	} {
 		if err := s.Deliver(a); err != nil {
@@ -67,7 +69,8 @@ test "$pid" = "$group" && echo own >group
 	})
 	environment := read("environment")
 	slices.Sort(environment)
-	same(t, "environment", environment, []string{"LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
+	same(t, "environment", environment,
+		[]string{"LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
 	same(t, "process group", read("group"), []string{"own"})
 	null := 0
 	for _, line := range read("descriptors") {
@@ -82,7 +85,8 @@ test "$pid" = "$group" && echo own >group
 
 func TestClusterproFails(t *testing.T) {
 	s := stub(t, t.TempDir(), "exit 3\n")
-	if err := s.Deliver(Alert{Text: "x"}); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	if err := s.Deliver(Alert{Text: "x"}); err == nil ||
+		!strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("exit 3: %v", err)
 	}
 	if err := os.Remove(s.path); err != nil {

@@ -77,7 +77,8 @@ func lines(head string, a Alert) []string {
 // logHead is what stderr and the log file put before every line:
 // "2026-11-21T20:41:00+09:00 sambamon INFO 1 ", in local time.
 func logHead(ident string, a Alert) string {
-	return fmt.Sprintf("%s %s %s %d ", a.Time.Local().Format("2006-01-02T15:04:05-07:00"), ident, a.Severity, a.Number)
+	return fmt.Sprintf("%s %s %s %d ", a.Time.Local().Format("2006-01-02T15:04:05-07:00"), ident,
+		a.Severity, a.Number)
 }
 
 type stderrSink struct {

@@ -50,7 +50,8 @@ func (l *logFile) Name() string { return "log file " + l.path }
 func (l *logFile) Close() error { return nil }
 
 func (l *logFile) Deliver(a Alert) error {
-	_, err := appendErrand.Run(context.Background(), logLines{l.path, lines(logHead(l.ident, a), a)})
+	_, err := appendErrand.Run(context.Background(),
+		logLines{l.path, lines(logHead(l.ident, a), a)})
 	return err
 }
 
@@ -85,10 +86,12 @@ func (l logPath) openDir() (dir *os.File, shared bool, err error) {
 		shared = info.Mode().Perm()&0o022 != 0
 		switch {
 		case trust.Foreign(info):
-			err = fmt.Errorf("log directory %s belongs to user %d (%w: name one of this user or root)",
+			err = fmt.Errorf("log directory %s belongs to user %d (%w: "+
+				"name one of this user or root)",
 				dir.Name(), trust.Owner(info), fs.ErrPermission)
 		case shared && info.Mode()&fs.ModeSticky == 0:
-			err = fmt.Errorf("log directory %s can be written by group or others (%w: take that permission away)", dir.Name(), fs.ErrPermission)
+			err = fmt.Errorf("log directory %s can be written by group or others (%w: "+
+				"take that permission away)", dir.Name(), fs.ErrPermission)
 		}
 	}
 	if err != nil {
@@ -104,7 +107,8 @@ func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
 	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(dir.Fd()), l.numbered(0), flags, 0o640)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w", l, err)
+		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w", l,
+			err)
 	}
 	if err != nil {
 		return nil, 0, &os.PathError{Op: "open", Path: string(l), Err: err}
@@ -119,7 +123,8 @@ func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	if shared && trust.Foreign(info) {
-		err := fmt.Errorf("log file %s belongs to user %d (%w: look at it and remove it, or name another)",
+		err := fmt.Errorf("log file %s belongs to user %d (%w: "+
+			"look at it and remove it, or name another)",
 			l, trust.Owner(info), fs.ErrPermission)
 		return nil, 0, errors.Join(err, f.Close())
 	}

@@ -69,19 +69,23 @@ func TestLogFileIsMade(t *testing.T) {
 	defer unix.Umask(unix.Umask(0))
 	path := filepath.Join(t.TempDir(), "fsmon", "id", "watch.log")
 	s := LogFile(path, "sambamon")
-	if err := s.Deliver(Alert{Number: 62, Severity: Error, Text: "refused", Detail: "STATUS_ACCESS_DENIED"}); err != nil {
+	if err := s.Deliver(Alert{Number: 62, Severity: Error, Text: "refused",
+		Detail: "STATUS_ACCESS_DENIED"}); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "log", logged(t, path), []string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED"})
+	same(t, "log", logged(t, path),
+		[]string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED"})
 	for name, want := range map[string]fs.FileMode{
-		path: 0o640, filepath.Dir(path): 0o750 | fs.ModeDir, filepath.Dir(filepath.Dir(path)): 0o750 | fs.ModeDir,
+		path: 0o640, filepath.Dir(path): 0o750 | fs.ModeDir,
+		filepath.Dir(filepath.Dir(path)): 0o750 | fs.ModeDir,
 	} {
 		if info, err := os.Stat(name); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v %v, want %v", name, info.Mode(), err, want)
 		}
 	}
 	deliver(t, LogFile(path, "sambamon"), "a second watch")
-	same(t, "log", logged(t, path), []string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED", "INFO 1 a second watch"})
+	same(t, "log", logged(t, path),
+		[]string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED", "INFO 1 a second watch"})
 }
 
 func TestLogFileRefusals(t *testing.T) {
@@ -90,13 +94,22 @@ func TestLogFileRefusals(t *testing.T) {
 		plant func(dir, path string) error
 		want  error // nil: accepted
 	}{
-		{"group may write the directory", func(dir, _ string) error { return os.Chmod(dir, 0o770) }, fs.ErrPermission},
-		{"others may write the directory", func(dir, _ string) error { return os.Chmod(dir, 0o702) }, fs.ErrPermission},
-		{"sticky directory", func(dir, _ string) error { return os.Chmod(dir, 0o777|fs.ModeSticky) }, nil},
-		{"symbolic link", func(dir, path string) error { return os.Symlink(filepath.Join(dir, "target"), path) }, unix.ELOOP},
-		{"hard link", func(dir, path string) error { return os.Link(filepath.Join(dir, "victim"), path) }, fs.ErrInvalid},
+		{"group may write the directory", func(dir, _ string) error { return os.Chmod(dir, 0o770) },
+			fs.ErrPermission},
+		{"others may write the directory",
+			func(dir, _ string) error { return os.Chmod(dir, 0o702) }, fs.ErrPermission},
+		{"sticky directory", func(dir, _ string) error {
+			return os.Chmod(dir, 0o777|fs.ModeSticky)
+		}, nil},
+		{"symbolic link", func(dir, path string) error {
+			return os.Symlink(filepath.Join(dir, "target"), path)
+		}, unix.ELOOP},
+		{"hard link", func(dir, path string) error {
+			return os.Link(filepath.Join(dir, "victim"), path)
+		}, fs.ErrInvalid},
 		{"directory", func(_, path string) error { return os.Mkdir(path, 0o700) }, unix.EISDIR},
-		{"FIFO without a reader", func(_, path string) error { return unix.Mkfifo(path, 0o600) }, unix.ENXIO},
+		{"FIFO without a reader", func(_, path string) error { return unix.Mkfifo(path, 0o600) },
+			unix.ENXIO},
 		{"a file where the directory should be", func(dir, _ string) error {
 			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
 		}, unix.ENOTDIR},
@@ -137,7 +150,8 @@ func TestLogFileRotates(t *testing.T) {
 		deliver(t, s, text)
 		fill(t, path, logBytes)
 	}
-	for name, want := range map[string]string{path: "INFO 1 five", path + ".1": "INFO 1 four", path + ".2": "INFO 1 three"} {
+	for name, want := range map[string]string{path: "INFO 1 five", path + ".1": "INFO 1 four",
+		path + ".2": "INFO 1 three"} {
 		if got := logged(t, name); got[0] != want || len(got) != 2 {
 			t.Errorf("%s: %d lines, the first %.50q, want %q", name, len(got), got[0], want)
 		}
@@ -307,7 +321,8 @@ func TestLogErrand(t *testing.T) {
 	t.Cleanup(func() { errand.Enabled = false })
 	path := filepath.Join(t.TempDir(), "log", "watch.log")
 	deliver := func(path string, a Alert) error { return LogFile(path, "sambamon").Deliver(a) }
-	if err := deliver(path, Alert{Number: 1, Text: "one line", Detail: strings.Repeat("é", 300)}); err != nil {
+	if err := deliver(path, Alert{Number: 1, Text: "one line",
+		Detail: strings.Repeat("é", 300)}); err != nil {
 		t.Fatal(err)
 	}
 	if texts := logged(t, path); len(texts) != 4 || texts[0] != "INFO 1 one line" {

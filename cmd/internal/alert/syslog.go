@@ -105,7 +105,8 @@ func (s *syslogSink) Name() string { return "syslog" }
 
 func (s *syslogSink) Deliver(a Alert) error {
 	const daemon = 3 << 3
-	header := fmt.Sprintf("<%d>%s %s: %s: ", daemon|a.Severity.priority(), a.Time.Local().Format(time.Stamp), s.tag, s.id)
+	header := fmt.Sprintf("<%d>%s %s: %s: ", daemon|a.Severity.priority(),
+		a.Time.Local().Format(time.Stamp), s.tag, s.id)
 	packets := lines(fmt.Sprintf("%d %s ", a.Number, a.Severity), a)
 	for i := range packets {
 		packets[i] = header + packets[i]
@@ -132,7 +133,8 @@ func newJournal(socket, ident string, fields map[string]string) Sink {
 		fields = map[string]string{}
 	}
 	fields["SYSLOG_IDENTIFIER"] = ident
-	return &journalSink{datagrams: datagrams{socket: socket, timeout: datagramTimeout}, fields: fields}
+	return &journalSink{datagrams: datagrams{socket: socket, timeout: datagramTimeout},
+		fields: fields}
 }
 
 func (j *journalSink) Name() string { return "journal" }

@@ -81,7 +81,8 @@ func fields(t *testing.T, entry string) map[string]string {
 	m := map[string]string{}
 	for line := range strings.Lines(entry) {
 		name, value, ok := strings.Cut(line, "=")
-		if !ok || !strings.HasSuffix(value, "\n") || !regexp.MustCompile(`^[A-Z][A-Z_]*$`).MatchString(name) {
+		if !ok || !strings.HasSuffix(value, "\n") ||
+			!regexp.MustCompile(`^[A-Z][A-Z_]*$`).MatchString(name) {
 			t.Fatalf("not a field: %q", line)
 		}
 		if _, twice := m[name]; twice {
@@ -98,7 +99,8 @@ func TestJournal(t *testing.T) {
 	s := newJournal(path, "sambamon", map[string]string{"FSMON_ID": "sambawatch"})
 	entry := func(message, alert, severity, priority, detail string) string {
 		e := map[string]string{
-			"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "sambamon", "FSMON_ID": "sambawatch",
+			"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "sambamon",
+			"FSMON_ID":    "sambawatch",
 			"FSMON_ALERT": alert, "FSMON_SEVERITY": severity,
 		}
 		if detail != "" {
@@ -205,7 +207,8 @@ func TestSystemLog(t *testing.T) {
 		t.Errorf("a machine with both: %s", got)
 	}
 	deliver(t, systemLog(journal, syslog, "sambamon", "sambawatch"), "x")
-	if f := fields(t, packet(t, l)); f["FSMON_ID"] != "sambawatch" || f["SYSLOG_IDENTIFIER"] != "sambamon" {
+	if f := fields(t, packet(t, l)); f["FSMON_ID"] != "sambawatch" ||
+		f["SYSLOG_IDENTIFIER"] != "sambamon" {
 		t.Errorf("fields %v", f)
 	}
 }

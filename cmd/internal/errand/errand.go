@@ -60,7 +60,8 @@ type reply[Answer any] struct {
 // Handle declares an errand. do does the work; it calls its second argument
 // once with the result, and may go on afterwards. To be called when packages
 // are initialised, since Main looks the errand up by its name.
-func Handle[Request, Answer any](name string, do func(Request, func(Answer, error))) Errand[Request, Answer] {
+func Handle[Request, Answer any](name string,
+	do func(Request, func(Answer, error))) Errand[Request, Answer] {
 	handlers[name] = func(text []byte) {
 		var l letter[Request]
 		if json.Unmarshal(text, &l) != nil {
@@ -103,7 +104,9 @@ func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answ
 	replies := make(chan reply[Answer], 1)
 	go func() {
 		if !Enabled || e.send(request, replies) != nil {
-			e.do(request, func(answer Answer, err error) { replies <- reply[Answer]{Answer: answer, err: err} })
+			e.do(request, func(answer Answer, err error) {
+				replies <- reply[Answer]{Answer: answer, err: err}
+			})
 		}
 	}()
 	select {

@@ -85,7 +85,8 @@ func TestErrandThatCannotBe(t *testing.T) {
 	t.Cleanup(func() { program = thisProgram })
 	path := filepath.Join(t.TempDir(), "file")
 	program = path
-	if got, err := write.Run(t.Context(), order{Path: path + ".1"}); err != nil || got.PID != os.Getpid() {
+	if got, err := write.Run(t.Context(), order{Path: path + ".1"}); err != nil ||
+		got.PID != os.Getpid() {
 		t.Errorf("%+v, %v", got, err)
 	}
 	program = "/bin/true"

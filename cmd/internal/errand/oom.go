@@ -32,5 +32,6 @@ func lowerOOMScore(path string) {
 // ResetOOMScore takes the protection off a child, which has inherited it and is
 // no watchdog.
 func ResetOOMScore(pid int) {
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0) // it has ended already
+	// it has ended already
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0)
 }

@@ -10,7 +10,8 @@ import (
 // permit it for real, so this file is none of /proc.
 func TestLowerOOMScore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "oom_score_adj")
-	for before, want := range map[string]string{"0\n": "-500", "300\n": "-500", "-500\n": "-500\n", "-900\n": "-900\n", "": ""} {
+	for before, want := range map[string]string{"0\n": "-500", "300\n": "-500", "-500\n": "-500\n",
+		"-900\n": "-900\n", "": ""} {
 		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,8 @@ func openRoot(dir *os.File) (*os.Root, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	if got, err := root.Stat("."); err != nil || !os.SameFile(got, want) {
-		return nil, errors.Join(fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(), fs.ErrPermission), err, root.Close())
+		return nil, errors.Join(fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(),
+			fs.ErrPermission), err, root.Close())
 	}
 	return root, nil
 }
@@ -83,9 +84,11 @@ func makeOurs(in directory, name string) (directory, error) {
 	case err != nil:
 		return directory{}, err
 	case info.Mode()&fs.ModeSymlink != 0:
-		return directory{}, fmt.Errorf("%s is a symbolic link, which is not followed (%w: name the directory itself)", path, fs.ErrInvalid)
+		return directory{}, fmt.Errorf("%s is a symbolic link, which is not followed (%w: "+
+			"name the directory itself)", path, fs.ErrInvalid)
 	case !info.IsDir():
-		return directory{}, fmt.Errorf("%s is not a directory (%w: no watch made it, look at it and remove it)", path, fs.ErrInvalid)
+		return directory{}, fmt.Errorf("%s is not a directory (%w: no watch made it, "+
+			"look at it and remove it)", path, fs.ErrInvalid)
 	}
 	root, err := in.OpenRoot(name)
 	if err != nil {
@@ -107,9 +110,11 @@ func ours(root *os.Root, path string) error {
 	}
 	switch {
 	case trust.Owner(info) != os.Geteuid():
-		return fmt.Errorf("%s does not belong to this user (%w: name another with --evidence-dir)", path, fs.ErrPermission)
+		return fmt.Errorf("%s does not belong to this user (%w: name another with --evidence-dir)",
+			path, fs.ErrPermission)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s can be written by others (mode %04o, %w: take that permission away)", path, info.Mode().Perm(), fs.ErrPermission)
+		return fmt.Errorf("%s can be written by others (mode %04o, %w: take that permission away)",
+			path, info.Mode().Perm(), fs.ErrPermission)
 	}
 	return nil
 }
@@ -154,7 +159,8 @@ func (c *cases) prune(keep int) error {
 	}
 	var names []string
 	for _, e := range entries {
-		if at, err := time.Parse(caseName, e.Name()); err == nil && at.Format(caseName) == e.Name() && e.IsDir() {
+		if at, err := time.Parse(caseName, e.Name()); err == nil &&
+			at.Format(caseName) == e.Name() && e.IsDir() {
 			names = append(names, e.Name())
 		}
 	}

@@ -48,9 +48,10 @@ type Evidence struct {
 
 // probeReport is one probe as reports.json has it. Times are RFC 3339.
 type probeReport struct {
-	Began    time.Time    `json:"began"`
-	TookMS   float64      `json:"took_ms"`
-	Result   string       `json:"result"` // healthy, failed, void (this machine was late), forgiven (start wait)
+	Began  time.Time `json:"began"`
+	TookMS float64   `json:"took_ms"`
+	// healthy, failed, void (this machine was late), forgiven (start wait)
+	Result   string       `json:"result"`
 	Failures int          `json:"failures,omitempty"`
 	Error    string       `json:"error,omitempty"`
 	Target   string       `json:"target,omitempty"`
@@ -77,8 +78,9 @@ func New(self watchreg.Status, dir string) *Evidence {
 
 // On takes one event.
 func (v *Evidence) On(e watch.Event) {
-	r := probeReport{Began: e.Began, TookMS: milliseconds(e.Took), Failures: e.Failures, Warnings: e.Report.Warnings,
-		Note: e.Report.Note, Target: e.Report.Target}
+	r := probeReport{Began: e.Began, TookMS: milliseconds(e.Took), Failures: e.Failures,
+		Warnings: e.Report.Warnings,
+		Note:     e.Report.Note, Target: e.Report.Target}
 	switch e.Kind {
 	case watch.Healthy:
 		r.Result, r.Failures = "healthy", 0
@@ -98,7 +100,8 @@ func (v *Evidence) On(e watch.Event) {
 	if e.Err != nil {
 		r.Error = alert.OneLine(e.Err.Error(), keptErrBytes)
 	}
-	if e.Kind == watch.Failed && len(e.Report.Wire) > 0 { // a probe that overran its deadline has none
+	// a probe that overran its deadline has none
+	if e.Kind == watch.Failed && len(e.Report.Wire) > 0 {
 		v.wire = e.Report.Wire
 	}
 	v.target = cmp.Or(e.Report.Target, v.target)
@@ -144,7 +147,8 @@ var prepareErrand = errand.Handle("prepare evidence", func(p place, reply func(s
 // Save saves the evidence of the verdict. It returns when budget is up or ctx
 // ends, whatever hangs. It is called once, after the last event.
 func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, budget, fmt.Errorf("%s did not take it within %s", v.dir, budget))
+	ctx, cancel := context.WithTimeoutCause(ctx, budget,
+		fmt.Errorf("%s did not take it within %s", v.dir, budget))
 	defer cancel()
 	address, local := v.server()
 	return saveErrand.Run(ctx, saveRequest{

@@ -29,9 +29,11 @@ func verdict(v *Evidence, target string) {
 	at := time.Unix(testMoment, 0)
 	report := rungs("connect", "negotiate")
 	report.Target = target
-	report.Wire = []watch.Segment{{At: at, From: netip.MustParseAddrPort("127.0.0.1:1000"), To: netip.MustParseAddrPort("127.0.0.1:445"), Data: []byte("hello")}}
+	report.Wire = []watch.Segment{{At: at, From: netip.MustParseAddrPort("127.0.0.1:1000"),
+		To: netip.MustParseAddrPort("127.0.0.1:445"), Data: []byte("hello")}}
 	v.On(watch.Event{Kind: watch.Healthy, Began: at, Took: time.Millisecond, Report: report})
-	e := watch.Event{Kind: watch.Failed, At: at, Began: at, Took: time.Second, Report: report, Err: errBroken, Allowed: 2}
+	e := watch.Event{Kind: watch.Failed, At: at, Began: at, Took: time.Second, Report: report,
+		Err: errBroken, Allowed: 2}
 	for e.Failures = 1; e.Failures <= 2; e.Failures++ {
 		v.On(e)
 	}
@@ -42,7 +44,8 @@ func verdict(v *Evidence, target string) {
 // newEvidence is one whose target was judged; what is collected are the given
 // collectors.
 func newEvidence(dir, target string, collectors ...collector) *Evidence {
-	v := New(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/share", Interval: 30, Retries: 1, Timeout: 60}, dir)
+	v := New(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1",
+		Target: "//127.0.0.1:445/share", Interval: 30, Retries: 1, Timeout: 60}, dir)
 	v.collect = func(uint16) []collector { return collectors }
 	verdict(v, target)
 	return v
@@ -59,7 +62,10 @@ func save(t *testing.T, v *Evidence, budget time.Duration) (path string, missing
 }
 
 func says(name, text string) collector {
-	return collector{name, func(_ context.Context, out io.Writer) error { io.WriteString(out, text); return nil }}
+	return collector{name, func(_ context.Context, out io.Writer) error {
+		io.WriteString(out, text)
+		return nil
+	}}
 }
 
 func TestEvidence(t *testing.T) {
@@ -84,11 +90,14 @@ func TestEvidence(t *testing.T) {
 	}
 
 	var reports []probeReport
-	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(path, "reports.json"))), &reports); err != nil {
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(path, "reports.json"))),
+		&reports); err != nil {
 		t.Fatal(err)
 	}
-	if len(reports) != 3 || reports[0].Result != "healthy" || reports[2].Result != "failed" || reports[2].Error != "negotiate: broken" ||
-		reports[2].Failures != 2 || reports[2].TookMS != 1000 || len(reports[2].Rungs) != 2 || reports[2].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
+	if len(reports) != 3 || reports[0].Result != "healthy" || reports[2].Result != "failed" ||
+		reports[2].Error != "negotiate: broken" ||
+		reports[2].Failures != 2 || reports[2].TookMS != 1000 || len(reports[2].Rungs) != 2 ||
+		reports[2].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
 		t.Errorf("reports %+v", reports)
 	}
 	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
@@ -96,7 +105,8 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("streams %q", streams)
 	}
 	summary := readFile(t, filepath.Join(path, "summary.txt"))
-	for _, part := range []string{"identifier w", "after 2 failed probes", "negotiate: broken", "-i 30 -c 1 -r 60", "found.txt"} {
+	for _, part := range []string{"identifier w", "after 2 failed probes", "negotiate: broken",
+		"-i 30 -c 1 -r 60", "found.txt"} {
 		if !strings.Contains(summary, part) {
 			t.Errorf("the summary does not say %q:\n%s", part, summary)
 		}
@@ -110,9 +120,11 @@ func TestEvidenceKeepsLittle(t *testing.T) {
 	report.Target = "192.0.2.1:445"
 	report.Wire = make([]watch.Segment, 3)
 	for i := range 100 {
-		v.On(watch.Event{Kind: watch.Failed, Failures: i, Report: report, Err: errors.New(strings.Repeat("x", 100_000))})
+		v.On(watch.Event{Kind: watch.Failed, Failures: i, Report: report,
+			Err: errors.New(strings.Repeat("x", 100_000))})
 	}
-	v.On(watch.Event{Kind: watch.Failed, Failures: 100, Err: errBroken}) // overran: it has no report
+	// overran: it has no report
+	v.On(watch.Event{Kind: watch.Failed, Failures: 100, Err: errBroken})
 	if len(v.last) != keptReports || v.last[0].Failures != 81 || v.last[19].Failures != 100 {
 		t.Errorf("%d reports, from %d", len(v.last), v.last[0].Failures)
 	}
@@ -140,7 +152,8 @@ func TestHungCollector(t *testing.T) {
 			<-let // it ignores its context, as a read of /proc does
 			return nil
 		}}
-		broken := collector{"broken.txt", func(context.Context, io.Writer) error { return errors.New("no permission") }}
+		broken := collector{"broken.txt",
+			func(context.Context, io.Writer) error { return errors.New("no permission") }}
 		began := time.Now()
 		v := newEvidence(dir, "127.0.0.1:445", hung, says("found.txt", "all"), broken)
 		path, missing := save(t, v, 1400*time.Millisecond)
@@ -159,7 +172,8 @@ func TestHungCollector(t *testing.T) {
 				t.Errorf("%s holds %q", name, got)
 			}
 		}
-		if summary := readFile(t, filepath.Join(path, "summary.txt")); !strings.Contains(summary, "missing       hung.txt, broken.txt") {
+		if summary := readFile(t, filepath.Join(path,
+			"summary.txt")); !strings.Contains(summary, "missing       hung.txt, broken.txt") {
 			t.Error(summary)
 		}
 	})
@@ -174,7 +188,8 @@ func TestHungDisk(t *testing.T) {
 		v.collect = func(uint16) []collector { <-let; return nil } // before anything is written
 		began := time.Now()
 		_, err := v.Save(t.Context(), 1400*time.Millisecond)
-		if took := time.Since(began); took != 1400*time.Millisecond || err.Error() != dir+" did not take it within 1.4s" {
+		if took := time.Since(began); took != 1400*time.Millisecond ||
+			err.Error() != dir+" did not take it within 1.4s" {
 			t.Errorf("after %s: %v", took, err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -196,24 +211,30 @@ func TestEvidenceRefused(t *testing.T) {
 		prepare func(t *testing.T, dir string) (evidence string)
 		says    string
 	}{
-		"the directory cannot be made": {func(t *testing.T, dir string) string { return "/proc/fsmon/evidence" }, "/proc/fsmon"},
+		"the directory cannot be made": {func(t *testing.T, dir string) string {
+			return "/proc/fsmon/evidence"
+		}, "/proc/fsmon"},
 		"a file is in its place": {func(t *testing.T, dir string) string {
-			return must(t, filepath.Join(dir, "file"), os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+			return must(t, filepath.Join(dir, "file"),
+				os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
 		}, "not a directory"},
 		"others may write it": {func(t *testing.T, dir string) string {
 			open := filepath.Join(dir, "open")
 			return must(t, open, errors.Join(os.Mkdir(open, 0o777), os.Chmod(open, 0o777)))
 		}, "can be written by others (mode 0777"},
 		"its group may write the watch's": {func(t *testing.T, dir string) string {
-			return must(t, dir, errors.Join(os.Mkdir(filepath.Join(dir, "w"), 0o770), os.Chmod(filepath.Join(dir, "w"), 0o770)))
+			return must(t, dir, errors.Join(os.Mkdir(filepath.Join(dir, "w"), 0o770),
+				os.Chmod(filepath.Join(dir, "w"), 0o770)))
 		}, "w can be written by others (mode 0770"},
 		"the watch's is a link": {func(t *testing.T, dir string) string {
 			inner := filepath.Join(dir, "evidence")
-			return must(t, inner, errors.Join(os.Mkdir(inner, 0o700), os.Mkdir(filepath.Join(dir, "victim"), 0o700), os.Symlink("../victim", filepath.Join(inner, "w"))))
+			return must(t, inner, errors.Join(os.Mkdir(inner, 0o700), os.Mkdir(filepath.Join(dir,
+				"victim"), 0o700), os.Symlink("../victim", filepath.Join(inner, "w"))))
 		}, "w is a symbolic link"},
 		"it is a link itself": {func(t *testing.T, dir string) string {
 			link := filepath.Join(dir, "evidence")
-			return must(t, link, errors.Join(os.Mkdir(filepath.Join(dir, "victim"), 0o700), os.Symlink("victim", link)))
+			return must(t, link, errors.Join(os.Mkdir(filepath.Join(dir, "victim"), 0o700),
+				os.Symlink("victim", link)))
 		}, "evidence is a symbolic link"},
 		"it is a link to the outside": {func(t *testing.T, dir string) string {
 			link := filepath.Join(dir, "evidence")
@@ -227,7 +248,8 @@ func TestEvidenceRefused(t *testing.T) {
 				return "/proc/1/fd" // of root
 			}
 			foreign := filepath.Join(dir, "foreign")
-			return must(t, foreign, errors.Join(os.Mkdir(foreign, 0o755), os.Chown(foreign, 65534, 65534)))
+			return must(t, foreign, errors.Join(os.Mkdir(foreign, 0o755),
+				os.Chown(foreign, 65534, 65534)))
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +262,8 @@ func TestEvidenceRefused(t *testing.T) {
 			if err := v.Prepare(); err == nil {
 				t.Error("Prepare finds nothing wrong")
 			}
-			if _, err := v.Save(t.Context(), 10*time.Second); err == nil || !strings.Contains(err.Error(), c.says) {
+			if _, err := v.Save(t.Context(), 10*time.Second); err == nil ||
+				!strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v", err)
 			}
 			if after := disk.Tree(t, dir); !slices.Equal(before, after) {
@@ -262,7 +285,8 @@ func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 		path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
 		names = append(names, filepath.Base(path))
 	}
-	if want := []string{"20261121T194100.000Z", "20261121T194100.001Z", "20261121T194100.002Z"}; !slices.Equal(names, want) {
+	if want := []string{"20261121T194100.000Z", "20261121T194100.001Z",
+		"20261121T194100.002Z"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 }
@@ -289,9 +313,11 @@ func must(t *testing.T, path string, err error) string {
 }
 
 func TestEvidenceOnAFullDisk(t *testing.T) {
-	v := newEvidence(disk.Small(t), "127.0.0.1:445", says("large.txt", strings.Repeat("x", 100_000)))
+	v := newEvidence(disk.Small(t), "127.0.0.1:445",
+		says("large.txt", strings.Repeat("x", 100_000)))
 	_, err := v.Save(t.Context(), 10*time.Second)
-	if err == nil || !strings.Contains(err.Error(), "no space left on device; what there was room for is in ") {
+	if err == nil || !strings.Contains(err.Error(),
+		"no space left on device; what there was room for is in ") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -316,7 +342,8 @@ func TestEvidenceIsPruned(t *testing.T) {
 	}
 	for i := range 12 {
 		old := filepath.Join(mine, fmt.Sprintf("20250101T0000%02d.000Z", i))
-		if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "f"), nil, 0o600), os.Symlink(victim, filepath.Join(old, "link"))); err != nil {
+		if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "f"), nil,
+			0o600), os.Symlink(victim, filepath.Join(old, "link"))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -345,7 +372,9 @@ func TestEvidenceIsPruned(t *testing.T) {
 // Whether the server is this machine, by its address as far as it is known.
 func TestEvidenceKnowsWhereTheServerIs(t *testing.T) {
 	refused := func(address string) error {
-		return fmt.Errorf("connect: %w", &net.OpError{Op: "dial", Addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)), Err: syscall.ECONNREFUSED})
+		return fmt.Errorf("connect: %w", &net.OpError{Op: "dial",
+			Addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)),
+			Err:  syscall.ECONNREFUSED})
 	}
 	for _, c := range []struct {
 		target string
@@ -398,7 +427,8 @@ func TestEvidenceErrand(t *testing.T) {
 	}
 	v := newEvidence(dir, "127.0.0.1:445")
 	from, to := netip.MustParseAddrPort("[::1]:445"), netip.MustParseAddrPort("[::1]:1000")
-	v.wire = append(v.wire, watch.Segment{At: time.Unix(testMoment, 7), From: from, To: to, Data: make([]byte, 200_000)})
+	v.wire = append(v.wire, watch.Segment{At: time.Unix(testMoment, 7), From: from, To: to,
+		Data: make([]byte, 200_000)})
 	path, _ := save(t, v, time.Minute)
 	for name, part := range map[string]string{
 		"blocked.txt":  "in uninterruptible sleep",
@@ -411,12 +441,14 @@ func TestEvidenceErrand(t *testing.T) {
 		}
 	}
 	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
-	if streams["127.0.0.1:1000>127.0.0.1:445"] != "hello" || len(streams["[::1]:445>[::1]:1000"]) != 200_000 {
+	if streams["127.0.0.1:1000>127.0.0.1:445"] != "hello" ||
+		len(streams["[::1]:445>[::1]:1000"]) != 200_000 {
 		t.Errorf("%d streams", len(streams))
 	}
 	file := filepath.Join(dir, "file")
 	must(t, file, os.WriteFile(file, nil, 0o600))
-	if err := New(v.self, file).Prepare(); err == nil || !strings.Contains(err.Error(), "file is not a directory") {
+	if err := New(v.self, file).Prepare(); err == nil ||
+		!strings.Contains(err.Error(), "file is not a directory") {
 		t.Errorf("%v", err)
 	}
 }

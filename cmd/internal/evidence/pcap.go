@@ -16,11 +16,15 @@ import (
 // up: who closed is not known, and a stalled connection must not look closed.
 
 const (
-	pcapMagic   = 0xa1b23c4d // nanoseconds (draft-ietf-opsawg-pcap, section 4)
-	linkTypeRaw = 101        // LINKTYPE_RAW: begins with an IPv4 or IPv6 header (www.tcpdump.org/linktypes.html)
+	pcapMagic = 0xa1b23c4d // nanoseconds (draft-ietf-opsawg-pcap, section 4)
+	// LINKTYPE_RAW: begins with an IPv4 or IPv6 header
+	// (www.tcpdump.org/linktypes.html)
+	linkTypeRaw = 101
 	snapLen     = 262144
-	pieceLen    = 16 << 10 // bytes of a segment in one made-up packet; an IPv4 packet has room for 65495
-	pcapCap     = 4 << 20  // bytes of payload in one file
+	// bytes of a segment in one made-up packet; an IPv4 packet has room for
+	// 65495
+	pieceLen = 16 << 10
+	pcapCap  = 4 << 20 // bytes of payload in one file
 
 	tcpSyn, tcpPsh, tcpAck = 0x02, 0x08, 0x10 // RFC 9293, section 3.1
 )
@@ -50,7 +54,8 @@ func writePCAP(w io.Writer, wire []watch.Segment) error {
 	room := pcapCap
 	for _, s := range wire {
 		dir := stream{plain(s.From), plain(s.To)}
-		if !dir.from.IsValid() || !dir.to.IsValid() || dir.from.Addr().Is4() != dir.to.Addr().Is4() {
+		if !dir.from.IsValid() || !dir.to.IsValid() ||
+			dir.from.Addr().Is4() != dir.to.Addr().Is4() {
 			continue
 		}
 		if _, known := p.next[dir]; !known {

@@ -24,7 +24,8 @@ import (
 // may hold secrets.
 
 // serverNames are the processes of a file server, besides whoever listens.
-var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd", "ganesha.nfsd",
+var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd",
+	"ganesha.nfsd",
 	"nfsd", "lockd", "rpc.mountd", "rpc.statd", "rpc.idmapd", "nfsdcld", "rpcbind"}
 
 const (
@@ -35,12 +36,19 @@ const (
 // machine is the collectors for a server on this machine that listens on port.
 func machine(proc string, port uint16) []collector {
 	return []collector{
-		{"blocked.txt", func(ctx context.Context, out io.Writer) error { return blocked(ctx, proc, out) }},
-		{"server.txt", func(ctx context.Context, out io.Writer) error { return servers(ctx, proc, port, out) }},
-		{"sockets.txt", func(ctx context.Context, out io.Writer) error { return sockets(proc, port, out) }},
+		{"blocked.txt", func(ctx context.Context, out io.Writer) error {
+			return blocked(ctx, proc, out)
+		}},
+		{"server.txt", func(ctx context.Context, out io.Writer) error {
+			return servers(ctx, proc, port, out)
+		}},
+		{"sockets.txt", func(ctx context.Context, out io.Writer) error {
+			return sockets(proc, port, out)
+		}},
 		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
 		{"mounts.txt", copies(proc, "self/mountinfo")},
-		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory", "meminfo", "vmstat")},
+		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory",
+			"meminfo", "vmstat")},
 	}
 }
 
@@ -101,7 +109,8 @@ func threads(proc string, pid int) []thread {
 		t := thread{pid: pid, dir: filepath.Join(dir, name)}
 		t.tid, _ = strconv.Atoi(name)
 		b, err := readSome(filepath.Join(t.dir, "stat"))
-		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')') // the name may hold anything
+		// the name may hold anything
+		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 		if err != nil || open < 0 || shut < open {
 			continue
 		}
@@ -137,7 +146,8 @@ func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (in
 	if p.processes++; p.processes > maxProcesses {
 		return len(all), fmt.Errorf("there are more than %d processes", maxProcesses)
 	}
-	fmt.Fprintf(p.out, "process %d: %s\n", pid, facts(filepath.Join(proc, strconv.Itoa(pid), "status")))
+	fmt.Fprintf(p.out, "process %d: %s\n", pid,
+		facts(filepath.Join(proc, strconv.Itoa(pid), "status")))
 	like := map[thread]int{}
 	var order []thread
 	for _, t := range all {
@@ -171,7 +181,8 @@ func facts(status string) string {
 	for line := range strings.Lines(string(b)) {
 		name, value, _ := strings.Cut(line, ":")
 		switch name {
-		case "Name", "State", "PPid", "Uid", "VmRSS", "Threads", "ShdPnd": // the last: signals that wait, a SIGKILL among them
+		// the last: signals that wait, a SIGKILL among them
+		case "Name", "State", "PPid", "Uid", "VmRSS", "Threads", "ShdPnd":
 			all = append(all, name+" "+alert.OneLine(strings.Join(strings.Fields(value), " "), 64))
 		}
 	}
@@ -212,7 +223,8 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 		}
 		found += n
 	}
-	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n", found, len(all))
+	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n", found,
+		len(all))
 	return nil
 }
 
@@ -236,7 +248,8 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 		}
 		listens, err := holds(filepath.Join(proc, strconv.Itoa(pid), "fd"), listening)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = cmp.Or(failed, fmt.Errorf("whether process %d listens is not known: %w", pid, err))
+			failed = cmp.Or(failed, fmt.Errorf("whether process %d listens is not known: %w", pid,
+				err))
 		}
 		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
 		if listens {
@@ -245,7 +258,8 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 			others = append(others, pid)
 		}
 	}
-	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; other processes of file servers: %v\n", len(listening), port, listeners, others)
+	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; "+
+		"other processes of file servers: %v\n", len(listening), port, listeners, others)
 	p := threadPage{out: out, kinds: map[string]thread{}}
 	for _, pid := range slices.Concat(listeners, others) {
 		if ctx.Err() != nil {

@@ -110,7 +110,8 @@ func (t saveRequest) summary(found, missing []string) []byte {
 	row("probe.pcap", "%s", wireSays(t.Wire))
 	switch {
 	case t.Local:
-		row("this host", "is the server (%s); what it was doing: %s", t.Address, strings.Join(found, ", "))
+		row("this host", "is the server (%s); what it was doing: %s", t.Address,
+			strings.Join(found, ", "))
 	case t.Address.IsValid():
 		row("this host", "is not the server (%s), so nothing was collected about it", t.Address)
 	default:
@@ -124,7 +125,8 @@ func (t saveRequest) summary(found, missing []string) []byte {
 
 func wireSays(wire []watch.Segment) string {
 	if len(wire) == 0 {
-		return "no packets: the last failed probe has no transcript, since no connection stood or it did not end in time"
+		return "no packets: the last failed probe has no transcript, " +
+			"since no connection stood or it did not end in time"
 	}
 	return "what the last failed probe sent and received (packet headers are made up around it)"
 }

@@ -31,7 +31,8 @@ type socket struct {
 }
 
 // tcpStates are numbered from 1 (the kernel's include/net/tcp_states.h).
-var tcpStates = []string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+var tcpStates = []string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
+	"TIME_WAIT", "CLOSE", "CLOSE_WAIT",
 	"LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"}
 
 // eachSocket decodes the tables of both IP versions.
@@ -116,7 +117,8 @@ func sockets(proc string, port uint16, out io.Writer) error {
 				s.state, s.local, s.remote, s.send, s.recv, s.timer, s.retransmits, s.uid, s.inode)
 		}
 	})
-	fmt.Fprintf(out, "\n%d sockets of port %d. Of a listening one, \"unread\" is the connections that wait to be accepted.\n", rows, port)
+	fmt.Fprintf(out, "\n%d sockets of port %d. Of a listening one, "+
+		"\"unread\" is the connections that wait to be accepted.\n", rows, port)
 	if rows > maxRows {
 		err = cmp.Or(err, fmt.Errorf("only %d are listed", maxRows))
 	}

@@ -105,31 +105,42 @@ func broken(r watch.Report) string {
 // text is the whole file.
 func (m *Metrics) text(now time.Time) []byte {
 	t := metricsText{labels: labels("id", m.fixed.ID, "kind", m.fixed.Kind)}
-	t.gauge("fsmon_up", "1 when the last probe succeeded; 0 when it failed, before the first one, and after a verdict.", one(m.up))
+	t.gauge("fsmon_up", "1 when the last probe succeeded; "+
+		"0 when it failed, before the first one, and after a verdict.", one(m.up))
 	t.gauge("fsmon_paused", "1 while the watch is paused.", one(m.paused))
-	t.gauge("fsmon_consecutive_failures", "Failed probes in a row; more than fsmon_retries is the verdict.", float64(m.failures))
+	t.gauge("fsmon_consecutive_failures",
+		"Failed probes in a row; more than fsmon_retries is the verdict.", float64(m.failures))
 	if !m.success.IsZero() {
-		t.gauge("fsmon_last_success_timestamp_seconds", "When the last successful probe started.", unixSeconds(m.success))
+		t.gauge("fsmon_last_success_timestamp_seconds", "When the last successful probe started.",
+			unixSeconds(m.success))
 	}
-	t.gauge("fsmon_updated_timestamp_seconds", "When this file was last brought up to date.", unixSeconds(now))
+	t.gauge("fsmon_updated_timestamp_seconds", "When this file was last brought up to date.",
+		unixSeconds(now))
 	if m.took > 0 {
-		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.", m.took.Seconds())
+		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.",
+			m.took.Seconds())
 	}
-	t.head("fsmon_rung_duration_seconds", "How long each step of the last finished probe took.", "gauge")
+	t.head("fsmon_rung_duration_seconds", "How long each step of the last finished probe took.",
+		"gauge")
 	for _, rung := range slices.Sorted(maps.Keys(m.rungs)) {
 		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), m.rungs[rung].Seconds())
 	}
-	t.head("fsmon_probes_total", "Finished probes, by how they ended and the step that broke.", "counter")
+	t.head("fsmon_probes_total", "Finished probes, by how they ended and the step that broke.",
+		"counter")
 	for _, p := range slices.SortedFunc(maps.Keys(m.totals), func(a, b probed) int {
 		return strings.Compare(a.result+"\x00"+a.rung, b.result+"\x00"+b.rung)
 	}) {
-		t.sample("fsmon_probes_total", labels("result", p.result, "rung", p.rung), float64(m.totals[p]))
+		t.sample("fsmon_probes_total", labels("result", p.result, "rung", p.rung),
+			float64(m.totals[p]))
 	}
-	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).", float64(m.fixed.Interval))
+	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).",
+		float64(m.fixed.Interval))
 	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).", float64(m.fixed.Timeout))
-	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).", float64(m.fixed.Retries))
+	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).",
+		float64(m.fixed.Retries))
 	t.head("fsmon_info", "What is watched, and by what.", "gauge")
-	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target, "version", m.fixed.Version), 1)
+	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target, "version",
+		m.fixed.Version), 1)
 	return t.Bytes()
 }
 

@@ -29,7 +29,8 @@ func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "fsmon.prom")
 	m := NewMetrics(watchreg.Status{
-		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/a\"b\\c\nd\xff",
+		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1",
+		Target:   "//127.0.0.1:445/a\"b\\c\nd\xff",
 		Interval: 30, Timeout: 60, Retries: 5,
 	}, path, func(err error) { t.Errorf("lost: %v", err) })
 	began := time.Unix(testMoment, 0)
@@ -70,14 +71,20 @@ func rungs(names ...string) watch.Report {
 func TestMetricsText(t *testing.T) {
 	on, path := testMetrics(t)
 	on(watch.Event{Kind: watch.Started})
-	if text := readFile(t, path); !strings.Contains(text, `fsmon_up{id="w",kind="samba"} 0`) || strings.Contains(text, "last_success") {
+	if text := readFile(t, path); !strings.Contains(text, `fsmon_up{id="w",kind="samba"} 0`) ||
+		strings.Contains(text, "last_success") {
 		t.Errorf("at the start:\n%s", text)
 	}
-	on(watch.Event{Kind: watch.Forgiven, Took: time.Millisecond, Report: rungs("connect"), Err: errBroken})
-	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond, Report: rungs("connect", "negotiate", "negotiate")})
-	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond, Report: rungs("connect", "negotiate")})
-	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"), Err: errBroken})
-	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate", "negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
+	on(watch.Event{Kind: watch.Forgiven, Took: time.Millisecond, Report: rungs("connect"),
+		Err: errBroken})
+	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond,
+		Report: rungs("connect", "negotiate", "negotiate")})
+	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond,
+		Report: rungs("connect", "negotiate")})
+	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"),
+		Err: errBroken})
+	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate",
+		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
 
 	got := readFile(t, path)
 	const golden = "testdata/metrics.golden"
@@ -123,7 +130,9 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 		has(t, path, `fsmon_paused{id="w",kind="samba"} 0`)
 		on(watch.Event{Kind: watch.Failed, Failures: 6, Err: errBroken})
 		on(watch.Event{Kind: watch.Judged, Failures: 6, Err: errBroken})
-		has(t, path, `fsmon_up{id="w",kind="samba"} 0`, `fsmon_consecutive_failures{id="w",kind="samba"} 6`, `fsmon_retries{id="w",kind="samba"} 5`)
+		has(t, path, `fsmon_up{id="w",kind="samba"} 0`,
+			`fsmon_consecutive_failures{id="w",kind="samba"} 6`,
+			`fsmon_retries{id="w",kind="samba"} 5`)
 	})
 	t.Run("stop", func(t *testing.T) {
 		on, path := testMetrics(t)
@@ -191,7 +200,8 @@ func TestMetricsFilePlanted(t *testing.T) {
 
 // A full or missing directory costs the metrics, and leaves no half of a file.
 func TestMetricsFileCannotBeWritten(t *testing.T) {
-	if err := replaceFile(filepath.Join(t.TempDir(), "missing", "fsmon.prom"), []byte("x")); !errors.Is(err, fs.ErrNotExist) {
+	if err := replaceFile(filepath.Join(t.TempDir(), "missing", "fsmon.prom"),
+		[]byte("x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
 	}
 	dir := disk.Small(t)
@@ -213,7 +223,9 @@ func TestMetricsFileCannotBeWritten(t *testing.T) {
 // A collector's directory is often its own, but no link of a stranger is
 // followed.
 func TestStrangersDirectory(t *testing.T) {
-	write := func(dir string) error { return replaceFile(filepath.Join(dir, "fsmon.prom"), []byte("x 1\n")) }
+	write := func(dir string) error {
+		return replaceFile(filepath.Join(dir, "fsmon.prom"), []byte("x 1\n"))
+	}
 	disk.StrangersLinks(t, write)
 	dir := t.TempDir()
 	disk.Give(t, dir)

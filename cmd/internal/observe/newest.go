@@ -19,7 +19,8 @@ type newest[T any] struct {
 }
 
 func keepNewest[T any](write func(T) error, lost func(error)) *newest[T] {
-	n := &newest[T]{write: write, lost: lost, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	n := &newest[T]{write: write, lost: lost, wake: make(chan struct{}, 1),
+		done: make(chan struct{})}
 	go n.run()
 	return n
 }

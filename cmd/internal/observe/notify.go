@@ -37,7 +37,8 @@ func NewNotify() *Notify {
 		os.Unsetenv(name)
 	}
 	to := env["NOTIFY_SOCKET"]
-	if !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "@") { // @ is an abstract socket; SockaddrUnix knows it
+	// @ is an abstract socket; SockaddrUnix knows it
+	if !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "@") {
 		return nil
 	}
 	// Non-blocking: a manager that does not read must not stop the watch.
@@ -45,7 +46,8 @@ func NewNotify() *Notify {
 	if err != nil {
 		return nil
 	}
-	return &Notify{fd: fd, to: unix.SockaddrUnix{Name: to}, every: watchdogBeat(env["WATCHDOG_USEC"], env["WATCHDOG_PID"])}
+	return &Notify{fd: fd, to: unix.SockaddrUnix{Name: to},
+		every: watchdogBeat(env["WATCHDOG_USEC"], env["WATCHDOG_PID"])}
 }
 
 // watchdogBeat is half the time within which the manager wants to hear from
@@ -89,7 +91,8 @@ func (n *Notify) On(e watch.Event) {
 		if n.ready {
 			n.send(state)
 		} else {
-			n.ready = n.send("READY=1\n" + state) // again with the next success if the manager was not reading
+			// again with the next success if the manager was not reading
+			n.ready = n.send("READY=1\n" + state)
 		}
 	case watch.Failed:
 		n.send(statusLine("failing, %d of %d: %v", e.Failures, e.Allowed, e.Err))

@@ -66,22 +66,32 @@ func TestNotify(t *testing.T) {
 				want string
 			}{
 				{watch.Event{Kind: watch.Started}, "STATUS=starting: no probe has ended yet"},
-				{watch.Event{Kind: watch.Forgiven, Err: errBroken}, "STATUS=starting: negotiate: broken"},
-				{watch.Event{Kind: watch.Failed, Err: errBroken, Failures: 2, Allowed: 6}, "STATUS=failing, 2 of 6: negotiate: broken"},
-				{watch.Event{Kind: watch.Healthy, Took: 3210 * time.Microsecond, First: true}, "READY=1\nSTATUS=healthy: the last probe took 3.2ms"},
-				{watch.Event{Kind: watch.Healthy, Took: time.Second}, "STATUS=healthy: the last probe took 1s"},
-				{watch.Event{Kind: watch.Void, Err: errBroken}, "STATUS=this machine was late, the probe is repeated: negotiate: broken"},
+				{watch.Event{Kind: watch.Forgiven, Err: errBroken},
+					"STATUS=starting: negotiate: broken"},
+				{watch.Event{Kind: watch.Failed, Err: errBroken, Failures: 2, Allowed: 6},
+					"STATUS=failing, 2 of 6: negotiate: broken"},
+				{watch.Event{Kind: watch.Healthy, Took: 3210 * time.Microsecond, First: true},
+					"READY=1\nSTATUS=healthy: the last probe took 3.2ms"},
+				{watch.Event{Kind: watch.Healthy, Took: time.Second},
+					"STATUS=healthy: the last probe took 1s"},
+				{watch.Event{Kind: watch.Void, Err: errBroken},
+					"STATUS=this machine was late, the probe is repeated: negotiate: broken"},
 				{watch.Event{Kind: watch.Paused}, "STATUS=paused until -continue"},
-				{watch.Event{Kind: watch.Paused, Until: until}, "STATUS=paused until 2026-11-21 20:41:00"},
+				{watch.Event{Kind: watch.Paused, Until: until},
+					"STATUS=paused until 2026-11-21 20:41:00"},
 				{watch.Event{Kind: watch.Continued}, "STATUS=continued: no probe has ended yet"},
-				{watch.Event{Kind: watch.Failed, Err: multi, Failures: 6, Allowed: 6}, `STATUS=failing, 6 of 6: negotiate:\nREADY=1 x`},
-				{watch.Event{Kind: watch.Judged, Err: errBroken}, "STOPPING=1\nSTATUS=judged failed: negotiate: broken"},
-				{watch.Event{Kind: watch.Stopped, Reason: "SIGTERM"}, "STOPPING=1\nSTATUS=stopped by SIGTERM"},
+				{watch.Event{Kind: watch.Failed, Err: multi, Failures: 6, Allowed: 6},
+					`STATUS=failing, 6 of 6: negotiate:\nREADY=1 x`},
+				{watch.Event{Kind: watch.Judged, Err: errBroken},
+					"STOPPING=1\nSTATUS=judged failed: negotiate: broken"},
+				{watch.Event{Kind: watch.Stopped, Reason: "SIGTERM"},
+					"STOPPING=1\nSTATUS=stopped by SIGTERM"},
 			} {
 				n.On(step.e)
 				got := packet(t, l)
 				if step.e.Err == multi {
-					if !strings.HasPrefix(got, step.want) || strings.Contains(got, "\n") || len(got) > 300 {
+					if !strings.HasPrefix(got, step.want) || strings.Contains(got, "\n") ||
+						len(got) > 300 {
 						t.Errorf("got %q", got)
 					}
 				} else if got != step.want {

@@ -75,5 +75,6 @@ func (s *Status) probed(e watch.Event) {
 
 // JoinNotes makes one text of what a watch has settled on.
 func JoinNotes(notes ...string) string {
-	return strings.Join(slices.DeleteFunc(slices.Clone(notes), func(n string) bool { return n == "" }), "; ")
+	return strings.Join(slices.DeleteFunc(slices.Clone(notes),
+		func(n string) bool { return n == "" }), "; ")
 }

@@ -46,7 +46,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 	sticky := func(t *testing.T) (temp, victim string) {
 		base := t.TempDir()
 		temp, victim = filepath.Join(base, "tmp"), filepath.Join(base, "victim")
-		for _, err := range []error{os.Chmod(base, 0o755), os.Mkdir(temp, 0o777), os.Chmod(temp, 0o777|fs.ModeSticky), os.MkdirAll(filepath.Join(victim, "below"), 0o755)} {
+		for _, err := range []error{os.Chmod(base, 0o755), os.Mkdir(temp, 0o777), os.Chmod(temp,
+			0o777|fs.ModeSticky), os.MkdirAll(filepath.Join(victim, "below"), 0o755)} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +82,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 	t.Run("link in a link", func(t *testing.T) {
 		temp, victim := sticky(t)
 		inner, outer := filepath.Join(temp, "planted"), filepath.Join(filepath.Dir(temp), "roots")
-		if err := errors.Join(os.Symlink(victim, inner), os.Symlink("tmp/planted/below", outer)); err != nil {
+		if err := errors.Join(os.Symlink(victim, inner),
+			os.Symlink("tmp/planted/below", outer)); err != nil {
 			t.Fatal(err)
 		}
 		Give(t, inner)
@@ -90,7 +92,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 	t.Run("exchanged all the time", func(t *testing.T) {
 		temp, victim := sticky(t)
 		dir, link := filepath.Join(temp, "dir"), filepath.Join(temp, "link")
-		if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(filepath.Join(dir, "below"), 0o755), os.Symlink(victim, link)); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(filepath.Join(dir, "below"), 0o755),
+			os.Symlink(victim, link)); err != nil {
 			t.Fatal(err)
 		}
 		Give(t, dir)
@@ -109,7 +112,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 			}
 		}()
 		wrote, refused := 0, 0
-		for until := time.Now().Add(time.Minute); (wrote < 20 || refused < 20) && time.Now().Before(until); {
+		for until := time.Now().Add(time.Minute); (wrote < 20 || refused < 20) &&
+			time.Now().Before(until); {
 			if err := write(filepath.Join(dir, "below")); err == nil {
 				wrote++
 			} else {
