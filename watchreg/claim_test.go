@@ -24,12 +24,14 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	p.want("open", "ok")
 	p.want("claim web", "ok")
 
-	began := time.Now()
-	_, err := reg.Claim("web")
-	wantErr(t, err, ErrInUse)
-	if took := time.Since(began); took >= patience {
-		t.Errorf("a claim on a settled watch waited %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := reg.Claim("web")
+		wantErr(t, err, ErrInUse)
+		if took := time.Since(began); took != dying {
+			t.Errorf("refused after %v, want %v", took, dying)
+		}
+	})
 	p.want("status still-here", "ok")
 	e, err := reg.Read("web")
 	must(t, err)
@@ -361,8 +363,8 @@ func TestClaimNamesTheFailedCall(t *testing.T) {
 	}
 }
 
-// Nothing the package opens stays open. A holder that was killed a moment ago
-// still looks alive, so a live one is refused only after that moment.
+// A holder that was killed a moment ago still looks alive, so a live one is
+// refused only after that moment.
 func TestRefusalComesAfterAMoment(t *testing.T) {
 	reg, _ := open(t)
 	c, err := reg.Claim("web")
@@ -382,6 +384,7 @@ func TestRefusalComesAfterAMoment(t *testing.T) {
 	})
 }
 
+// Nothing the package opens stays open.
 func TestNoDescriptorIsLeaked(t *testing.T) {
 	reg, dir := open(t)
 	leftover(t, dir, "dead")

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stub writes a clplogcmd that runs the given shell lines in dir.
+// stub writes a clplogcmd that runs the given shell lines in dir. A call of it
+// may take a minute, since it does not matter here how busy the machine is.
 func stub(t *testing.T, dir, script string) *clusterpro {
 	t.Helper()
 	path := filepath.Join(dir, "clplogcmd")
@@ -23,11 +24,12 @@ func stub(t *testing.T, dir, script string) *clusterpro {
 		0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := Clusterpro(path)
-	if s == nil {
+	s, ok := Clusterpro(path).(*clusterpro)
+	if !ok {
 		t.Fatal("an executable file was not taken")
 	}
-	return s.(*clusterpro)
+	s.timeout = time.Minute
+	return s
 }
 
 func TestClusterpro(t *testing.T) {
@@ -137,7 +139,7 @@ echo ready >&3
 read -r x <&4
 `)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {
@@ -154,7 +156,7 @@ read -r x <&4
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := r.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(r)

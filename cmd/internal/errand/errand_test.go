@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // The errands of these tests are this test program once more.
@@ -34,6 +35,19 @@ var write = Handle("write", func(o order, reply func(receipt, error)) {
 	os.WriteFile(o.Path+".after", nil, 0o600) // work after the reply
 })
 
+// waitForAfter waits until the errand that wrote path has done its last work.
+func waitForAfter(t *testing.T, path string) {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // polls a child
+		if os.Remove(path+".after") == nil {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatal("no work was done after the reply")
+		}
+	}
+}
+
 func enable(t *testing.T) {
 	t.Helper()
 	Enabled = true
@@ -55,6 +69,7 @@ func TestErrand(t *testing.T) {
 			if b, err := os.ReadFile(path); err != nil || string(b) != text {
 				t.Errorf("errand %v: %d bytes, %v", errand, len(b), err)
 			}
+			waitForAfter(t, path)
 		}
 		Enabled = false
 	}
@@ -89,6 +104,7 @@ func TestErrandThatCannotBe(t *testing.T) {
 		got.PID != os.Getpid() {
 		t.Errorf("%+v, %v", got, err)
 	}
+	waitForAfter(t, path+".1")
 	program = "/bin/true"
 	if _, err := write.Run(t.Context(), order{Path: path}); !errors.Is(err, io.EOF) {
 		t.Error(err)

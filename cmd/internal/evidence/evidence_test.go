@@ -71,7 +71,7 @@ func says(name, text string) collector {
 func TestEvidence(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log", "evidence")
 	v := newEvidence(dir, "127.0.0.1:445", says("found.txt", "something"), says("empty.txt", ""))
-	path, missing := save(t, v, 10*time.Second)
+	path, missing := save(t, v, time.Minute)
 	if want := filepath.Join(dir, "w", "20261121T194100.000Z"); path != want || missing != nil {
 		t.Errorf("saved in %s, want %s; missing: %q", path, want, missing)
 	}
@@ -262,7 +262,7 @@ func TestEvidenceRefused(t *testing.T) {
 			if err := v.Prepare(); err == nil {
 				t.Error("Prepare finds nothing wrong")
 			}
-			if _, err := v.Save(t.Context(), 10*time.Second); err == nil ||
+			if _, err := v.Save(t.Context(), time.Minute); err == nil ||
 				!strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v", err)
 			}
@@ -282,7 +282,7 @@ func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 	}
 	var names []string
 	for range 3 {
-		path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
+		path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), time.Minute)
 		names = append(names, filepath.Base(path))
 	}
 	if want := []string{"20261121T194100.000Z", "20261121T194100.001Z",
@@ -298,7 +298,7 @@ func TestRelativeEvidenceDirectory(t *testing.T) {
 	t.Chdir(dir)
 	v := newEvidence("evidence", "192.0.2.1:445")
 	t.Chdir(elsewhere)
-	path, _ := save(t, v, 10*time.Second)
+	path, _ := save(t, v, time.Minute)
 	if want := filepath.Join(dir, "evidence", "w", "20261121T194100.000Z"); path != want {
 		t.Errorf("saved in %s, want %s", path, want)
 	}
@@ -315,7 +315,7 @@ func must(t *testing.T, path string, err error) string {
 func TestEvidenceOnAFullDisk(t *testing.T) {
 	v := newEvidence(disk.Small(t), "127.0.0.1:445",
 		says("large.txt", strings.Repeat("x", 100_000)))
-	_, err := v.Save(t.Context(), 10*time.Second)
+	_, err := v.Save(t.Context(), time.Minute)
 	if err == nil || !strings.Contains(err.Error(),
 		"no space left on device; what there was room for is in ") {
 		t.Errorf("got %v", err)
@@ -347,7 +347,7 @@ func TestEvidenceIsPruned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), 10*time.Second)
+	path, _ := save(t, newEvidence(dir, "192.0.2.1:445"), time.Minute)
 	entries, err := os.ReadDir(mine)
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	written := make(chan error)
 	write := m.write
 	m.write = func(text []byte) error { err := write(text); written <- err; return err }
-	t.Cleanup(func() { m.Close(10 * time.Second) })
+	t.Cleanup(func() { m.Close(time.Minute) })
 	return func(e watch.Event) {
 		t.Helper()
 		began = began.Add(time.Second)

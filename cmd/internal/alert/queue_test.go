@@ -12,15 +12,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
 // memorySink keeps what it gets. It fails while broken is set, and hangs while
 // hold is open.
 type memorySink struct {
-	name string
-	hold chan struct{} // nil: never hangs
+	name  string
+	hold  chan struct{} // nil: never hangs
+	takes time.Duration // for each message
 
 	mu     sync.Mutex
 	broken error
@@ -34,6 +33,7 @@ func (m *memorySink) Deliver(a Alert) error {
 	if m.hold != nil {
 		<-m.hold
 	}
+	time.Sleep(m.takes) // fake time
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken != nil {
@@ -76,11 +76,14 @@ func stderrText() (Sink, func() []string) {
 }
 
 type lockedBuilder struct {
+	takes time.Duration // for each write
+
 	mu sync.Mutex
 	b  strings.Builder
 }
 
 func (l *lockedBuilder) Write(p []byte) (int, error) {
+	time.Sleep(l.takes) // fake time
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
@@ -114,25 +117,26 @@ func TestEntryAlert(t *testing.T) {
 }
 
 func TestAlertsReachEverySinkInOrder(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	one, two := &memorySink{name: "one"}, &memorySink{name: "two"}
-	a := NewAlerts(one, nil, two)
-	a.Send(numbered.Alert(1))
-	a.Send(numbered.Alert(2))
-	a.Close(10 * time.Second)
-	a.Send(numbered.Alert(3))
-	a.Close(10 * time.Second)
-	for _, s := range []*memorySink{one, two} {
-		same(t, s.name, s.texts(), []string{"900 message 1", "900 message 2"})
-		if !s.closed {
-			t.Errorf("%s was not closed", s.name)
+	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
+		one, two := &memorySink{name: "one"}, &memorySink{name: "two"}
+		a := NewAlerts(one, nil, two)
+		a.Send(numbered.Alert(1))
+		a.Send(numbered.Alert(2))
+		a.Close(time.Second)
+		a.Send(numbered.Alert(3))
+		a.Close(time.Second)
+		for _, s := range []*memorySink{one, two} {
+			same(t, s.name, s.texts(), []string{"900 message 1", "900 message 2"})
+			if !s.closed {
+				t.Errorf("%s was not closed", s.name)
+			}
 		}
-	}
-	for _, o := range a.outlets() {
-		if n := len(o.queue); n > 0 {
-			t.Errorf("%d messages wait for ever after Close", n)
+		for _, o := range a.outlets() {
+			if n := len(o.queue); n > 0 {
+				t.Errorf("%d messages wait for ever after Close", n)
+			}
 		}
-	}
+	})
 }
 
 func TestSendStampsAndTames(t *testing.T) {
@@ -280,6 +284,39 @@ func TestFailureDuringClose(t *testing.T) {
 	})
 }
 
+// At a stop, sinks that need 300 ms a message get all three that are queued,
+// with one that hangs beside them or not. Only that one costs the whole budget.
+func TestSlowSinksGetAllAtClose(t *testing.T) {
+	for hangs, want := range map[bool]time.Duration{
+		false: 900 * time.Millisecond, true: 2 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			text := &lockedBuilder{takes: 300 * time.Millisecond}
+			slow := &memorySink{name: "slow", takes: 300 * time.Millisecond}
+			hold := make(chan struct{})
+			hung := &memorySink{name: "hung"}
+			if hangs {
+				hung.hold = hold
+			}
+			a := NewAlerts(Stderr(text, "sambamon"), hung, slow)
+			for i := range 3 {
+				a.Send(numbered.Alert(i))
+			}
+			start := time.Now()
+			a.Close(2 * time.Second)
+			if d := time.Since(start); d != want {
+				t.Errorf("Close took %v, want %v", d, want)
+			}
+			same(t, "slow", slow.texts(),
+				[]string{"900 message 0", "900 message 1", "900 message 2"})
+			if n := strings.Count(text.String(), "INFO 900 message"); n != 3 {
+				t.Errorf("stderr got %d messages:\n%s", n, text)
+			}
+			close(hold) // the bubble waits for its goroutine
+		})
+	}
+}
+
 func TestCloseKeepsItsBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stderr, said := stderrText()
@@ -327,15 +364,15 @@ func TestBlockedPipe(t *testing.T) {
 		t.Error("stderr was never blocked")
 	}
 	r.Close() // ends the write that hangs
-	a.Close(10 * time.Second)
+	a.Close(time.Minute)
 }
 
-// waitFor polls for a state, for at most ten seconds.
+// waitFor polls for a state, for at most a minute.
 func waitFor(t *testing.T, what string, state func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(time.Minute)
 	for !state() {
 		select {
 		case <-tick.C:
