@@ -17,10 +17,10 @@ import (
 	"fsmon/watchreg/trust"
 )
 
-// alive tells whether a watch holds the identifier in dir, without ever
-// touching the lock of one that is settled: a reader on the FIFO is the answer.
-// Without one the lock is tested, since the holder may be starting or ending.
-// Who may open neither reads the kernel's table of locks.
+// alive reports whether a watch holds the identifier in dir. Somebody who reads
+// the FIFO is the answer, so the lock of a running watch is never touched. If
+// nobody does, the lock is tested, since its holder may be starting or ending. A
+// user who may open neither looks into the kernel's table of locks.
 func alive(dir string) (bool, error) {
 	live, err := hasReader(dir)
 	if err == nil && !live {
@@ -63,7 +63,7 @@ func openControl(dir string) (int, error) {
 	return fd, nil
 }
 
-// checkDescriptor looks at what was opened, not at what the path names by now.
+// checkDescriptor checks what was opened, not what is at the path by now.
 func checkDescriptor(fd int, path string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -88,9 +88,9 @@ func hasReader(dir string) (bool, error) {
 	return true, nil
 }
 
-// lockHeld tests the lock with a momentary shared lock, which two testers can
-// hold at once and which Claim has patience with. fs.ErrNotExist: there is no
-// lock file.
+// lockHeld tests the lock by taking a shared lock for a moment: two testers can
+// hold that at once, and Claim waits for them. fs.ErrNotExist: there is no lock
+// file.
 func lockHeld(dir string) (bool, error) {
 	path := filepath.Join(dir, lockName)
 	if _, err := checkKind(path, 0); err != nil {
@@ -104,11 +104,11 @@ func lockHeld(dir string) (bool, error) {
 	return !free, lock.Unlock()
 }
 
-// lockListed looks for the lock in /proc/locks, where every user sees who holds
-// what: "1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF". It is by
-// inode and device, so on a file system that reports another device to stat
-// than to the kernel (btrfs subvolumes) a watch looks dead to other users; the
-// default registries are on tmpfs. The process ID is not looked at.
+// lockListed looks for the lock in /proc/locks, which every user may read:
+// "1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF". Some file
+// systems (btrfs subvolumes) show stat another device number than stands there;
+// a watch whose registry is on one looks dead to other users. The default
+// registries are on tmpfs. The process ID does not matter.
 func lockListed(dir string) (bool, error) {
 	info, err := checkKind(filepath.Join(dir, lockName), 0)
 	if err != nil {
@@ -128,7 +128,7 @@ func lockListed(dir string) (bool, error) {
 func listed(locks io.Reader, want string) (bool, error) {
 	lines := bufio.NewScanner(locks)
 	for lines.Scan() {
-		// Who only waits for a lock has "->" as the second field.
+		// If somebody only waits for the lock, the second field is "->".
 		if f := strings.Fields(lines.Text()); len(f) > 5 && f[1] == "FLOCK" && f[3] == "WRITE" &&
 			f[5] == want {
 			return true, nil

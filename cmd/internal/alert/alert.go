@@ -1,7 +1,7 @@
-// Package alert carries messages to people: the catalogue's types, a bounded
-// queue for each sink, and the sinks: stderr, syslog or the journal, the
-// CLUSTERPRO alert view, and a log file. A slow sink loses messages and is told
-// how many; it never delays the watch.
+// Package alert carries messages to people. It has the catalogue's types, the
+// sinks (stderr, syslog or the journal, the CLUSTERPRO alert view, a log file),
+// and a bounded queue for each sink: a slow sink never delays the watch, but
+// loses messages and is told how many.
 package alert
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Severity says how bad the news of an alert is.
+// Severity says how bad the news is.
 type Severity int
 
 // The severities, from good news to bad.
@@ -32,8 +32,8 @@ func (s Severity) String() string {
 }
 
 // Entry is one message of a catalogue: number, severity and the exact text of
-// FSM chapter 8, with printf verbs where the document has xxx or nn. Numbers
-// of 101 and up are not in the document, they are this project's own.
+// FSM manual 8, with printf verbs where the manual has xxx or nn. Numbers from
+// 101 are not in the manual; they are this project's own.
 type Entry struct {
 	Number   int
 	Severity Severity
@@ -43,7 +43,7 @@ type Entry struct {
 // Dropped tells how many messages a sink did not get, and which sink it is.
 var Dropped = Entry{107, Warning, "%d messages could not be delivered to %s."}
 
-// Alert fills the entry's verbs in.
+// Alert returns the message with args in place of the verbs.
 func (e Entry) Alert(args ...any) Alert {
 	return Alert{Number: e.Number, Severity: e.Severity, Text: fmt.Sprintf(e.Text, args...)}
 }
@@ -55,21 +55,19 @@ type Alert struct {
 	Number   int
 	Severity Severity
 	Text     string
-	// what lies behind it, such as an NTSTATUS; every sink but the alert view
-	// shows it
-	Detail string
+	Detail   string // the cause, such as an NTSTATUS; the alert view does not show it
 }
 
-// Sink is one place alerts go to. Deliver may block or fail. All three are only
-// called from one goroutine at a time.
+// Sink is a place that alerts go to. Deliver may block or fail. Only one
+// goroutine at a time calls the methods.
 type Sink interface {
 	Name() string
 	Deliver(Alert) error
 	Close() error
 }
 
-// Catalogue is the messages of FSM manual chapter 8 that both commands have,
-// each in its own words.
+// Catalogue holds the messages of FSM manual 8 that both commands have, each in
+// its own words. The comments give number and verbs.
 type Catalogue struct {
 	Started   Entry // 1
 	Watching  Entry // 2; verb: the target's name

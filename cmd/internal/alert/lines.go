@@ -7,18 +7,17 @@ import (
 )
 
 const (
-	lineBytes = 255    // FSM 6.1: a line has at most this many bytes
+	lineBytes = 255    // FSM manual 6.1: a line has at most this many bytes
 	minPiece  = 10     // bytes of the longest single thing that is never split: \U0001f600
 	further   = "... " // stands before every line of an alert but its first
 )
 
 // split cuts text into pieces, the first of at most first bytes and the others
-// of at most rest (both at least 10: less is taken as 10), between characters
-// and never inside one. What would end the line, steer a terminal or reorder
-// what is read (control and format characters), and every byte that is not
-// UTF-8, becomes a visible escape as Go writes them: \n, \x1b, \u202e, \xff. So
-// the pieces are printable whatever a server sent. There is always at least
-// one piece: no text is one empty piece.
+// of at most rest (10 if less is given), never inside a character. The pieces
+// are printable, whatever a server sent: control and format characters, which
+// could end the line, steer a terminal or reorder the text, and bytes that are
+// not UTF-8 become escapes as Go writes them (\n, \x1b, \u202e, \xff). No text
+// is one empty piece.
 func split(text string, first, rest int) []string {
 	var pieces []string
 	var piece []byte

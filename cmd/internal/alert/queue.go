@@ -12,9 +12,9 @@ const (
 	maxText  = 1024 // bytes of a text or detail, beyond which it is cut
 )
 
-// Alerts sends every alert to every sink, each behind a queue and a goroutine
-// of its own, so that a slow or broken one delays neither the watch nor the
-// other sinks: it loses messages, and is told how many as soon as it works.
+// Alerts sends every alert to every sink. Each sink has its own queue and
+// goroutine, so that a slow or broken one delays neither the watch nor the other
+// sinks: it loses messages, and is told how many as soon as it works again.
 type Alerts struct {
 	stderr *outlet // hears of the failures of the others; nil without a Stderr sink
 	others []*outlet
@@ -28,16 +28,15 @@ type outlet struct {
 	sink    Sink
 	name    string
 	queue   chan Alert
-	closing chan struct{} // closed when the rest of the queue is all that will come
-	done    chan struct{} // closed when the sink is
+	closing chan struct{} // closed when nothing more will be queued
+	done    chan struct{} // closed when the sink is closed
 
 	mu      sync.Mutex
 	dropped int  // messages lost since the sink was last told
-	failing bool // stderr knows of this spell
+	failing bool // stderr has been told, and the sink has not worked since
 }
 
-// NewAlerts starts one goroutine a sink. A nil sink is left out. Close ends
-// them.
+// NewAlerts starts a goroutine for each sink that is not nil. Close ends them.
 func NewAlerts(sinks ...Sink) *Alerts {
 	a := &Alerts{}
 	for _, s := range sinks {
@@ -82,9 +81,9 @@ func (a *Alerts) Send(alert Alert) {
 	}
 }
 
-// Close delivers what is queued, all sinks side by side and within the budget
-// in all, closes them and returns. A sink that hangs then is left behind. A
-// second call does nothing.
+// Close delivers what is queued and closes the sinks, all at the same time, and
+// returns when that is done or the budget is up. It leaves a sink that hangs
+// behind. A second call does nothing.
 func (a *Alerts) Close(budget time.Duration) {
 	a.mu.Lock()
 	closed := a.closed
@@ -102,8 +101,8 @@ func (a *Alerts) Close(budget time.Duration) {
 	for _, o := range a.others {
 		o.wait(ctx)
 	}
-	// stderr goes on delivering meanwhile, and ends last: it may yet hear that
-	// another one failed.
+	// stderr delivers meanwhile too, but ends last: another sink may still fail,
+	// which is said there.
 	if a.stderr != nil {
 		close(a.stderr.closing)
 		a.stderr.wait(ctx)
@@ -124,7 +123,7 @@ func (a *Alerts) outlets() []*outlet {
 	return append([]*outlet{a.stderr}, a.others...)
 }
 
-// run feeds one sink for life.
+// run feeds one sink as long as it lives.
 func (a *Alerts) run(o *outlet) {
 	defer close(o.done)
 	defer o.sink.Close()
@@ -159,7 +158,7 @@ func (a *Alerts) deliver(o *outlet, alert Alert) {
 		return
 	}
 	o.mu.Lock()
-	o.failing = o.dropped > 0 // lost meanwhile, and stderr knows of those
+	o.failing = o.dropped > 0 // these were lost meanwhile, and stderr has been told
 	o.mu.Unlock()
 }
 
@@ -191,8 +190,9 @@ func (a *Alerts) enqueue(o *outlet, alert Alert) {
 	}
 }
 
-// drop counts n messages as lost. The first loss of a spell is named on stderr,
-// so that somebody learns of a full disk; the losses of stderr itself are not.
+// drop counts n messages as lost. Only the first loss since the sink last worked
+// is said on stderr, so that somebody learns of a full disk. The losses of stderr
+// itself are not.
 func (a *Alerts) drop(o *outlet, n int, cause error) {
 	o.mu.Lock()
 	o.dropped += n

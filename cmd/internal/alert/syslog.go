@@ -16,12 +16,12 @@ const (
 	journalSocket = "/run/systemd/journal/socket"
 	syslogSocket  = "/dev/log"
 
-	// datagramTimeout is how long a log daemon that has stopped reading holds
-	// one line up.
+	// datagramTimeout is how long one line waits for a log daemon that does not
+	// read.
 	datagramTimeout = time.Second
 )
 
-// SystemLog is the journal where the machine has one, else syslog, else nil.
+// SystemLog returns the journal if the machine has one, else syslog, else nil.
 // ident is the module name, id the watch's identifier.
 func SystemLog(ident, id string) Sink {
 	return systemLog(journalSocket, syslogSocket, ident, id)
@@ -44,7 +44,7 @@ func isSocket(path string) bool {
 }
 
 // datagrams sends to a log daemon's socket. It dials for each alert: they are
-// rare, and a daemon that was restarted has made a new socket.
+// rare, and a daemon that was restarted has a new socket.
 type datagrams struct {
 	socket  string
 	timeout time.Duration // for each datagram
@@ -91,8 +91,8 @@ type syslogSink struct {
 // newSyslog sends alerts to the daemon behind a unix datagram socket in the
 // form of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]:
 // ID: NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since
-// an identifier may take 255 by itself. A daemon that does not read holds up to
-// one second for each line.
+// an identifier alone may have 255. A daemon that does not read costs one second
+// for each line.
 func newSyslog(socket, ident, id string) Sink {
 	return &syslogSink{
 		datagrams: datagrams{socket: socket, timeout: datagramTimeout},
@@ -122,11 +122,11 @@ type journalSink struct {
 // newJournal sends alerts to the socket of systemd-journald in its native
 // protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), an entry a line with the
 // fields MESSAGE, PRIORITY, SYSLOG_IDENTIFIER (ident), FSMON_ALERT (the
-// number), FSMON_SEVERITY, FSMON_DETAIL where there is one, and the given ones.
-// A daemon that does not read holds up to one second for each line.
+// number), FSMON_SEVERITY, FSMON_DETAIL if there is one, and the given ones. A
+// daemon that does not read costs one second for each line.
 //
-// The journal package of go-systemd is not used: its socket is fixed, and a
-// write waits without end for a journald that has stopped.
+// The journal package of go-systemd is not used: its socket is fixed, and it
+// waits without end for a journald that does not read.
 func newJournal(socket, ident string, fields map[string]string) Sink {
 	fields = maps.Clone(fields)
 	if fields == nil {
@@ -155,9 +155,8 @@ func (j *journalSink) Deliver(a Alert) error {
 	return j.send(packets)
 }
 
-// journalEntry writes every field as NAME=value and a newline. The protocol's
-// other form, for values with a newline in them, is not needed: OneLine leaves
-// none.
+// journalEntry writes every field as NAME=value and a newline. No value has a
+// newline in it, since OneLine leaves none, so this form of the protocol will do.
 func journalEntry(fields map[string]string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
