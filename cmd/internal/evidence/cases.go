@@ -23,15 +23,15 @@ const (
 // cases is the directory with the evidence of one watch's verdicts.
 type cases struct{ directory }
 
-// directory is an open directory: nothing outside of it can be reached,
-// whatever links are planted.
+// directory is an open directory. Nothing outside of it can be reached,
+// whatever links are planted in it.
 type directory struct {
 	*os.Root
 	path string
 }
 
-// openCases makes <dir>/<id>, both with mode 0700, or is an error when somebody
-// else could put something there.
+// openCases opens <dir>/<id>, and makes both with mode 0700 if they are missing.
+// It fails if another user could put something there.
 func openCases(dir, id string) (*cases, error) {
 	above, err := trust.OpenDir(filepath.Dir(dir), 0o750, trust.File) // as the log's
 	if err != nil {
@@ -55,7 +55,7 @@ func openCases(dir, id string) (*cases, error) {
 	return &cases{inner}, nil
 }
 
-// openRoot opens a directory for what os.Root does.
+// openRoot opens a directory again, as an os.Root.
 func openRoot(dir *os.File) (*os.Root, error) {
 	root, err := os.OpenRoot(dir.Name())
 	if err != nil {
@@ -66,14 +66,14 @@ func openRoot(dir *os.File) (*os.Root, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	if got, err := root.Stat("."); err != nil || !os.SameFile(got, want) {
-		return nil, errors.Join(fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(),
-			fs.ErrPermission), err, root.Close())
+		replaced := fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(), fs.ErrPermission)
+		return nil, errors.Join(replaced, err, root.Close())
 	}
 	return root, nil
 }
 
-// makeOurs makes a directory, or opens the one that is there if that is nobody
-// else's. It follows no link.
+// makeOurs opens a directory of this user, and makes it if it is missing. It
+// follows no link.
 func makeOurs(in directory, name string) (directory, error) {
 	path := filepath.Join(in.path, name)
 	if err := in.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -101,7 +101,7 @@ func makeOurs(in directory, name string) (directory, error) {
 	return directory{root, path}, nil
 }
 
-// ours reports an error unless the open directory belongs to this user, and
+// ours returns an error unless the open directory belongs to this user and
 // nobody else may write it.
 func ours(root *os.Root, path string) error {
 	info, err := root.Stat(".")
@@ -125,12 +125,12 @@ type oneCase struct {
 	files []string // made in it so far
 }
 
-// next makes room and then the directory of a new verdict.
+// next removes old cases and then makes the directory of a new verdict.
 func (c *cases) next(at time.Time) (*oneCase, error) {
 	pruned := c.prune(keptCases - 1)
 	var name string
 	err := fs.ErrExist
-	// A clock that was set back may meet a name again.
+	// The name may exist if the clock was set back.
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
 		name = at.Add(time.Duration(try) * time.Millisecond).UTC().Format(caseName)
 		err = c.Mkdir(name, 0o700)
@@ -145,8 +145,8 @@ func (c *cases) next(at time.Time) (*oneCase, error) {
 	return &oneCase{directory: directory{root, filepath.Join(c.path, name)}}, nil
 }
 
-// prune removes the oldest until keep are left. It only knows directories that
-// have the names we give, and follows no links.
+// prune removes the oldest cases until keep are left. It leaves directories with
+// other names alone, and follows no links.
 func (c *cases) prune(keep int) error {
 	f, err := c.Open(".")
 	if err != nil {
@@ -200,12 +200,12 @@ func (c *oneCase) writeWire(name string, wire []watch.Segment) error {
 	return errors.Join(err, f.Close())
 }
 
-// sync has what was written in the directory written to the disk, since a
-// failover may cut this machine's power next.
+// sync writes the files through to the disk, since a failover may cut this
+// machine's power next.
 func (d directory) sync(files ...string) {
 	for _, name := range append(files, ".") {
 		if f, err := d.Open(name); err == nil {
-			_ = f.Sync() // then not: it has been said that it is saved, and it is
+			_ = f.Sync() // if it fails, the files are there nevertheless
 			f.Close()
 		}
 	}

@@ -24,7 +24,7 @@ const (
 type socket struct {
 	local, remote netip.AddrPort
 	state         string
-	send, recv    uint64 // bytes not acknowledged; bytes not read, or connections not accepted
+	send, recv    uint64 // bytes not acknowledged, bytes not read (or connections not accepted)
 	timer         string
 	retransmits   uint64
 	uid, inode    string
@@ -87,8 +87,8 @@ func parseSocket(line string) (s socket, ok bool) {
 	return s, true
 }
 
-// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address stands there in
-// words of 32 bits, each as this machine has it in memory.
+// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address consists of words
+// of 32 bits, each in this machine's byte order.
 func parseEndpoint(text string) (netip.AddrPort, bool) {
 	address, port, _ := strings.Cut(text, ":")
 	b, err := hex.DecodeString(address)

@@ -22,11 +22,11 @@ import (
 	"fsmon/watchreg/trust"
 )
 
-// Metrics keeps a file in the text format of Prometheus, for the textfile
-// collector of the node exporter
-// (prometheus.io/docs/instrumenting/exposition_formats). It is written by
-// newest, by renaming a whole new file over the old one. After a verdict the
-// file stays, with fsmon_up 0; after a stop on request it is removed.
+// Metrics keeps a file in the text format of Prometheus up to date, for the
+// textfile collector of the node exporter
+// (prometheus.io/docs/instrumenting/exposition_formats). A rename replaces the
+// whole file. After a verdict the file stays, with fsmon_up 0; after a stop on
+// request it is removed.
 type Metrics struct {
 	*newest[[]byte]
 	fixed watchreg.Status
@@ -42,9 +42,9 @@ type Metrics struct {
 // probed is one way for a probe to end.
 type probed struct{ result, rung string }
 
-// NewMetrics starts with what does not change about a watch. A target that
-// exists and is not a regular file is refused; a rename would replace a link,
-// not follow it. lost is called when writing begins to fail. Close ends it.
+// NewMetrics starts with what does not change about a watch. If there is anything
+// but a regular file at path, writing fails. It calls lost when writing begins to
+// fail. Close ends it.
 func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -94,7 +94,7 @@ func (m *Metrics) count(e watch.Event, how probed) {
 	}
 }
 
-// broken is the rung that broke; empty when none was climbed.
+// broken returns the rung that broke; empty if none was reached.
 func broken(r watch.Report) string {
 	if len(r.Rungs) == 0 {
 		return ""
@@ -120,13 +120,13 @@ func (m *Metrics) text(now time.Time) []byte {
 		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.",
 			m.took.Seconds())
 	}
-	t.head("fsmon_rung_duration_seconds", "How long each step of the last finished probe took.",
-		"gauge")
+	t.head("fsmon_rung_duration_seconds",
+		"How long each step of the last finished probe took.", "gauge")
 	for _, rung := range slices.Sorted(maps.Keys(m.rungs)) {
 		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), m.rungs[rung].Seconds())
 	}
-	t.head("fsmon_probes_total", "Finished probes, by how they ended and the step that broke.",
-		"counter")
+	t.head("fsmon_probes_total",
+		"Finished probes, by how they ended and the step that broke.", "counter")
 	for _, p := range slices.SortedFunc(maps.Keys(m.totals), func(a, b probed) int {
 		return strings.Compare(a.result+"\x00"+a.rung, b.result+"\x00"+b.rung)
 	}) {
@@ -139,8 +139,8 @@ func (m *Metrics) text(now time.Time) []byte {
 	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).",
 		float64(m.fixed.Retries))
 	t.head("fsmon_info", "What is watched, and by what.", "gauge")
-	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target, "version",
-		m.fixed.Version), 1)
+	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target,
+		"version", m.fixed.Version), 1)
 	return t.Bytes()
 }
 
@@ -176,7 +176,8 @@ func labels(pairs ...string) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `%s="%s"`, pairs[i], labelEscapes.Replace(strings.ToValidUTF8(pairs[i+1], "\uFFFD")))
+		value := strings.ToValidUTF8(pairs[i+1], "\uFFFD")
+		fmt.Fprintf(&b, `%s="%s"`, pairs[i], labelEscapes.Replace(value))
 	}
 	return b.String()
 }
@@ -190,7 +191,7 @@ func one(is bool) float64 {
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// newFile is what replaceFile takes.
+// newFile is what replaceFile is to do.
 type newFile struct {
 	Path string
 	Text []byte // nil: remove it
@@ -200,10 +201,10 @@ var replaceErrand = errand.Handle("metrics", func(f newFile, reply func(struct{}
 	reply(struct{}{}, replaceFile(f.Path, f.Text))
 })
 
-// replaceFile replaces the file at path as a whole, with mode 0644; nil removes
-// it. The new one is made as "path.tmp-fsmon", which a collector of *.prom
-// files does not read; what a killed watch left there is removed. The directory
-// may be another user's, since a collector often has one of its own.
+// replaceFile replaces the whole file at path, with mode 0644; nil removes it.
+// The new one is made as "path.tmp-fsmon", which a collector of *.prom files does
+// not read; what a killed watch left there is removed. The directory may be
+// another user's, since a collector often has its own.
 func replaceFile(path string, text []byte) error {
 	dir, err := trust.OpenDir(filepath.Dir(path), 0, trust.File)
 	if err != nil {
@@ -211,7 +212,9 @@ func replaceFile(path string, text []byte) error {
 	}
 	defer dir.Close()
 	at, name := int(dir.Fd()), filepath.Base(path)
-	failed := func(op string, err error) error { return &os.PathError{Op: op, Path: path, Err: err} }
+	failed := func(op string, err error) error {
+		return &os.PathError{Op: op, Path: path, Err: err}
+	}
 
 	var st unix.Stat_t
 	err = unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -220,11 +223,12 @@ func replaceFile(path string, text []byte) error {
 	case err != nil:
 		return failed("stat", err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)", path, fs.ErrInvalid)
+		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)",
+			path, fs.ErrInvalid)
 	}
 	temp := name + ".tmp-fsmon"
-	// Removing a link removes the link. A directory is not removed, and is the
-	// error of the next call.
+	// This removes a link, not what it leads to. If it fails, say because there
+	// is a directory, the next call fails too.
 	_ = unix.Unlinkat(at, temp, 0)
 	if text == nil {
 		if err := unix.Unlinkat(at, name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -232,7 +236,8 @@ func replaceFile(path string, text []byte) error {
 		}
 		return nil
 	}
-	fd, err := unix.Openat(at, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(at, temp, flags, 0o644)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: path + ".tmp-fsmon", Err: err}
 	}
