@@ -14,8 +14,8 @@ import (
 	"fsmon/watchreg/trust"
 )
 
-// The files of an identifier. The temporary file is among them, so that its name
-// cannot be another identifier.
+// The files of an identifier. The temporary file is among them, so that its
+// name cannot be another identifier.
 const (
 	lockName    = "lock"
 	controlName = "control"
@@ -43,14 +43,14 @@ type Claim struct {
 }
 
 // Claim takes the identifier for this process, together with what a dead watch
-// left behind, and opens its control FIFO. It waits up to 2 seconds for a holder
-// that is starting or ending, and half a second for one that looks alive, since
-// that one may just have been killed.
+// left behind, and opens its control FIFO. It waits up to 2 seconds for a
+// holder that is starting or ending, and half a second for one that looks
+// alive, since that one may just have been killed.
 //
-// Errors: ErrInUse if a live watch holds the identifier, *UnsafeError if another
-// user has put something in its place, otherwise one that wraps the
-// *os.PathError or *os.SyscallError of the call that failed (for message 42, FSM
-// manual 8.1, which shows function name and errno).
+// Errors: ErrInUse if a live watch holds the identifier, *UnsafeError if
+// another user has put something in its place, otherwise one that wraps the
+// *os.PathError or *os.SyscallError of the call that failed (for message 42,
+// FSM manual 8.1, which shows function name and errno).
 func (r *Registry) Claim(id string) (*Claim, error) {
 	if err := ValidID(id); err != nil {
 		return nil, err
@@ -99,10 +99,10 @@ func (c *Claim) begin() error {
 }
 
 // Release frees the identifier: it removes control, status and lock, then the
-// directory, and only then drops the lock and closes the FIFO. It ends Controls.
-// A second call returns the same result. If somebody has removed or replaced the
-// lock file, Release removes nothing, since the files may be another watch's,
-// and returns an error.
+// directory, and only then drops the lock and closes the FIFO. It ends
+// Controls. A second call returns the same result. If somebody has removed or
+// replaced the lock file, Release removes nothing, since the files may be
+// another watch's, and returns an error.
 func (c *Claim) Release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,8 +250,8 @@ func sameAsPath(lock *flock.Flock) (bool, error) {
 	return os.SameFile(held, named), nil
 }
 
-// flockError adds the name of the call to an error of the flock library. That of
-// open is an *os.PathError already; that of flock(2) is a bare errno.
+// flockError adds the name of the call to an error of the flock library. That
+// of open is an *os.PathError already; that of flock(2) is a bare errno.
 func flockError(err error) error {
 	var errno unix.Errno
 	var path *os.PathError

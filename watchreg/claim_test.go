@@ -194,8 +194,8 @@ func TestForgottenClaimHolds(t *testing.T) {
 	p.want("forget web", "in use")
 }
 
-// holdLock holds an identifier's lock as a watch does that has not made its
-// FIFO yet.
+// holdLock holds an identifier's lock, like a watch that has not made its FIFO
+// yet.
 func holdLock(t *testing.T, dir, id string) *flock.Flock {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Join(dir, id), 0o711))
@@ -237,7 +237,7 @@ func TestClaimHasPatienceWithALockAlone(t *testing.T) {
 
 // A releasing watch can remove the lock file between a successor's open and its
 // flock.
-func TestLockOnARemovedFileIsWorthNothing(t *testing.T) {
+func TestLockOnARemovedFile(t *testing.T) {
 	_, dir := open(t)
 	lock := holdLock(t, dir, "web")
 	dir = filepath.Join(dir, "web")
@@ -344,8 +344,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 	}
 }
 
-// Message 42 of FSM chapter 8.1 wants the name of the function that failed and
-// its errno.
+// Message 42 (FSM manual 8.1) shows the function that failed and its errno.
 func TestClaimNamesTheFailedCall(t *testing.T) {
 	reg, dir := open(t)
 	must(t, os.Remove(dir))
@@ -363,8 +362,8 @@ func TestClaimNamesTheFailedCall(t *testing.T) {
 	}
 }
 
-// A holder that was killed a moment ago still looks alive, so a live one is
-// refused only after that moment.
+// A holder that has just been killed still looks alive for a moment. So a claim
+// is refused only after that moment.
 func TestRefusalComesAfterAMoment(t *testing.T) {
 	reg, _ := open(t)
 	c, err := reg.Claim("web")

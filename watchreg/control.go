@@ -80,7 +80,8 @@ func (c *Claim) read() {
 	defer close(c.ended)
 	defer close(c.controls)
 	// The lock must live as long as this goroutine, even if the program has
-	// lost its Claim: the garbage collector closes a lock that nobody refers to.
+	// lost its Claim: the garbage collector closes a lock that nobody refers
+	// to.
 	defer runtime.KeepAlive(c)
 
 	in := bufio.NewReaderSize(c.control, maxLine)
@@ -108,9 +109,9 @@ func (c *Claim) read() {
 }
 
 // Send writes a control line to a live watch. It waits for a watch that is just
-// starting, and for one whose FIFO is full because it is frozen, until ctx ends;
-// so ctx needs a deadline. nil means that the line was delivered, not that it
-// was obeyed.
+// starting, and for one whose FIFO is full because it is frozen, until ctx
+// ends; so ctx needs a deadline. nil means that the line was delivered, not
+// that it was obeyed.
 //
 // Errors: ErrUnknown, ErrNotRunning for a dead watch, *UnsafeError,
 // fs.ErrPermission for another user's watch, or the error of ctx.

@@ -203,7 +203,8 @@ func TestWaitGone(t *testing.T) {
 	leftover(t, dir, "web")
 	must(t, reg.WaitGone(t.Context(), "web"))
 
-	// end runs how while WaitGone waits for a new watch's end.
+	// end starts a watch, and ends it with how while WaitGone waits for its
+	// end.
 	end := func(how func(p *proc)) {
 		t.Helper()
 		p := start(t, dir)
@@ -259,7 +260,7 @@ func TestWaitGoneWaitsForAStartingWatch(t *testing.T) {
 	})
 }
 
-// Another user's watch can be seen, not told anything.
+// Another user's watch can be seen, but takes no requests.
 func TestSendWithoutPermission(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")

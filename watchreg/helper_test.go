@@ -32,9 +32,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// child is another process that uses the registry: it obeys one line of
-// standard input at a time and answers each with one line. It ends with its
-// input.
+// child is another process that uses the registry: it obeys each line of its
+// standard input, and answers with one line. It ends with its input.
 func child(dir string) int {
 	if mask, err := strconv.ParseUint(os.Getenv("WATCHREG_UMASK"), 8, 9); err == nil {
 		unix.Umask(int(mask))
@@ -107,9 +106,9 @@ func child(dir string) int {
 
 const stormRounds = 150
 
-// storm takes and gives back one identifier many times while others do the
-// same. Whoever holds it makes the guard file, so two holders are seen whatever
-// the lock says.
+// storm claims and releases one identifier many times while others do the same.
+// The holder makes the guard file, so two holders are noticed even if the lock
+// fails.
 func storm(reg *Registry, guard string) error {
 	for held := 0; held < stormRounds; {
 		c, err := reg.Claim("storm")
@@ -135,8 +134,8 @@ func storm(reg *Registry, guard string) error {
 	return nil
 }
 
-// churn lives whole lives of a watch, a line after each step, until it is
-// killed.
+// churn claims, writes and releases until it is killed. It prints a line after
+// each step.
 func churn(reg *Registry, id string) error {
 	for {
 		c, err := reg.Claim(id)
@@ -162,11 +161,10 @@ type proc struct {
 	r   *bufio.Reader
 }
 
-// start runs a child on the registry in dir; set may change the command before.
+// start runs a child on the registry in dir. Each set may change its command.
 func start(t *testing.T, dir string, set ...func(*exec.Cmd)) *proc {
 	t.Helper()
-	// Not os.Args[0]: another user may not reach the directory the test binary
-	// lies in.
+	// Not os.Args[0]: another user may not be able to reach its directory.
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "WATCHREG_CHILD="+dir)
 	cmd.Stderr = os.Stderr
@@ -281,8 +279,8 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// leftover makes what a watch leaves behind that was killed after it wrote its
-// status, with the note "old".
+// leftover makes the files of a watch that was killed after it had written a
+// status with the note "old".
 func leftover(t *testing.T, dir, id string) {
 	t.Helper()
 	p := start(t, dir)

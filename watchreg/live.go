@@ -19,8 +19,8 @@ import (
 
 // alive reports whether a watch holds the identifier in dir. Somebody who reads
 // the FIFO is the answer, so the lock of a running watch is never touched. If
-// nobody does, the lock is tested, since its holder may be starting or ending. A
-// user who may open neither looks into the kernel's table of locks.
+// nobody does, the lock is tested, since its holder may be starting or ending.
+// A user who may open neither looks into the kernel's table of locks.
 func alive(dir string) (bool, error) {
 	live, err := hasReader(dir)
 	if err == nil && !live {
@@ -96,7 +96,8 @@ func lockHeld(dir string) (bool, error) {
 	if _, err := checkKind(path, 0); err != nil {
 		return false, err
 	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC))
+	const flags = os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	lock := flock.New(path, flock.SetFlag(flags))
 	free, err := lock.TryRLock()
 	if err != nil {
 		return false, flockError(err)

@@ -88,9 +88,8 @@ func TestDefaultDir(t *testing.T) {
 	}
 }
 
-// place is a directory for a registry; make puts something there first.
 func TestUntrustedPlacesAreRefused(t *testing.T) {
-	type place struct {
+	type place struct { // where a registry is to be
 		name string
 		make func(parent, dir string) error
 		bad  string // which path is named; empty: accepted
@@ -159,8 +158,8 @@ func TestLinksAboveTheRegistryAreResolvedOnce(t *testing.T) {
 	}
 }
 
-// A link that a stranger has planted above the registry is not followed,
-// whoever owns the place where it leads.
+// A link that another user has planted above the registry is not followed,
+// whoever owns the directory that it leads to.
 func TestStrangersLinkAboveTheRegistry(t *testing.T) {
 	if os.Geteuid() != 0 { // only root can give things away
 		if os.Getenv("CI") == "true" {
@@ -211,8 +210,8 @@ func TestRegistryIsCreatedWithItsParents(t *testing.T) {
 	must(t, err)
 }
 
-// Whatever is planted in the place of one of our files is refused, and nothing
-// happens to what a link points to.
+// Whatever is planted in place of one of our files is refused, and nothing
+// happens to what a link leads to.
 func TestPlantedFilesAreRefused(t *testing.T) {
 	victim := func(t *testing.T) string {
 		path := filepath.Join(t.TempDir(), "victim")
@@ -276,8 +275,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 					_, err = reg.Read("web")
 					wantUnsafe(t, err, path)
 				}
-				// Without a reader on it, a FIFO or a socket in the place of
-				// control means that nobody is there.
+				// A FIFO or a socket in place of control, which nobody reads,
+				// means that no watch is there.
 				silent := name == controlName && (kind == "socket" || kind == "another user's")
 				if name != statusName && name != statusTemp && !silent {
 					wantUnsafe(t, reg.Send(t.Context(), "web", Control{Verb: Stop}), path)
@@ -306,8 +305,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 	}
 }
 
-// Another user's process reading in the place of control is not taken for a
-// watch.
+// Another user's process that reads a FIFO in place of control is not taken for
+// a watch.
 func TestForeignReaderIsRefused(t *testing.T) {
 	reg, dir := open(t)
 	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o711))
@@ -315,7 +314,7 @@ func TestForeignReaderIsRefused(t *testing.T) {
 	path := filepath.Join(dir, "web", controlName)
 	real := path
 	if os.Geteuid() != 0 {
-		// only root can give one away: a link stands for it
+		// Only root can give one away: a link is refused in the same way.
 		real = filepath.Join(t.TempDir(), "fifo")
 		must(t, os.Symlink(real, path))
 	}

@@ -154,8 +154,8 @@ func ignoreMissing(err error) error {
 
 // WriteStatus replaces the status. It sets Format, ID and PID. Readers see the
 // old status or the new one, never a part of it; on an error the old one stays.
-// The error wraps the *os.PathError or *os.LinkError of the call that failed; it
-// is os.ErrClosed after Release.
+// The error wraps the *os.PathError or *os.LinkError of the call that failed;
+// it is os.ErrClosed after Release.
 func (c *Claim) WriteStatus(s Status) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,7 +198,8 @@ func (c *Claim) writeStatus(s Status) error {
 }
 
 // writeNew makes a file of mode 0644, whatever the umask. It does not sync: a
-// status need not outlive a crash of the machine, and a sync waits for the disk.
+// status need not outlive a crash of the machine, and a sync waits for the
+// disk.
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
 	if err != nil {

@@ -37,8 +37,7 @@ func TestStatusRoundTrip(t *testing.T) {
 		t.Errorf("read %+v, want %+v", e.Status, want)
 	}
 
-	// The file is an interface too: other versions of the command and people's
-	// scripts read it.
+	// Other versions of the command, and people's scripts, read the file.
 	data, err := os.ReadFile(filepath.Join(dir, "web", statusName))
 	must(t, err)
 	var fields map[string]any
@@ -137,7 +136,7 @@ func TestFailedRenameLeavesNoTemporaryFile(t *testing.T) {
 	must(t, c.WriteStatus(Status{}))
 }
 
-// systemd-tmpfiles removes what has been left alone in /tmp for ten days.
+// systemd-tmpfiles removes files in /tmp that nobody has touched for ten days.
 func TestWritingKeepsTheFilesYoung(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")
@@ -178,7 +177,7 @@ func TestStatusOfOtherVersions(t *testing.T) {
 	c := claim(t, reg, "web")
 	path := filepath.Join(dir, "web", statusName)
 
-	// A newer watch of our format has fields we do not know.
+	// A newer watch of our format may have fields that we do not know.
 	must(t, os.WriteFile(path, []byte(`{"format":1,"state":"dreaming","shoe_size":[44],"pid":7}`),
 		0o644))
 	e, err := reg.Read("web")
@@ -230,8 +229,7 @@ func FuzzStatus(f *testing.F) {
 		if s.Format < 1 || s.Format > statusFormat {
 			t.Fatalf("format %d was accepted", s.Format)
 		}
-		// What was read can be written and is then no longer than a reader
-		// takes.
+		// What was read can be written, and is not too long for a reader then.
 		again, err := encodeStatus(*s)
 		if err != nil {
 			return

@@ -4,12 +4,12 @@
 // Each identifier is a directory <registry>/<ID>/ with three files:
 //
 //	lock     0600  held with flock for the life of the watch: held means alive
-//	control  0600  a FIFO that takes one line per verb; open for reading means alive
-//	status   0644  JSON for people and commands, replaced by rename, without secrets
+//	control  0600  a FIFO, one line per verb; open for reading means alive
+//	status   0644  JSON without secrets, replaced by rename
 //
 // An identifier exists while its lock file does. No process ID is trusted, and
-// no signal is sent. The kernel drops the lock of a watch that dies, so the next
-// Claim takes over what a killed watch has left behind.
+// no signal is sent. The kernel drops the lock of a watch that dies, so the
+// next Claim takes over what a killed watch has left behind.
 package watchreg
 
 import (
@@ -49,9 +49,9 @@ type Registry struct {
 	dir string // empty: the registry does not exist, so every identifier is unknown
 }
 
-// ValidID returns what is wrong with an identifier; nil if it is valid. Valid are
-// 1 to 255 bytes of letters, digits, '.', '_' and '-', the first a letter or
-// digit. (FSM manual 7.4 permits letters and digits only.)
+// ValidID returns what is wrong with an identifier; nil if it is valid. Valid
+// are 1 to 255 bytes of letters, digits, '.', '_' and '-', the first a letter
+// or digit. (FSM manual 7.4 permits letters and digits only.)
 func ValidID(id string) error {
 	if len(id) < 1 || len(id) > maxID {
 		return fmt.Errorf("an identifier has 1 to %d bytes, not %d", maxID, len(id))

@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A directory is what its path says, links of this user included, and what is
-// missing of it is made.
+// OpenDir finds the directory that the kernel finds, through links of this user
+// too, and makes what is missing.
 func TestOpenDir(t *testing.T) {
 	for name, policy := range map[string]Policy{"file": File, "registry": Registry} {
 		t.Run(name, func(t *testing.T) { testOpenDir(t, policy) })
 	}
 }
 
-// newBase is a directory without links on its way that no policy refuses.
+// newBase makes a directory that no policy refuses, and whose path has no
+// links.
 func newBase(t *testing.T) string {
 	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())

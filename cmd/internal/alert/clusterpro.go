@@ -19,11 +19,11 @@ type clusterpro struct {
 	timeout time.Duration // for each call
 }
 
-// Clusterpro shows alerts in the CLUSTERPRO alert view (FSM manual 6.1) with the
-// clplogcmd at path. It returns nil if that is not an executable file. Each line
-// is one call, whose process group is killed after 2 seconds. The detail of an
-// alert is left out. A call that is still running when the watch exits may go on,
-// since the last messages matter most.
+// Clusterpro shows alerts in the CLUSTERPRO alert view (FSM manual 6.1) with
+// the clplogcmd at path. It returns nil if that is not an executable file. Each
+// line is one call, whose process group is killed after 2 seconds. The detail
+// of an alert is left out. A call that is still running when the watch exits
+// may go on, since the last messages matter most.
 func Clusterpro(path string) Sink {
 	info, err := os.Stat(path) // may be a link into the product's own directory
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {

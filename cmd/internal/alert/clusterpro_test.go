@@ -119,8 +119,8 @@ func TestClusterproAbsent(t *testing.T) {
 	}
 }
 
-// A call that hangs is killed with its children. Those hang in reading a FIFO
-// whose other end this process holds: they end with it, whatever happens.
+// A call that hangs is killed with its children. They all read a FIFO that this
+// process holds open, so they end with it, whatever happens.
 func TestClusterproHangs(t *testing.T) {
 	dir := t.TempDir()
 	alive, hold := filepath.Join(dir, "alive"), filepath.Join(dir, "hold")
@@ -144,7 +144,7 @@ read -r x <&4
 	result := make(chan error, 1)
 	go func() {
 		err := s.call(ctx, Alert{Number: 1}, "text")
-		// Where the stub never came that far, this lets the Open below go on.
+		// If the stub has not opened it, this lets the Open below go on.
 		if w, err := os.OpenFile(alive, os.O_RDWR, 0); err == nil {
 			w.Close()
 		}
@@ -178,11 +178,11 @@ read -r x <&4
 	}
 }
 
-// A child does not keep what it inherits.
+// A child does not keep the protection that it inherits.
 func TestChildOOMScore(t *testing.T) {
 	const own = "/proc/self/oom_score_adj"
 	before := readFile(t, own)
-	// More than zero is permitted to everybody, and so is the way back.
+	// Everybody may raise it above zero, and set it back.
 	defer func() {
 		if err := os.WriteFile(own, []byte(before), 0); err != nil {
 			t.Error(err)
@@ -194,7 +194,9 @@ func TestChildOOMScore(t *testing.T) {
 	dir := t.TempDir()
 	s := stub(t, dir, `
 read -r score </proc/$$/oom_score_adj
-until [ "$score" = 0 ]; do read -r score </proc/$$/oom_score_adj; done # until the deadline of the call
+until [ "$score" = 0 ]; do # or until the deadline of the call
+	read -r score </proc/$$/oom_score_adj
+done
 echo "$score" >score
 `)
 	if err := s.Deliver(Alert{Number: 1, Text: "x"}); err != nil {

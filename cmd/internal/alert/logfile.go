@@ -34,11 +34,11 @@ type logFile struct {
 //
 // It refuses what another user may have put there: a directory that is another
 // user's, or that others may write and that is not sticky; a path through
-// another user's link; a file that is a link, is not regular, has a second name,
-// or is another user's in a sticky directory.
+// another user's link; a file that is a link, is not regular, has a second
+// name, or is another user's in a sticky directory.
 //
-// Nothing is opened before the first message: a log on a hung disk must not keep
-// a watch from starting.
+// Nothing is opened before the first message: a log on a hung disk must not
+// keep a watch from starting.
 func LogFile(path, ident string) Sink {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -71,11 +71,12 @@ var appendErrand = errand.Handle("log", func(l logLines, reply func(struct{}, er
 })
 
 // logPath is where a log is. The file is opened for each line: alerts are rare,
-// and so it is the right one, whatever was renamed, removed or mounted meanwhile.
+// and so it is the right one, whatever was renamed, removed or mounted
+// meanwhile.
 type logPath string
 
-// openDir opens the directory of the log. It fails if another user could replace
-// files in it. shared is true if others may make files in it.
+// openDir opens the directory of the log. It fails if another user could
+// replace files in it. shared is true if others may make files in it.
 func (l logPath) openDir() (dir *os.File, shared bool, err error) {
 	dir, err = trust.OpenDir(filepath.Dir(string(l)), 0o750, trust.File)
 	if err != nil {

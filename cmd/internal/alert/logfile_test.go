@@ -89,18 +89,17 @@ func TestLogFileIsMade(t *testing.T) {
 }
 
 func TestLogFileRefusals(t *testing.T) {
+	chmod := func(mode fs.FileMode) func(dir, _ string) error {
+		return func(dir, _ string) error { return os.Chmod(dir, mode) }
+	}
 	tests := []struct {
 		name  string
 		plant func(dir, path string) error
 		want  error // nil: accepted
 	}{
-		{"group may write the directory", func(dir, _ string) error { return os.Chmod(dir, 0o770) },
-			fs.ErrPermission},
-		{"others may write the directory",
-			func(dir, _ string) error { return os.Chmod(dir, 0o702) }, fs.ErrPermission},
-		{"sticky directory", func(dir, _ string) error {
-			return os.Chmod(dir, 0o777|fs.ModeSticky)
-		}, nil},
+		{"group may write the directory", chmod(0o770), fs.ErrPermission},
+		{"others may write the directory", chmod(0o702), fs.ErrPermission},
+		{"sticky directory", chmod(0o777 | fs.ModeSticky), nil},
 		{"symbolic link", func(dir, path string) error {
 			return os.Symlink(filepath.Join(dir, "target"), path)
 		}, unix.ELOOP},
@@ -127,7 +126,8 @@ func TestLogFileRefusals(t *testing.T) {
 			if err := tt.plant(dir, path); err != nil {
 				t.Fatal(err)
 			}
-			if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, tt.want) {
+			err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"})
+			if !errors.Is(err, tt.want) {
 				t.Errorf("Deliver: %v, want %v", err, tt.want)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, "target")); err == nil {
@@ -185,8 +185,8 @@ func TestLogFileLosesNothing(t *testing.T) {
 	}
 }
 
-// A file that cannot be rotated grows on, to its cap and not beyond; nothing
-// that is there is overwritten.
+// A file that cannot be rotated grows to its cap and not beyond. No older file
+// is overwritten.
 func TestLogFileCannotRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watch.log")
 	s := LogFile(path, "sambamon")
@@ -250,8 +250,7 @@ func TestLogFileSurvivesItsDirectory(t *testing.T) {
 	same(t, "after somebody else's rotation", logged(t, path), []string{"INFO 1 four"})
 }
 
-// A disk without room takes part of a line; the file must hold whole lines
-// only.
+// A full disk takes part of a line, but the file must hold whole lines only.
 func TestLogFileDiskFull(t *testing.T) {
 	dir := disk.Small(t)
 	path, filler := filepath.Join(dir, "watch.log"), filepath.Join(dir, "filler")
@@ -260,7 +259,7 @@ func TestLogFileDiskFull(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("a disk that takes everything: %v", err)
 	}
-	// What is left is the rest of the page that the file ends in.
+	// There is room in the last page of the file.
 	want := []string{"INFO 1 one"}
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
@@ -286,7 +285,7 @@ func TestStrangersLinks(t *testing.T) {
 	})
 }
 
-// A log that is a stranger's, or in a directory of his.
+// A log that is another user's, or in a directory of his.
 func TestStrangersLog(t *testing.T) {
 	disk.NeedsRoot(t)
 	base := t.TempDir()
@@ -299,14 +298,15 @@ func TestStrangersLog(t *testing.T) {
 	if err := os.Chmod(base, 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
-	if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
+	log := LogFile(path, "sambamon")
+	if err := log.Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("in a directory for all: %v", err)
 	}
 	disk.Give(t, base)
 	if err := errors.Join(os.Remove(path), os.Chmod(base, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
+	if err := log.Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("in his directory: %v", err)
 	}
 	if _, err := os.Lstat(path); err == nil {
@@ -314,8 +314,7 @@ func TestStrangersLog(t *testing.T) {
 	}
 }
 
-// An errand writes what this process would have written, and fails in the same
-// words.
+// An errand writes the same as this process would, and fails in the same words.
 func TestLogErrand(t *testing.T) {
 	errand.Enabled = true
 	t.Cleanup(func() { errand.Enabled = false })

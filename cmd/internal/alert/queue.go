@@ -13,8 +13,9 @@ const (
 )
 
 // Alerts sends every alert to every sink. Each sink has its own queue and
-// goroutine, so that a slow or broken one delays neither the watch nor the other
-// sinks: it loses messages, and is told how many as soon as it works again.
+// goroutine, so that a slow or broken one delays neither the watch nor the
+// other sinks: it loses messages, and is told how many as soon as it works
+// again.
 type Alerts struct {
 	stderr *outlet // hears of the failures of the others; nil without a Stderr sink
 	others []*outlet
@@ -101,8 +102,8 @@ func (a *Alerts) Close(budget time.Duration) {
 	for _, o := range a.others {
 		o.wait(ctx)
 	}
-	// stderr delivers meanwhile too, but ends last: another sink may still fail,
-	// which is said there.
+	// stderr delivers meanwhile too, but ends last: another sink may still
+	// fail, which is said there.
 	if a.stderr != nil {
 		close(a.stderr.closing)
 		a.stderr.wait(ctx)
@@ -190,9 +191,9 @@ func (a *Alerts) enqueue(o *outlet, alert Alert) {
 	}
 }
 
-// drop counts n messages as lost. Only the first loss since the sink last worked
-// is said on stderr, so that somebody learns of a full disk. The losses of stderr
-// itself are not.
+// drop counts n messages as lost. Only the first loss since the sink last
+// worked is said on stderr, so that somebody learns of a full disk. The losses
+// of stderr itself are not.
 func (a *Alerts) drop(o *outlet, n int, cause error) {
 	o.mu.Lock()
 	o.dropped += n

@@ -62,7 +62,8 @@ func (m *memorySink) texts() []string {
 	return slices.Clone(m.got)
 }
 
-// stderrText is a Stderr sink whose lines can be read back without the head.
+// stderrText returns a Stderr sink, and a function that returns its lines
+// without their heads.
 func stderrText() (Sink, func() []string) {
 	w := &lockedBuilder{}
 	return Stderr(w, "sambamon"), func() []string {
@@ -139,7 +140,7 @@ func TestAlertsReachEverySinkInOrder(t *testing.T) {
 	})
 }
 
-func TestSendStampsAndTames(t *testing.T) {
+func TestSendStampsAndEscapes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		lines := make(chan string)
@@ -160,8 +161,9 @@ func TestSendStampsAndTames(t *testing.T) {
 	})
 }
 
-// A sink that hangs costs the watch and the other sinks nothing, and what it
-// lost is said as soon as it works again, and once on stderr.
+// A sink that hangs delays neither the watch nor the other sinks. How many
+// messages it has lost is said there as soon as it works again, and once on
+// stderr.
 func TestHungSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stderr, said := stderrText()
@@ -186,7 +188,7 @@ func TestHungSink(t *testing.T) {
 			t.Errorf("Send took %v", d)
 		}
 		same(t, "the other sink", well.texts(), all)
-		// Which of the two sinks the last alert reaches first is not decided.
+		// The last alert may reach either of the two sinks first.
 		got := said()
 		slices.Sort(got)
 		slices.Sort(told)
@@ -203,7 +205,8 @@ func TestHungSink(t *testing.T) {
 	})
 }
 
-// A sink that fails is named once a spell, and told itself when it works again.
+// When a sink begins to fail, that is said once on stderr. When it works again,
+// it is told how many messages it has lost.
 func TestFailingSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stderr, said := stderrText()
@@ -231,16 +234,16 @@ func TestFailingSink(t *testing.T) {
 		named, cause := "WARN 107 1 messages could not be delivered to log file.",
 			"WARN 107 ... no space left on device"
 		same(t, "stderr", said(), []string{
-			"INFO 900 message 0", named, cause, "INFO 900 message 1", "INFO 900 message 2",
-			"INFO 900 message 3",
-			"INFO 900 message 10", named, cause, "INFO 900 message 11", "INFO 900 message 12",
-			"INFO 900 message 13",
+			"INFO 900 message 0", named, cause,
+			"INFO 900 message 1", "INFO 900 message 2", "INFO 900 message 3",
+			"INFO 900 message 10", named, cause,
+			"INFO 900 message 11", "INFO 900 message 12", "INFO 900 message 13",
 			"INFO 900 message 20", named, `WARN 107 ... no\nspace`,
 		})
 	})
 }
 
-// The loss of stderr itself must not feed on itself.
+// A loss of stderr must not cause further messages there.
 func TestStderrFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stderr, said := stderrText()
@@ -257,7 +260,7 @@ func TestStderrFails(t *testing.T) {
 		a.Close(time.Second)
 		same(t, "the other sink", well.texts(),
 			[]string{"900 message 0", "900 message 1", "900 message 2"})
-		// Lost are messages 0 and 1, and the word that the bad sink fails.
+		// Lost are messages 0 and 1, and the one that the bad sink fails.
 		same(t, "stderr", said(), []string{"WARN 107 3 messages could not be delivered to stderr.",
 			"INFO 900 message 2"})
 	})
@@ -267,7 +270,7 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// What goes wrong while the sinks are closed still reaches stderr.
+// A failure while the sinks are closed still reaches stderr.
 func TestFailureDuringClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stderr, said := stderrText()
@@ -339,7 +342,7 @@ func TestCloseKeepsItsBudget(t *testing.T) {
 	})
 }
 
-// Real descriptors: a pipe that nobody reads blocks nothing but stderr.
+// With real descriptors: a pipe that nobody reads blocks only stderr.
 func TestBlockedPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -367,7 +370,7 @@ func TestBlockedPipe(t *testing.T) {
 	a.Close(time.Minute)
 }
 
-// waitFor polls for a state, for at most a minute.
+// waitFor polls for a state for up to a minute.
 func waitFor(t *testing.T, what string, state func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

@@ -9,9 +9,9 @@ type stderrSink struct {
 
 // Stderr writes alerts to w, each line with one write, as
 // "2026-11-21T20:41:00+09:00 sambamon INFO 1 text" (local time; ident is the
-// module name). Alerts also says here, once, that another sink has begun to fail.
-// Close leaves w open. If nobody reads w any more, Deliver fails in a process
-// that catches SIGPIPE; otherwise that signal ends the process.
+// module name). Alerts also says here, once, that another sink has begun to
+// fail. Close leaves w open. If nobody reads w any more, Deliver fails in a
+// process that catches SIGPIPE; otherwise that signal ends the process.
 func Stderr(w io.Writer, ident string) Sink {
 	return &stderrSink{w: w, ident: ident}
 }

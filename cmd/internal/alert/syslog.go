@@ -91,8 +91,8 @@ type syslogSink struct {
 // newSyslog sends alerts to the daemon behind a unix datagram socket in the
 // form of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]:
 // ID: NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since
-// an identifier alone may have 255. A daemon that does not read costs one second
-// for each line.
+// an identifier alone may have 255. A daemon that does not read costs one
+// second for each line.
 func newSyslog(socket, ident, id string) Sink {
 	return &syslogSink{
 		datagrams: datagrams{socket: socket, timeout: datagramTimeout},
@@ -156,7 +156,8 @@ func (j *journalSink) Deliver(a Alert) error {
 }
 
 // journalEntry writes every field as NAME=value and a newline. No value has a
-// newline in it, since OneLine leaves none, so this form of the protocol will do.
+// newline in it, since OneLine leaves none, so this form of the protocol will
+// do.
 func journalEntry(fields map[string]string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// daemon listens on a datagram socket as a log daemon does, in place of
-// whatever was there.
+// daemon listens on a datagram socket as a log daemon does. It replaces
+// whatever is at path.
 func daemon(t *testing.T, path string) *net.UnixConn {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {

@@ -57,8 +57,8 @@ type reply[Answer any] struct {
 	err    error
 }
 
-// Handle declares an errand. do does the work: it calls its second argument once
-// with the result, and may go on afterwards. Call Handle when packages are
+// Handle declares an errand. do does the work: it calls its second argument
+// once with the result, and may go on afterwards. Call Handle when packages are
 // initialised, since Main looks the errand up by its name.
 func Handle[Request, Answer any](name string,
 	do func(Request, func(Answer, error))) Errand[Request, Answer] {
@@ -80,8 +80,8 @@ func Handle[Request, Answer any](name string,
 }
 
 // Main returns true if this process is an errand, after it has done its work. A
-// program whose watch sends errands calls it first. A program that does not call
-// it does all work itself.
+// program whose watch sends errands calls it first. A program that does not
+// call it does all work itself.
 func Main() bool {
 	if len(os.Args) != 1 || os.Args[0] != processName {
 		Enabled = true
@@ -98,8 +98,8 @@ func Main() bool {
 }
 
 // Run has the work done and waits for the answer. If ctx ends before, the error
-// is its cause. The child goes on with its work then, even after the end of this
-// process.
+// is its cause. The child goes on with its work then, even after the end of
+// this process.
 func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answer, error) {
 	replies := make(chan reply[Answer], 1)
 	go func() {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The errands of these tests are this test program once more.
+// The errands of these tests are this test program, started once more.
 func TestMain(m *testing.M) {
 	if Main() {
 		return
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 type order struct {
 	Path, Text string
-	private    bool // does not travel
+	private    bool // is not sent
 }
 
 type receipt struct {
@@ -80,7 +80,7 @@ func TestErrand(t *testing.T) {
 	}
 }
 
-// Whoever waits for an errand that hangs waits for its deadline only.
+// Run does not wait for a hung errand beyond the end of its context.
 func TestHungErrand(t *testing.T) {
 	release := make(chan struct{})
 	hung := Errand[order, receipt]{"hung", func(order, func(receipt, error)) { <-release }}
@@ -93,8 +93,8 @@ func TestHungErrand(t *testing.T) {
 	}
 }
 
-// Where no errand can be started the work is done here. An errand that ends
-// without a word has failed: whether it did its work is not known.
+// If no errand can be started, this process does the work. An errand that ends
+// without a reply has failed: nobody knows whether it did its work.
 func TestErrandThatCannotBe(t *testing.T) {
 	enable(t)
 	t.Cleanup(func() { program = thisProgram })

@@ -9,9 +9,9 @@ import (
 
 // oomScore makes it less likely that a watch is killed when memory runs out
 // (proc_pid_oom_score_adj(5)): it counts as if it used half of the machine's
-// memory less. If a watchdog were killed because the server took all memory, that
-// would cause a needless failover. The value is not -1000 (never): if the watch
-// itself leaks memory, the kernel must be able to end it.
+// memory less. If a watchdog were killed because the server took all memory,
+// that would cause a needless failover. The value is not -1000 (never): if the
+// watch itself leaks memory, the kernel must be able to end it.
 const oomScore = -500
 
 // LowerOOMScore protects this process, if that is permitted: it takes

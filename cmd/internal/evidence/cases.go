@@ -30,8 +30,8 @@ type directory struct {
 	path string
 }
 
-// openCases opens <dir>/<id>, and makes both with mode 0700 if they are missing.
-// It fails if another user could put something there.
+// openCases opens <dir>/<id>, and makes both with mode 0700 if they are
+// missing. It fails if another user could put something there.
 func openCases(dir, id string) (*cases, error) {
 	above, err := trust.OpenDir(filepath.Dir(dir), 0o750, trust.File) // as the log's
 	if err != nil {
@@ -66,7 +66,8 @@ func openRoot(dir *os.File) (*os.Root, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	if got, err := root.Stat("."); err != nil || !os.SameFile(got, want) {
-		replaced := fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(), fs.ErrPermission)
+		replaced := fmt.Errorf("%s was replaced while it was opened (%w)",
+			dir.Name(), fs.ErrPermission)
 		return nil, errors.Join(replaced, err, root.Close())
 	}
 	return root, nil
@@ -145,8 +146,8 @@ func (c *cases) next(at time.Time) (*oneCase, error) {
 	return &oneCase{directory: directory{root, filepath.Join(c.path, name)}}, nil
 }
 
-// prune removes the oldest cases until keep are left. It leaves directories with
-// other names alone, and follows no links.
+// prune removes the oldest cases until keep are left. It leaves directories
+// with other names alone, and follows no links.
 func (c *cases) prune(keep int) error {
 	f, err := c.Open(".")
 	if err != nil {

@@ -19,9 +19,9 @@ type collector struct {
 	run  func(ctx context.Context, out io.Writer) error
 }
 
-// page is what a collector has found so far. Reading /proc can hang on just those
-// processes that matter. So every collector has its own goroutine, and nobody
-// waits for one that hangs.
+// page is what a collector has found so far. Reading /proc can hang on just
+// those processes that matter. So every collector has its own goroutine, and
+// nobody waits for one that hangs.
 type page struct {
 	name string
 	done chan struct{}
@@ -50,8 +50,8 @@ func collect(ctx context.Context, all []collector) []*page {
 	return pages
 }
 
-// wait waits for the end of the collector, but not beyond until. It returns what
-// was found, and whether that is all.
+// wait waits for the end of the collector, but not beyond until. It returns
+// what was found, and whether that is all.
 func (p *page) wait(until time.Time) (text []byte, whole bool) {
 	select {
 	case <-p.done:

@@ -23,8 +23,8 @@ import (
 	"fsmon/watchreg"
 )
 
-// verdict gives an evidence the end of a life: a success, then two failed
-// probes of the target.
+// verdict sends v the last events of a watch: a success, two failed probes of
+// the target, and the verdict.
 func verdict(v *Evidence, target string) {
 	at := time.Unix(testMoment, 0)
 	report := rungs("connect", "negotiate")
@@ -41,7 +41,7 @@ func verdict(v *Evidence, target string) {
 	v.On(e)
 }
 
-// newEvidence is one whose target was judged; what is collected are the given
+// newEvidence returns the evidence of a watch that was judged, with the given
 // collectors.
 func newEvidence(dir, target string, collectors ...collector) *Evidence {
 	v := New(watchreg.Status{ID: "w", Command: "clp_sambamon", Version: "v1",
@@ -94,10 +94,10 @@ func TestEvidence(t *testing.T) {
 		&reports); err != nil {
 		t.Fatal(err)
 	}
-	if len(reports) != 3 || reports[0].Result != "healthy" || reports[2].Result != "failed" ||
-		reports[2].Error != "negotiate: broken" ||
-		reports[2].Failures != 2 || reports[2].TookMS != 1000 || len(reports[2].Rungs) != 2 ||
-		reports[2].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
+	if len(reports) != 3 || reports[0].Result != "healthy" ||
+		reports[2].Result != "failed" || reports[2].Error != "negotiate: broken" ||
+		reports[2].Failures != 2 || reports[2].TookMS != 1000 ||
+		len(reports[2].Rungs) != 2 || reports[2].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
 		t.Errorf("reports %+v", reports)
 	}
 	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
@@ -113,7 +113,7 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// What is kept between probes is bounded, and no transcript outlives a success.
+// Little is kept between probes, and no transcript after a success.
 func TestEvidenceKeepsLittle(t *testing.T) {
 	v := New(watchreg.Status{}, "/nonexistent")
 	report := rungs("connect", "negotiate")
@@ -123,7 +123,7 @@ func TestEvidenceKeepsLittle(t *testing.T) {
 		v.On(watch.Event{Kind: watch.Failed, Failures: i, Report: report,
 			Err: errors.New(strings.Repeat("x", 100_000))})
 	}
-	// overran: it has no report
+	// It overran its deadline, so it has no report.
 	v.On(watch.Event{Kind: watch.Failed, Failures: 100, Err: errBroken})
 	if len(v.last) != keptReports || v.last[0].Failures != 81 || v.last[19].Failures != 100 {
 		t.Errorf("%d reports, from %d", len(v.last), v.last[0].Failures)
@@ -141,7 +141,8 @@ func TestEvidenceKeepsLittle(t *testing.T) {
 	}
 }
 
-// A collector that hangs costs its own file, and never more than the budget.
+// A collector that hangs spoils only its own file, and costs no more than the
+// budget.
 func TestHungCollector(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -172,8 +173,8 @@ func TestHungCollector(t *testing.T) {
 				t.Errorf("%s holds %q", name, got)
 			}
 		}
-		if summary := readFile(t, filepath.Join(path,
-			"summary.txt")); !strings.Contains(summary, "missing       hung.txt, broken.txt") {
+		summary := readFile(t, filepath.Join(path, "summary.txt"))
+		if !strings.Contains(summary, "missing       hung.txt, broken.txt") {
 			t.Error(summary)
 		}
 	})
@@ -204,8 +205,8 @@ func TestHungDisk(t *testing.T) {
 	})
 }
 
-// Where evidence cannot or must not be saved there is one message, and nobody's
-// files are touched.
+// If evidence cannot or must not be saved there is one error, and no file is
+// touched.
 func TestEvidenceRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(t *testing.T, dir string) (evidence string)
@@ -228,8 +229,9 @@ func TestEvidenceRefused(t *testing.T) {
 		}, "w can be written by others (mode 0770"},
 		"the watch's is a link": {func(t *testing.T, dir string) string {
 			inner := filepath.Join(dir, "evidence")
-			return must(t, inner, errors.Join(os.Mkdir(inner, 0o700), os.Mkdir(filepath.Join(dir,
-				"victim"), 0o700), os.Symlink("../victim", filepath.Join(inner, "w"))))
+			return must(t, inner, errors.Join(os.Mkdir(inner, 0o700),
+				os.Mkdir(filepath.Join(dir, "victim"), 0o700),
+				os.Symlink("../victim", filepath.Join(inner, "w"))))
 		}, "w is a symbolic link"},
 		"it is a link itself": {func(t *testing.T, dir string) string {
 			link := filepath.Join(dir, "evidence")
@@ -273,8 +275,7 @@ func TestEvidenceRefused(t *testing.T) {
 	}
 }
 
-// A clock that was set back gives a time anew: what was saved then stays, and
-// so does what is saved now.
+// If the clock was set back, a time comes twice. Both cases stay.
 func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -291,8 +292,8 @@ func TestEvidenceOfTheSameMillisecond(t *testing.T) {
 	}
 }
 
-// A relative directory is where it was when the watch began, whatever has
-// become of the working directory.
+// A relative directory is below the working directory at the start of the
+// watch.
 func TestRelativeEvidenceDirectory(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	t.Chdir(dir)
@@ -322,8 +323,7 @@ func TestEvidenceOnAFullDisk(t *testing.T) {
 	}
 }
 
-// The newest ten stay; what does not look like ours stays whatever it is, and
-// no link is followed.
+// The newest ten stay. So does whatever no watch has made. No link is followed.
 func TestEvidenceIsPruned(t *testing.T) {
 	dir := t.TempDir()
 	mine := filepath.Join(dir, "w")
@@ -342,8 +342,9 @@ func TestEvidenceIsPruned(t *testing.T) {
 	}
 	for i := range 12 {
 		old := filepath.Join(mine, fmt.Sprintf("20250101T0000%02d.000Z", i))
-		if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "f"), nil,
-			0o600), os.Symlink(victim, filepath.Join(old, "link"))); err != nil {
+		if err := errors.Join(os.Mkdir(old, 0o700),
+			os.WriteFile(filepath.Join(old, "f"), nil, 0o600),
+			os.Symlink(victim, filepath.Join(old, "link"))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -369,7 +370,7 @@ func TestEvidenceIsPruned(t *testing.T) {
 	}
 }
 
-// Whether the server is this machine, by its address as far as it is known.
+// The server's address, as far as it is known, says whether it is this machine.
 func TestEvidenceKnowsWhereTheServerIs(t *testing.T) {
 	refused := func(address string) error {
 		return fmt.Errorf("connect: %w", &net.OpError{Op: "dial",
@@ -417,7 +418,7 @@ func TestStrangersLinks(t *testing.T) {
 	})
 }
 
-// An errand looks at /proc itself, and all that was remembered reaches it.
+// An errand reads /proc itself, and gets all that the watch remembers.
 func TestEvidenceErrand(t *testing.T) {
 	errand.Enabled = true
 	t.Cleanup(func() { errand.Enabled = false })
@@ -453,7 +454,7 @@ func TestEvidenceErrand(t *testing.T) {
 	}
 }
 
-// The errands of these tests are this test program once more.
+// The errands of these tests are this test program, started once more.
 func TestMain(m *testing.M) {
 	if errand.Main() {
 		return
@@ -466,7 +467,7 @@ const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
 
 var errBroken = errors.New("negotiate: broken")
 
-// rungs is a ladder of the given names, each 1 ms longer than the one before.
+// rungs is a report with the given rungs, each 1 ms longer than the one before.
 func rungs(names ...string) watch.Report {
 	var r watch.Report
 	for i, n := range names {

@@ -10,10 +10,10 @@ import (
 )
 
 // A transcript is what one socket sent and received, without packet headers.
-// Headers are made up, so that Wireshark can follow the streams: IP and TCP with
-// correct lengths, checksums and sequence numbers, and a handshake, since there
-// was a connection. No FIN or RST is made up: who closed is not known, and a
-// stalled connection must not look closed.
+// Headers are made up, so that Wireshark can follow the streams: IP and TCP
+// with correct lengths, checksums and sequence numbers, and a handshake, since
+// there was a connection. No FIN or RST is made up: who closed is not known,
+// and a stalled connection must not look closed.
 
 const (
 	pcapMagic   = 0xa1b23c4d // nanoseconds (draft-ietf-opsawg-pcap, section 4)
@@ -36,8 +36,8 @@ type pcapWriter struct {
 	id   uint16            // of IPv4 packets
 }
 
-// writePCAP writes the segments as a capture file. It leaves out segments between
-// an IPv4 and an IPv6 address, and what is beyond 4 MiB.
+// writePCAP writes the segments as a capture file. It leaves out segments
+// between an IPv4 and an IPv6 address, and what is beyond 4 MiB.
 func writePCAP(w io.Writer, wire []watch.Segment) error {
 	p := pcapWriter{w: w, next: map[stream]uint32{}}
 	head := binary.LittleEndian.AppendUint32(nil, pcapMagic)
@@ -71,8 +71,8 @@ func plain(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }
 
-// handshake writes that of RFC 9293, section 3.5. The client is who sends first,
-// in SMB as in RPC.
+// handshake writes that of RFC 9293, section 3.5. The client is who sends
+// first, in SMB as in RPC.
 func (p *pcapWriter) handshake(at time.Time, client stream) {
 	server := stream{client.to, client.from}
 	p.next[client], p.next[server] = 0, 0

@@ -15,8 +15,7 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// packetSeen is one packet of a capture file, as a second reader of the format
-// finds it.
+// packetSeen is one packet of a capture file, as another reader finds it.
 type packetSeen struct {
 	at       time.Time
 	from, to netip.AddrPort
@@ -25,8 +24,8 @@ type packetSeen struct {
 	data     []byte
 }
 
-// readPCAP reads a capture file, and fails the test unless every length and
-// checksum in it is true.
+// readPCAP reads a capture file. It fails the test unless every length and
+// checksum in it is correct.
 func readPCAP(t *testing.T, file []byte) []packetSeen {
 	t.Helper()
 	le, be := binary.LittleEndian, binary.BigEndian
@@ -34,7 +33,7 @@ func readPCAP(t *testing.T, file []byte) []packetSeen {
 		le.Uint16(file[6:]) != 4 || le.Uint32(file[20:]) != 101 {
 		t.Fatalf("not a capture file of raw packets: % x", file[:min(24, len(file))])
 	}
-	// folded adds up 16-bit words, so that with its checksum a whole sums to
+	// folded adds up 16-bit words. Data with a correct checksum adds up to
 	// 0xffff.
 	folded := func(parts ...[]byte) uint32 {
 		var sum uint32
@@ -89,9 +88,8 @@ func readPCAP(t *testing.T, file []byte) []packetSeen {
 	return packets
 }
 
-// reassemble puts the streams together as a receiver would, and fails the test
-// unless they have no gap and every acknowledgement is for what was sent
-// before.
+// reassemble puts the streams together as a receiver would. It fails the test
+// if they have a gap, or if an acknowledgement is not for what was sent before.
 func reassemble(t *testing.T, packets []packetSeen) map[string]string {
 	t.Helper()
 	next, got := map[stream]uint32{}, map[string]string{}
@@ -119,7 +117,7 @@ func reassemble(t *testing.T, packets []packetSeen) map[string]string {
 
 func TestPCAP(t *testing.T) {
 	began := time.Unix(testMoment, 123456789)
-	// 75000 bytes, more than a packet can hold
+	// 75000 bytes are more than a packet can hold.
 	long := string(bytes.Repeat([]byte("0123456789abcde"), 5000))
 	var wire []watch.Segment
 	add := func(from, to, data string) {
@@ -170,7 +168,7 @@ func TestPCAP(t *testing.T) {
 	}
 }
 
-// No transcript is an empty capture; a giant one is cut; a full disk is an
+// No transcript makes an empty capture. A huge one is cut. A full disk is an
 // error.
 func TestPCAPLimits(t *testing.T) {
 	reader, broken := io.Pipe()

@@ -22,8 +22,8 @@ import (
 // the watch, so every watch would pay for the import, with 172 kB of private
 // memory (measured) as long as it runs.
 //
-// The command line of a process is not read: it may hold secrets, and reading it
-// hangs while the process does.
+// The command line of a process is not read: it may hold secrets, and reading
+// it hangs while the process does.
 
 // serverNames are the processes of a file server, besides those that listen.
 var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd",
@@ -230,8 +230,8 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 	return nil
 }
 
-// servers describes the threads of the processes that listen on the port, and of
-// the server's other processes.
+// servers describes the threads of the processes that listen on the port, and
+// of the server's other processes.
 func servers(ctx context.Context, proc string, port uint16, out io.Writer) error {
 	listening := map[string]bool{} // by "socket:[inode]"
 	failed := eachSocket(proc, func(s socket) {

@@ -35,7 +35,7 @@ func fakeProc(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// hexAddress is an address as /proc/net/tcp has it on this machine.
+// hexAddress returns an address as /proc/net/tcp shows it on this machine.
 func hexAddress(text string) string {
 	a := netip.MustParseAddrPort(text)
 	b := a.Addr().AsSlice()
@@ -176,7 +176,7 @@ func TestManyThreads(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", part, got)
 		}
 	}
-	// And one in which every thread waits elsewhere has an end.
+	// If every thread waits elsewhere, the file has an end nevertheless.
 	for tid := 100; tid < 400; tid++ {
 		idle(100, tid, fmt.Sprintf("elsewhere_%d", tid))
 	}
@@ -186,7 +186,7 @@ func TestManyThreads(t *testing.T) {
 	}
 }
 
-// The real /proc: this process listens, and says so of itself.
+// In the real /proc, this process is one that listens.
 func TestRealProc(t *testing.T) {
 	for _, network := range []string{"127.0.0.1:0", "[::1]:0"} {
 		l, err := net.Listen("tcp", network)

@@ -87,8 +87,8 @@ func parseSocket(line string) (s socket, ok bool) {
 	return s, true
 }
 
-// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address consists of words
-// of 32 bits, each in this machine's byte order.
+// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address consists of
+// words of 32 bits, each in this machine's byte order.
 func parseEndpoint(text string) (netip.AddrPort, bool) {
 	address, port, _ := strings.Cut(text, ":")
 	b, err := hex.DecodeString(address)

@@ -42,9 +42,9 @@ type Metrics struct {
 // probed is one way for a probe to end.
 type probed struct{ result, rung string }
 
-// NewMetrics starts with what does not change about a watch. If there is anything
-// but a regular file at path, writing fails. It calls lost when writing begins to
-// fail. Close ends it.
+// NewMetrics starts with what does not change about a watch. If there is
+// anything but a regular file at path, writing fails. It calls lost when
+// writing begins to fail. Close ends it.
 func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -202,9 +202,9 @@ var replaceErrand = errand.Handle("metrics", func(f newFile, reply func(struct{}
 })
 
 // replaceFile replaces the whole file at path, with mode 0644; nil removes it.
-// The new one is made as "path.tmp-fsmon", which a collector of *.prom files does
-// not read; what a killed watch left there is removed. The directory may be
-// another user's, since a collector often has its own.
+// The new one is made as "path.tmp-fsmon", which a collector of *.prom files
+// does not read; what a killed watch left there is removed. The directory may
+// be another user's, since a collector often has its own.
 func replaceFile(path string, text []byte) error {
 	dir, err := trust.OpenDir(filepath.Dir(path), 0, trust.File)
 	if err != nil {

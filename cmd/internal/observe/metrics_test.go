@@ -23,8 +23,8 @@ var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
 
 const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
 
-// testMetrics is a life whose metrics are at once in the file, and the way to
-// that file.
+// testMetrics returns a function that takes an event and returns when its
+// metrics are in the file, and the path of that file.
 func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "fsmon.prom")
@@ -58,7 +58,7 @@ func readFile(t *testing.T, path string) string {
 	return string(b)
 }
 
-// rungs is a ladder of the given names, each 1 ms longer than the one before.
+// rungs is a report with the given rungs, each 1 ms longer than the one before.
 func rungs(names ...string) watch.Report {
 	var r watch.Report
 	for i, n := range names {
@@ -110,7 +110,7 @@ func TestMetricsText(t *testing.T) {
 	}
 }
 
-// What becomes of the file at the end of a pause, at a verdict and at a stop.
+// The file at the end of a pause, at a verdict and at a stop.
 func TestMetricsFileAtTheEnd(t *testing.T) {
 	has := func(t *testing.T, path string, lines ...string) {
 		t.Helper()
@@ -145,8 +145,7 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 	})
 }
 
-// What somebody put where the file or its temporary goes is neither followed
-// nor written.
+// A link in place of the file or of its temporary is not followed.
 func TestMetricsFilePlanted(t *testing.T) {
 	dir := t.TempDir()
 	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "fsmon.prom")
@@ -198,7 +197,8 @@ func TestMetricsFilePlanted(t *testing.T) {
 	}
 }
 
-// A full or missing directory costs the metrics, and leaves no half of a file.
+// If the directory is full or missing, writing fails, and no half of a file is
+// left.
 func TestMetricsFileCannotBeWritten(t *testing.T) {
 	if err := replaceFile(filepath.Join(t.TempDir(), "missing", "fsmon.prom"),
 		[]byte("x")); !errors.Is(err, fs.ErrNotExist) {
@@ -220,8 +220,8 @@ func TestMetricsFileCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A collector's directory is often its own, but no link of a stranger is
-// followed.
+// The directory may be another user's, as that of a collector often is. His
+// links are not followed.
 func TestStrangersDirectory(t *testing.T) {
 	write := func(dir string) error {
 		return replaceFile(filepath.Join(dir, "fsmon.prom"), []byte("x 1\n"))
@@ -253,7 +253,7 @@ func TestMetricsErrand(t *testing.T) {
 	}
 }
 
-// The errands of these tests are this test program once more.
+// The errands of these tests are this test program, started once more.
 func TestMain(m *testing.M) {
 	if errand.Main() {
 		return

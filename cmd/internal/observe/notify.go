@@ -14,8 +14,8 @@ import (
 )
 
 // Notify tells the service manager how the watch is doing (sd_notify(3)):
-// READY=1 after the first success, STATUS= with each result, STOPPING=1 when the
-// watch ends, and WATCHDOG=1 with each Beat. A nil *Notify does nothing.
+// READY=1 after the first success, STATUS= with each result, STOPPING=1 when
+// the watch ends, and WATCHDOG=1 with each Beat. A nil *Notify does nothing.
 type Notify struct {
 	fd    int
 	to    unix.SockaddrUnix
@@ -26,9 +26,9 @@ type Notify struct {
 const maxStatusLine = 256 // bytes of STATUS=
 
 // NewNotify removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the
-// environment, so that no child speaks for the watch. It returns nil if there is
-// no manager, or none that listens on a unix socket. Its socket stays open, so
-// that telling the manager needs no new descriptor.
+// environment, so that no child speaks for the watch. It returns nil if there
+// is no manager, or none that listens on a unix socket. Its socket stays open,
+// so that telling the manager needs no new descriptor.
 func NewNotify() *Notify {
 	env := map[string]string{}
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -89,7 +89,8 @@ func (n *Notify) On(e watch.Event) {
 		if n.ready {
 			n.send(state)
 		} else {
-			// It is sent with the next success if the manager does not read now.
+			// It is sent with the next success if the manager does not read
+			// now.
 			n.ready = n.send("READY=1\n" + state)
 		}
 	case watch.Failed:

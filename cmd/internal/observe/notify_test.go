@@ -42,7 +42,8 @@ func newNotify(t *testing.T) *Notify {
 	return n
 }
 
-// A life as the manager hears it, over both kinds of socket.
+// What the manager is told during the life of a watch, over both kinds of
+// socket.
 func TestNotify(t *testing.T) {
 	until := time.Date(2026, 11, 21, 20, 41, 0, 0, time.Local)
 	for name, socket := range map[string]string{
@@ -130,7 +131,7 @@ func TestWatchdogBeat(t *testing.T) {
 	}
 }
 
-// Without a manager, or with one that speaks something else, nothing is said.
+// Without a manager, or with one on another kind of socket, nothing is sent.
 func TestNoManager(t *testing.T) {
 	for _, name := range []string{"", "vsock:2:1234", "relative/path"} {
 		t.Setenv("NOTIFY_SOCKET", name)
@@ -146,8 +147,8 @@ func TestNoManager(t *testing.T) {
 	}
 }
 
-// A manager that has stopped reading does not hold the watch up, and hears
-// READY=1 when it reads again.
+// A manager that does not read never delays the watch, and gets READY=1 when it
+// reads again.
 func TestManagerDoesNotRead(t *testing.T) {
 	l := manager(t, filepath.Join(t.TempDir(), "notify"), "", "")
 	n := newNotify(t)

@@ -37,7 +37,7 @@ func TestAlertRules(t *testing.T) {
 	promtool(t, "", "test", "rules", "testdata/rules.test.yml")
 }
 
-// Everything the dashboard and the rules ask for is something we write.
+// The dashboard and the rules use only metrics that we write.
 func TestTemplatesKnowOurMetrics(t *testing.T) {
 	ours := metricNames(readFile(t, "testdata/metrics.golden"), `(?m)^(fsmon_\w+)\{`)
 	rules := metricNames(readFile(t, filepath.Join(templates, "prometheus/fsmon.rules.yml")),

@@ -1,5 +1,5 @@
-// Package observe holds the listeners of a watch besides the alerts: the status,
-// the metrics and the service manager.
+// Package observe holds the listeners of a watch besides the alerts: the
+// status, the metrics and the service manager.
 package observe
 
 import (

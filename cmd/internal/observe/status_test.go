@@ -12,7 +12,7 @@ import (
 	"fsmon/watchreg"
 )
 
-// The status after each event of a life.
+// The status after each event in the life of a watch.
 func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last watchreg.Status
@@ -39,18 +39,17 @@ func TestStatus(t *testing.T) {
 			func(w *watchreg.Status) { w.State, w.Since = watchreg.Starting, at(1) })
 		step(watch.Event{Kind: watch.Healthy, Began: at(1), Took: 3500 * time.Microsecond,
 			Report: report}, func(w *watchreg.Status) {
-			w.State, w.Since, w.LastProbe, w.LastSuccess, w.ProbeMS = watchreg.Healthy, at(2),
-				at(1), at(1), 3.5
-			w.Address, w.Warnings = "127.0.0.1:445", []string{"w"}
+			w.State, w.Since, w.LastProbe, w.LastSuccess = watchreg.Healthy, at(2), at(1), at(1)
+			w.ProbeMS, w.Address, w.Warnings = 3.5, "127.0.0.1:445", []string{"w"}
 		})
-		// since stays
+		// Since stays.
 		step(watch.Event{Kind: watch.Healthy, Began: at(2)}, func(w *watchreg.Status) {
 			w.LastProbe, w.LastSuccess, w.ProbeMS, w.Address, w.Warnings = at(2), at(2), 0, "", nil
 		})
 		step(watch.Event{Kind: watch.Failed, Began: at(3), Err: errBroken, Failures: 1, Allowed: 6},
 			func(w *watchreg.Status) {
-				w.State, w.Since, w.LastProbe, w.Failures, w.LastError = watchreg.Failing, at(4), at(3),
-					1, "negotiate: broken"
+				w.State, w.Since, w.LastProbe = watchreg.Failing, at(4), at(3)
+				w.Failures, w.LastError = 1, "negotiate: broken"
 			})
 		step(watch.Event{Kind: watch.Paused, Until: at(60)}, func(w *watchreg.Status) {
 			w.State, w.Since, w.PausedUntil = watchreg.Paused, at(5), at(60)
@@ -65,8 +64,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// What a watch settled on before the first probe and in a healthy one stays; a
-// forgiven failure changes no state.
+// Notes from before the first probe and from a healthy one stay. A forgiven
+// failure does not change the state.
 func TestStatusWhileStarting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last watchreg.Status
@@ -99,8 +98,8 @@ func TestStatusWhileStarting(t *testing.T) {
 	})
 }
 
-// A write that fails is told once a spell; one that hangs holds up nobody, and
-// what is written after it is the newest state.
+// The first of several failed writes in a row is reported. A write that hangs
+// delays nobody, and after it the newest state is written.
 func TestStatusWriterInTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var states []watchreg.State
