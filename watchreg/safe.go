@@ -52,9 +52,8 @@ func checkRegistry(dir string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return trust.Unsafe(dir, "can be written by other users "+
-			"(mode %04o), who could pose as a watch "+
-			"(run chmod go-w on it, or set FSMON_REGISTRY to another directory)",
+		return trust.Unsafe(dir, "can be written by other users (mode %04o), who could pose as "+
+			"a watch (run chmod go-w on it, or set FSMON_REGISTRY to another directory)",
 			info.Mode().Perm())
 	}
 	return nil
@@ -68,21 +67,17 @@ func checkKind(path string, kind fs.FileMode) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return info, checkInfo(path, info, kind)
-}
-
-func checkInfo(path string, info fs.FileInfo, kind fs.FileMode) error {
 	if info.Mode().Type() != kind {
-		return trust.Unsafe(path, "is %s, not %s (no watch made it: look at it and remove it)",
+		return info, trust.Unsafe(path, "is %s, not %s (no watch made it: look at it and remove it)",
 			kindName(info.Mode().Type()), kindName(kind))
 	}
 	// Not trust.Foreign: inside a user namespace the owner of / may have the
 	// number that all users outside of it have.
 	if uid := trust.Owner(info); !trust.Trusted(uid) {
-		return trust.Unsafe(path, "belongs to user %d, not to this user or root "+
+		return info, trust.Unsafe(path, "belongs to user %d, not to this user or root "+
 			"(look at it and remove it, or set FSMON_REGISTRY to another directory)", uid)
 	}
-	return nil
+	return info, nil
 }
 
 // removeKind removes path when it is of the kind we make there. A path that is

@@ -218,26 +218,18 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 		must(t, os.WriteFile(path, []byte("precious"), 0o640))
 		return path
 	}
-	plants := map[string]func(t *testing.T, path, victim string) error{
-		"link": func(t *testing.T, path, victim string) error {
-			return os.Symlink(victim, path)
-		},
-		"dangling": func(t *testing.T, path, victim string) error {
-			return os.Symlink(victim+"2", path)
-		},
-		"directory": func(t *testing.T, path, victim string) error { return os.Mkdir(path, 0o755) },
-		"fifo": func(t *testing.T, path, victim string) error {
-			return unix.Mkfifo(path, 0o600)
-		},
-		"file": func(t *testing.T, path, victim string) error {
-			return os.WriteFile(path, nil, 0o600)
-		},
-		"socket": func(t *testing.T, path, victim string) error {
+	plants := map[string]func(path, victim string) error{
+		"link":      func(path, victim string) error { return os.Symlink(victim, path) },
+		"dangling":  func(path, victim string) error { return os.Symlink(victim+"2", path) },
+		"directory": func(path, victim string) error { return os.Mkdir(path, 0o755) },
+		"fifo":      func(path, victim string) error { return unix.Mkfifo(path, 0o600) },
+		"file":      func(path, victim string) error { return os.WriteFile(path, nil, 0o600) },
+		"socket": func(path, victim string) error {
 			return unix.Mknod(path, unix.S_IFSOCK|0o600, 0)
 		},
 	}
 	if os.Geteuid() == 0 {
-		plants["another user's"] = func(t *testing.T, path, victim string) error {
+		plants["another user's"] = func(path, victim string) error {
 			var err error
 			switch filepath.Base(path) {
 			case "web":
@@ -267,7 +259,7 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 					must(t, os.WriteFile(filepath.Join(dir, "web", lockName), nil, 0o600))
 				}
 				target := victim(t)
-				must(t, plant(t, path, target))
+				must(t, plant(path, target))
 				before, err := os.Lstat(path)
 				must(t, err)
 

@@ -130,10 +130,9 @@ func (p Policy) step(at *os.File, name string) (next *os.File, target string, er
 	}
 	switch {
 	case Foreign(info) && p == Registry:
-		return nil, "", Unsafe(path,
-			"is a symbolic link of user %d, who chose where the registry is "+
-				"(look at it and remove it, or set FSMON_REGISTRY to a directory elsewhere)",
-			Owner(info))
+		return nil, "", Unsafe(path, "is a symbolic link of user %d, who chose where the "+
+			"registry is (look at it and remove it, or set FSMON_REGISTRY to a directory "+
+			"elsewhere)", Owner(info))
 	case Foreign(info):
 		return nil, "", Unsafe(path, "is a symbolic link of user %d, which is not followed "+
 			"(%v: look at it and remove it, or name another path)", Owner(info), fs.ErrPermission)
@@ -169,10 +168,9 @@ func (p Policy) open(at int, name, path string) (*os.File, error) {
 			err = Unsafe(path, "belongs to user %d, who could replace the registry below it "+
 				"(set FSMON_REGISTRY to a directory elsewhere)", Owner(info))
 		case mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0:
-			err = Unsafe(path, "can be written by all users (mode %04o), "+
-				"who could replace the registry "+
-				"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)",
-				mode.Perm())
+			err = Unsafe(path, "can be written by all users (mode %04o), who could replace the "+
+				"registry below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory "+
+				"elsewhere)", mode.Perm())
 		}
 	}
 	if err != nil {

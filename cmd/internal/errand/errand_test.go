@@ -21,7 +21,6 @@ func TestMain(m *testing.M) {
 
 type order struct {
 	Path, Text string
-	private    bool // is not sent
 }
 
 type receipt struct {
