@@ -106,9 +106,9 @@ func child(dir string) int {
 
 const stormRounds = 150
 
-// storm claims and releases one identifier many times while others do the same.
-// The holder makes the guard file, so two holders are noticed even if the lock
-// fails.
+// storm takes and gives back one identifier many times while others do the
+// same. Whoever holds it makes the guard file, so two holders are seen whatever
+// the lock says.
 func storm(reg *Registry, guard string) error {
 	for held := 0; held < stormRounds; {
 		c, err := reg.Claim("storm")
@@ -134,8 +134,7 @@ func storm(reg *Registry, guard string) error {
 	return nil
 }
 
-// churn claims, writes and releases until it is killed. It prints a line after
-// each step.
+// churn lives whole lives of a watch, a line after each step, until it is killed.
 func churn(reg *Registry, id string) error {
 	for {
 		c, err := reg.Claim(id)
