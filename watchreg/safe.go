@@ -45,7 +45,7 @@ func resolve(dir string, create bool) (string, error) {
 	return "", err
 }
 
-// checkRegistry looks at the registry directory itself.
+// checkRegistry checks the registry directory itself.
 func checkRegistry(dir string) error {
 	info, err := checkKind(dir, fs.ModeDir)
 	if err != nil {
@@ -59,9 +59,9 @@ func checkRegistry(dir string) error {
 	return nil
 }
 
-// checkKind looks at path without following a symbolic link: it must be of
-// kind (fs.ModeDir, fs.ModeNamedPipe, or 0 for a regular file) and belong to
-// this user or to root.
+// checkKind returns an *UnsafeError unless the file at path is of the kind
+// (fs.ModeDir, fs.ModeNamedPipe, or 0 for a regular file) and belongs to this
+// user or to root. It does not follow a symbolic link.
 func checkKind(path string, kind fs.FileMode) (fs.FileInfo, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -80,8 +80,8 @@ func checkKind(path string, kind fs.FileMode) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// removeKind removes path when it is of the kind we make there. A path that is
-// not there is no error.
+// removeKind removes the file at path if it is of the kind that a watch makes
+// there. It is no error if there is none.
 func removeKind(path string, kind fs.FileMode) error {
 	_, err := checkKind(path, kind)
 	if err == nil {
