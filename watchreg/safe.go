@@ -68,7 +68,8 @@ func checkKind(path string, kind fs.FileMode) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if info.Mode().Type() != kind {
-		return info, trust.Unsafe(path, "is %s, not %s (no watch made it: look at it and remove it)",
+		return info, trust.Unsafe(path,
+			"is %s, not %s (no watch made it: look at it and remove it)",
 			kindName(info.Mode().Type()), kindName(kind))
 	}
 	// Not trust.Foreign: inside a user namespace the owner of / may have the
