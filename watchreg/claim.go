@@ -10,10 +10,12 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
+
+	"fsmon/watchreg/trust"
 )
 
-// The files of an identifier. A temporary file lies beside them, so that it can
-// never clash with another identifier.
+// The files of an identifier. The temporary file is among them, so that its
+// name cannot be another identifier.
 const (
 	lockName    = "lock"
 	controlName = "control"
@@ -23,8 +25,8 @@ const (
 
 // Claim is a watch's hold on an identifier, for the life of its process.
 type Claim struct {
-	// Leftover is the last status of a dead predecessor that was taken over;
-	// nil when there was none, or none that could be read.
+	// Leftover is the last status of the dead watch that was taken over; nil if
+	// there was none, or none that could be read.
 	Leftover *Status
 
 	id       string
@@ -40,21 +42,22 @@ type Claim struct {
 	err      error // of Release
 }
 
-// Claim takes the identifier for this process and opens its control FIFO. What
-// a dead watch left behind is taken over. It waits for a holder that is just
-// starting or ending, at most two seconds, and half a second for one that looks
-// alive, since it may have been killed a moment ago.
+// Claim takes the identifier for this process, together with what a dead watch
+// left behind, and opens its control FIFO. It waits up to 2 seconds for a
+// holder that is starting or ending, and half a second for one that looks
+// alive, since that one may just have been killed.
 //
-// Errors: ErrInUse when a live watch holds it, *UnsafeError when something was
-// planted in the place, otherwise one that wraps the *os.PathError or
-// *os.SyscallError of the call that failed (function name and errno for FSM
-// chapter 8.1, message 42).
+// Errors: ErrInUse if a live watch holds the identifier, *UnsafeError if
+// another user has put something in its place, otherwise one that wraps the
+// *os.PathError or *os.SyscallError of the call that failed (for message 42,
+// FSM manual 8.1, which shows function name and errno).
 func (r *Registry) Claim(id string) (*Claim, error) {
 	if err := ValidID(id); err != nil {
 		return nil, err
 	}
 	if r.dir == "" {
-		return nil, fmt.Errorf("claim %q: the registry was opened without creating it: %w", id, os.ErrNotExist)
+		return nil, fmt.Errorf("claim %q: the registry was opened without creating it: %w", id,
+			os.ErrNotExist)
 	}
 	dir := filepath.Join(r.dir, id)
 	lock, err := acquire(dir, true)
@@ -74,8 +77,8 @@ func (r *Registry) Claim(id string) (*Claim, error) {
 	return c, nil
 }
 
-// begin clears away a predecessor's files and makes the FIFO anew, since the old
-// one may hold lines that were meant for the predecessor.
+// begin removes a predecessor's files and makes a new FIFO, since the old one
+// may hold lines that were meant for the predecessor.
 func (c *Claim) begin() error {
 	c.Leftover, _ = readStatus(c.dir) // an unreadable one is as good as none
 	if err := removeFiles(c.dir); err != nil {
@@ -88,17 +91,18 @@ func (c *Claim) begin() error {
 	if err := os.Chmod(path, 0o600); err != nil { // whatever the umask
 		return err
 	}
-	// O_RDWR, since a read-only FIFO spins on EOF once the first writer has gone.
+	// O_RDWR: without a writer, a FIFO that is open only for reading is always
+	// at its end.
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	c.control = f
 	return err
 }
 
-// Release gives the identifier back: it removes control, status and lock, then
-// the directory, and only then drops the lock and closes the FIFO. It ends
-// Controls. Calling it again returns the same result. When somebody removed or
-// replaced the lock meanwhile, nothing is removed, since it may be another
-// watch's, and that is the error.
+// Release frees the identifier: it removes control, status and lock, then the
+// directory, and only then drops the lock and closes the FIFO. It ends
+// Controls. A second call returns the same result. If somebody has removed or
+// replaced the lock file, Release removes nothing, since the files may be
+// another watch's, and returns an error.
 func (c *Claim) Release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +114,8 @@ func (c *Claim) Release() error {
 	if err == nil {
 		err = removeEntry(c.dir)
 	}
-	// The FIFO is closed last: a reader that is gone tells WaitGone that all the rest is done.
+	// The FIFO is closed last: without a reader, WaitGone takes all the rest
+	// for done.
 	err = errors.Join(err, c.lock.Unlock())
 	close(c.done)
 	err = errors.Join(err, c.control.Close())
@@ -121,7 +126,7 @@ func (c *Claim) Release() error {
 	return c.err
 }
 
-// stillOurs compares the lock we hold with the one the path names now.
+// stillOurs returns an error unless our lock file is still the one at its path.
 func (c *Claim) stillOurs() error {
 	same, err := sameAsPath(c.lock)
 	if err == nil && !same {
@@ -132,8 +137,8 @@ func (c *Claim) stillOurs() error {
 
 var errBusy = errors.New("the lock is held for the moment")
 
-// acquire locks the identifier in dir, with patience for holders that will be
-// gone soon. With create it makes the directory; without, a missing one is
+// acquire locks the identifier in dir, and waits for holders that will be gone
+// soon. With create it makes the directory; without, a missing one is
 // ErrUnknown.
 func acquire(dir string, create bool) (*flock.Flock, error) {
 	began := time.Now()
@@ -186,7 +191,8 @@ func tryAcquire(dir string, create bool) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// confirm makes sure that a lock just taken is what decides over dir.
+// confirm returns an error unless the lock that was just taken makes its holder
+// the owner of dir.
 func confirm(dir string, lock *flock.Flock) error {
 	same, err := sameAsPath(lock)
 	if err != nil {
@@ -205,7 +211,7 @@ func confirm(dir string, lock *flock.Flock) error {
 	return os.Chmod(lock.Path(), 0o600) // whatever the umask
 }
 
-// prepareDir makes the identifier's directory if asked to, and looks at it.
+// prepareDir makes the identifier's directory if asked to, and checks it.
 func prepareDir(dir string, create bool) error {
 	if create {
 		if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
@@ -213,8 +219,8 @@ func prepareDir(dir string, create bool) error {
 		}
 	}
 	info, err := checkKind(dir, os.ModeDir)
-	if err == nil && owner(info) != os.Geteuid() {
-		err = &UnsafeError{dir, "belongs to root: only root can claim or delete this identifier"}
+	if err == nil && trust.Owner(info) != os.Geteuid() {
+		err = trust.Unsafe(dir, "belongs to root: only root can claim or delete this identifier")
 	}
 	if err == nil && info.Mode().Perm() != 0o711 {
 		err = os.Chmod(dir, 0o711) // whatever the umask
@@ -228,7 +234,7 @@ func prepareDir(dir string, create bool) error {
 	return err
 }
 
-// sameAsPath tells whether the file a lock holds is still the one its path names.
+// sameAsPath reports whether the locked file is still the one at its path.
 func sameAsPath(lock *flock.Flock) (bool, error) {
 	held, err := lock.Stat()
 	if err != nil {
@@ -244,8 +250,8 @@ func sameAsPath(lock *flock.Flock) (bool, error) {
 	return os.SameFile(held, named), nil
 }
 
-// flockError names the call behind an error of the flock library: opening
-// comes as an *os.PathError already, flock(2) itself as a bare errno.
+// flockError adds the name of the call to an error of the flock library. That
+// of open is an *os.PathError already; that of flock(2) is a bare errno.
 func flockError(err error) error {
 	var errno unix.Errno
 	var path *os.PathError
@@ -255,7 +261,8 @@ func flockError(err error) error {
 	return err
 }
 
-// removeFiles removes everything of an identifier but the lock, which its caller holds.
+// removeFiles removes everything of an identifier but the lock, which its
+// caller holds.
 func removeFiles(dir string) error {
 	return errors.Join(
 		removeKind(filepath.Join(dir, controlName), os.ModeNamedPipe),
@@ -264,11 +271,12 @@ func removeFiles(dir string) error {
 	)
 }
 
-// removeEntry removes an identifier whose lock its caller holds. The lock goes
-// last of the files: an identifier exists while its lock file does.
+// removeEntry removes an identifier whose lock its caller holds. The lock file
+// goes last: an identifier exists while its lock file does.
 func removeEntry(dir string) error {
 	err := errors.Join(removeFiles(dir), removeKind(filepath.Join(dir, lockName), 0))
-	// From here on a successor may have made its own lock in the directory: then it is not empty, and not ours.
+	// By now a successor may have made its own lock in the directory. Then it
+	// is not empty, and not ours.
 	rmdir := unix.Rmdir(dir)
 	if rmdir != nil && rmdir != unix.ENOTEMPTY && rmdir != unix.EEXIST && rmdir != unix.ENOENT {
 		err = errors.Join(err, &os.PathError{Op: "rmdir", Path: dir, Err: rmdir})

@@ -24,16 +24,19 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	p.want("open", "ok")
 	p.want("claim web", "ok")
 
-	began := time.Now()
-	_, err := reg.Claim("web")
-	wantErr(t, err, ErrInUse)
-	if took := time.Since(began); took >= patience {
-		t.Errorf("a claim on a settled watch waited %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := reg.Claim("web")
+		wantErr(t, err, ErrInUse)
+		if took := time.Since(began); took != dying {
+			t.Errorf("refused after %v, want %v", took, dying)
+		}
+	})
 	p.want("status still-here", "ok")
 	e, err := reg.Read("web")
 	must(t, err)
-	if !e.Live || e.Status == nil || e.Status.Note != "still-here" || e.Status.PID != p.cmd.Process.Pid {
+	if !e.Live || e.Status == nil || e.Status.Note != "still-here" ||
+		e.Status.PID != p.cmd.Process.Pid {
 		t.Errorf("the first watch was disturbed: %+v", e)
 	}
 	p.want("release", "ok")
@@ -100,7 +103,8 @@ func TestEveryCrashStateIsTakenOver(t *testing.T) {
 				t.Errorf("read: %+v %v", e, err)
 			}
 			c := claim(t, reg, "web")
-			if (c.Leftover != nil) != (s.note != "") || c.Leftover != nil && c.Leftover.Note != s.note {
+			if (c.Leftover != nil) != (s.note != "") || c.Leftover != nil &&
+				c.Leftover.Note != s.note {
 				t.Errorf("leftover %+v", c.Leftover)
 			}
 			must(t, c.WriteStatus(Status{}))
@@ -190,7 +194,8 @@ func TestForgottenClaimHolds(t *testing.T) {
 	p.want("forget web", "in use")
 }
 
-// holdLock holds an identifier's lock as a watch does that has not made its FIFO yet.
+// holdLock holds an identifier's lock, like a watch that has not made its FIFO
+// yet.
 func holdLock(t *testing.T, dir, id string) *flock.Flock {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Join(dir, id), 0o711))
@@ -230,8 +235,9 @@ func TestClaimHasPatienceWithALockAlone(t *testing.T) {
 	})
 }
 
-// A releasing watch can remove the lock file between a successor's open and its flock.
-func TestLockOnARemovedFileIsWorthNothing(t *testing.T) {
+// A releasing watch can remove the lock file between a successor's open and its
+// flock.
+func TestLockOnARemovedFile(t *testing.T) {
 	_, dir := open(t)
 	lock := holdLock(t, dir, "web")
 	dir = filepath.Join(dir, "web")
@@ -338,14 +344,15 @@ func TestModesWhateverTheUmask(t *testing.T) {
 	}
 }
 
-// Message 42 of FSM chapter 8.1 wants the name of the function that failed and its errno.
+// Message 42 (FSM manual 8.1) shows the function that failed and its errno.
 func TestClaimNamesTheFailedCall(t *testing.T) {
 	reg, dir := open(t)
 	must(t, os.Remove(dir))
 	_, err := reg.Claim("web")
 	var path *fs.PathError
 	var errno unix.Errno
-	if !errors.As(err, &path) || path.Op != "mkdir" || !errors.As(err, &errno) || errno != unix.ENOENT {
+	if !errors.As(err, &path) || path.Op != "mkdir" || !errors.As(err, &errno) ||
+		errno != unix.ENOENT {
 		t.Errorf("error %v", err)
 	}
 	wrapped := fmt.Errorf("claim: %w", flockError(unix.ENOLCK))
@@ -355,8 +362,8 @@ func TestClaimNamesTheFailedCall(t *testing.T) {
 	}
 }
 
-// Nothing the package opens stays open.
-// A holder that was killed a moment ago still looks alive, so a live one is refused only after that moment.
+// A holder that has just been killed still looks alive for a moment. So a claim
+// is refused only after that moment.
 func TestRefusalComesAfterAMoment(t *testing.T) {
 	reg, _ := open(t)
 	c, err := reg.Claim("web")
@@ -376,6 +383,7 @@ func TestRefusalComesAfterAMoment(t *testing.T) {
 	})
 }
 
+// Nothing the package opens stays open.
 func TestNoDescriptorIsLeaked(t *testing.T) {
 	reg, dir := open(t)
 	leftover(t, dir, "dead")

@@ -33,11 +33,13 @@ const (
 // Control is one request to a watch.
 type Control struct {
 	Verb Verb
-	// For belongs to Pause: whole seconds, 1 to 604800; 0 pauses until continued.
+	// For belongs to Pause: whole seconds, 1 to 604800; 0 pauses until
+	// continued.
 	For time.Duration
 }
 
-// line is the control line without its newline: "stop", "pause", "pause 3600", "continue".
+// line is the control line without its newline: "stop", "pause", "pause 3600",
+// "continue".
 func (c Control) line() (string, error) {
 	switch {
 	case c.Verb != Stop && c.Verb != Pause && c.Verb != Continue:
@@ -47,7 +49,8 @@ func (c Control) line() (string, error) {
 	case c.Verb != Pause:
 		return "", fmt.Errorf("%s takes no time", c.Verb)
 	case c.For < time.Second || c.For > maxPause || c.For%time.Second != 0:
-		return "", fmt.Errorf("a pause takes whole seconds from 1 to %d, not %v", maxPause/time.Second, c.For)
+		return "", fmt.Errorf("a pause takes whole seconds from 1 to %d, not %v",
+			maxPause/time.Second, c.For)
 	}
 	return fmt.Sprintf("%s %d", c.Verb, c.For/time.Second), nil
 }
@@ -69,15 +72,16 @@ func parseControl(line string) (Control, error) {
 	return c, nil
 }
 
-// Controls delivers what the watch is told to do, in the order in which it was
-// written. It is closed after Release. Lines that are no control lines are dropped.
+// Controls delivers the requests to the watch, in the order in which they were
+// written. It is closed after Release. Other lines are dropped.
 func (c *Claim) Controls() <-chan Control { return c.controls }
 
 func (c *Claim) read() {
 	defer close(c.ended)
 	defer close(c.controls)
-	// As long as this goroutine lives the lock must, even if the program has lost its Claim: a lock that nobody refers
-	// to is closed by the garbage collector.
+	// The lock must live as long as this goroutine, even if the program has
+	// lost its Claim: the garbage collector closes a lock that nobody refers
+	// to.
 	defer runtime.KeepAlive(c)
 
 	in := bufio.NewReaderSize(c.control, maxLine)
@@ -104,12 +108,13 @@ func (c *Claim) read() {
 	}
 }
 
-// Send gives a live watch a control line. A watch that is just starting, or one
-// whose FIFO is full because it is frozen, is waited for until ctx ends, so ctx
-// needs a deadline. nil means that the line was delivered, not yet that it was obeyed.
+// Send writes a control line to a live watch. It waits for a watch that is just
+// starting, and for one whose FIFO is full because it is frozen, until ctx
+// ends; so ctx needs a deadline. nil means that the line was delivered, not
+// that it was obeyed.
 //
-// Errors: ErrUnknown, ErrNotRunning for a leftover, *UnsafeError, fs.ErrPermission
-// for another user's watch, or the error of ctx.
+// Errors: ErrUnknown, ErrNotRunning for a dead watch, *UnsafeError,
+// fs.ErrPermission for another user's watch, or the error of ctx.
 func (r *Registry) Send(ctx context.Context, id string, c Control) error {
 	line, err := c.line()
 	if err != nil {
@@ -148,11 +153,12 @@ func (r *Registry) trySend(id, line string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	// One write, which below PIPE_BUF the kernel does wholly or not at all.
+	// Below PIPE_BUF the kernel writes all of it or nothing.
 	switch _, err := unix.Write(fd, []byte(line)); err {
 	case nil:
 		return nil
-	case unix.EAGAIN, unix.EINTR, unix.EPIPE: // full; interrupted; the reader has gone since: look again
+	// full; interrupted; the reader has gone since: look again
+	case unix.EAGAIN, unix.EINTR, unix.EPIPE:
 		return errBusy
 	default:
 		return &os.PathError{Op: "write", Path: filepath.Join(dir, controlName), Err: err}
@@ -160,9 +166,9 @@ func (r *Registry) trySend(id, line string) error {
 }
 
 // WaitGone returns when the watch that is live at the time of the call has
-// ended: its Release is complete, or its process has died, and its lock is free.
-// A successor under the same identifier is not waited for. It returns nil at
-// once when no watch is live, otherwise the error of ctx, *UnsafeError or
+// ended: its Release is complete or its process has died, and its lock is free.
+// It does not wait for a successor under the same identifier. It returns nil at
+// once if no watch is live. Errors: that of ctx, *UnsafeError or
 // fs.ErrPermission.
 func (r *Registry) WaitGone(ctx context.Context, id string) error {
 	dir, err := r.entryDir(id)
@@ -189,8 +195,8 @@ func (r *Registry) WaitGone(ctx context.Context, id string) error {
 	return nil
 }
 
-// openSettled opens the FIFO of a live watch; a watch that is just starting or
-// ending is waited for. The descriptor is -1 when there is no live watch.
+// openSettled opens the FIFO of a live watch. It waits for a watch that is just
+// starting or ending. The descriptor is -1 if no watch is live.
 func openSettled(ctx context.Context, dir string) (int, error) {
 	for {
 		fd, err := openControl(dir)
@@ -210,8 +216,8 @@ func openSettled(ctx context.Context, dir string) (int, error) {
 	}
 }
 
-// waitNoReader waits until the FIFO behind fd has lost its last reader. The
-// descriptor belongs to one watch's FIFO, whatever the path names by then.
+// waitNoReader waits until nobody reads the FIFO behind fd. That stays one
+// watch's FIFO, even if its path is a successor's by then.
 func waitNoReader(ctx context.Context, fd int) error {
 	for {
 		fds := []unix.PollFd{{Fd: int32(fd)}}

@@ -32,14 +32,18 @@ func TestControlLine(t *testing.T) {
 			t.Errorf("%v is written as %q %v", want, back, err)
 		}
 	}
-	for _, line := range []string{"", " ", "Stop", "stop ", " stop", "stop 5", "stop now", "continue 1", "pause 0", "pause -1",
-		"pause +1", "pause 604801", "pause 1.5", "pause  1", "pause 1 2", "pause 18446744073709551616", "pause 4294967297", "stop\r"} {
+	for _, line := range []string{"", " ", "Stop", "stop ", " stop", "stop 5", "stop now",
+		"continue 1", "pause 0", "pause -1",
+		"pause +1", "pause 604801", "pause 1.5", "pause  1", "pause 1 2",
+		"pause 18446744073709551616", "pause 4294967297", "stop\r"} {
 		if c, err := parseControl(line); err == nil {
 			t.Errorf("%q is taken as %v", line, c)
 		}
 	}
-	for _, c := range []Control{{}, {Verb: "kill"}, {Verb: Stop, For: time.Second}, {Verb: Pause, For: -time.Second},
-		{Verb: Pause, For: time.Millisecond}, {Verb: Pause, For: 1500 * time.Millisecond}, {Verb: Pause, For: maxPause + time.Second}} {
+	for _, c := range []Control{{}, {Verb: "kill"}, {Verb: Stop, For: time.Second},
+		{Verb: Pause, For: -time.Second},
+		{Verb: Pause, For: time.Millisecond}, {Verb: Pause, For: 1500 * time.Millisecond},
+		{Verb: Pause, For: maxPause + time.Second}} {
 		if line, err := c.line(); err == nil {
 			t.Errorf("%v is written as %q", c, line)
 		}
@@ -47,7 +51,8 @@ func TestControlLine(t *testing.T) {
 }
 
 func FuzzControlLine(f *testing.F) {
-	for _, line := range []string{"stop", "pause", "pause 3600", "continue", "pause 007", "pause 604801", "stop 1", "", "\x00"} {
+	for _, line := range []string{"stop", "pause", "pause 3600", "continue", "pause 007",
+		"pause 604801", "stop 1", "", "\x00"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
@@ -55,7 +60,8 @@ func FuzzControlLine(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.For != 0 && (c.Verb != Pause || c.For < time.Second || c.For > maxPause || c.For%time.Second != 0) {
+		if c.For != 0 && (c.Verb != Pause || c.For < time.Second || c.For > maxPause ||
+			c.For%time.Second != 0) {
 			t.Fatalf("%q is taken as %v", line, c)
 		}
 		written, err := c.line()
@@ -102,7 +108,8 @@ func TestGarbageLinesAreDropped(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")
 	long := strings.Repeat("x", 10000)
-	for _, text := range []string{"garbage\n", "\n\n", "stop now\n", "\x00\xff\n", long + "\n", "pause 604801\n",
+	for _, text := range []string{"garbage\n", "\n\n", "stop now\n", "\x00\xff\n", long + "\n",
+		"pause 604801\n",
 		strings.Repeat("y", maxLine) + "stop\n", // a too long line's end is no line
 		"pause ", "60", "\n",                    // put together
 		long, "\ncontinue\n", "stop\n"} {
@@ -122,7 +129,8 @@ func TestSendToNobody(t *testing.T) {
 	wantErr(t, reg.Send(t.Context(), "web", Control{Verb: Stop}), ErrNotRunning)
 	must(t, os.Mkdir(filepath.Join(dir, "empty"), 0o711))
 	wantErr(t, reg.Send(t.Context(), "empty", Control{Verb: Stop}), ErrUnknown)
-	if err := reg.Send(t.Context(), "web", Control{Verb: "kill"}); err == nil || errors.Is(err, ErrNotRunning) {
+	if err := reg.Send(t.Context(), "web", Control{Verb: "kill"}); err == nil ||
+		errors.Is(err, ErrNotRunning) {
 		t.Errorf("a verb that does not exist: %v", err)
 	}
 }
@@ -195,7 +203,8 @@ func TestWaitGone(t *testing.T) {
 	leftover(t, dir, "web")
 	must(t, reg.WaitGone(t.Context(), "web"))
 
-	// end runs how while WaitGone waits for a new watch's end.
+	// end starts a watch, and ends it with how while WaitGone waits for its
+	// end.
 	end := func(how func(p *proc)) {
 		t.Helper()
 		p := start(t, dir)
@@ -251,7 +260,7 @@ func TestWaitGoneWaitsForAStartingWatch(t *testing.T) {
 	})
 }
 
-// Another user's watch can be seen, not told anything.
+// Another user's watch can be seen, but takes no requests.
 func TestSendWithoutPermission(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")

@@ -7,18 +7,18 @@ import (
 	"path/filepath"
 )
 
-// Entry is what the registry knows about one identifier.
+// Entry is one identifier in the registry.
 type Entry struct {
 	ID     string
-	Live   bool    // a watch holds it; otherwise it is a dead watch's leftover
-	Status *Status // nil when there is none yet, or none that could be read
+	Live   bool    // false: the watch is dead, only its files are there
+	Status *Status // nil if there is none yet, or none that could be read
 	Err    error   // why the entry or its status could not be read
 }
 
-// Read returns what is known about an identifier. The error is ErrUnknown,
-// *UnsafeError, or the entry's Err: a *FormatError for a newer status, or one
-// that says what is wrong with it; ID and Live hold then nevertheless. Other
-// users may read the status of root's watches.
+// Read returns the entry of an identifier. The error is ErrUnknown,
+// *UnsafeError, or the entry's Err: a *FormatError if the status is of a newer
+// version, or one that says what is wrong with it. ID and Live are valid then
+// too. Other users may read the status of root's watches.
 func (r *Registry) Read(id string) (Entry, error) {
 	dir, err := r.entryDir(id)
 	if err != nil {
@@ -33,7 +33,7 @@ func (r *Registry) Read(id string) (Entry, error) {
 		e.Err = fmt.Errorf("read %q: %w", id, err)
 	}
 	if !e.Live {
-		// The lock goes last when a watch releases, so without it this was no leftover.
+		// Without a lock file the watch was not dead: it has just released.
 		if _, err := os.Lstat(filepath.Join(dir, lockName)); errors.Is(err, os.ErrNotExist) {
 			return Entry{ID: id}, fmt.Errorf("%q: %w", id, ErrUnknown)
 		}
@@ -41,8 +41,8 @@ func (r *Registry) Read(id string) (Entry, error) {
 	return e, e.Err
 }
 
-// List returns all entries, sorted by identifier. What no watch made is
-// ignored; an entry that cannot be read is there with its Err.
+// List returns all entries, sorted by identifier. It leaves out what no watch
+// has made. An entry that cannot be read has an Err.
 func (r *Registry) List() ([]Entry, error) {
 	if r.dir == "" {
 		return nil, nil
@@ -69,9 +69,9 @@ func (r *Registry) List() ([]Entry, error) {
 }
 
 // Delete removes what a dead watch left behind, temporary files included. Like
-// Claim it has patience with a holder that will be gone soon. Errors: ErrUnknown, ErrInUse for
-// a live watch, *UnsafeError, or one that wraps the *os.PathError or
-// *os.SyscallError of the call that failed.
+// Claim it waits for a holder that will be gone soon. Errors: ErrUnknown,
+// ErrInUse for a live watch, *UnsafeError, or one that wraps the *os.PathError
+// or *os.SyscallError of the call that failed.
 func (r *Registry) Delete(id string) error {
 	dir, err := r.entryDir(id)
 	if err != nil {

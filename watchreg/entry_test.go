@@ -20,12 +20,12 @@ func TestEntries(t *testing.T) {
 	live := claim(t, reg, "live")
 	must(t, live.WriteStatus(Status{State: Healthy}))
 	claim(t, reg, "new")
-	// What no watch made:
+	// No watch made these:
 	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
 	must(t, os.Mkdir(filepath.Join(dir, ".hidden"), 0o700))
 	must(t, os.Mkdir(filepath.Join(dir, "empty"), 0o700))
 	must(t, os.Symlink("live", filepath.Join(dir, "link")))
-	// What cannot be read does not hide the rest:
+	// An entry that cannot be read does not hide the rest:
 	must(t, os.MkdirAll(filepath.Join(dir, "damaged"), 0o711))
 	must(t, os.WriteFile(filepath.Join(dir, "damaged", lockName), nil, 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "damaged", statusName), []byte("{"), 0o600))
@@ -46,7 +46,8 @@ func TestEntries(t *testing.T) {
 		}
 		got = append(got, word)
 	}
-	if want := "damaged err, dead status, live live status, new live"; strings.Join(got, ", ") != want {
+	want := "damaged err, dead status, live live status, new live"
+	if strings.Join(got, ", ") != want {
 		t.Errorf("listed %v, want %s", got, want)
 	}
 
@@ -54,7 +55,8 @@ func TestEntries(t *testing.T) {
 		_, err = reg.Read(id)
 		wantErr(t, err, ErrUnknown)
 	}
-	if e, err := reg.Read("dead"); err != nil || e.Live || e.Status == nil || e.Status.Note != "old" {
+	if e, err := reg.Read("dead"); err != nil || e.Live || e.Status == nil ||
+		e.Status.Note != "old" {
 		t.Errorf("dead: %+v %v", e, err)
 	}
 	if e, err := reg.Read("damaged"); err == nil || e.Err == nil || e.Live || e.ID != "damaged" {
@@ -81,7 +83,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// A command that only looks holds a shared lock for a moment; Delete outlasts it.
+// A command that only looks holds a shared lock for a moment. Delete waits for
+// its end.
 func TestDeleteOutlastsATester(t *testing.T) {
 	reg, dir := open(t)
 	leftover(t, dir, "web")
@@ -98,7 +101,7 @@ func TestDeleteOutlastsATester(t *testing.T) {
 	})
 }
 
-// Looking at a live or dead watch never makes it look held to anybody else.
+// Looking at a watch, live or dead, disturbs nobody's claim.
 func TestLookingDoesNotDisturb(t *testing.T) {
 	reg, dir := open(t)
 	p := start(t, dir)
@@ -146,11 +149,12 @@ func TestListWhileEntriesVanish(t *testing.T) {
 	}
 }
 
-// asNobody starts a child that may not open what is root's alone.
+// asNobody starts a child that may not open what only root may open.
 func asNobody(t *testing.T, dir string) *proc {
 	t.Helper()
 	for _, d := range []string{filepath.Dir(dir), filepath.Dir(filepath.Dir(dir))} {
-		if strings.HasPrefix(d, filepath.Clean(os.TempDir())+"/") { // the test's own temporary directories
+		// It is one of the test's own.
+		if strings.HasPrefix(d, filepath.Clean(os.TempDir())+"/") {
 			must(t, os.Chmod(d, 0o755))
 		}
 	}
@@ -193,7 +197,8 @@ func TestKernelLockTable(t *testing.T) {
 2: -> FLOCK  ADVISORY  WRITE 12 00:19:2 0 EOF
 3: FLOCK  ADVISORY  WRITE 13 00:19:33 0 EOF
 `
-	for want, held := range map[string]bool{"00:19:1": false, "00:19:2": false, "00:19:3": false, "00:19:33": true} {
+	for want, held := range map[string]bool{"00:19:1": false, "00:19:2": false, "00:19:3": false,
+		"00:19:33": true} {
 		if got, err := listed(strings.NewReader(table), want); err != nil || got != held {
 			t.Errorf("%s: %v %v", want, got, err)
 		}

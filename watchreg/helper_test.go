@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limit is what no single wait in these tests comes near to.
-const limit = 30 * time.Second
+// limit is far more than any single wait in these tests takes.
+const limit = time.Minute
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("WATCHREG_CHILD"); dir != "" {
@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// child is another process that uses the registry: it obeys one line of
-// standard input at a time and answers each with one line. It ends with its input.
+// child is another process that uses the registry: it obeys each line of its
+// standard input, and answers with one line. It ends with its input.
 func child(dir string) int {
 	if mask, err := strconv.ParseUint(os.Getenv("WATCHREG_UMASK"), 8, 9); err == nil {
 		unix.Umask(int(mask))
@@ -160,10 +160,10 @@ type proc struct {
 	r   *bufio.Reader
 }
 
-// start runs a child on the registry in dir; set may change the command before.
+// start runs a child on the registry in dir. Each set may change its command.
 func start(t *testing.T, dir string, set ...func(*exec.Cmd)) *proc {
 	t.Helper()
-	// Not os.Args[0]: another user may not reach the directory the test binary lies in.
+	// Not os.Args[0]: another user may not be able to reach its directory.
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "WATCHREG_CHILD="+dir)
 	cmd.Stderr = os.Stderr
@@ -278,7 +278,8 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// leftover makes what a watch leaves behind that was killed after it wrote its status, with the note "old".
+// leftover makes the files of a watch that was killed after it had written a
+// status with the note "old".
 func leftover(t *testing.T, dir, id string) {
 	t.Helper()
 	p := start(t, dir)

@@ -13,12 +13,14 @@ import (
 
 	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
+
+	"fsmon/watchreg/trust"
 )
 
-// alive tells whether a watch holds the identifier in dir, without ever
-// touching the lock of one that is settled: a reader on the FIFO is the answer.
-// Without one the lock is tested, since the holder may be starting or ending.
-// Who may open neither reads the kernel's table of locks.
+// alive reports whether a watch holds the identifier in dir. Somebody who reads
+// the FIFO is the answer, so the lock of a running watch is never touched. If
+// nobody does, the lock is tested, since its holder may be starting or ending.
+// A user who may open neither looks into the kernel's table of locks.
 func alive(dir string) (bool, error) {
 	live, err := hasReader(dir)
 	if err == nil && !live {
@@ -61,14 +63,15 @@ func openControl(dir string) (int, error) {
 	return fd, nil
 }
 
-// checkDescriptor looks at what was opened, not at what the path names by now.
+// checkDescriptor checks what was opened, not what is at the path by now.
 func checkDescriptor(fd int, path string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &os.PathError{Op: "fstat", Path: path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFIFO || !trusted(int(st.Uid)) {
-		return &UnsafeError{path, "is not a FIFO of this user or root (no watch made it: look at it and remove it)"}
+	if st.Mode&unix.S_IFMT != unix.S_IFIFO || !trust.Trusted(int(st.Uid)) {
+		return trust.Unsafe(path, "is not a FIFO of this user or root (no watch made it: "+
+			"look at it and remove it)")
 	}
 	return nil
 }
@@ -85,14 +88,16 @@ func hasReader(dir string) (bool, error) {
 	return true, nil
 }
 
-// lockHeld tests the lock with a momentary shared lock, which two testers can
-// hold at once and which Claim has patience with. fs.ErrNotExist: there is no lock file.
+// lockHeld tests the lock by taking a shared lock for a moment: two testers can
+// hold that at once, and Claim waits for them. fs.ErrNotExist: there is no lock
+// file.
 func lockHeld(dir string) (bool, error) {
 	path := filepath.Join(dir, lockName)
 	if _, err := checkKind(path, 0); err != nil {
 		return false, err
 	}
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC))
+	const flags = os.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	lock := flock.New(path, flock.SetFlag(flags))
 	free, err := lock.TryRLock()
 	if err != nil {
 		return false, flockError(err)
@@ -100,18 +105,19 @@ func lockHeld(dir string) (bool, error) {
 	return !free, lock.Unlock()
 }
 
-// lockListed looks for the lock in /proc/locks, where every user sees who holds
-// what: "1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF". It is by
-// inode and device, so on a file system that reports another device to stat
-// than to the kernel (btrfs subvolumes) a watch looks dead to other users; the
-// default registries are on tmpfs. The process ID is not looked at.
+// lockListed looks for the lock in /proc/locks, which every user may read:
+// "1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF". Some file
+// systems (btrfs subvolumes) show stat another device number than stands there;
+// a watch whose registry is on one looks dead to other users. The default
+// registries are on tmpfs. The process ID does not matter.
 func lockListed(dir string) (bool, error) {
 	info, err := checkKind(filepath.Join(dir, lockName), 0)
 	if err != nil {
 		return false, err
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	want := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino)
+	want := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)),
+		st.Ino)
 	locks, err := os.Open("/proc/locks")
 	if err != nil {
 		return false, err
@@ -123,8 +129,9 @@ func lockListed(dir string) (bool, error) {
 func listed(locks io.Reader, want string) (bool, error) {
 	lines := bufio.NewScanner(locks)
 	for lines.Scan() {
-		// Who only waits for a lock has "->" as the second field.
-		if f := strings.Fields(lines.Text()); len(f) > 5 && f[1] == "FLOCK" && f[3] == "WRITE" && f[5] == want {
+		// If somebody only waits for the lock, the second field is "->".
+		if f := strings.Fields(lines.Text()); len(f) > 5 && f[1] == "FLOCK" && f[3] == "WRITE" &&
+			f[5] == want {
 			return true, nil
 		}
 	}

@@ -12,12 +12,14 @@ import (
 )
 
 func TestValidID(t *testing.T) {
-	for _, id := range []string{"a", "7", "sambawatch", "A.b_c-D9", "0-", strings.Repeat("x", 255), "status.new", "lock"} {
+	for _, id := range []string{"a", "7", "sambawatch", "A.b_c-D9", "0-", strings.Repeat("x", 255),
+		"status.new", "lock"} {
 		if err := ValidID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, id := range []string{"", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n", "é", "a\x00", "a*", strings.Repeat("x", 256)} {
+	for _, id := range []string{"", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n", "é", "a\x00",
+		"a*", strings.Repeat("x", 256)} {
 		if ValidID(id) == nil {
 			t.Errorf("%q is accepted", id)
 		}
@@ -50,7 +52,8 @@ func TestInvalidIDsTouchNothing(t *testing.T) {
 	for _, id := range []string{"../outside", "..", ".", "", "/etc"} {
 		_, claimErr := reg.Claim(id)
 		_, readErr := reg.Read(id)
-		for _, err := range []error{claimErr, readErr, reg.Delete(id), reg.Send(t.Context(), id, Control{Verb: Stop}),
+		for _, err := range []error{claimErr, readErr, reg.Delete(id),
+			reg.Send(t.Context(), id, Control{Verb: Stop}),
 			reg.WaitGone(t.Context(), id)} {
 			if err == nil || errors.Is(err, ErrUnknown) {
 				t.Errorf("%q: %v", id, err)
@@ -85,9 +88,8 @@ func TestDefaultDir(t *testing.T) {
 	}
 }
 
-// place is a directory for a registry; make puts something there first.
 func TestUntrustedPlacesAreRefused(t *testing.T) {
-	type place struct {
+	type place struct { // where a registry is to be
 		name string
 		make func(parent, dir string) error
 		bad  string // which path is named; empty: accepted
@@ -106,7 +108,8 @@ func TestUntrustedPlacesAreRefused(t *testing.T) {
 		{"for all, sticky", chmod(0o755, 0o777|fs.ModeSticky), "parent/registry"},
 		{"for a group", chmod(0o755, 0o775), "parent/registry"},
 		{"symbolic link", func(p, d string) error { return os.Symlink("/", d) }, "parent/registry"},
-		{"dangling link", func(p, d string) error { return os.Symlink("none", d) }, "parent/registry"},
+		{"dangling link", func(p, d string) error { return os.Symlink("none", d) },
+			"parent/registry"},
 		{"file", func(p, d string) error { return os.WriteFile(d, nil, 0o600) }, "parent/registry"},
 	}
 	if os.Geteuid() == 0 { // only root can give things away
@@ -114,7 +117,8 @@ func TestUntrustedPlacesAreRefused(t *testing.T) {
 			place{"another user's", func(p, d string) error {
 				return errors.Join(os.Mkdir(d, 0o755), os.Lchown(d, 65534, 65534))
 			}, "parent/registry"},
-			place{"in another user's", func(p, d string) error { return os.Lchown(p, 65534, 65534) }, "parent"},
+			place{"in another user's",
+				func(p, d string) error { return os.Lchown(p, 65534, 65534) }, "parent"},
 		)
 	}
 	for _, c := range places {
@@ -154,7 +158,8 @@ func TestLinksAboveTheRegistryAreResolvedOnce(t *testing.T) {
 	}
 }
 
-// A link that a stranger has planted above the registry is not followed, whoever owns the place where it leads.
+// A link that another user has planted above the registry is not followed,
+// whoever owns the directory that it leads to.
 func TestStrangersLinkAboveTheRegistry(t *testing.T) {
 	if os.Geteuid() != 0 { // only root can give things away
 		if os.Getenv("CI") == "true" {
@@ -205,26 +210,26 @@ func TestRegistryIsCreatedWithItsParents(t *testing.T) {
 	must(t, err)
 }
 
-// Whatever is planted in the place of one of our files is refused, and nothing
-// happens to what a link points to.
+// Whatever is planted in place of one of our files is refused, and nothing
+// happens to what a link leads to.
 func TestPlantedFilesAreRefused(t *testing.T) {
 	victim := func(t *testing.T) string {
 		path := filepath.Join(t.TempDir(), "victim")
 		must(t, os.WriteFile(path, []byte("precious"), 0o640))
 		return path
 	}
-	plants := map[string]func(t *testing.T, path, victim string) error{
-		"link":      func(t *testing.T, path, victim string) error { return os.Symlink(victim, path) },
-		"dangling":  func(t *testing.T, path, victim string) error { return os.Symlink(victim+"2", path) },
-		"directory": func(t *testing.T, path, victim string) error { return os.Mkdir(path, 0o755) },
-		"fifo":      func(t *testing.T, path, victim string) error { return unix.Mkfifo(path, 0o600) },
-		"file":      func(t *testing.T, path, victim string) error { return os.WriteFile(path, nil, 0o600) },
-		"socket": func(t *testing.T, path, victim string) error {
+	plants := map[string]func(path, victim string) error{
+		"link":      func(path, victim string) error { return os.Symlink(victim, path) },
+		"dangling":  func(path, victim string) error { return os.Symlink(victim+"2", path) },
+		"directory": func(path, victim string) error { return os.Mkdir(path, 0o755) },
+		"fifo":      func(path, victim string) error { return unix.Mkfifo(path, 0o600) },
+		"file":      func(path, victim string) error { return os.WriteFile(path, nil, 0o600) },
+		"socket": func(path, victim string) error {
 			return unix.Mknod(path, unix.S_IFSOCK|0o600, 0)
 		},
 	}
 	if os.Geteuid() == 0 {
-		plants["another user's"] = func(t *testing.T, path, victim string) error {
+		plants["another user's"] = func(path, victim string) error {
 			var err error
 			switch filepath.Base(path) {
 			case "web":
@@ -237,7 +242,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 			return errors.Join(err, os.Lchown(path, 65534, 65534))
 		}
 	}
-	own := map[string]string{".": "directory", lockName: "file", controlName: "fifo", statusName: "file", statusTemp: "file"}
+	own := map[string]string{".": "directory", lockName: "file", controlName: "fifo",
+		statusName: "file", statusTemp: "file"}
 	for name, right := range own {
 		for kind, plant := range plants {
 			if kind == right {
@@ -253,7 +259,7 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 					must(t, os.WriteFile(filepath.Join(dir, "web", lockName), nil, 0o600))
 				}
 				target := victim(t)
-				must(t, plant(t, path, target))
+				must(t, plant(path, target))
 				before, err := os.Lstat(path)
 				must(t, err)
 
@@ -261,7 +267,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 					_, err = reg.Read("web")
 					wantUnsafe(t, err, path)
 				}
-				// Without a reader on it, a FIFO or a socket in the place of control means that nobody is there.
+				// A FIFO or a socket in place of control, which nobody reads,
+				// means that no watch is there.
 				silent := name == controlName && (kind == "socket" || kind == "another user's")
 				if name != statusName && name != statusTemp && !silent {
 					wantUnsafe(t, reg.Send(t.Context(), "web", Control{Verb: Stop}), path)
@@ -276,7 +283,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 				after, err := os.Lstat(path)
 				must(t, err)
 				if !os.SameFile(before, after) || before.Mode() != after.Mode() {
-					t.Errorf("what was planted was touched: %v, now %v", before.Mode(), after.Mode())
+					t.Errorf("what was planted was touched: %v, now %v", before.Mode(),
+						after.Mode())
 				}
 				if data, err := os.ReadFile(target); err != nil || string(data) != "precious" {
 					t.Errorf("the victim holds %q %v", data, err)
@@ -289,7 +297,8 @@ func TestPlantedFilesAreRefused(t *testing.T) {
 	}
 }
 
-// Another user's process reading in the place of control is not taken for a watch.
+// Another user's process that reads a FIFO in place of control is not taken for
+// a watch.
 func TestForeignReaderIsRefused(t *testing.T) {
 	reg, dir := open(t)
 	must(t, os.Mkdir(filepath.Join(dir, "web"), 0o711))
@@ -297,7 +306,8 @@ func TestForeignReaderIsRefused(t *testing.T) {
 	path := filepath.Join(dir, "web", controlName)
 	real := path
 	if os.Geteuid() != 0 {
-		real = filepath.Join(t.TempDir(), "fifo") // only root can give one away: a link stands for it
+		// Only root can give one away: a link is refused in the same way.
+		real = filepath.Join(t.TempDir(), "fifo")
 		must(t, os.Symlink(real, path))
 	}
 	must(t, unix.Mkfifo(real, 0o600))

@@ -20,7 +20,7 @@ const (
 	maxText      = 1 << 10  // bytes of one text in a status that would be too large
 )
 
-// State is what a watch is doing.
+// State says what a watch is doing.
 type State string
 
 // The states of a watch.
@@ -33,9 +33,9 @@ const (
 	Failed   State = "failed"   // the file server was judged failed
 )
 
-// Status is what a watch says about itself, in the file that every user may
-// read: it never holds a secret. Times are RFC 3339 in the file. Fields may be
-// added within a format; one that changes its meaning makes a new format.
+// Status is what a watch says about itself. Every user may read the file, so it
+// never holds a secret. Times are RFC 3339 there. A new field does not make a
+// new format; a field that changes its meaning does.
 type Status struct {
 	Format  int    `json:"format"` // set by WriteStatus
 	Command string `json:"command"`
@@ -57,27 +57,30 @@ type Status struct {
 
 	LastProbe   time.Time `json:"last_probe,omitzero"`   // when the last finished probe started
 	LastSuccess time.Time `json:"last_success,omitzero"` // when the last successful probe started
-	ProbeMS     float64   `json:"probe_ms"`              // milliseconds the last finished probe took
+	ProbeMS     float64   `json:"probe_ms"`              // ms that the last finished probe took
 	Failures    int       `json:"failures"`              // failed probes in a row
-	LastError   string    `json:"last_error"`            // of the last failed probe; empty when healthy
+	LastError   string    `json:"last_error"`            // of the last failed probe, or empty
 	Warnings    []string  `json:"warnings,omitempty"`    // of the last finished probe
 	PausedUntil time.Time `json:"paused_until,omitzero"` // zero: not paused, or until continued
 	Note        string    `json:"note"`
 }
 
-// FormatError means that a status was written by a newer version of this software.
+// FormatError means that a status was written by a newer version of this
+// software.
 type FormatError struct {
 	Found, Known int // the format in the file, and the newest one this version reads
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("the status has format %d, this version reads formats up to %d (use the newer command)", e.Found, e.Known)
+	return fmt.Sprintf("the status has format %d, this version reads formats up to %d "+
+		"(use the newer command)", e.Found, e.Known)
 }
 
-// decodeStatus reads a status of our format or an older one. Fields it does
-// not know are ignored, so that a newer watch can be controlled.
+// decodeStatus reads a status of our format or an older one. It ignores fields
+// that it does not know, so that a newer watch can be controlled.
 func decodeStatus(data []byte) (*Status, error) {
-	// The format is looked at first: in a newer one the other fields may have other types.
+	// The format comes first: in a newer one the other fields may have
+	// other types.
 	var head struct {
 		Format int `json:"format"`
 	}
@@ -97,7 +100,7 @@ func decodeStatus(data []byte) (*Status, error) {
 	return s, nil
 }
 
-// encodeStatus shortens the texts of a status that no reader would accept.
+// encodeStatus shortens the texts of a status that is too long for a reader.
 func encodeStatus(s Status) ([]byte, error) {
 	data, err := json.Marshal(s)
 	if err == nil && len(data) >= maxStatus {
@@ -120,7 +123,8 @@ func clip(s string, limit int) string {
 	return s
 }
 
-// readStatus reads the status in dir. nil without an error: there is none.
+// readStatus reads the status in dir. It is nil, without an error, if there is
+// none.
 func readStatus(dir string) (*Status, error) {
 	path := filepath.Join(dir, statusName)
 	if _, err := checkKind(path, 0); err != nil {
@@ -149,9 +153,9 @@ func ignoreMissing(err error) error {
 }
 
 // WriteStatus replaces the status. It sets Format, ID and PID. Readers see the
-// old status or the new one, never a part; on an error the old one stays. The
-// error wraps the *os.PathError or *os.LinkError of the call that failed, or
-// os.ErrClosed after Release.
+// old status or the new one, never a part of it; on an error the old one stays.
+// The error wraps the *os.PathError or *os.LinkError of the call that failed;
+// it is os.ErrClosed after Release.
 func (c *Claim) WriteStatus(s Status) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,15 +189,17 @@ func (c *Claim) writeStatus(s Status) error {
 		_ = removeKind(temp, 0) // if this fails too, the next write removes it
 		return err
 	}
-	// Cleaners of old temporary files remove what nobody has touched for days. If that fails, nothing is lost today.
+	// Cleaners of temporary files remove what nobody has touched for days. If
+	// this fails, nothing is lost today.
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(c.dir, lockName), now, now)
 	_ = os.Chtimes(filepath.Join(c.dir, controlName), now, now)
 	return nil
 }
 
-// writeNew makes a file of mode 0644, whatever the umask. It is not synced: a
-// status does not outlive a crash of the machine, and a watch must not wait for a disk.
+// writeNew makes a file of mode 0644, whatever the umask. It does not sync: a
+// status need not outlive a crash of the machine, and a sync waits for the
+// disk.
 func writeNew(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
 	if err != nil {

@@ -15,10 +15,13 @@ import (
 func fullStatus() Status {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 8000, time.UTC)
 	return Status{
-		Command: "clp_sambamon", Version: "1.0", Kind: "samba", Target: "//127.0.0.1:445/share", Address: "127.0.0.1:445",
-		State: Failing, Since: at, Started: at.Add(-time.Hour), Interval: 30, Retries: 5, Timeout: 60,
+		Command: "clp_sambamon", Version: "1.0", Kind: "samba", Target: "//127.0.0.1:445/share",
+		Address: "127.0.0.1:445",
+		State:   Failing, Since: at, Started: at.Add(-time.Hour), Interval: 30, Retries: 5,
+		Timeout:   60,
 		LastProbe: at, LastSuccess: at.Add(-time.Minute), ProbeMS: 1.25, Failures: 2,
-		LastError: "tree connect: refused", Warnings: []string{"guest"}, PausedUntil: at.Add(time.Hour), Note: "note",
+		LastError: "tree connect: refused", Warnings: []string{"guest"},
+		PausedUntil: at.Add(time.Hour), Note: "note",
 	}
 }
 
@@ -34,13 +37,15 @@ func TestStatusRoundTrip(t *testing.T) {
 		t.Errorf("read %+v, want %+v", e.Status, want)
 	}
 
-	// The file is an interface too: other versions of the command and people's scripts read it.
+	// Other versions of the command, and people's scripts, read the file.
 	data, err := os.ReadFile(filepath.Join(dir, "web", statusName))
 	must(t, err)
 	var fields map[string]any
 	must(t, json.Unmarshal(data, &fields))
-	for name, value := range map[string]any{"format": 1.0, "id": "web", "state": "failing", "interval": 30.0,
-		"since": "2026-03-04T05:06:07.000008Z", "last_probe": "2026-03-04T05:06:07.000008Z", "probe_ms": 1.25} {
+	for name, value := range map[string]any{"format": 1.0, "id": "web", "state": "failing",
+		"interval": 30.0,
+		"since":    "2026-03-04T05:06:07.000008Z", "last_probe": "2026-03-04T05:06:07.000008Z",
+		"probe_ms": 1.25} {
 		if fields[name] != value {
 			t.Errorf("%s is %v, want %v", name, fields[name], value)
 		}
@@ -51,7 +56,8 @@ func TestStatusRoundTrip(t *testing.T) {
 	must(t, c.WriteStatus(Status{}))
 	data, err = os.ReadFile(filepath.Join(dir, "web", statusName))
 	must(t, err)
-	if strings.Contains(string(data), "last_probe") || strings.Contains(string(data), "paused_until") {
+	if strings.Contains(string(data), "last_probe") ||
+		strings.Contains(string(data), "paused_until") {
 		t.Errorf("times that are not there are written: %s", data)
 	}
 }
@@ -105,7 +111,8 @@ func TestFailedWriteKeepsTheOldStatus(t *testing.T) {
 	if e.Status == nil || e.Status.Note != "old" {
 		t.Errorf("status %+v", e.Status)
 	}
-	if got := names(t, filepath.Join(dir, "web")); !slices.Equal(got, []string{"control", "lock", "status"}) {
+	if got := names(t, filepath.Join(dir,
+		"web")); !slices.Equal(got, []string{"control", "lock", "status"}) {
 		t.Errorf("files %v", got)
 	}
 	p.want("release", "ok")
@@ -120,7 +127,8 @@ func TestFailedRenameLeavesNoTemporaryFile(t *testing.T) {
 	if !errors.As(err, &link) {
 		t.Errorf("error %v", err)
 	}
-	if got := names(t, filepath.Join(dir, "web")); !slices.Equal(got, []string{"control", "lock", "status"}) {
+	if got := names(t, filepath.Join(dir,
+		"web")); !slices.Equal(got, []string{"control", "lock", "status"}) {
 		t.Errorf("files %v", got)
 	}
 	must(t, os.Remove(filepath.Join(dir, "web", statusName)))
@@ -128,7 +136,7 @@ func TestFailedRenameLeavesNoTemporaryFile(t *testing.T) {
 	must(t, c.WriteStatus(Status{}))
 }
 
-// systemd-tmpfiles removes what has been left alone in /tmp for ten days.
+// systemd-tmpfiles removes files in /tmp that nobody has touched for ten days.
 func TestWritingKeepsTheFilesYoung(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")
@@ -169,8 +177,9 @@ func TestStatusOfOtherVersions(t *testing.T) {
 	c := claim(t, reg, "web")
 	path := filepath.Join(dir, "web", statusName)
 
-	// A newer watch of our format has fields we do not know.
-	must(t, os.WriteFile(path, []byte(`{"format":1,"state":"dreaming","shoe_size":[44],"pid":7}`), 0o644))
+	// A newer watch of our format may have fields that we do not know.
+	must(t, os.WriteFile(path, []byte(`{"format":1,"state":"dreaming","shoe_size":[44],"pid":7}`),
+		0o644))
 	e, err := reg.Read("web")
 	if err != nil || e.Status.State != "dreaming" || e.Status.PID != 7 {
 		t.Errorf("%+v %v", e, err)
@@ -179,14 +188,16 @@ func TestStatusOfOtherVersions(t *testing.T) {
 	must(t, os.WriteFile(path, []byte(`{"format":2,"state":{"name":"healthy"}}`), 0o644))
 	e, err = reg.Read("web")
 	var format *FormatError
-	if !errors.As(err, &format) || format.Found != 2 || format.Known != 1 || !e.Live || e.Status != nil {
+	if !errors.As(err, &format) || format.Found != 2 || format.Known != 1 || !e.Live ||
+		e.Status != nil {
 		t.Errorf("%+v %v", e, err)
 	}
 	// It can be controlled nevertheless.
 	must(t, reg.Send(deadline(t), "web", Control{Verb: Stop}))
 	<-c.Controls()
 
-	for _, garbage := range []string{"", "\n", "{", "null", "[]", `{}`, `{"format":0}`, `{"format":"1"}`, `{"format":1} {}`,
+	for _, garbage := range []string{"", "\n", "{", "null", "[]", `{}`, `{"format":0}`,
+		`{"format":"1"}`, `{"format":1} {}`,
 		`{"format":1,"pid":"x"}`, `{"format":1}` + strings.Repeat(" ", maxStatus), "\x00\x00\x00"} {
 		must(t, os.WriteFile(path, []byte(garbage), 0o644))
 		if e, err := reg.Read("web"); err == nil || errors.As(err, &format) || !e.Live {
@@ -202,7 +213,8 @@ func FuzzStatus(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(full)
-	for _, seed := range []string{`{"format":1}`, `{"format":2}`, `{"FORMAT":1,"since":"x"}`, "null", "[]", "{", "",
+	for _, seed := range []string{`{"format":1}`, `{"format":2}`, `{"FORMAT":1,"since":"x"}`,
+		"null", "[]", "{", "",
 		`{"format":1,"last_error":"\u0001\ud800"}`} {
 		f.Add([]byte(seed))
 	}
@@ -217,7 +229,7 @@ func FuzzStatus(f *testing.F) {
 		if s.Format < 1 || s.Format > statusFormat {
 			t.Fatalf("format %d was accepted", s.Format)
 		}
-		// What was read can be written and is then no longer than a reader takes.
+		// What was read can be written, and is not too long for a reader then.
 		again, err := encodeStatus(*s)
 		if err != nil {
 			return

@@ -1,15 +1,15 @@
-// Package watchreg is the registry on disk: who watches under which
-// identifier, whether that watch is alive, and how to speak to it.
+// Package watchreg is the registry on disk: which watch has which identifier,
+// whether it is alive, and how to send it a request.
 //
 // Each identifier is a directory <registry>/<ID>/ with three files:
 //
 //	lock     0600  held with flock for the life of the watch: held means alive
-//	control  0600  a FIFO that takes one line per verb; open for reading means alive
-//	status   0644  JSON for people and commands, replaced by rename, without secrets
+//	control  0600  a FIFO, one line per verb; open for reading means alive
+//	status   0644  JSON without secrets, replaced by rename
 //
-// An identifier exists while its lock file does; nothing here ever trusts or
-// signals a process ID. The kernel drops a dead watch's lock, so whatever a
-// watch leaves behind when it is killed is taken over by the next Claim.
+// An identifier exists while its lock file does. No process ID is trusted, and
+// no signal is sent. The kernel drops the lock of a watch that dies, so the
+// next Claim takes over what a killed watch has left behind.
 package watchreg
 
 import (
@@ -24,22 +24,22 @@ import (
 var (
 	// ErrInUse means that a live watch holds the identifier.
 	ErrInUse = errors.New("the identifier is in use by a running watch")
-	// ErrUnknown means that the registry knows nothing under the identifier.
+	// ErrUnknown means that the registry has no such identifier.
 	ErrUnknown = errors.New("the identifier is unknown")
-	// ErrNotRunning means that only a dead watch's leftover is there.
+	// ErrNotRunning means that only files of a dead watch are there.
 	ErrNotRunning = errors.New("the watch is not running")
 )
 
 const (
-	maxID = 255 // bytes; FSM chapter 7.4, and NAME_MAX of the usual file systems
+	maxID = 255 // bytes: FSM manual 7.4, and NAME_MAX of the usual file systems
 
-	// pollInterval is how often a state that no descriptor announces is looked at.
+	// pollInterval is for states that no descriptor announces.
 	pollInterval = 10 * time.Millisecond
-	// patience is how long a lock that is held without a reader on the FIFO
-	// is waited for: its holder is starting, ending, or only testing it.
+	// patience is how long we wait for a lock that is held while nobody reads
+	// the FIFO: its holder is starting, ending, or only testing the lock.
 	patience = 2 * time.Second
-	// dying is how long the kernel may take to end a process after its SIGKILL.
-	// Until then its watch looks alive.
+	// dying is how long the kernel may take to end a process after a SIGKILL.
+	// Until then the watch looks alive.
 	dying = 500 * time.Millisecond
 )
 
@@ -49,9 +49,9 @@ type Registry struct {
 	dir string // empty: the registry does not exist, so every identifier is unknown
 }
 
-// ValidID says what is wrong with an identifier: it takes 1 to 255 bytes of
-// letters, digits, '.', '_' and '-', the first a letter or digit (a superset of
-// FSM chapter 7.4, which has letters and digits).
+// ValidID returns what is wrong with an identifier; nil if it is valid. Valid
+// are 1 to 255 bytes of letters, digits, '.', '_' and '-', the first a letter
+// or digit. (FSM manual 7.4 permits letters and digits only.)
 func ValidID(id string) error {
 	if len(id) < 1 || len(id) > maxID {
 		return fmt.Errorf("an identifier has 1 to %d bytes, not %d", maxID, len(id))
@@ -62,14 +62,15 @@ func ValidID(id string) error {
 		if alnum || i > 0 && (c == '.' || c == '_' || c == '-') {
 			continue
 		}
-		return fmt.Errorf("identifier %q: letters, digits, '.', '_' and '-' are allowed, the first a letter or digit", id)
+		return fmt.Errorf("identifier %q: letters, digits, '.', '_' and '-' are allowed, "+
+			"the first a letter or digit", id)
 	}
 	return nil
 }
 
-// DefaultDir is the registry's place: $FSMON_REGISTRY; else /run/fsmon for
-// root; else fsmon under $XDG_RUNTIME_DIR; else fsmon-UID in the directory for
-// temporary files.
+// DefaultDir returns the registry's directory: $FSMON_REGISTRY; else /run/fsmon
+// for root; else fsmon under $XDG_RUNTIME_DIR; else fsmon-UID in the directory
+// for temporary files.
 func DefaultDir() string { return defaultDir(os.Geteuid()) }
 
 func defaultDir(uid int) string {
@@ -79,16 +80,16 @@ func defaultDir(uid int) string {
 	if uid == 0 {
 		return "/run/fsmon"
 	}
-	// The XDG Base Directory Specification: a relative path is invalid and to be ignored.
+	// A relative path is ignored, as the XDG Base Directory Specification says.
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "fsmon")
 	}
 	return filepath.Join(os.TempDir(), "fsmon-"+strconv.Itoa(uid))
 }
 
-// Open opens the registry in dir for a watch; a missing directory is created
-// with mode 0755, missing parents too. The error is an *UnsafeError when the
-// place cannot be trusted, otherwise it wraps the *os.PathError of the call
+// Open opens the registry in dir for a watch. It makes dir and its parents with
+// mode 0755 if they are missing. The error is an *UnsafeError if another user
+// could change the registry; otherwise it wraps the *os.PathError of the call
 // that failed.
 func Open(dir string) (*Registry, error) {
 	abs, err := filepath.Abs(dir)
@@ -111,9 +112,8 @@ func Open(dir string) (*Registry, error) {
 	return &Registry{dir: abs}, nil
 }
 
-// OpenExisting opens the registry in dir for the verbs and the lists. It
-// creates nothing: a missing directory is an empty registry. Errors are those
-// of Open.
+// OpenExisting opens the registry in dir for verbs and lists. It makes nothing:
+// a missing directory is an empty registry. Errors are those of Open.
 func OpenExisting(dir string) (*Registry, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -132,8 +132,8 @@ func OpenExisting(dir string) (*Registry, error) {
 	return &Registry{dir: abs}, nil
 }
 
-// entryDir returns the directory of an identifier that exists, after looking
-// at what it is.
+// entryDir returns the directory of an identifier. It is ErrUnknown if there is
+// none, and an *UnsafeError if it is not one that a watch has made.
 func (r *Registry) entryDir(id string) (string, error) {
 	if err := ValidID(id); err != nil {
 		return "", err

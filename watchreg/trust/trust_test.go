@@ -10,12 +10,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A directory is what its path says, links of this user included, and what is missing of it is made.
+// OpenDir finds the directory that the kernel finds, through links of this user
+// too, and makes what is missing.
 func TestOpenDir(t *testing.T) {
+	for name, policy := range map[string]Policy{"file": File, "registry": Registry} {
+		t.Run(name, func(t *testing.T) { testOpenDir(t, policy) })
+	}
+}
+
+// newBase makes a directory that no policy refuses, and whose path has no
+// links.
+func newBase(t *testing.T) string {
+	t.Helper()
 	base, err := filepath.EvalSymlinks(t.TempDir())
+	if err == nil {
+		err = os.Chmod(base, 0o755) // whatever the umask
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return base
+}
+
+func testOpenDir(t *testing.T, policy Policy) {
+	base := newBase(t)
 	for _, err := range []error{
 		os.MkdirAll(filepath.Join(base, "dir", "inner"), 0o755),
 		os.Symlink("dir", filepath.Join(base, "relative")),
@@ -51,7 +69,7 @@ func TestOpenDir(t *testing.T) {
 		{"file", "", 0o750, unix.ENOTDIR},
 		{"to-file/x", "", 0o750, unix.ENOTDIR},
 	} {
-		dir, err := OpenDir(filepath.Join(base, tt.path)+"/", tt.perm)
+		dir, err := OpenDir(filepath.Join(base, tt.path)+"/", tt.perm, policy)
 		if !errors.Is(err, tt.err) {
 			t.Errorf("%s: %v, want %v", tt.path, err, tt.err)
 		}
@@ -79,8 +97,9 @@ func TestOpenDir(t *testing.T) {
 }
 
 func TestOpenDirLeavesNothingOpen(t *testing.T) {
-	base := t.TempDir()
-	if err := errors.Join(os.Symlink(base, filepath.Join(base, "self")), os.Symlink("loop", filepath.Join(base, "loop"))); err != nil {
+	base := newBase(t)
+	if err := errors.Join(os.Symlink(base, filepath.Join(base, "self")),
+		os.Symlink("loop", filepath.Join(base, "loop"))); err != nil {
 		t.Fatal(err)
 	}
 	open := func() int {
@@ -93,8 +112,10 @@ func TestOpenDirLeavesNothingOpen(t *testing.T) {
 	before := open()
 	for range 200 {
 		for _, path := range []string{"self/self/self", "loop", "missing", "self/self/missing/x"} {
-			if dir, err := OpenDir(filepath.Join(base, path), 0); err == nil {
-				dir.Close()
+			for _, policy := range []Policy{File, Registry} {
+				if dir, err := OpenDir(filepath.Join(base, path), 0, policy); err == nil {
+					dir.Close()
+				}
 			}
 		}
 	}
@@ -103,5 +124,65 @@ func TestOpenDirLeavesNothingOpen(t *testing.T) {
 	}
 }
 
-// stranger is a user who is neither root nor this one.
-const stranger = 65533
+const stranger = 65533 // a user who is neither root nor this one
+
+// What each policy refuses, in its own words.
+func TestPolicies(t *testing.T) {
+	if os.Geteuid() != 0 { // only root can give things away
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this needs root")
+		}
+		t.Skip("this needs root")
+	}
+	base := newBase(t)
+	at := func(name string) string { return filepath.Join(base, name) }
+	for _, err := range []error{
+		os.Mkdir(at("well"), 0o775), os.Chmod(at("well"), 0o775),
+		os.Mkdir(at("sticky"), 0o777), os.Chmod(at("sticky"), 0o777|fs.ModeSticky),
+		os.Mkdir(at("open"), 0o777), os.Chmod(at("open"), 0o777),
+		os.Mkdir(at("theirs"), 0o755), os.Lchown(at("theirs"), stranger, stranger),
+		os.Symlink("well", at("link")),
+		os.Symlink("well", at("planted")), os.Lchown(at("planted"), stranger, stranger),
+		os.Symlink("planted/below", at("through")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ path, bad, file, registry string }{ // empty: accepted
+		{path: "well"},
+		{path: "sticky"},
+		{path: "link"},
+		{path: "open", bad: "open",
+			registry: "can be written by all users (mode 0777), who could replace the registry " +
+				"below it (run chmod o-w on it, or set FSMON_REGISTRY to a directory elsewhere)"},
+		{path: "theirs", bad: "theirs",
+			registry: "belongs to user 65533, who could replace the registry below it " +
+				"(set FSMON_REGISTRY to a directory elsewhere)"},
+		{path: "through", bad: "planted",
+			file: "is a symbolic link of user 65533, which is not followed " +
+				"(permission denied: look at it and remove it, or name another path)",
+			registry: "is a symbolic link of user 65533, who chose where the registry is " +
+				"(look at it and remove it, or set FSMON_REGISTRY to a directory elsewhere)"},
+	} {
+		for policy, reason := range map[Policy]string{File: tt.file, Registry: tt.registry} {
+			dir, err := OpenDir(at(tt.path)+"/new/er", 0o700, policy)
+			if err == nil {
+				dir.Close()
+			}
+			unsafe := new(UnsafeError)
+			if got := errors.As(err, &unsafe); got != (reason != "") || !got && err != nil {
+				t.Errorf("%s, policy %d: %v", tt.path, policy, err)
+			} else if got && (*unsafe != UnsafeError{at(tt.bad), reason} ||
+				!errors.Is(err, fs.ErrPermission)) {
+				t.Errorf("%s, policy %d:\n got %v\nwant %s %s", tt.path, policy, err, at(tt.bad),
+					reason)
+			}
+			_, err = os.Lstat(filepath.Join(base, tt.path, "new"))
+			if made := err == nil; made != (reason == "") {
+				t.Errorf("%s, policy %d: made: %v", tt.path, policy, made)
+			}
+			os.RemoveAll(filepath.Join(base, tt.path, "new"))
+		}
+	}
+}

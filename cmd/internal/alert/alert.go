@@ -1,17 +1,15 @@
-// Package alert carries messages to people: the catalogue's types, a bounded
-// queue for each sink, and the sinks: stderr, syslog or the journal, the
-// CLUSTERPRO alert view, and a log file. A slow sink loses messages and is told
-// how many; it never delays the watch.
+// Package alert carries messages to people. It has the catalogue's types, the
+// sinks (stderr, syslog or the journal, the CLUSTERPRO alert view, a log file),
+// and a bounded queue for each sink: a slow sink never delays the watch, but
+// loses messages and is told how many.
 package alert
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
-// Severity says how bad the news of an alert is.
+// Severity says how bad the news is.
 type Severity int
 
 // The severities, from good news to bad.
@@ -34,8 +32,8 @@ func (s Severity) String() string {
 }
 
 // Entry is one message of a catalogue: number, severity and the exact text of
-// FSM chapter 8, with printf verbs where the document has xxx or nn. Numbers
-// of 101 and up are not in the document, they are this project's own.
+// FSM manual 8, with printf verbs where the manual has xxx or nn. Numbers from
+// 101 are not in the manual; they are this project's own.
 type Entry struct {
 	Number   int
 	Severity Severity
@@ -45,7 +43,7 @@ type Entry struct {
 // Dropped tells how many messages a sink did not get, and which sink it is.
 var Dropped = Entry{107, Warning, "%d messages could not be delivered to %s."}
 
-// Alert fills the entry's verbs in.
+// Alert returns the message with args in place of the verbs.
 func (e Entry) Alert(args ...any) Alert {
 	return Alert{Number: e.Number, Severity: e.Severity, Text: fmt.Sprintf(e.Text, args...)}
 }
@@ -57,212 +55,31 @@ type Alert struct {
 	Number   int
 	Severity Severity
 	Text     string
-	Detail   string // what lies behind it, such as an NTSTATUS; every sink but the alert view shows it
+	Detail   string // the cause, such as an NTSTATUS; the alert view does not show it
 }
 
-// Sink is one place alerts go to. Deliver may block or fail. All three are only
-// called from one goroutine at a time.
+// Sink is a place that alerts go to. Deliver may block or fail. Only one
+// goroutine at a time calls the methods.
 type Sink interface {
 	Name() string
 	Deliver(Alert) error
 	Close() error
 }
 
-const (
-	queueLen = 64   // alerts that wait for one sink
-	maxText  = 1024 // bytes of a text or detail, beyond which it is cut
-)
-
-// Alerts sends every alert to every sink, each behind a queue and a goroutine
-// of its own, so that a slow or broken one delays neither the watch nor the
-// other sinks: it loses messages, and is told how many as soon as it works.
-type Alerts struct {
-	stderr *outlet // hears of the failures of the others; nil without a Stderr sink
-	others []*outlet
-
-	mu     sync.Mutex
-	closed bool
-}
-
-// outlet is a sink with its queue.
-type outlet struct {
-	sink    Sink
-	name    string
-	queue   chan Alert
-	closing chan struct{} // closed when the rest of the queue is all that will come
-	done    chan struct{} // closed when the sink is
-
-	mu      sync.Mutex
-	dropped int  // messages lost since the sink was last told
-	failing bool // stderr knows of this spell
-}
-
-// NewAlerts starts one goroutine a sink. A nil sink is left out. Close ends them.
-func NewAlerts(sinks ...Sink) *Alerts {
-	a := &Alerts{}
-	for _, s := range sinks {
-		if s == nil {
-			continue
-		}
-		o := &outlet{
-			sink:    s,
-			name:    s.Name(),
-			queue:   make(chan Alert, queueLen),
-			closing: make(chan struct{}),
-			done:    make(chan struct{}),
-		}
-		if _, ok := s.(*stderrSink); ok && a.stderr == nil {
-			a.stderr = o
-		} else {
-			a.others = append(a.others, o)
-		}
-	}
-	for _, o := range a.outlets() {
-		go a.run(o)
-	}
-	return a
-}
-
-// Send queues the alert for every sink and returns at once. A sink whose queue
-// is full loses it, and so does every sink after Close.
-func (a *Alerts) Send(alert Alert) {
-	if alert.Time.IsZero() {
-		alert.Time = time.Now()
-	}
-	alert.Text = OneLine(alert.Text, maxText)
-	alert.Detail = OneLine(alert.Detail, maxText)
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return
-	}
-	for _, o := range a.outlets() {
-		a.enqueue(o, alert)
-	}
-}
-
-// Close delivers what is queued, all sinks side by side and within the budget
-// in all, closes them and returns. A sink that hangs then is left behind. A
-// second call does nothing.
-func (a *Alerts) Close(budget time.Duration) {
-	a.mu.Lock()
-	closed := a.closed
-	a.closed = true
-	a.mu.Unlock()
-	if closed {
-		return
-	}
-
-	ctx, cancel := context.WithTimeout(context.Background(), budget)
-	defer cancel()
-	for _, o := range a.others {
-		close(o.closing)
-	}
-	for _, o := range a.others {
-		o.wait(ctx)
-	}
-	// stderr goes on delivering meanwhile, and ends last: it may yet hear that another one failed.
-	if a.stderr != nil {
-		close(a.stderr.closing)
-		a.stderr.wait(ctx)
-	}
-}
-
-func (o *outlet) wait(ctx context.Context) {
-	select {
-	case <-o.done:
-	case <-ctx.Done():
-	}
-}
-
-func (a *Alerts) outlets() []*outlet {
-	if a.stderr == nil {
-		return a.others
-	}
-	return append([]*outlet{a.stderr}, a.others...)
-}
-
-// run feeds one sink for life.
-func (a *Alerts) run(o *outlet) {
-	defer close(o.done)
-	defer o.sink.Close()
-	for {
-		select {
-		case alert := <-o.queue:
-			a.deliver(o, alert)
-			continue
-		case <-o.closing:
-		}
-		for {
-			select {
-			case alert := <-o.queue:
-				a.deliver(o, alert)
-				continue
-			default:
-			}
-			a.reportLosses(o)
-			return
-		}
-	}
-}
-
-// deliver hands one alert to the sink, after the count of those it did not get.
-func (a *Alerts) deliver(o *outlet, alert Alert) {
-	err := a.reportLosses(o)
-	if err == nil {
-		err = o.sink.Deliver(alert)
-	}
-	if err != nil {
-		a.drop(o, 1, err)
-		return
-	}
-	o.mu.Lock()
-	o.failing = o.dropped > 0 // lost meanwhile, and stderr knows of those
-	o.mu.Unlock()
-}
-
-// reportLosses tells the sink how many messages it did not get, if any.
-func (a *Alerts) reportLosses(o *outlet) error {
-	o.mu.Lock()
-	n := o.dropped
-	o.dropped = 0
-	o.mu.Unlock()
-	if n == 0 {
-		return nil
-	}
-	alert := Dropped.Alert(n, o.name)
-	alert.Time = time.Now()
-	err := o.sink.Deliver(alert)
-	if err != nil {
-		a.drop(o, n, err)
-	}
-	return err
-}
-
-// enqueue never blocks.
-func (a *Alerts) enqueue(o *outlet, alert Alert) {
-	select {
-	case o.queue <- alert:
-	default:
-		a.drop(o, 1, fmt.Errorf("it hangs or is too slow, %d messages are waiting for it", queueLen))
-	}
-}
-
-// drop counts n messages as lost. The first loss of a spell is named on stderr,
-// so that somebody learns of a full disk; the losses of stderr itself are not.
-func (a *Alerts) drop(o *outlet, n int, cause error) {
-	o.mu.Lock()
-	o.dropped += n
-	n = o.dropped
-	first := !o.failing
-	o.failing = true
-	o.mu.Unlock()
-	if !first || a.stderr == nil || o == a.stderr {
-		return
-	}
-	alert := Dropped.Alert(n, o.name)
-	alert.Time = time.Now()
-	alert.Detail = OneLine(cause.Error(), maxText)
-	a.enqueue(a.stderr, alert)
+// Catalogue holds the messages of FSM manual 8 that both commands have, each in
+// its own words. The comments give number and verbs.
+type Catalogue struct {
+	Started   Entry // 1
+	Watching  Entry // 2; verb: the target's name
+	Stopping  Entry // 3; verb: the target's name, unless the text has none
+	Terminate Entry // 6
+	Paused    Entry // 7
+	Continued Entry // 8
+	Invalid   Entry // 11
+	Missing   Entry // 12
+	NoID      Entry // 13
+	InUse     Entry // 14
+	NotEnded  Entry // 15
+	System    Entry // 42; verbs: function name, error number
+	NoName    Entry // 61; verb: error number
 }

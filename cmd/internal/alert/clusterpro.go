@@ -19,12 +19,11 @@ type clusterpro struct {
 	timeout time.Duration // for each call
 }
 
-// Clusterpro shows alerts in the CLUSTERPRO alert view (FSM 6.1) with clplogcmd
-// at path, by default /usr/sbin/clplogcmd; nil when that is not an executable
-// file. Each line is one call of at most 2 seconds, after which its whole
-// process group is killed. The detail of an alert is left out. A call that is
-// still running when the watch exits is left to finish: the last messages are
-// the ones that matter.
+// Clusterpro shows alerts in the CLUSTERPRO alert view (FSM manual 6.1) with
+// the clplogcmd at path. It returns nil if that is not an executable file. Each
+// line is one call, whose process group is killed after 2 seconds. The detail
+// of an alert is left out. A call that is still running when the watch exits
+// may go on, since the last messages matter most.
 func Clusterpro(path string) Sink {
 	info, err := os.Stat(path) // may be a link into the product's own directory
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
@@ -56,11 +55,14 @@ func (c *clusterpro) call(ctx context.Context, a Alert, line string) error {
 	if a.Severity == Error {
 		level = "ERR"
 	}
-	cmd := exec.CommandContext(ctx, c.path, "-m", line, "-i", strconv.Itoa(a.Number), "-l", level, "--alert")
-	// The watch's environment may hold a password, and the socket of its service manager.
+	cmd := exec.CommandContext(ctx, c.path, "-m", line, "-i", strconv.Itoa(a.Number), "-l", level,
+		"--alert")
+	// The watch's environment may hold a password, and the socket of its
+	// service manager.
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	cmd.Dir = "/" // not a directory that may be on the failed server
-	// A group of its own, so that an interrupt of the watch from a terminal does not take it along.
+	// A group of its own, so that an interrupt from the terminal, meant for the
+	// watch, does not reach it.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
 		err := unix.Kill(-cmd.Process.Pid, unix.SIGKILL)

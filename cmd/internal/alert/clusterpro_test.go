@@ -15,18 +15,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stub writes a clplogcmd that runs the given shell lines in dir.
+// stub writes a clplogcmd that runs the given shell lines in dir. A call of it
+// may take a minute, since it does not matter here how busy the machine is.
 func stub(t *testing.T, dir, script string) *clusterpro {
 	t.Helper()
 	path := filepath.Join(dir, "clplogcmd")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+dir+"' || exit 9\n"+script), 0o700); err != nil {
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+dir+"' || exit 9\n"+script),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := Clusterpro(path)
-	if s == nil {
+	s, ok := Clusterpro(path).(*clusterpro)
+	if !ok {
 		t.Fatal("an executable file was not taken")
 	}
-	return s.(*clusterpro)
+	s.timeout = time.Minute
+	return s
 }
 
 func TestClusterpro(t *testing.T) {
@@ -44,7 +47,8 @@ test "$pid" = "$group" && echo own >group
 	for _, a := range []Alert{
 		{Number: 1, Text: "The clp_sambamon has started watching Samba."},
 		{Number: 107, Severity: Warning, Text: "dropped"},
-		{Number: 0, Severity: Error, Text: `clp_nfsmon: "$(reboot)"; 'x'`, Detail: "not for the alert view"},
+		{Number: 0, Severity: Error, Text: `clp_nfsmon: "$(reboot)"; 'x'`,
+			Detail: "not for the alert view"},
 		{Number: 62, Severity: Error, Text: long + "\n"},
 	} {
 		if err := s.Deliver(a); err != nil {
@@ -67,7 +71,8 @@ test "$pid" = "$group" && echo own >group
 	})
 	environment := read("environment")
 	slices.Sort(environment)
-	same(t, "environment", environment, []string{"LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
+	same(t, "environment", environment,
+		[]string{"LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
 	same(t, "process group", read("group"), []string{"own"})
 	null := 0
 	for _, line := range read("descriptors") {
@@ -82,7 +87,8 @@ test "$pid" = "$group" && echo own >group
 
 func TestClusterproFails(t *testing.T) {
 	s := stub(t, t.TempDir(), "exit 3\n")
-	if err := s.Deliver(Alert{Text: "x"}); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	if err := s.Deliver(Alert{Text: "x"}); err == nil ||
+		!strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("exit 3: %v", err)
 	}
 	if err := os.Remove(s.path); err != nil {
@@ -113,8 +119,8 @@ func TestClusterproAbsent(t *testing.T) {
 	}
 }
 
-// A call that hangs is killed with its children. Those hang in reading a FIFO
-// whose other end this process holds: they end with it, whatever happens.
+// A call that hangs is killed with its children. They all read a FIFO that this
+// process holds open, so they end with it, whatever happens.
 func TestClusterproHangs(t *testing.T) {
 	dir := t.TempDir()
 	alive, hold := filepath.Join(dir, "alive"), filepath.Join(dir, "hold")
@@ -133,12 +139,12 @@ echo ready >&3
 read -r x <&4
 `)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {
 		err := s.call(ctx, Alert{Number: 1}, "text")
-		// Where the stub never came that far, this lets the Open below go on.
+		// If the stub has not opened it, this lets the Open below go on.
 		if w, err := os.OpenFile(alive, os.O_RDWR, 0); err == nil {
 			w.Close()
 		}
@@ -150,7 +156,7 @@ read -r x <&4
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := r.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	in := bufio.NewReader(r)
@@ -172,11 +178,11 @@ read -r x <&4
 	}
 }
 
-// A child does not keep what it inherits.
+// A child does not keep the protection that it inherits.
 func TestChildOOMScore(t *testing.T) {
 	const own = "/proc/self/oom_score_adj"
 	before := readFile(t, own)
-	// More than zero is permitted to everybody, and so is the way back.
+	// Everybody may raise it above zero, and set it back.
 	defer func() {
 		if err := os.WriteFile(own, []byte(before), 0); err != nil {
 			t.Error(err)
@@ -188,7 +194,9 @@ func TestChildOOMScore(t *testing.T) {
 	dir := t.TempDir()
 	s := stub(t, dir, `
 read -r score </proc/$$/oom_score_adj
-until [ "$score" = 0 ]; do read -r score </proc/$$/oom_score_adj; done # until the deadline of the call
+until [ "$score" = 0 ]; do # or until the deadline of the call
+	read -r score </proc/$$/oom_score_adj
+done
 echo "$score" >score
 `)
 	if err := s.Deliver(Alert{Number: 1, Text: "x"}); err != nil {

@@ -2,24 +2,22 @@ package alert
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"unicode/utf8"
 )
 
 const (
-	lineBytes = 255    // FSM 6.1: a line has at most this many bytes
+	lineBytes = 255    // FSM manual 6.1: a line has at most this many bytes
 	minPiece  = 10     // bytes of the longest single thing that is never split: \U0001f600
 	further   = "... " // stands before every line of an alert but its first
 )
 
 // split cuts text into pieces, the first of at most first bytes and the others
-// of at most rest (both at least 10: less is taken as 10), between characters
-// and never inside one. What would end the line, steer a terminal or reorder
-// what is read (control and format characters), and every byte that is not
-// UTF-8, becomes a visible escape as Go writes them: \n, \x1b, \u202e, \xff. So
-// the pieces are printable whatever a server sent. There is always at least
-// one piece: no text is one empty piece.
+// of at most rest (10 if less is given), never inside a character. The pieces
+// are printable, whatever a server sent: control and format characters, which
+// could end the line, steer a terminal or reorder the text, and bytes that are
+// not UTF-8 become escapes as Go writes them (\n, \x1b, \u202e, \xff). No text
+// is one empty piece.
 func split(text string, first, rest int) []string {
 	var pieces []string
 	var piece []byte
@@ -77,32 +75,6 @@ func lines(head string, a Alert) []string {
 // logHead is what stderr and the log file put before every line:
 // "2026-11-21T20:41:00+09:00 sambamon INFO 1 ", in local time.
 func logHead(ident string, a Alert) string {
-	return fmt.Sprintf("%s %s %s %d ", a.Time.Local().Format("2006-01-02T15:04:05-07:00"), ident, a.Severity, a.Number)
+	return fmt.Sprintf("%s %s %s %d ", a.Time.Local().Format("2006-01-02T15:04:05-07:00"), ident,
+		a.Severity, a.Number)
 }
-
-type stderrSink struct {
-	w     io.Writer
-	ident string
-}
-
-// Stderr writes alerts to w, one write a line, as
-// "2026-11-21T20:41:00+09:00 sambamon INFO 1 text" (local time; ident is the
-// module name). Alerts also names here, once, every other sink that starts to
-// fail. Close leaves w open. A reader that has gone is an error of Deliver
-// where the process catches SIGPIPE; otherwise the signal ends the process.
-func Stderr(w io.Writer, ident string) Sink {
-	return &stderrSink{w: w, ident: ident}
-}
-
-func (s *stderrSink) Name() string { return "stderr" }
-
-func (s *stderrSink) Deliver(a Alert) error {
-	for _, line := range lines(logHead(s.ident, a), a) {
-		if _, err := io.WriteString(s.w, line+"\n"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *stderrSink) Close() error { return nil }

@@ -26,18 +26,19 @@ type logFile struct {
 	path, ident string
 }
 
-// LogFile writes alerts to the file at path in the form of Stderr, one write a
-// line (FSM 6.2). At 1 MiB the file becomes path.1 and that path.2; one that
-// cannot be rotated grows to 2 MiB, then Deliver fails. Missing directories are
-// made with mode 0750, the file with 0640. Somebody else may have put it there
-// if the directory is another user's, or others may write it and it is not
-// sticky, if another user's link leads to it, or if it is itself a link, not a
-// regular file, or another user's in a sticky directory: all of those are
-// refused. The file must be this watch's alone, since others would not know of
-// its rotation.
+// LogFile writes alerts to the file at path in the form of Stderr, each line
+// with one write (FSM manual 6.2). At 1 MiB the file becomes path.1, and that
+// path.2; if that fails it grows to 2 MiB, and then Deliver fails. Missing
+// directories are made with mode 0750, the file with 0640. No other process may
+// write to the file, since it would not know of the rotation.
 //
-// Nothing is opened before the first message, whose failure is then named on
-// stderr: a log on a hung disk must not keep a watch from starting.
+// It refuses what another user may have put there: a directory that is another
+// user's, or that others may write and that is not sticky; a path through
+// another user's link; a file that is a link, is not regular, has a second
+// name, or is another user's in a sticky directory.
+//
+// Nothing is opened before the first message: a log on a hung disk must not
+// keep a watch from starting.
 func LogFile(path, ident string) Sink {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -50,7 +51,8 @@ func (l *logFile) Name() string { return "log file " + l.path }
 func (l *logFile) Close() error { return nil }
 
 func (l *logFile) Deliver(a Alert) error {
-	_, err := appendErrand.Run(context.Background(), logLines{l.path, lines(logHead(l.ident, a), a)})
+	_, err := appendErrand.Run(context.Background(),
+		logLines{l.path, lines(logHead(l.ident, a), a)})
 	return err
 }
 
@@ -68,26 +70,29 @@ var appendErrand = errand.Handle("log", func(l logLines, reply func(struct{}, er
 	reply(struct{}{}, err)
 })
 
-// logPath is where a log is. No descriptor is kept: alerts are rare, and a file
-// that is opened for each line is the right one whatever was renamed, removed or
-// mounted meanwhile.
+// logPath is where a log is. The file is opened for each line: alerts are rare,
+// and so it is the right one, whatever was renamed, removed or mounted
+// meanwhile.
 type logPath string
 
-// openDir opens the directory of the log, and is an error if somebody else can
-// put something in its place. shared is true if others may make files in it.
+// openDir opens the directory of the log. It fails if another user could
+// replace files in it. shared is true if others may make files in it.
 func (l logPath) openDir() (dir *os.File, shared bool, err error) {
-	dir, err = trust.OpenDir(filepath.Dir(string(l)), 0o750)
+	dir, err = trust.OpenDir(filepath.Dir(string(l)), 0o750, trust.File)
 	if err != nil {
 		return nil, false, err
 	}
 	info, err := dir.Stat()
 	if err == nil {
 		shared = info.Mode().Perm()&0o022 != 0
-		switch uid := trust.Owner(info); {
-		case !trust.Trusted(uid):
-			err = fmt.Errorf("log directory %s belongs to user %d (%w: name one of this user or root)", dir.Name(), uid, fs.ErrPermission)
+		switch {
+		case trust.Foreign(info):
+			err = fmt.Errorf("log directory %s belongs to user %d (%w: "+
+				"name one of this user or root)",
+				dir.Name(), trust.Owner(info), fs.ErrPermission)
 		case shared && info.Mode()&fs.ModeSticky == 0:
-			err = fmt.Errorf("log directory %s can be written by group or others (%w: take that permission away)", dir.Name(), fs.ErrPermission)
+			err = fmt.Errorf("log directory %s can be written by group or others (%w: "+
+				"take that permission away)", dir.Name(), fs.ErrPermission)
 		}
 	}
 	if err != nil {
@@ -98,11 +103,13 @@ func (l logPath) openDir() (dir *os.File, shared bool, err error) {
 
 // open returns the file in its directory, and its size.
 func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
-	// O_NONBLOCK because opening a FIFO would wait for its reader; it means nothing to a regular file.
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	// O_NONBLOCK, so that opening a FIFO does not wait for a reader.
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT |
+		unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(dir.Fd()), l.numbered(0), flags, 0o640)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w", l, err)
+		return nil, 0, fmt.Errorf("log file %s is a symbolic link, which is not followed: %w",
+			l, err)
 	}
 	if err != nil {
 		return nil, 0, &os.PathError{Op: "open", Path: string(l), Err: err}
@@ -112,18 +119,20 @@ func (l logPath) open(dir *os.File, shared bool) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.Mode().IsRegular() || st.Nlink > 1 {
+	if !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink > 1 {
 		err := fmt.Errorf("log file %s is not a regular file with one name (%w)", l, fs.ErrInvalid)
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	if uid := trust.Owner(info); shared && !trust.Trusted(uid) {
-		err := fmt.Errorf("log file %s belongs to user %d (%w: look at it and remove it, or name another)", l, uid, fs.ErrPermission)
+	if shared && trust.Foreign(info) {
+		err := fmt.Errorf("log file %s belongs to user %d (%w: "+
+			"look at it and remove it, or name another)",
+			l, trust.Owner(info), fs.ErrPermission)
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, info.Size(), nil
 }
 
-// write appends one line, in a new file when it is time for one.
+// write appends one line, and rotates before that if the file is full.
 func (l logPath) write(line string) (err error) {
 	dir, shared, err := l.openDir()
 	if err != nil {
@@ -141,7 +150,7 @@ func (l logPath) write(line string) (err error) {
 		failed := l.rotate(dir)
 		switch {
 		case failed == nil:
-			// Without a new file the line goes to the old one, under its new name.
+			// If there is no new file, the line goes to the old one.
 			if next, n, err := l.open(dir, shared); err == nil {
 				f.Close()
 				f, size = next, n
@@ -153,14 +162,14 @@ func (l logPath) write(line string) (err error) {
 
 	n, err := f.WriteString(line)
 	if err != nil && n > 0 {
-		// A full disk takes half a line; the next one must not be glued to it.
+		// A full disk took part of the line; the next line must not follow it.
 		err = errors.Join(err, f.Truncate(size))
 	}
 	return err
 }
 
-// rotate moves every file one further, the oldest over the end. The first
-// failure stops it, so that it never moves a file over one that stayed.
+// rotate renames every file to the next number; the oldest is lost. It stops at
+// the first failure, so that no file replaces one that stayed.
 func (l logPath) rotate(dir *os.File) error {
 	at := int(dir.Fd())
 	for i := logFiles - 1; i > 0; i-- {

@@ -69,34 +69,46 @@ func TestLogFileIsMade(t *testing.T) {
 	defer unix.Umask(unix.Umask(0))
 	path := filepath.Join(t.TempDir(), "fsmon", "id", "watch.log")
 	s := LogFile(path, "sambamon")
-	if err := s.Deliver(Alert{Number: 62, Severity: Error, Text: "refused", Detail: "STATUS_ACCESS_DENIED"}); err != nil {
+	if err := s.Deliver(Alert{Number: 62, Severity: Error, Text: "refused",
+		Detail: "STATUS_ACCESS_DENIED"}); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "log", logged(t, path), []string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED"})
+	same(t, "log", logged(t, path),
+		[]string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED"})
 	for name, want := range map[string]fs.FileMode{
-		path: 0o640, filepath.Dir(path): 0o750 | fs.ModeDir, filepath.Dir(filepath.Dir(path)): 0o750 | fs.ModeDir,
+		path: 0o640, filepath.Dir(path): 0o750 | fs.ModeDir,
+		filepath.Dir(filepath.Dir(path)): 0o750 | fs.ModeDir,
 	} {
 		if info, err := os.Stat(name); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v %v, want %v", name, info.Mode(), err, want)
 		}
 	}
 	deliver(t, LogFile(path, "sambamon"), "a second watch")
-	same(t, "log", logged(t, path), []string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED", "INFO 1 a second watch"})
+	same(t, "log", logged(t, path),
+		[]string{"ERROR 62 refused", "ERROR 62 ... STATUS_ACCESS_DENIED", "INFO 1 a second watch"})
 }
 
 func TestLogFileRefusals(t *testing.T) {
+	chmod := func(mode fs.FileMode) func(dir, _ string) error {
+		return func(dir, _ string) error { return os.Chmod(dir, mode) }
+	}
 	tests := []struct {
 		name  string
 		plant func(dir, path string) error
 		want  error // nil: accepted
 	}{
-		{"group may write the directory", func(dir, _ string) error { return os.Chmod(dir, 0o770) }, fs.ErrPermission},
-		{"others may write the directory", func(dir, _ string) error { return os.Chmod(dir, 0o702) }, fs.ErrPermission},
-		{"sticky directory", func(dir, _ string) error { return os.Chmod(dir, 0o777|fs.ModeSticky) }, nil},
-		{"symbolic link", func(dir, path string) error { return os.Symlink(filepath.Join(dir, "target"), path) }, unix.ELOOP},
-		{"hard link", func(dir, path string) error { return os.Link(filepath.Join(dir, "victim"), path) }, fs.ErrInvalid},
+		{"group may write the directory", chmod(0o770), fs.ErrPermission},
+		{"others may write the directory", chmod(0o702), fs.ErrPermission},
+		{"sticky directory", chmod(0o777 | fs.ModeSticky), nil},
+		{"symbolic link", func(dir, path string) error {
+			return os.Symlink(filepath.Join(dir, "target"), path)
+		}, unix.ELOOP},
+		{"hard link", func(dir, path string) error {
+			return os.Link(filepath.Join(dir, "victim"), path)
+		}, fs.ErrInvalid},
 		{"directory", func(_, path string) error { return os.Mkdir(path, 0o700) }, unix.EISDIR},
-		{"FIFO without a reader", func(_, path string) error { return unix.Mkfifo(path, 0o600) }, unix.ENXIO},
+		{"FIFO without a reader", func(_, path string) error { return unix.Mkfifo(path, 0o600) },
+			unix.ENXIO},
 		{"a file where the directory should be", func(dir, _ string) error {
 			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
 		}, unix.ENOTDIR},
@@ -114,7 +126,8 @@ func TestLogFileRefusals(t *testing.T) {
 			if err := tt.plant(dir, path); err != nil {
 				t.Fatal(err)
 			}
-			if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, tt.want) {
+			err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"})
+			if !errors.Is(err, tt.want) {
 				t.Errorf("Deliver: %v, want %v", err, tt.want)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, "target")); err == nil {
@@ -137,7 +150,8 @@ func TestLogFileRotates(t *testing.T) {
 		deliver(t, s, text)
 		fill(t, path, logBytes)
 	}
-	for name, want := range map[string]string{path: "INFO 1 five", path + ".1": "INFO 1 four", path + ".2": "INFO 1 three"} {
+	for name, want := range map[string]string{path: "INFO 1 five", path + ".1": "INFO 1 four",
+		path + ".2": "INFO 1 three"} {
 		if got := logged(t, name); got[0] != want || len(got) != 2 {
 			t.Errorf("%s: %d lines, the first %.50q, want %q", name, len(got), got[0], want)
 		}
@@ -147,7 +161,8 @@ func TestLogFileRotates(t *testing.T) {
 	}
 }
 
-// Line by line through two rotations: every line is there, in order, and no file is too large.
+// Line by line through two rotations: every line is there, in order, and no
+// file is too large.
 func TestLogFileLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watch.log")
 	s := LogFile(path, "sambamon")
@@ -170,7 +185,8 @@ func TestLogFileLosesNothing(t *testing.T) {
 	}
 }
 
-// A file that cannot be rotated grows on, to its cap and not beyond; nothing that is there is overwritten.
+// A file that cannot be rotated grows to its cap and not beyond. No older file
+// is overwritten.
 func TestLogFileCannotRotate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "watch.log")
 	s := LogFile(path, "sambamon")
@@ -234,7 +250,7 @@ func TestLogFileSurvivesItsDirectory(t *testing.T) {
 	same(t, "after somebody else's rotation", logged(t, path), []string{"INFO 1 four"})
 }
 
-// A disk without room takes part of a line; the file must hold whole lines only.
+// A full disk takes part of a line, but the file must hold whole lines only.
 func TestLogFileDiskFull(t *testing.T) {
 	dir := disk.Small(t)
 	path, filler := filepath.Join(dir, "watch.log"), filepath.Join(dir, "filler")
@@ -243,7 +259,7 @@ func TestLogFileDiskFull(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("a disk that takes everything: %v", err)
 	}
-	// What is left is the rest of the page that the file ends in.
+	// There is room in the last page of the file.
 	want := []string{"INFO 1 one"}
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
@@ -269,7 +285,7 @@ func TestStrangersLinks(t *testing.T) {
 	})
 }
 
-// A log that is a stranger's, or in a directory of his.
+// A log that is another user's, or in a directory of his.
 func TestStrangersLog(t *testing.T) {
 	disk.NeedsRoot(t)
 	base := t.TempDir()
@@ -282,14 +298,15 @@ func TestStrangersLog(t *testing.T) {
 	if err := os.Chmod(base, 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
-	if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
+	log := LogFile(path, "sambamon")
+	if err := log.Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("in a directory for all: %v", err)
 	}
 	disk.Give(t, base)
 	if err := errors.Join(os.Remove(path), os.Chmod(base, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if err := LogFile(path, "sambamon").Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
+	if err := log.Deliver(Alert{Text: "x"}); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("in his directory: %v", err)
 	}
 	if _, err := os.Lstat(path); err == nil {
@@ -297,14 +314,14 @@ func TestStrangersLog(t *testing.T) {
 	}
 }
 
-// An errand writes what this process would have written, and fails in the same
-// words.
+// An errand writes the same as this process would, and fails in the same words.
 func TestLogErrand(t *testing.T) {
 	errand.Enabled = true
 	t.Cleanup(func() { errand.Enabled = false })
 	path := filepath.Join(t.TempDir(), "log", "watch.log")
 	deliver := func(path string, a Alert) error { return LogFile(path, "sambamon").Deliver(a) }
-	if err := deliver(path, Alert{Number: 1, Text: "one line", Detail: strings.Repeat("é", 300)}); err != nil {
+	if err := deliver(path, Alert{Number: 1, Text: "one line",
+		Detail: strings.Repeat("é", 300)}); err != nil {
 		t.Fatal(err)
 	}
 	if texts := logged(t, path); len(texts) != 4 || texts[0] != "INFO 1 one line" {

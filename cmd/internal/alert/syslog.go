@@ -16,11 +16,12 @@ const (
 	journalSocket = "/run/systemd/journal/socket"
 	syslogSocket  = "/dev/log"
 
-	// datagramTimeout is how long a log daemon that has stopped reading holds one line up.
+	// datagramTimeout is how long one line waits for a log daemon that does not
+	// read.
 	datagramTimeout = time.Second
 )
 
-// SystemLog is the journal where the machine has one, else syslog, else nil.
+// SystemLog returns the journal if the machine has one, else syslog, else nil.
 // ident is the module name, id the watch's identifier.
 func SystemLog(ident, id string) Sink {
 	return systemLog(journalSocket, syslogSocket, ident, id)
@@ -43,7 +44,7 @@ func isSocket(path string) bool {
 }
 
 // datagrams sends to a log daemon's socket. It dials for each alert: they are
-// rare, and a daemon that was restarted has made a new socket.
+// rare, and a daemon that was restarted has a new socket.
 type datagrams struct {
 	socket  string
 	timeout time.Duration // for each datagram
@@ -68,7 +69,8 @@ func (d *datagrams) send(packets []string) error {
 	return nil
 }
 
-// priority returns the severity as RFC 3164 4.1.1 numbers it, which the journal shares.
+// priority returns the severity as RFC 3164 4.1.1 numbers it, which the journal
+// shares.
 func (s Severity) priority() int {
 	switch s {
 	case Info:
@@ -86,11 +88,11 @@ type syslogSink struct {
 	id  string
 }
 
-// newSyslog sends alerts to the daemon behind a unix datagram socket in the form
-// of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]: ID:
-// NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since an
-// identifier may take 255 by itself. A daemon that does not read holds up to
-// one second for each line.
+// newSyslog sends alerts to the daemon behind a unix datagram socket in the
+// form of RFC 3164 4.1, facility daemon: "<30>Nov 21 20:41:00 sambamon[123]:
+// ID: NUMBER SEVERITY text". The 255 bytes of a line begin after "ID: ", since
+// an identifier alone may have 255. A daemon that does not read costs one
+// second for each line.
 func newSyslog(socket, ident, id string) Sink {
 	return &syslogSink{
 		datagrams: datagrams{socket: socket, timeout: datagramTimeout},
@@ -103,7 +105,8 @@ func (s *syslogSink) Name() string { return "syslog" }
 
 func (s *syslogSink) Deliver(a Alert) error {
 	const daemon = 3 << 3
-	header := fmt.Sprintf("<%d>%s %s: %s: ", daemon|a.Severity.priority(), a.Time.Local().Format(time.Stamp), s.tag, s.id)
+	header := fmt.Sprintf("<%d>%s %s: %s: ", daemon|a.Severity.priority(),
+		a.Time.Local().Format(time.Stamp), s.tag, s.id)
 	packets := lines(fmt.Sprintf("%d %s ", a.Number, a.Severity), a)
 	for i := range packets {
 		packets[i] = header + packets[i]
@@ -116,21 +119,22 @@ type journalSink struct {
 	fields map[string]string
 }
 
-// newJournal sends alerts to the socket of systemd-journald in its native protocol
-// (systemd.io/JOURNAL_NATIVE_PROTOCOL), an entry a line with the fields
-// MESSAGE, PRIORITY, SYSLOG_IDENTIFIER (ident), FSMON_ALERT (the number),
-// FSMON_SEVERITY, FSMON_DETAIL where there is one, and the given ones. A daemon
-// that does not read holds up to one second for each line.
+// newJournal sends alerts to the socket of systemd-journald in its native
+// protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), an entry a line with the
+// fields MESSAGE, PRIORITY, SYSLOG_IDENTIFIER (ident), FSMON_ALERT (the
+// number), FSMON_SEVERITY, FSMON_DETAIL if there is one, and the given ones. A
+// daemon that does not read costs one second for each line.
 //
-// The journal package of go-systemd is not used: its socket is fixed, and a
-// write waits without end for a journald that has stopped.
+// The journal package of go-systemd is not used: its socket is fixed, and it
+// waits without end for a journald that does not read.
 func newJournal(socket, ident string, fields map[string]string) Sink {
 	fields = maps.Clone(fields)
 	if fields == nil {
 		fields = map[string]string{}
 	}
 	fields["SYSLOG_IDENTIFIER"] = ident
-	return &journalSink{datagrams: datagrams{socket: socket, timeout: datagramTimeout}, fields: fields}
+	return &journalSink{datagrams: datagrams{socket: socket, timeout: datagramTimeout},
+		fields: fields}
 }
 
 func (j *journalSink) Name() string { return "journal" }
@@ -151,8 +155,9 @@ func (j *journalSink) Deliver(a Alert) error {
 	return j.send(packets)
 }
 
-// journalEntry writes every field as NAME=value and a newline. The protocol's other form,
-// for values with a newline in them, is not needed: OneLine leaves none.
+// journalEntry writes every field as NAME=value and a newline. No value has a
+// newline in it, since OneLine leaves none, so this form of the protocol will
+// do.
 func journalEntry(fields map[string]string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// daemon listens on a datagram socket as a log daemon does, in place of whatever was there.
+// daemon listens on a datagram socket as a log daemon does. It replaces
+// whatever is at path.
 func daemon(t *testing.T, path string) *net.UnixConn {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {
@@ -23,7 +24,7 @@ func daemon(t *testing.T, path string) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	if err := l.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -80,7 +81,8 @@ func fields(t *testing.T, entry string) map[string]string {
 	m := map[string]string{}
 	for line := range strings.Lines(entry) {
 		name, value, ok := strings.Cut(line, "=")
-		if !ok || !strings.HasSuffix(value, "\n") || !regexp.MustCompile(`^[A-Z][A-Z_]*$`).MatchString(name) {
+		if !ok || !strings.HasSuffix(value, "\n") ||
+			!regexp.MustCompile(`^[A-Z][A-Z_]*$`).MatchString(name) {
 			t.Fatalf("not a field: %q", line)
 		}
 		if _, twice := m[name]; twice {
@@ -97,7 +99,8 @@ func TestJournal(t *testing.T) {
 	s := newJournal(path, "sambamon", map[string]string{"FSMON_ID": "sambawatch"})
 	entry := func(message, alert, severity, priority, detail string) string {
 		e := map[string]string{
-			"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "sambamon", "FSMON_ID": "sambawatch",
+			"MESSAGE": message, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "sambamon",
+			"FSMON_ID":    "sambawatch",
 			"FSMON_ALERT": alert, "FSMON_SEVERITY": severity,
 		}
 		if detail != "" {
@@ -128,7 +131,8 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// Both find a restarted daemon, and neither waits long for one that has stopped reading.
+// Both find a restarted daemon, and neither waits long for one that has stopped
+// reading.
 func TestLogDaemonComesAndGoes(t *testing.T) {
 	for name, open := range map[string]func(path string) (Sink, *datagrams){
 		"syslog": func(path string) (Sink, *datagrams) {
@@ -203,7 +207,8 @@ func TestSystemLog(t *testing.T) {
 		t.Errorf("a machine with both: %s", got)
 	}
 	deliver(t, systemLog(journal, syslog, "sambamon", "sambawatch"), "x")
-	if f := fields(t, packet(t, l)); f["FSMON_ID"] != "sambawatch" || f["SYSLOG_IDENTIFIER"] != "sambamon" {
+	if f := fields(t, packet(t, l)); f["FSMON_ID"] != "sambawatch" ||
+		f["SYSLOG_IDENTIFIER"] != "sambamon" {
 		t.Errorf("fields %v", f)
 	}
 }

@@ -1,11 +1,11 @@
-// Package errand has work on a disk done by a child process.
+// Package errand has a child process do work on a disk.
 //
 // A thread that waits for a hung disk cannot be killed, and a process does not
-// end before all its threads have: its parent goes on waiting for it, and a PID
-// monitor sees nothing. A file server that hangs has often hung with its disks,
-// and a watch's log may lie on one of them. So a watch never writes to a disk
-// itself: it starts its own program once more, as an errand. That takes 2 ms,
-// and should the errand hang, the watch ends without it.
+// end before all its threads have ended: its parent goes on waiting for it, and
+// a PID monitor notices nothing. A file server often hangs because its disk
+// does, and the watch's log may be on the same disk. So a watch never writes to
+// a disk itself: it starts its own program once more, as an errand. That takes
+// 2 ms. If the errand hangs, the watch ends without it.
 package errand
 
 import (
@@ -23,7 +23,7 @@ import (
 
 const (
 	processName = "fsmon-errand"   // argv[0] of the child
-	thisProgram = "/proc/self/exe" // the running version, also after an upgrade
+	thisProgram = "/proc/self/exe" // this version, even if it was upgraded since
 
 	// smallestPipe is how many bytes any pipe takes without a reader (pipe(7)).
 	smallestPipe = 4096
@@ -34,18 +34,18 @@ var (
 	program  = thisProgram                       // what runs as an errand; only tests have another
 )
 
-// Enabled says that this program calls Main, so that it can be its own errand.
-// Where it is false, all work is done in this process. Only tests change it.
+// Enabled is true if this program calls Main, so that it can be its own errand.
+// If it is false, this process does all work. Only tests change it.
 var Enabled bool
 
-// Errand is one kind of work that can be sent to a child process, with a
-// request and an answer that can be encoded as JSON.
+// Errand is one kind of work for a child process. Request and Answer travel as
+// JSON.
 type Errand[Request, Answer any] struct {
 	name string
 	do   func(Request, func(Answer, error))
 }
 
-// letter is what goes to the child, and reply what comes back.
+// letter goes to the child, and reply comes back.
 type letter[Request any] struct {
 	Name    string
 	Request Request
@@ -57,14 +57,15 @@ type reply[Answer any] struct {
 	err    error
 }
 
-// Handle declares an errand. do does the work; it calls its second argument
-// once with the result, and may go on afterwards. To be called when packages
-// are initialised, since Main looks the errand up by its name.
-func Handle[Request, Answer any](name string, do func(Request, func(Answer, error))) Errand[Request, Answer] {
+// Handle declares an errand. do does the work: it calls its second argument
+// once with the result, and may go on afterwards. Call Handle when packages are
+// initialised, since Main looks the errand up by its name.
+func Handle[Request, Answer any](name string,
+	do func(Request, func(Answer, error))) Errand[Request, Answer] {
 	handlers[name] = func(text []byte) {
 		var l letter[Request]
 		if json.Unmarshal(text, &l) != nil {
-			return // the watch gets no reply, and says so
+			return // the watch gets no reply, which is an error there
 		}
 		do(l.Request, func(answer Answer, err error) {
 			r := reply[Answer]{Answer: answer}
@@ -78,9 +79,9 @@ func Handle[Request, Answer any](name string, do func(Request, func(Answer, erro
 	return Errand[Request, Answer]{name, do}
 }
 
-// Main does the work of this process and returns true, if it is an errand. It
-// is to be called first in a program whose watch is to send errands. A program
-// that does not call it does all work itself.
+// Main returns true if this process is an errand, after it has done its work. A
+// program whose watch sends errands calls it first. A program that does not
+// call it does all work itself.
 func Main() bool {
 	if len(os.Args) != 1 || os.Args[0] != processName {
 		Enabled = true
@@ -96,14 +97,16 @@ func Main() bool {
 	return true
 }
 
-// Run has the work done and waits for the answer, at most until ctx ends; then
-// the error is the cause of ctx. Work that has begun goes on, also after the
-// end of this process.
+// Run has the work done and waits for the answer. If ctx ends before, the error
+// is its cause. The child goes on with its work then, even after the end of
+// this process.
 func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answer, error) {
 	replies := make(chan reply[Answer], 1)
 	go func() {
 		if !Enabled || e.send(request, replies) != nil {
-			e.do(request, func(answer Answer, err error) { replies <- reply[Answer]{Answer: answer, err: err} })
+			e.do(request, func(answer Answer, err error) {
+				replies <- reply[Answer]{Answer: answer, err: err}
+			})
 		}
 	}()
 	select {
@@ -135,7 +138,7 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 		in.Write(text) // the child may have ended: then it does not reply, either
 		in.Close()
 	}
-	if len(text) <= smallestPipe { // it is delivered even if this process ends now
+	if len(text) <= smallestPipe { // the child gets it even if this process ends now
 		write()
 	} else {
 		go write()
@@ -145,7 +148,7 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout = theirs, answer
-	// An interrupt from a terminal is not for the child.
+	// An interrupt from the terminal is for the watch, not for the child.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
 	theirs.Close()
@@ -162,6 +165,6 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 	}
 	out.Close()
 	replies <- r
-	cmd.Wait() // reap it; nobody waits for what it does after its reply
+	cmd.Wait() // reaps it; nobody waits for what it does after its reply
 	return nil
 }

@@ -7,9 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
-// The errands of these tests are this test program once more.
+// The errands of these tests are this test program, started once more.
 func TestMain(m *testing.M) {
 	if Main() {
 		return
@@ -20,7 +21,6 @@ func TestMain(m *testing.M) {
 
 type order struct {
 	Path, Text string
-	private    bool // does not travel
 }
 
 type receipt struct {
@@ -33,6 +33,19 @@ var write = Handle("write", func(o order, reply func(receipt, error)) {
 	reply(receipt{len(o.Text), os.Getpid()}, err)
 	os.WriteFile(o.Path+".after", nil, 0o600) // work after the reply
 })
+
+// waitForAfter waits until the errand that wrote path has done its last work.
+func waitForAfter(t *testing.T, path string) {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // polls a child
+		if os.Remove(path+".after") == nil {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatal("no work was done after the reply")
+		}
+	}
+}
 
 func enable(t *testing.T) {
 	t.Helper()
@@ -55,6 +68,7 @@ func TestErrand(t *testing.T) {
 			if b, err := os.ReadFile(path); err != nil || string(b) != text {
 				t.Errorf("errand %v: %d bytes, %v", errand, len(b), err)
 			}
+			waitForAfter(t, path)
 		}
 		Enabled = false
 	}
@@ -65,7 +79,7 @@ func TestErrand(t *testing.T) {
 	}
 }
 
-// Whoever waits for an errand that hangs waits for its deadline only.
+// Run does not wait for a hung errand beyond the end of its context.
 func TestHungErrand(t *testing.T) {
 	release := make(chan struct{})
 	hung := Errand[order, receipt]{"hung", func(order, func(receipt, error)) { <-release }}
@@ -78,16 +92,18 @@ func TestHungErrand(t *testing.T) {
 	}
 }
 
-// Where no errand can be started the work is done here. An errand that ends
-// without a word has failed: whether it did its work is not known.
+// If no errand can be started, this process does the work. An errand that ends
+// without a reply has failed: nobody knows whether it did its work.
 func TestErrandThatCannotBe(t *testing.T) {
 	enable(t)
 	t.Cleanup(func() { program = thisProgram })
 	path := filepath.Join(t.TempDir(), "file")
 	program = path
-	if got, err := write.Run(t.Context(), order{Path: path + ".1"}); err != nil || got.PID != os.Getpid() {
+	if got, err := write.Run(t.Context(), order{Path: path + ".1"}); err != nil ||
+		got.PID != os.Getpid() {
 		t.Errorf("%+v, %v", got, err)
 	}
+	waitForAfter(t, path+".1")
 	program = "/bin/true"
 	if _, err := write.Run(t.Context(), order{Path: path}); !errors.Is(err, io.EOF) {
 		t.Error(err)

@@ -6,10 +6,12 @@ import (
 	"testing"
 )
 
-// A watch is protected, and no less than somebody wanted. Few test machines permit it for real, so this file is none of /proc.
+// A watch is protected, and never less than before. Few test machines permit
+// that, so this file is not the one in /proc.
 func TestLowerOOMScore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "oom_score_adj")
-	for before, want := range map[string]string{"0\n": "-500", "300\n": "-500", "-500\n": "-500\n", "-900\n": "-900\n", "": ""} {
+	for before, want := range map[string]string{"0\n": "-500", "300\n": "-500", "-500\n": "-500\n",
+		"-900\n": "-900\n", "": ""} {
 		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
-// Package evidence saves, at a verdict, what a failover would destroy: the last
-// probes, the wire transcript of the last failed one, and, where the server is
-// on this machine, what its processes were doing.
+// Package evidence saves at a verdict what a failover would destroy: the last
+// probes, the wire transcript of the last failed one, and, if the server is on
+// this machine, what its processes were doing.
 package evidence
 
 import (
@@ -26,10 +26,9 @@ const (
 	writeBudget  = 300 * time.Millisecond
 )
 
-// Evidence remembers the last probes of a watch and saves them at the verdict,
-// before a failover destroys what there is to see. What it keeps is small: no
-// transcript but that of the last failed probe, and that only until the next
-// success. The probes themselves have blanked what must not be kept, such as the
+// Evidence remembers the last probes of a watch and saves them at the verdict.
+// It keeps little: the only transcript is that of the last failed probe, until
+// the next success. The probes have removed what must not be kept, such as the
 // security buffers of a session setup.
 //
 // The directory should be on a disk of this machine, never on the server that
@@ -48,9 +47,10 @@ type Evidence struct {
 
 // probeReport is one probe as reports.json has it. Times are RFC 3339.
 type probeReport struct {
-	Began    time.Time    `json:"began"`
-	TookMS   float64      `json:"took_ms"`
-	Result   string       `json:"result"` // healthy, failed, void (this machine was late), forgiven (start wait)
+	Began  time.Time `json:"began"`
+	TookMS float64   `json:"took_ms"`
+	// healthy, failed, void (this machine was late), forgiven (start wait).
+	Result   string       `json:"result"`
 	Failures int          `json:"failures,omitempty"`
 	Error    string       `json:"error,omitempty"`
 	Target   string       `json:"target,omitempty"`
@@ -65,9 +65,9 @@ type rungReport struct {
 	Learnt string  `json:"learnt,omitempty"`
 }
 
-// New saves below dir, in a directory named after the identifier, with
-// the newest ten kept. A relative dir is below today's working directory, which
-// may be gone, or hang, at the verdict.
+// New returns an Evidence that saves below dir, in a directory named after the
+// identifier, where the newest ten cases stay. A relative dir is below the
+// working directory of now: at the verdict that may be gone, or hang.
 func New(self watchreg.Status, dir string) *Evidence {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -77,8 +77,8 @@ func New(self watchreg.Status, dir string) *Evidence {
 
 // On takes one event.
 func (v *Evidence) On(e watch.Event) {
-	r := probeReport{Began: e.Began, TookMS: milliseconds(e.Took), Failures: e.Failures, Warnings: e.Report.Warnings,
-		Note: e.Report.Note, Target: e.Report.Target}
+	r := probeReport{Began: e.Began, TookMS: milliseconds(e.Took), Failures: e.Failures,
+		Warnings: e.Report.Warnings, Note: e.Report.Note, Target: e.Report.Target}
 	switch e.Kind {
 	case watch.Healthy:
 		r.Result, r.Failures = "healthy", 0
@@ -98,7 +98,8 @@ func (v *Evidence) On(e watch.Event) {
 	if e.Err != nil {
 		r.Error = alert.OneLine(e.Err.Error(), keptErrBytes)
 	}
-	if e.Kind == watch.Failed && len(e.Report.Wire) > 0 { // a probe that overran its deadline has none
+	// A probe that overran its deadline has no transcript.
+	if e.Kind == watch.Failed && len(e.Report.Wire) > 0 {
 		v.wire = e.Report.Wire
 	}
 	v.target = cmp.Or(e.Report.Target, v.target)
@@ -112,7 +113,7 @@ func (v *Evidence) On(e watch.Event) {
 	}
 	for i, rung := range e.Report.Rungs {
 		kept := rungReport{rung.Name, milliseconds(rung.Took), rung.Learnt}
-		// Probes learn the same again and again: one copy is enough.
+		// Probes learn the same every time: one copy is enough.
 		if i < len(before) && before[i].Learnt == kept.Learnt {
 			kept.Learnt = before[i].Learnt
 		}
@@ -123,8 +124,8 @@ func (v *Evidence) On(e watch.Event) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// Prepare makes the directory, and is an error when evidence could not be saved
-// in it. It may block.
+// Prepare makes the directory. It returns an error if evidence could not be
+// saved there. It may block.
 func (v *Evidence) Prepare() error {
 	_, err := prepareErrand.Run(context.Background(), place{v.dir, v.self.ID})
 	return err
@@ -141,10 +142,11 @@ var prepareErrand = errand.Handle("prepare evidence", func(p place, reply func(s
 	reply(struct{}{}, err)
 })
 
-// Save saves the evidence of the verdict. It returns when budget is up or ctx
-// ends, whatever hangs. It is called once, after the last event.
+// Save saves the evidence of the verdict. It returns at the latest when budget
+// is up or ctx ends, whatever hangs. Call it once, after the last event.
 func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, budget, fmt.Errorf("%s did not take it within %s", v.dir, budget))
+	ctx, cancel := context.WithTimeoutCause(ctx, budget,
+		fmt.Errorf("%s did not take it within %s", v.dir, budget))
 	defer cancel()
 	address, local := v.server()
 	return saveErrand.Run(ctx, saveRequest{
@@ -155,10 +157,10 @@ func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error
 	})
 }
 
-// server is where the server is, and whether that is this machine.
+// server returns the server's address, and whether that is this machine.
 func (v *Evidence) server() (address netip.AddrPort, local bool) {
 	address, err := netip.ParseAddrPort(v.target)
-	if err != nil { // no connection ever stood
+	if err != nil { // there never was a connection
 		var op *net.OpError
 		if errors.As(v.judged.Err, &op) && op.Addr != nil {
 			address, _ = netip.ParseAddrPort(op.Addr.String())

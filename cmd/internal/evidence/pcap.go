@@ -9,17 +9,17 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// A transcript is what one socket sent and received, without the packets that
-// carried it. So that Wireshark can follow the streams, packets are made up
-// around it: IP and TCP headers with true lengths, checksums and sequence
-// numbers, and a handshake, since the connection stood. No FIN or RST is made up:
-// who closed is not known, and a stalled connection must not look closed.
+// A transcript is what one socket sent and received, without packet headers.
+// Headers are made up, so that Wireshark can follow the streams: IP and TCP
+// with correct lengths, checksums and sequence numbers, and a handshake, since
+// there was a connection. No FIN or RST is made up: who closed is not known,
+// and a stalled connection must not look closed.
 
 const (
 	pcapMagic   = 0xa1b23c4d // nanoseconds (draft-ietf-opsawg-pcap, section 4)
-	linkTypeRaw = 101        // LINKTYPE_RAW: begins with an IPv4 or IPv6 header (www.tcpdump.org/linktypes.html)
+	linkTypeRaw = 101        // IPv4 or IPv6 follows (www.tcpdump.org/linktypes.html)
 	snapLen     = 262144
-	pieceLen    = 16 << 10 // bytes of a segment in one made-up packet; an IPv4 packet has room for 65495
+	pieceLen    = 16 << 10 // bytes of payload in one packet; IPv4 has room for 65495
 	pcapCap     = 4 << 20  // bytes of payload in one file
 
 	tcpSyn, tcpPsh, tcpAck = 0x02, 0x08, 0x10 // RFC 9293, section 3.1
@@ -36,8 +36,8 @@ type pcapWriter struct {
 	id   uint16            // of IPv4 packets
 }
 
-// writePCAP writes the segments as a capture file. Segments between addresses
-// of two kinds are left out, and what is beyond 4 MiB is.
+// writePCAP writes the segments as a capture file. It leaves out segments
+// between an IPv4 and an IPv6 address, and what is beyond 4 MiB.
 func writePCAP(w io.Writer, wire []watch.Segment) error {
 	p := pcapWriter{w: w, next: map[stream]uint32{}}
 	head := binary.LittleEndian.AppendUint32(nil, pcapMagic)
@@ -50,7 +50,8 @@ func writePCAP(w io.Writer, wire []watch.Segment) error {
 	room := pcapCap
 	for _, s := range wire {
 		dir := stream{plain(s.From), plain(s.To)}
-		if !dir.from.IsValid() || !dir.to.IsValid() || dir.from.Addr().Is4() != dir.to.Addr().Is4() {
+		if !dir.from.IsValid() || !dir.to.IsValid() ||
+			dir.from.Addr().Is4() != dir.to.Addr().Is4() {
 			continue
 		}
 		if _, known := p.next[dir]; !known {
@@ -65,13 +66,13 @@ func writePCAP(w io.Writer, wire []watch.Segment) error {
 	return p.err
 }
 
-// plain is the address as the wire has it.
+// plain returns the address as packets have it.
 func plain(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }
 
-// handshake is that of RFC 9293, section 3.5, by whoever speaks first: in both
-// SMB and RPC that is the client.
+// handshake writes that of RFC 9293, section 3.5. The client is who sends
+// first, in SMB as in RPC.
 func (p *pcapWriter) handshake(at time.Time, client stream) {
 	server := stream{client.to, client.from}
 	p.next[client], p.next[server] = 0, 0
@@ -129,8 +130,8 @@ func (p *pcapWriter) ipHeader(dir stream, payload int) []byte {
 	return h
 }
 
-// tcpChecksum is over the pseudo header, whose form for IPv6 (RFC 8200, section
-// 8.1) sums to the same as that for IPv4 (RFC 9293, section 3.1).
+// tcpChecksum includes the pseudo header. Its IPv6 form (RFC 8200, section 8.1)
+// adds up like the IPv4 form (RFC 9293, section 3.1).
 func tcpChecksum(dir stream, tcp []byte) uint16 {
 	pseudo := append(dir.from.Addr().AsSlice(), dir.to.Addr().AsSlice()...)
 	pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(tcp)))

@@ -15,7 +15,7 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// packetSeen is one packet of a capture file, as a second reader of the format finds it.
+// packetSeen is one packet of a capture file, as another reader finds it.
 type packetSeen struct {
 	at       time.Time
 	from, to netip.AddrPort
@@ -24,14 +24,17 @@ type packetSeen struct {
 	data     []byte
 }
 
-// readPCAP reads a capture file, and fails the test unless every length and checksum in it is true.
+// readPCAP reads a capture file. It fails the test unless every length and
+// checksum in it is correct.
 func readPCAP(t *testing.T, file []byte) []packetSeen {
 	t.Helper()
 	le, be := binary.LittleEndian, binary.BigEndian
-	if len(file) < 24 || le.Uint32(file) != 0xa1b23c4d || le.Uint16(file[4:]) != 2 || le.Uint16(file[6:]) != 4 || le.Uint32(file[20:]) != 101 {
+	if len(file) < 24 || le.Uint32(file) != 0xa1b23c4d || le.Uint16(file[4:]) != 2 ||
+		le.Uint16(file[6:]) != 4 || le.Uint32(file[20:]) != 101 {
 		t.Fatalf("not a capture file of raw packets: % x", file[:min(24, len(file))])
 	}
-	// folded adds up 16-bit words, so that with its checksum a whole sums to 0xffff.
+	// folded adds up 16-bit words. Data with a correct checksum adds up to
+	// 0xffff.
 	folded := func(parts ...[]byte) uint32 {
 		var sum uint32
 		for _, b := range parts {
@@ -78,14 +81,15 @@ func readPCAP(t *testing.T, file []byte) []packetSeen {
 		}
 		packets = append(packets, packetSeen{
 			at: at, from: addr(src, be.Uint16(tcp)), to: addr(dst, be.Uint16(tcp[2:])),
-			seq: be.Uint32(tcp[4:]), ack: be.Uint32(tcp[8:]), flags: tcp[13], data: tcp[tcp[12]>>4*4:],
+			seq: be.Uint32(tcp[4:]), ack: be.Uint32(tcp[8:]), flags: tcp[13],
+			data: tcp[tcp[12]>>4*4:],
 		})
 	}
 	return packets
 }
 
-// reassemble puts the streams together as a receiver would, and fails the test unless they have no gap and every
-// acknowledgement is for what was sent before.
+// reassemble puts the streams together as a receiver would. It fails the test
+// if they have a gap, or if an acknowledgement is not for what was sent before.
 func reassemble(t *testing.T, packets []packetSeen) map[string]string {
 	t.Helper()
 	next, got := map[stream]uint32{}, map[string]string{}
@@ -113,13 +117,16 @@ func reassemble(t *testing.T, packets []packetSeen) map[string]string {
 
 func TestPCAP(t *testing.T) {
 	began := time.Unix(testMoment, 123456789)
-	long := string(bytes.Repeat([]byte("0123456789abcde"), 5000)) // 75000 bytes, more than a packet can hold
+	// 75000 bytes are more than a packet can hold.
+	long := string(bytes.Repeat([]byte("0123456789abcde"), 5000))
 	var wire []watch.Segment
 	add := func(from, to, data string) {
 		began = began.Add(time.Millisecond)
-		wire = append(wire, watch.Segment{At: began, From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort(to), Data: []byte(data)})
+		wire = append(wire, watch.Segment{At: began, From: netip.MustParseAddrPort(from),
+			To: netip.MustParseAddrPort(to), Data: []byte(data)})
 	}
-	const c4, s4, c6, s6 = "192.0.2.1:40000", "192.0.2.2:445", "[2001:db8::1]:700", "[2001:db8::2]:2049"
+	const c4, s4, c6, s6 = "192.0.2.1:40000", "192.0.2.2:445", "[2001:db8::1]:700",
+		"[2001:db8::2]:2049"
 	add(c4, s4, "negotiate")
 	add(s4, c4, "answer")
 	add(c6, s6, "mount") // a second connection begins before the first goes on
@@ -137,12 +144,14 @@ func TestPCAP(t *testing.T) {
 	}
 	packets := readPCAP(t, file.Bytes())
 	if d := cmp.Diff(map[string]string{
-		c4 + ">" + s4: "negotiate" + long, s4 + ">" + c4: "answer and more", c6 + ">" + s6: "mount", s6 + ">" + c6: "fh",
+		c4 + ">" + s4: "negotiate" + long, s4 + ">" + c4: "answer and more", c6 + ">" + s6: "mount",
+		s6 + ">" + c6:             "fh",
 		"[fe80::1]:1>[fe80::2]:2": "zone",
 	}, reassemble(t, packets)); d != "" {
 		t.Errorf("streams (-want +got):\n%s", d)
 	}
-	if first := packets[3]; string(first.data) != "negotiate" || !first.at.Equal(time.Unix(testMoment, 124456789)) {
+	if first := packets[3]; string(first.data) != "negotiate" ||
+		!first.at.Equal(time.Unix(testMoment, 124456789)) {
 		t.Errorf("the first payload is %q at %v", first.data, first.at)
 	}
 	syns := 0
@@ -159,7 +168,8 @@ func TestPCAP(t *testing.T) {
 	}
 }
 
-// No transcript is an empty capture; a giant one is cut; a full disk is an error.
+// No transcript makes an empty capture. A huge one is cut. A full disk is an
+// error.
 func TestPCAPLimits(t *testing.T) {
 	reader, broken := io.Pipe()
 	reader.Close()
@@ -167,7 +177,8 @@ func TestPCAPLimits(t *testing.T) {
 	if err := writePCAP(&file, nil); err != nil || len(readPCAP(t, file.Bytes())) != 0 {
 		t.Errorf("empty: %v", err)
 	}
-	giant := []watch.Segment{{From: netip.MustParseAddrPort("192.0.2.1:1"), To: netip.MustParseAddrPort("192.0.2.2:2"), Data: make([]byte, 16<<20)}}
+	giant := []watch.Segment{{From: netip.MustParseAddrPort("192.0.2.1:1"),
+		To: netip.MustParseAddrPort("192.0.2.2:2"), Data: make([]byte, 16<<20)}}
 	if err := writePCAP(&file, giant); err != nil || file.Len() > 5<<20 {
 		t.Errorf("%d bytes, %v", file.Len(), err)
 	}

@@ -17,35 +17,45 @@ import (
 	"fsmon/cmd/internal/alert"
 )
 
-// What there is to see on the machine that serves. /proc is read directly:
-// github.com/prometheus/procfs costs a watch 170 kB of private memory for life,
-// measured, although it would only be used once, at its end. The command line of a
-// process is not read: that can hang for as long as the process does, and may
-// hold secrets.
+// What there is to see on the server's machine. /proc is read by hand, not with
+// github.com/prometheus/procfs: the errand that reads it is the same program as
+// the watch, so every watch would pay for the import, with 172 kB of private
+// memory (measured) as long as it runs.
+//
+// The command line of a process is not read: it may hold secrets, and reading
+// it hangs while the process does.
 
-// serverNames are the processes of a file server, besides whoever listens.
-var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd", "ganesha.nfsd",
-	"nfsd", "lockd", "rpc.mountd", "rpc.statd", "rpc.idmapd", "nfsdcld", "rpcbind"}
+// serverNames are the processes of a file server, besides those that listen.
+var serverNames = []string{"smbd", "nmbd", "winbindd", "samba-dcerpcd", "rpcd_classic", "ctdbd",
+	"ganesha.nfsd", "nfsd", "lockd", "rpc.mountd", "rpc.statd", "rpc.idmapd", "nfsdcld", "rpcbind"}
 
 const (
 	maxProcesses = 2000 // processes listed in one file
-	maxKinds     = 200  // threads described in one file, each for all that are like it
+	maxKinds     = 200  // threads described in one file, each for all others like it
 )
 
-// machine is the collectors for a server on this machine that listens on port.
+// machine returns the collectors for a server on this machine that listens on
+// port.
 func machine(proc string, port uint16) []collector {
 	return []collector{
-		{"blocked.txt", func(ctx context.Context, out io.Writer) error { return blocked(ctx, proc, out) }},
-		{"server.txt", func(ctx context.Context, out io.Writer) error { return servers(ctx, proc, port, out) }},
-		{"sockets.txt", func(ctx context.Context, out io.Writer) error { return sockets(proc, port, out) }},
+		{"blocked.txt", func(ctx context.Context, out io.Writer) error {
+			return blocked(ctx, proc, out)
+		}},
+		{"server.txt", func(ctx context.Context, out io.Writer) error {
+			return servers(ctx, proc, port, out)
+		}},
+		{"sockets.txt", func(ctx context.Context, out io.Writer) error {
+			return sockets(proc, port, out)
+		}},
 		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
 		{"mounts.txt", copies(proc, "self/mountinfo")},
-		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory", "meminfo", "vmstat")},
+		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory",
+			"meminfo", "vmstat")},
 	}
 }
 
-// copies is a collector that copies files of /proc. One that does not exist is
-// no lack: not every kernel has it.
+// copies returns a collector that copies files of /proc. A file may be missing,
+// since not every kernel has all of them.
 func copies(proc string, names ...string) func(context.Context, io.Writer) error {
 	return func(_ context.Context, out io.Writer) error {
 		var failed error
@@ -87,7 +97,7 @@ func pids(proc string) ([]int, error) {
 	return pids, err
 }
 
-// threads lists the threads of a process; none when it has ended meanwhile.
+// threads lists the threads of a process; none if it has ended meanwhile.
 func threads(proc string, pid int) []thread {
 	dir := filepath.Join(proc, strconv.Itoa(pid), "task")
 	d, err := os.Open(dir)
@@ -101,7 +111,8 @@ func threads(proc string, pid int) []thread {
 		t := thread{pid: pid, dir: filepath.Join(dir, name)}
 		t.tid, _ = strconv.Atoi(name)
 		b, err := readSome(filepath.Join(t.dir, "stat"))
-		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')') // the name may hold anything
+		// The name may hold anything, parentheses too.
+		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 		if err != nil || open < 0 || shut < open {
 			continue
 		}
@@ -116,16 +127,16 @@ func threads(proc string, pid int) []thread {
 	return all
 }
 
-// threadPage describes threads. A server has hundreds that wait for work in the
-// same place: the first of a kind is described, the others are counted.
+// threadPage describes threads. A server has hundreds that wait for work at the
+// same place: the first of a kind is described, the others are only counted.
 type threadPage struct {
 	out       io.Writer
 	kinds     map[string]thread // by what is said of them
 	processes int
 }
 
-// process describes those threads of a process that are wanted, and says how
-// many there were.
+// process describes those threads of a process that are wanted (nil: all), and
+// returns how many there are.
 func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (int, error) {
 	all := threads(proc, pid)
 	if wanted != nil {
@@ -137,7 +148,8 @@ func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (in
 	if p.processes++; p.processes > maxProcesses {
 		return len(all), fmt.Errorf("there are more than %d processes", maxProcesses)
 	}
-	fmt.Fprintf(p.out, "process %d: %s\n", pid, facts(filepath.Join(proc, strconv.Itoa(pid), "status")))
+	fmt.Fprintf(p.out, "process %d: %s\n", pid,
+		facts(filepath.Join(proc, strconv.Itoa(pid), "status")))
 	like := map[thread]int{}
 	var order []thread
 	for _, t := range all {
@@ -161,7 +173,7 @@ func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (in
 	return len(all), nil
 }
 
-// facts is what a process is, in one line.
+// facts describes a process in one line.
 func facts(status string) string {
 	b, err := readSome(status)
 	if err != nil {
@@ -171,14 +183,15 @@ func facts(status string) string {
 	for line := range strings.Lines(string(b)) {
 		name, value, _ := strings.Cut(line, ":")
 		switch name {
-		case "Name", "State", "PPid", "Uid", "VmRSS", "Threads", "ShdPnd": // the last: signals that wait, a SIGKILL among them
+		// ShdPnd shows pending signals, such as a SIGKILL.
+		case "Name", "State", "PPid", "Uid", "VmRSS", "Threads", "ShdPnd":
 			all = append(all, name+" "+alert.OneLine(strings.Join(strings.Fields(value), " "), 64))
 		}
 	}
 	return strings.Join(all, ", ")
 }
 
-// says is what a thread is called, and where in the kernel it waits.
+// says returns a thread's name, and where in the kernel it waits.
 func (t thread) says() string {
 	var b strings.Builder
 	wait, _ := readSome(filepath.Join(t.dir, "wchan"))
@@ -193,8 +206,8 @@ func (t thread) says() string {
 	return b.String()
 }
 
-// blocked describes every thread in uninterruptible sleep: what hangs on a disk
-// or on a file server.
+// blocked describes every thread in uninterruptible sleep: those that hang on a
+// disk or on a file server.
 func blocked(ctx context.Context, proc string, out io.Writer) error {
 	all, err := pids(proc)
 	if err != nil {
@@ -212,12 +225,13 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 		}
 		found += n
 	}
-	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n", found, len(all))
+	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n",
+		found, len(all))
 	return nil
 }
 
-// servers describes the threads of whoever listens on the port, and of the
-// server's other processes.
+// servers describes the threads of the processes that listen on the port, and
+// of the server's other processes.
 func servers(ctx context.Context, proc string, port uint16, out io.Writer) error {
 	listening := map[string]bool{} // by "socket:[inode]"
 	failed := eachSocket(proc, func(s socket) {
@@ -236,7 +250,8 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 		}
 		listens, err := holds(filepath.Join(proc, strconv.Itoa(pid), "fd"), listening)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = cmp.Or(failed, fmt.Errorf("whether process %d listens is not known: %w", pid, err))
+			unknown := fmt.Errorf("whether process %d listens is not known: %w", pid, err)
+			failed = cmp.Or(failed, unknown)
 		}
 		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
 		if listens {
@@ -245,7 +260,8 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 			others = append(others, pid)
 		}
 	}
-	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; other processes of file servers: %v\n", len(listening), port, listeners, others)
+	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; "+
+		"other processes of file servers: %v\n", len(listening), port, listeners, others)
 	p := threadPage{out: out, kinds: map[string]thread{}}
 	for _, pid := range slices.Concat(listeners, others) {
 		if ctx.Err() != nil {
@@ -258,7 +274,7 @@ func servers(ctx context.Context, proc string, port uint16, out io.Writer) error
 	return failed
 }
 
-// holds reports whether a descriptor in the directory is one of the given.
+// holds reports whether a descriptor in dir is one of those that are wanted.
 func holds(dir string, wanted map[string]bool) (bool, error) {
 	if len(wanted) == 0 {
 		return false, nil

@@ -35,7 +35,7 @@ func fakeProc(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// hexAddress is an address as /proc/net/tcp has it on this machine.
+// hexAddress returns an address as /proc/net/tcp shows it on this machine.
 func hexAddress(text string) string {
 	a := netip.MustParseAddrPort(text)
 	b := a.Addr().AsSlice()
@@ -61,23 +61,28 @@ func found(t *testing.T, proc string, port uint16, name string) (string, error) 
 // A machine whose server hangs on its disk, as the kernel shows it.
 func TestMachine(t *testing.T) {
 	row := func(local, remote, state, queues, inode string) string {
-		return fmt.Sprintf("   0: %s %s %s %s 01:00000014 00000003     0        0 %s 1 0 100 0 0 10 0\n", hexAddress(local), hexAddress(remote), state, queues, inode)
+		return fmt.Sprintf("   0: %s %s %s %s 01:00000014 00000003     0        0 %s 1 0 100 0 0 "+
+			"10 0\n", hexAddress(local), hexAddress(remote), state, queues, inode)
 	}
-	const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt " +
+		"  uid  timeout inode\n"
 	proc := fakeProc(t, map[string]string{
 		"net/tcp": heading + row("0.0.0.0:445", "0.0.0.0:0", "0A", "00000000:00000033", "4711") +
-			row("192.0.2.1:445", "192.0.2.9:50000", "01", "00000010:00000020", "4712") + row("0.0.0.0:22", "0.0.0.0:0", "0A", "00000000:00000000", "22"),
-		"net/tcp6":                heading + row("[2001:db8::1]:445", "[2001:db8::9]:50001", "08", "00000000:00000001", "4713"),
-		"net/rpc/nfsd":            "rc 0 1 2\n",
-		"7/comm":                  "smbd\n",
-		"7/fd/0":                  "-> /dev/null",
-		"7/fd/5":                  "-> socket:[4711]",
-		"7/task/7/stat":           "7 (smbd) S 1 7 7 0 -1",
-		"7/task/7/wchan":          "do_epoll_wait",
-		"7/task/8/stat":           "8 (smb) D (x) D 1 7 7 0 -1", // a name may hold anything
-		"7/task/8/wchan":          "folio_wait_bit_common",
-		"7/task/8/stack":          "[<0>] folio_wait_bit_common+0x13b\n[<0>] filemap_read+0x2\n",
-		"7/status":                "Name:\tsmbd\nUid:\t0\t0\t0\t0\nVmRSS:\t  8 kB\nThreads:\t2\nCpus_allowed:\tff\n",
+			row("192.0.2.1:445", "192.0.2.9:50000", "01", "00000010:00000020", "4712") +
+			row("0.0.0.0:22", "0.0.0.0:0", "0A", "00000000:00000000", "22"),
+		"net/tcp6": heading +
+			row("[2001:db8::1]:445", "[2001:db8::9]:50001", "08", "00000000:00000001", "4713"),
+		"net/rpc/nfsd":   "rc 0 1 2\n",
+		"7/comm":         "smbd\n",
+		"7/fd/0":         "-> /dev/null",
+		"7/fd/5":         "-> socket:[4711]",
+		"7/task/7/stat":  "7 (smbd) S 1 7 7 0 -1",
+		"7/task/7/wchan": "do_epoll_wait",
+		"7/task/8/stat":  "8 (smb) D (x) D 1 7 7 0 -1", // a name may hold anything
+		"7/task/8/wchan": "folio_wait_bit_common",
+		"7/task/8/stack": "[<0>] folio_wait_bit_common+0x13b\n[<0>] filemap_read+0x2\n",
+		"7/status": "Name:\tsmbd\nUid:\t0\t0\t0\t0\nVmRSS:\t  8 " +
+			"kB\nThreads:\t2\nCpus_allowed:\tff\n",
 		"7/task/9/stat":           "damaged",
 		"8/comm":                  "rpc.mountd\n",
 		"8/task/8/stat":           "8 (rpc.mountd) S 1 8 8",
@@ -92,15 +97,22 @@ func TestMachine(t *testing.T) {
 	})
 	for name, c := range map[string]struct{ has, hasNot []string }{
 		"blocked.txt": {
-			[]string{"process 7: Name smbd, Uid 0 0 0 0, VmRSS 8 kB, Threads 2\n  thread 8 (smb) D (x) state D waits in folio_wait_bit_common\n", "    [<0>] filemap_read+0x2\n",
+			[]string{"process 7: Name smbd, Uid 0 0 0 0, VmRSS 8 kB, Threads 2\n  thread 8 " +
+				"(smb) D (x) state D waits in folio_wait_bit_common\n",
+				"    [<0>] filemap_read+0x2\n",
 				"\n1 threads in uninterruptible sleep (state D), of 3 processes.\n"},
 			[]string{"do_epoll_wait", "Cpus_allowed"}},
 		"server.txt": {
-			[]string{"1 sockets listen on port 445; processes that hold them: [7]; other processes of file servers: [8]\n", "thread 7 (smbd) state S", "thread 8 (smb) D (x) state D", "process 8: ended, or not to be read\n  thread 8 (rpc.mountd)",
+			[]string{"1 sockets listen on port 445; processes that hold them: [7]; " +
+				"other processes of file servers: [8]\n", "thread 7 (smbd) state S",
+				"thread 8 (smb) D (x) state D",
+				"process 8: ended, or not to be read\n  thread 8 (rpc.mountd)",
 				"no kernel stack"},
 			[]string{"bash"}},
 		"sockets.txt": {
-			[]string{"LISTEN       0.0.0.0:445 ", "ESTABLISHED  192.0.2.1:445 ", "CLOSE_WAIT   [2001:db8::1]:445 ", " 192.0.2.9:50000 ", "4713\n", "\n3 sockets of port 445."},
+			[]string{"LISTEN       0.0.0.0:445 ", "ESTABLISHED  192.0.2.1:445 ",
+				"CLOSE_WAIT   [2001:db8::1]:445 ", " 192.0.2.9:50000 ", "4713\n",
+				"\n3 sockets of port 445."},
 			[]string{":22"}},
 		"nfsd.txt":   {[]string{"== /proc/net/rpc/nfsd\nrc 0 1 2\n"}, []string{"pool_stats"}},
 		"mounts.txt": {[]string{"== /proc/self/mountinfo\n21 1 8:1 / / rw\n"}, nil},
@@ -121,18 +133,21 @@ func TestMachine(t *testing.T) {
 			}
 		}
 	}
-	// The backlog of the listening socket, and what a connection has not had acknowledged or read.
+	// The backlog of the listening socket, and what a connection has not had
+	// acknowledged or read.
 	got, _ := found(t, proc, 445, "sockets.txt")
 	for line, queues := range map[string]string{"LISTEN": " 0 51 ", "ESTABLISHED": " 16 32 "} {
 		for _, row := range strings.Split(got, "\n") {
-			if strings.HasPrefix(row, line) && !strings.Contains(strings.Join(strings.Fields(row), " ")+" ", queues) {
+			if strings.HasPrefix(row, line) &&
+				!strings.Contains(strings.Join(strings.Fields(row), " ")+" ", queues) {
 				t.Errorf("%q does not show the queues %q", row, queues)
 			}
 		}
 	}
 }
 
-// A server with hundreds of threads and processes that all wait for work is described in a few lines.
+// A server with hundreds of threads and processes that all wait for work is
+// described in a few lines.
 func TestManyThreads(t *testing.T) {
 	files := map[string]string{"net/tcp": ""}
 	idle := func(pid, tid int, wait string) {
@@ -153,22 +168,25 @@ func TestManyThreads(t *testing.T) {
 	if err != nil || len(got) > 4000 {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	for _, part := range []string{"  thread 100 (worker) state S waits in futex_do_wait\n", "  thread 400 (worker) state S waits in folio_wait_bit_common\n",
-		"  299 like thread 100 of process 100\n", "process 1019: ended, or not to be read\n  1 like thread 100 of process 100\n"} {
+	for _, part := range []string{"  thread 100 (worker) state S waits in futex_do_wait\n",
+		"  thread 400 (worker) state S waits in folio_wait_bit_common\n",
+		"  299 like thread 100 of process 100\n",
+		"process 1019: ended, or not to be read\n  1 like thread 100 of process 100\n"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("it does not say %q:\n%s", part, got)
 		}
 	}
-	// And one in which every thread waits elsewhere has an end.
+	// If every thread waits elsewhere, the file has an end nevertheless.
 	for tid := 100; tid < 400; tid++ {
 		idle(100, tid, fmt.Sprintf("elsewhere_%d", tid))
 	}
-	if got, err := found(t, fakeProc(t, files), 2049, "server.txt"); err == nil || strings.Count(got, "  thread ") != maxKinds {
+	if got, err := found(t, fakeProc(t, files), 2049, "server.txt"); err == nil ||
+		strings.Count(got, "  thread ") != maxKinds {
 		t.Errorf("%d threads described, %v", strings.Count(got, "  thread "), err)
 	}
 }
 
-// The real /proc: this process listens, and says so of itself.
+// In the real /proc, this process is one that listens.
 func TestRealProc(t *testing.T) {
 	for _, network := range []string{"127.0.0.1:0", "[::1]:0"} {
 		l, err := net.Listen("tcp", network)
@@ -178,11 +196,14 @@ func TestRealProc(t *testing.T) {
 		defer l.Close()
 		address := netip.MustParseAddrPort(l.Addr().String())
 		got, err := found(t, "/proc", address.Port(), "server.txt")
-		want := fmt.Sprintf(`listen on port %d; processes that hold them: \[(\d+ )*%d( \d+)*\];`, address.Port(), os.Getpid())
-		if !regexp.MustCompile(want).MatchString(got) || err != nil && !errors.Is(err, fs.ErrPermission) {
+		want := fmt.Sprintf(`listen on port %d; processes that hold them: \[(\d+ )*%d( \d+)*\];`,
+			address.Port(), os.Getpid())
+		if !regexp.MustCompile(want).MatchString(got) || err != nil &&
+			!errors.Is(err, fs.ErrPermission) {
 			t.Errorf("without %q (%v):\n%s", want, err, got)
 		}
-		if got, err := found(t, "/proc", address.Port(), "sockets.txt"); err != nil || !strings.Contains(got, "LISTEN       "+address.String()+" ") {
+		if got, err := found(t, "/proc", address.Port(), "sockets.txt"); err != nil ||
+			!strings.Contains(got, "LISTEN       "+address.String()+" ") {
 			t.Errorf("%v:\n%s", err, got)
 		}
 	}
@@ -205,8 +226,10 @@ func TestCollectorsHeedTheirDeadline(t *testing.T) {
 }
 
 func FuzzParseSocket(f *testing.F) {
-	f.Add("   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0000000000000000 100 0 0 10 0")
-	f.Add("   0: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 FF : x x x x x x")
+	f.Add("   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0     " +
+		"   0 12345 1 0000000000000000 100 0 0 10 0")
+	f.Add("   0: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 FF " +
+		": x x x x x x")
 	f.Fuzz(func(t *testing.T, line string) {
 		if s, ok := parseSocket(line); ok && (!s.local.IsValid() || !s.remote.IsValid()) {
 			t.Errorf("%q: %+v", line, s)

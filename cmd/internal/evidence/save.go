@@ -15,16 +15,15 @@ import (
 	"fsmon/watchreg"
 )
 
-// Saved is where the evidence of a verdict is, and which files are missing or
-// not whole.
+// Saved says where the evidence of a verdict is.
 type Saved struct {
 	Path    string
-	Missing []string
+	Missing []string // files that are missing or not whole
 }
 
 const maxRow = 4096 // bytes of a row of the summary
 
-// saveRequest is all that it takes to save the evidence of one verdict.
+// saveRequest holds all that is needed to save the evidence of one verdict.
 type saveRequest struct {
 	Dir      string
 	Self     watchreg.Status
@@ -34,15 +33,15 @@ type saveRequest struct {
 	Failures int
 	Because  string
 	Address  netip.AddrPort // of the server, if it is known
-	Local    bool           // it is on this machine
-	Until    time.Time      // for collecting; then what there is is written
+	Local    bool           // the server is on this machine
+	Until    time.Time      // the end of collecting; then what was found is written
 
 	collect func(port uint16) []collector // nil: machine
 }
 
 var saveErrand = errand.Handle("save evidence", saveRequest.save)
 
-// save collects and writes, replies, and only then waits for the disk.
+// save collects, writes and replies; only then it waits for the disk.
 func (t saveRequest) save(reply func(Saved, error)) {
 	var pages []*page
 	if t.Local {
@@ -91,7 +90,7 @@ func (t saveRequest) save(reply func(Saved, error)) {
 	cases.sync()
 }
 
-// summary is for whoever opens the directory first.
+// summary is what people read first.
 func (t saveRequest) summary(found, missing []string) []byte {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
@@ -110,7 +109,8 @@ func (t saveRequest) summary(found, missing []string) []byte {
 	row("probe.pcap", "%s", wireSays(t.Wire))
 	switch {
 	case t.Local:
-		row("this host", "is the server (%s); what it was doing: %s", t.Address, strings.Join(found, ", "))
+		row("this host", "is the server (%s); what it was doing: %s", t.Address,
+			strings.Join(found, ", "))
 	case t.Address.IsValid():
 		row("this host", "is not the server (%s), so nothing was collected about it", t.Address)
 	default:
@@ -124,7 +124,8 @@ func (t saveRequest) summary(found, missing []string) []byte {
 
 func wireSays(wire []watch.Segment) string {
 	if len(wire) == 0 {
-		return "no packets: the last failed probe has no transcript, since no connection stood or it did not end in time"
+		return "no packets: the last failed probe has no transcript, " +
+			"since no connection stood or it did not end in time"
 	}
 	return "what the last failed probe sent and received (packet headers are made up around it)"
 }

@@ -24,14 +24,15 @@ const (
 type socket struct {
 	local, remote netip.AddrPort
 	state         string
-	send, recv    uint64 // bytes not acknowledged; bytes not read, or connections not accepted
+	send, recv    uint64 // bytes not acknowledged, bytes not read (or connections not accepted)
 	timer         string
 	retransmits   uint64
 	uid, inode    string
 }
 
 // tcpStates are numbered from 1 (the kernel's include/net/tcp_states.h).
-var tcpStates = []string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+var tcpStates = []string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
+	"TIME_WAIT", "CLOSE", "CLOSE_WAIT",
 	"LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"}
 
 // eachSocket decodes the tables of both IP versions.
@@ -86,8 +87,8 @@ func parseSocket(line string) (s socket, ok bool) {
 	return s, true
 }
 
-// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address stands there in
-// words of 32 bits, each as this machine has it in memory.
+// parseEndpoint reads ADDRESS:PORT in hexadecimal. The address consists of
+// words of 32 bits, each in this machine's byte order.
 func parseEndpoint(text string) (netip.AddrPort, bool) {
 	address, port, _ := strings.Cut(text, ":")
 	b, err := hex.DecodeString(address)
@@ -116,7 +117,8 @@ func sockets(proc string, port uint16, out io.Writer) error {
 				s.state, s.local, s.remote, s.send, s.recv, s.timer, s.retransmits, s.uid, s.inode)
 		}
 	})
-	fmt.Fprintf(out, "\n%d sockets of port %d. Of a listening one, \"unread\" is the connections that wait to be accepted.\n", rows, port)
+	fmt.Fprintf(out, "\n%d sockets of port %d. Of a listening one, "+
+		"\"unread\" is the connections that wait to be accepted.\n", rows, port)
 	if rows > maxRows {
 		err = cmp.Or(err, fmt.Errorf("only %d are listed", maxRows))
 	}

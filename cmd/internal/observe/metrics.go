@@ -3,29 +3,23 @@ package observe
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"fsmon/cmd/internal/errand"
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
-	"fsmon/watchreg/trust"
 )
 
-// Metrics keeps a file in the text format of Prometheus, for the textfile
-// collector of the node exporter (prometheus.io/docs/instrumenting/exposition_formats).
-// It is written by newest, by renaming a whole new file over the old one. After
-// a verdict the file stays, with fsmon_up 0; after a stop on request it is removed.
+// Metrics keeps a file in the text format of Prometheus up to date, for the
+// textfile collector of the node exporter
+// (prometheus.io/docs/instrumenting/exposition_formats). A rename replaces the
+// whole file. After a verdict the file stays, with fsmon_up 0; after a stop on
+// request it is removed.
 type Metrics struct {
 	*newest[[]byte]
 	fixed watchreg.Status
@@ -41,9 +35,9 @@ type Metrics struct {
 // probed is one way for a probe to end.
 type probed struct{ result, rung string }
 
-// NewMetrics starts with what does not change about a watch. A target that
-// exists and is not a regular file is refused; a rename would replace a link,
-// not follow it. lost is called when writing begins to fail. Close ends it.
+// NewMetrics starts with what does not change about a watch. If there is
+// anything but a regular file at path, writing fails. It calls lost when
+// writing begins to fail. Close ends it.
 func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
@@ -93,7 +87,7 @@ func (m *Metrics) count(e watch.Event, how probed) {
 	}
 }
 
-// broken is the rung that broke; empty when none was climbed.
+// broken returns the rung that broke; empty if none was reached.
 func broken(r watch.Report) string {
 	if len(r.Rungs) == 0 {
 		return ""
@@ -104,31 +98,42 @@ func broken(r watch.Report) string {
 // text is the whole file.
 func (m *Metrics) text(now time.Time) []byte {
 	t := metricsText{labels: labels("id", m.fixed.ID, "kind", m.fixed.Kind)}
-	t.gauge("fsmon_up", "1 when the last probe succeeded; 0 when it failed, before the first one, and after a verdict.", one(m.up))
+	t.gauge("fsmon_up", "1 when the last probe succeeded; "+
+		"0 when it failed, before the first one, and after a verdict.", one(m.up))
 	t.gauge("fsmon_paused", "1 while the watch is paused.", one(m.paused))
-	t.gauge("fsmon_consecutive_failures", "Failed probes in a row; more than fsmon_retries is the verdict.", float64(m.failures))
+	t.gauge("fsmon_consecutive_failures",
+		"Failed probes in a row; more than fsmon_retries is the verdict.", float64(m.failures))
 	if !m.success.IsZero() {
-		t.gauge("fsmon_last_success_timestamp_seconds", "When the last successful probe started.", unixSeconds(m.success))
+		t.gauge("fsmon_last_success_timestamp_seconds", "When the last successful probe started.",
+			unixSeconds(m.success))
 	}
-	t.gauge("fsmon_updated_timestamp_seconds", "When this file was last brought up to date.", unixSeconds(now))
+	t.gauge("fsmon_updated_timestamp_seconds", "When this file was last brought up to date.",
+		unixSeconds(now))
 	if m.took > 0 {
-		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.", m.took.Seconds())
+		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.",
+			m.took.Seconds())
 	}
-	t.head("fsmon_rung_duration_seconds", "How long each step of the last finished probe took.", "gauge")
+	t.head("fsmon_rung_duration_seconds",
+		"How long each step of the last finished probe took.", "gauge")
 	for _, rung := range slices.Sorted(maps.Keys(m.rungs)) {
 		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), m.rungs[rung].Seconds())
 	}
-	t.head("fsmon_probes_total", "Finished probes, by how they ended and the step that broke.", "counter")
+	t.head("fsmon_probes_total",
+		"Finished probes, by how they ended and the step that broke.", "counter")
 	for _, p := range slices.SortedFunc(maps.Keys(m.totals), func(a, b probed) int {
 		return strings.Compare(a.result+"\x00"+a.rung, b.result+"\x00"+b.rung)
 	}) {
-		t.sample("fsmon_probes_total", labels("result", p.result, "rung", p.rung), float64(m.totals[p]))
+		t.sample("fsmon_probes_total", labels("result", p.result, "rung", p.rung),
+			float64(m.totals[p]))
 	}
-	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).", float64(m.fixed.Interval))
+	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).",
+		float64(m.fixed.Interval))
 	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).", float64(m.fixed.Timeout))
-	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).", float64(m.fixed.Retries))
+	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).",
+		float64(m.fixed.Retries))
 	t.head("fsmon_info", "What is watched, and by what.", "gauge")
-	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target, "version", m.fixed.Version), 1)
+	t.sample("fsmon_info", labels("command", m.fixed.Command, "target", m.fixed.Target,
+		"version", m.fixed.Version), 1)
 	return t.Bytes()
 }
 
@@ -164,7 +169,8 @@ func labels(pairs ...string) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `%s="%s"`, pairs[i], labelEscapes.Replace(strings.ToValidUTF8(pairs[i+1], "\uFFFD")))
+		value := strings.ToValidUTF8(pairs[i+1], "\uFFFD")
+		fmt.Fprintf(&b, `%s="%s"`, pairs[i], labelEscapes.Replace(value))
 	}
 	return b.String()
 }
@@ -177,64 +183,3 @@ func one(is bool) float64 {
 }
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-// newFile is what replaceFile takes.
-type newFile struct {
-	Path string
-	Text []byte // nil: remove it
-}
-
-var replaceErrand = errand.Handle("metrics", func(f newFile, reply func(struct{}, error)) {
-	reply(struct{}{}, replaceFile(f.Path, f.Text))
-})
-
-// replaceFile replaces the file at path as a whole, with mode 0644; nil removes
-// it. The new one is made as "path.tmp-fsmon", which a collector of *.prom files
-// does not read; what a killed watch left there is removed. The directory may be
-// another user's, since a collector often has one of its own.
-func replaceFile(path string, text []byte) error {
-	dir, err := trust.OpenDir(filepath.Dir(path), 0)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	at, name := int(dir.Fd()), filepath.Base(path)
-	failed := func(op string, err error) error { return &os.PathError{Op: op, Path: path, Err: err} }
-
-	var st unix.Stat_t
-	err = unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return failed("stat", err)
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%s is not a regular file (%w: name another, or remove it)", path, fs.ErrInvalid)
-	}
-	temp := name + ".tmp-fsmon"
-	// Removing a link removes the link. A directory is not removed, and is the error of the next call.
-	_ = unix.Unlinkat(at, temp, 0)
-	if text == nil {
-		if err := unix.Unlinkat(at, name, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failed("remove", err)
-		}
-		return nil
-	}
-	fd, err := unix.Openat(at, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: path + ".tmp-fsmon", Err: err}
-	}
-	f := os.NewFile(uintptr(fd), path+".tmp-fsmon")
-	err = f.Chmod(0o644) // whatever the umask: a collector is another user
-	if err == nil {
-		_, err = f.Write(text)
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		if err = unix.Renameat(at, temp, at, name); err != nil {
-			err = failed("rename", err)
-		}
-	}
-	if err != nil {
-		_ = unix.Unlinkat(at, temp, 0) // if this fails too, the next write removes it
-	}
-	return err
-}

@@ -3,18 +3,15 @@ package observe
 import (
 	"errors"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"fsmon/cmd/internal/errand"
-	"fsmon/cmd/internal/lab/disk"
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
 )
@@ -23,19 +20,21 @@ var update = flag.Bool("update", false, "write testdata/metrics.golden anew")
 
 const testMoment = 1_795_290_060 // 2026-11-21 19:41:00 UTC
 
-// testMetrics is a life whose metrics are at once in the file, and the way to that file.
+// testMetrics returns a function that takes an event and returns when its
+// metrics are in the file, and the path of that file.
 func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "fsmon.prom")
 	m := NewMetrics(watchreg.Status{
-		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1", Target: "//127.0.0.1:445/a\"b\\c\nd\xff",
+		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1",
+		Target:   "//127.0.0.1:445/a\"b\\c\nd\xff",
 		Interval: 30, Timeout: 60, Retries: 5,
 	}, path, func(err error) { t.Errorf("lost: %v", err) })
 	began := time.Unix(testMoment, 0)
 	written := make(chan error)
 	write := m.write
 	m.write = func(text []byte) error { err := write(text); written <- err; return err }
-	t.Cleanup(func() { m.Close(10 * time.Second) })
+	t.Cleanup(func() { m.Close(time.Minute) })
 	return func(e watch.Event) {
 		t.Helper()
 		began = began.Add(time.Second)
@@ -56,7 +55,7 @@ func readFile(t *testing.T, path string) string {
 	return string(b)
 }
 
-// rungs is a ladder of the given names, each 1 ms longer than the one before.
+// rungs is a report with the given rungs, each 1 ms longer than the one before.
 func rungs(names ...string) watch.Report {
 	var r watch.Report
 	for i, n := range names {
@@ -69,14 +68,20 @@ func rungs(names ...string) watch.Report {
 func TestMetricsText(t *testing.T) {
 	on, path := testMetrics(t)
 	on(watch.Event{Kind: watch.Started})
-	if text := readFile(t, path); !strings.Contains(text, `fsmon_up{id="w",kind="samba"} 0`) || strings.Contains(text, "last_success") {
+	if text := readFile(t, path); !strings.Contains(text, `fsmon_up{id="w",kind="samba"} 0`) ||
+		strings.Contains(text, "last_success") {
 		t.Errorf("at the start:\n%s", text)
 	}
-	on(watch.Event{Kind: watch.Forgiven, Took: time.Millisecond, Report: rungs("connect"), Err: errBroken})
-	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond, Report: rungs("connect", "negotiate", "negotiate")})
-	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond, Report: rungs("connect", "negotiate")})
-	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"), Err: errBroken})
-	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate", "negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
+	on(watch.Event{Kind: watch.Forgiven, Took: time.Millisecond, Report: rungs("connect"),
+		Err: errBroken})
+	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond,
+		Report: rungs("connect", "negotiate", "negotiate")})
+	on(watch.Event{Kind: watch.Healthy, Took: 3500 * time.Microsecond,
+		Report: rungs("connect", "negotiate")})
+	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"),
+		Err: errBroken})
+	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate",
+		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
 
 	got := readFile(t, path)
 	const golden = "testdata/metrics.golden"
@@ -102,7 +107,7 @@ func TestMetricsText(t *testing.T) {
 	}
 }
 
-// What becomes of the file at the end of a pause, at a verdict and at a stop.
+// The file at the end of a pause, at a verdict and at a stop.
 func TestMetricsFileAtTheEnd(t *testing.T) {
 	has := func(t *testing.T, path string, lines ...string) {
 		t.Helper()
@@ -122,7 +127,9 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 		has(t, path, `fsmon_paused{id="w",kind="samba"} 0`)
 		on(watch.Event{Kind: watch.Failed, Failures: 6, Err: errBroken})
 		on(watch.Event{Kind: watch.Judged, Failures: 6, Err: errBroken})
-		has(t, path, `fsmon_up{id="w",kind="samba"} 0`, `fsmon_consecutive_failures{id="w",kind="samba"} 6`, `fsmon_retries{id="w",kind="samba"} 5`)
+		has(t, path, `fsmon_up{id="w",kind="samba"} 0`,
+			`fsmon_consecutive_failures{id="w",kind="samba"} 6`,
+			`fsmon_retries{id="w",kind="samba"} 5`)
 	})
 	t.Run("stop", func(t *testing.T) {
 		on, path := testMetrics(t)
@@ -135,111 +142,7 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 	})
 }
 
-// What somebody put where the file or its temporary goes is neither followed nor written.
-func TestMetricsFilePlanted(t *testing.T) {
-	dir := t.TempDir()
-	victim, path := filepath.Join(dir, "victim"), filepath.Join(dir, "fsmon.prom")
-	const secret = "precious"
-	if err := os.WriteFile(victim, []byte(secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	link := func(at string) {
-		t.Helper()
-		if err := os.Symlink(victim, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	unharmed := func() {
-		t.Helper()
-		if got := readFile(t, victim); got != secret {
-			t.Errorf("the link was followed: %q", got)
-		}
-	}
-
-	link(path + ".tmp-fsmon")
-	if err := replaceFile(path, []byte("x 1\n")); err != nil || readFile(t, path) != "x 1\n" {
-		t.Errorf("a link in the temporary's place: %v", err)
-	}
-	unharmed()
-
-	for _, text := range [][]byte{[]byte("x 1\n"), nil} {
-		os.Remove(path)
-		link(path)
-		if err := replaceFile(path, text); !errors.Is(err, fs.ErrInvalid) {
-			t.Errorf("a link in the file's place: %v", err)
-		}
-		unharmed()
-		os.Remove(path)
-	}
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFile(path, []byte("x 1\n")); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("a FIFO in the file's place: %v", err)
-	}
-	os.Remove(path)
-
-	if err := os.Mkdir(path+".tmp-fsmon", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFile(path, []byte("x 1\n")); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a directory in the temporary's place: %v", err)
-	}
-}
-
-// A full or missing directory costs the metrics, and leaves no half of a file.
-func TestMetricsFileCannotBeWritten(t *testing.T) {
-	if err := replaceFile(filepath.Join(t.TempDir(), "missing", "fsmon.prom"), []byte("x")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("missing directory: %v", err)
-	}
-	dir := disk.Small(t)
-	path := filepath.Join(dir, "fsmon.prom")
-	if err := replaceFile(path, []byte("old 1\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFile(path, make([]byte, 1<<20)); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("a full disk: %v", err)
-	}
-	if got := readFile(t, path); got != "old 1\n" {
-		t.Errorf("the old file is now %q", got)
-	}
-	if _, err := os.Lstat(path + ".tmp-fsmon"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the temporary is left: %v", err)
-	}
-}
-
-// A collector's directory is often its own, but no link of a stranger is
-// followed.
-func TestStrangersDirectory(t *testing.T) {
-	write := func(dir string) error { return replaceFile(filepath.Join(dir, "fsmon.prom"), []byte("x 1\n")) }
-	disk.StrangersLinks(t, write)
-	dir := t.TempDir()
-	disk.Give(t, dir)
-	if err := write(dir); err != nil {
-		t.Error(err)
-	}
-}
-
-// An errand does the same as this process.
-func TestMetricsErrand(t *testing.T) {
-	errand.Enabled = true
-	t.Cleanup(func() { errand.Enabled = false })
-	path := filepath.Join(t.TempDir(), "w.prom")
-	for _, text := range []string{"x 1\n", "x 2\n"} {
-		_, err := replaceErrand.Run(t.Context(), newFile{path, []byte(text)})
-		if err != nil || readFile(t, path) != text {
-			t.Errorf("%v, %q", err, readFile(t, path))
-		}
-	}
-	if _, err := replaceErrand.Run(t.Context(), newFile{Path: path}); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Lstat(path); err == nil {
-		t.Error("still there")
-	}
-}
-
-// The errands of these tests are this test program once more.
+// The errands of these tests are this test program, started once more.
 func TestMain(m *testing.M) {
 	if errand.Main() {
 		return

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// newest hands the newest of the values it is given to write, in a goroutine of
-// its own, so that a file on a hung disk never delays the watch. Values that
-// come faster than they can be written are passed over.
+// newest writes the newest value in a goroutine of its own, so that a file on a
+// hung disk never delays the watch. A value is skipped if a newer one comes
+// before it can be written.
 type newest[T any] struct {
 	write func(T) error
-	lost  func(error) // called when writing begins to fail, once a spell
+	lost  func(error) // called for the first of several failures in a row
 
 	mu    sync.Mutex
 	value T
@@ -19,12 +19,13 @@ type newest[T any] struct {
 }
 
 func keepNewest[T any](write func(T) error, lost func(error)) *newest[T] {
-	n := &newest[T]{write: write, lost: lost, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	n := &newest[T]{write: write, lost: lost, wake: make(chan struct{}, 1),
+		done: make(chan struct{})}
 	go n.run()
 	return n
 }
 
-// put never blocks. It must not be called after Close.
+// put never blocks. Do not call it after Close.
 func (n *newest[T]) put(value T) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -50,7 +51,7 @@ func (n *newest[T]) run() {
 	}
 }
 
-// Close ends the writing after the newest value; it waits at most budget.
+// Close waits until the newest value is written, but not longer than budget.
 func (n *newest[T]) Close(budget time.Duration) {
 	n.mu.Lock()
 	close(n.wake)

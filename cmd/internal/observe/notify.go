@@ -15,7 +15,7 @@ import (
 
 // Notify tells the service manager how the watch is doing (sd_notify(3)):
 // READY=1 after the first success, STATUS= with each result, STOPPING=1 when
-// the watch ends, and WATCHDOG=1 with each Beat. A nil *Notify is silent.
+// the watch ends, and WATCHDOG=1 with each Beat. A nil *Notify does nothing.
 type Notify struct {
 	fd    int
 	to    unix.SockaddrUnix
@@ -25,10 +25,10 @@ type Notify struct {
 
 const maxStatusLine = 256 // bytes of STATUS=
 
-// NewNotify takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the
-// environment, so that no child speaks for the watch. It returns nil when there
-// is no manager, or none that listens on a unix socket. Its one descriptor is
-// open for the life of the process: telling the manager must not need a new one.
+// NewNotify removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the
+// environment, so that no child speaks for the watch. It returns nil if there
+// is no manager, or none that listens on a unix socket. Its socket stays open,
+// so that telling the manager needs no new descriptor.
 func NewNotify() *Notify {
 	env := map[string]string{}
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -36,7 +36,8 @@ func NewNotify() *Notify {
 		os.Unsetenv(name)
 	}
 	to := env["NOTIFY_SOCKET"]
-	if !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "@") { // @ is an abstract socket; SockaddrUnix knows it
+	// @ is an abstract socket, which SockaddrUnix knows.
+	if !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "@") {
 		return nil
 	}
 	// Non-blocking: a manager that does not read must not stop the watch.
@@ -44,11 +45,12 @@ func NewNotify() *Notify {
 	if err != nil {
 		return nil
 	}
-	return &Notify{fd: fd, to: unix.SockaddrUnix{Name: to}, every: watchdogBeat(env["WATCHDOG_USEC"], env["WATCHDOG_PID"])}
+	return &Notify{fd: fd, to: unix.SockaddrUnix{Name: to},
+		every: watchdogBeat(env["WATCHDOG_USEC"], env["WATCHDOG_PID"])}
 }
 
-// watchdogBeat is half the time within which the manager wants to hear from
-// the watch; 0: it does not (sd_watchdog_enabled(3)).
+// watchdogBeat returns half of the time within which the manager expects a
+// message; 0 if it expects none (sd_watchdog_enabled(3)).
 func watchdogBeat(usec, pid string) time.Duration {
 	if pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return 0 // meant for another process
@@ -57,11 +59,11 @@ func watchdogBeat(usec, pid string) time.Duration {
 	if err != nil || n == 0 || n > uint64(1<<63-1)/uint64(time.Microsecond) {
 		return 0
 	}
-	// No manager can mean less than a millisecond; a beat of nothing would spin.
+	// No manager can mean less than a millisecond, and a beat of 0 would spin.
 	return max(time.Duration(n)*time.Microsecond/2, time.Millisecond)
 }
 
-// Every is how often Beat is due; 0: never.
+// Every returns how often Beat is due; 0: never.
 func (n *Notify) Every() time.Duration {
 	if n == nil {
 		return 0
@@ -69,8 +71,8 @@ func (n *Notify) Every() time.Duration {
 	return n.every
 }
 
-// Beat tells the manager that the loop is alive. It never blocks; one that is
-// lost is followed by another.
+// Beat tells the manager that the loop is alive. It never blocks. If one is
+// lost, another follows.
 func (n *Notify) Beat() { n.send("WATCHDOG=1") }
 
 // On takes one event.
@@ -87,7 +89,9 @@ func (n *Notify) On(e watch.Event) {
 		if n.ready {
 			n.send(state)
 		} else {
-			n.ready = n.send("READY=1\n" + state) // again with the next success if the manager was not reading
+			// It is sent with the next success if the manager does not read
+			// now.
+			n.ready = n.send("READY=1\n" + state)
 		}
 	case watch.Failed:
 		n.send(statusLine("failing, %d of %d: %v", e.Failures, e.Allowed, e.Err))
@@ -114,7 +118,7 @@ func statusLine(format string, args ...any) string {
 	return "STATUS=" + alert.OneLine(fmt.Sprintf(format, args...), maxStatusLine)
 }
 
-// send reports whether the manager has it. It never blocks.
+// send reports whether the manager's socket took the message. It never blocks.
 func (n *Notify) send(state string) bool {
 	if n == nil {
 		return false

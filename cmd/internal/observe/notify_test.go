@@ -15,7 +15,8 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// manager listens as a service manager does, and puts its variables into the environment.
+// manager listens as a service manager does, and puts its variables into the
+// environment.
 func manager(t *testing.T, name, usec, pid string) *net.UnixConn {
 	t.Helper()
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
@@ -23,7 +24,7 @@ func manager(t *testing.T, name, usec, pid string) *net.UnixConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	if err := l.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("NOTIFY_SOCKET", name)
@@ -41,7 +42,8 @@ func newNotify(t *testing.T) *Notify {
 	return n
 }
 
-// A life as the manager hears it, over both kinds of socket.
+// What the manager is told during the life of a watch, over both kinds of
+// socket.
 func TestNotify(t *testing.T) {
 	until := time.Date(2026, 11, 21, 20, 41, 0, 0, time.Local)
 	for name, socket := range map[string]string{
@@ -65,22 +67,32 @@ func TestNotify(t *testing.T) {
 				want string
 			}{
 				{watch.Event{Kind: watch.Started}, "STATUS=starting: no probe has ended yet"},
-				{watch.Event{Kind: watch.Forgiven, Err: errBroken}, "STATUS=starting: negotiate: broken"},
-				{watch.Event{Kind: watch.Failed, Err: errBroken, Failures: 2, Allowed: 6}, "STATUS=failing, 2 of 6: negotiate: broken"},
-				{watch.Event{Kind: watch.Healthy, Took: 3210 * time.Microsecond, First: true}, "READY=1\nSTATUS=healthy: the last probe took 3.2ms"},
-				{watch.Event{Kind: watch.Healthy, Took: time.Second}, "STATUS=healthy: the last probe took 1s"},
-				{watch.Event{Kind: watch.Void, Err: errBroken}, "STATUS=this machine was late, the probe is repeated: negotiate: broken"},
+				{watch.Event{Kind: watch.Forgiven, Err: errBroken},
+					"STATUS=starting: negotiate: broken"},
+				{watch.Event{Kind: watch.Failed, Err: errBroken, Failures: 2, Allowed: 6},
+					"STATUS=failing, 2 of 6: negotiate: broken"},
+				{watch.Event{Kind: watch.Healthy, Took: 3210 * time.Microsecond, First: true},
+					"READY=1\nSTATUS=healthy: the last probe took 3.2ms"},
+				{watch.Event{Kind: watch.Healthy, Took: time.Second},
+					"STATUS=healthy: the last probe took 1s"},
+				{watch.Event{Kind: watch.Void, Err: errBroken},
+					"STATUS=this machine was late, the probe is repeated: negotiate: broken"},
 				{watch.Event{Kind: watch.Paused}, "STATUS=paused until -continue"},
-				{watch.Event{Kind: watch.Paused, Until: until}, "STATUS=paused until 2026-11-21 20:41:00"},
+				{watch.Event{Kind: watch.Paused, Until: until},
+					"STATUS=paused until 2026-11-21 20:41:00"},
 				{watch.Event{Kind: watch.Continued}, "STATUS=continued: no probe has ended yet"},
-				{watch.Event{Kind: watch.Failed, Err: multi, Failures: 6, Allowed: 6}, `STATUS=failing, 6 of 6: negotiate:\nREADY=1 x`},
-				{watch.Event{Kind: watch.Judged, Err: errBroken}, "STOPPING=1\nSTATUS=judged failed: negotiate: broken"},
-				{watch.Event{Kind: watch.Stopped, Reason: "SIGTERM"}, "STOPPING=1\nSTATUS=stopped by SIGTERM"},
+				{watch.Event{Kind: watch.Failed, Err: multi, Failures: 6, Allowed: 6},
+					`STATUS=failing, 6 of 6: negotiate:\nREADY=1 x`},
+				{watch.Event{Kind: watch.Judged, Err: errBroken},
+					"STOPPING=1\nSTATUS=judged failed: negotiate: broken"},
+				{watch.Event{Kind: watch.Stopped, Reason: "SIGTERM"},
+					"STOPPING=1\nSTATUS=stopped by SIGTERM"},
 			} {
 				n.On(step.e)
 				got := packet(t, l)
 				if step.e.Err == multi {
-					if !strings.HasPrefix(got, step.want) || strings.Contains(got, "\n") || len(got) > 300 {
+					if !strings.HasPrefix(got, step.want) || strings.Contains(got, "\n") ||
+						len(got) > 300 {
 						t.Errorf("got %q", got)
 					}
 				} else if got != step.want {
@@ -119,7 +131,7 @@ func TestWatchdogBeat(t *testing.T) {
 	}
 }
 
-// Without a manager, or with one that speaks something else, nothing is said.
+// Without a manager, or with one on another kind of socket, nothing is sent.
 func TestNoManager(t *testing.T) {
 	for _, name := range []string{"", "vsock:2:1234", "relative/path"} {
 		t.Setenv("NOTIFY_SOCKET", name)
@@ -135,7 +147,8 @@ func TestNoManager(t *testing.T) {
 	}
 }
 
-// A manager that has stopped reading does not hold the watch up, and hears READY=1 when it reads again.
+// A manager that does not read never delays the watch, and gets READY=1 when it
+// reads again.
 func TestManagerDoesNotRead(t *testing.T) {
 	l := manager(t, filepath.Join(t.TempDir(), "notify"), "", "")
 	n := newNotify(t)

@@ -13,7 +13,8 @@ import (
 
 const templates = "../../../templates"
 
-// promtool fails the test unless promtool (Debian package prometheus) accepts the input.
+// promtool fails the test unless promtool (Debian package prometheus) accepts
+// the input.
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
@@ -36,10 +37,11 @@ func TestAlertRules(t *testing.T) {
 	promtool(t, "", "test", "rules", "testdata/rules.test.yml")
 }
 
-// Everything the dashboard and the rules ask for is something we write.
+// The dashboard and the rules use only metrics that we write.
 func TestTemplatesKnowOurMetrics(t *testing.T) {
 	ours := metricNames(readFile(t, "testdata/metrics.golden"), `(?m)^(fsmon_\w+)\{`)
-	rules := metricNames(readFile(t, filepath.Join(templates, "prometheus/fsmon.rules.yml")), `\b(fsmon_\w+)\b`)
+	rules := metricNames(readFile(t, filepath.Join(templates, "prometheus/fsmon.rules.yml")),
+		`\b(fsmon_\w+)\b`)
 	if len(rules) < 5 {
 		t.Errorf("the rules use only %v", rules)
 	}
@@ -68,7 +70,8 @@ func TestTemplatesKnowOurMetrics(t *testing.T) {
 	ids := map[int]bool{}
 	used := metricNames(text, `\b(fsmon_\w+)\b`)
 	for _, p := range board.Panels {
-		if ids[p.ID] || p.Title == "" || p.Type == "" || p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 || len(p.Targets) == 0 {
+		if ids[p.ID] || p.Title == "" || p.Type == "" || p.GridPos.W == 0 ||
+			p.GridPos.X+p.GridPos.W > 24 || len(p.Targets) == 0 {
 			t.Errorf("panel %+v", p)
 		}
 		ids[p.ID] = true
@@ -84,7 +87,8 @@ func TestTemplatesKnowOurMetrics(t *testing.T) {
 		}
 	}
 	for _, name := range ours {
-		if !slices.Contains(slices.Concat(rules, used), name) && name != "fsmon_last_success_timestamp_seconds" {
+		if !slices.Contains(slices.Concat(rules, used), name) &&
+			name != "fsmon_last_success_timestamp_seconds" {
 			t.Logf("nobody reads %s", name)
 		}
 	}

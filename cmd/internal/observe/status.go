@@ -1,4 +1,4 @@
-// Package observe holds those who listen to a watch besides the alerts: the
+// Package observe holds the listeners of a watch besides the alerts: the
 // status, the metrics and the service manager.
 package observe
 
@@ -11,15 +11,15 @@ import (
 	"fsmon/watchreg"
 )
 
-// Status keeps the status file of a watch. It is written by newest.
+// Status keeps the status file of a watch up to date.
 type Status struct {
 	*newest[watchreg.Status]
 	now   watchreg.Status // only for On
 	fixed string          // the part of the note that was known before the first probe
 }
 
-// NewStatus starts with what does not change about a watch. lost is called
-// when writing begins to fail. Close ends it.
+// NewStatus starts with what does not change about a watch. It calls lost when
+// writing begins to fail. Close ends it.
 func NewStatus(fixed watchreg.Status, write func(watchreg.Status) error, lost func(error)) *Status {
 	s := &Status{newest: keepNewest(write, lost), now: fixed, fixed: fixed.Note}
 	s.now.Started = time.Now()
@@ -73,7 +73,8 @@ func (s *Status) probed(e watch.Event) {
 	}
 }
 
-// JoinNotes makes one text of what a watch has settled on.
+// JoinNotes joins the notes that are not empty.
 func JoinNotes(notes ...string) string {
-	return strings.Join(slices.DeleteFunc(slices.Clone(notes), func(n string) bool { return n == "" }), "; ")
+	return strings.Join(slices.DeleteFunc(slices.Clone(notes),
+		func(n string) bool { return n == "" }), "; ")
 }

@@ -1,4 +1,5 @@
-// Package disk gives tests file systems and directories that do harm.
+// Package disk makes full disks, and directories that another user has tampered
+// with, for tests.
 package disk
 
 import (
@@ -16,7 +17,7 @@ import (
 // Stranger is a user who is neither root nor the test's.
 const Stranger = 12345
 
-// NeedsRoot skips a test that another user runs; in CI that is a failure.
+// NeedsRoot skips the test unless root runs it; in CI it fails it.
 func NeedsRoot(t testing.TB) {
 	t.Helper()
 	switch {
@@ -28,7 +29,8 @@ func NeedsRoot(t testing.TB) {
 	}
 }
 
-// Give makes a file, or a link itself, the stranger's.
+// Give makes the stranger the owner of a file, or of a link (not of its
+// target).
 func Give(t testing.TB, path string) {
 	t.Helper()
 	if err := os.Lchown(path, Stranger, Stranger); err != nil {
@@ -36,20 +38,19 @@ func Give(t testing.TB, path string) {
 	}
 }
 
-// StrangersLinks fails the test unless write, which is to write something in a
-// directory, refuses what a stranger has planted on the way there, and writes
-// nothing where it leads. Only root can give things away, so only root can test
-// it.
+// StrangersLinks fails the test unless write, which writes something in a
+// directory, refuses links that a stranger has planted on the way there, and
+// writes nothing where they lead. It needs root, who alone can give links away.
 func StrangersLinks(t *testing.T, write func(dir string) error) {
 	NeedsRoot(t)
-	// In a directory as /tmp is.
+	// sticky makes a directory like /tmp.
 	sticky := func(t *testing.T) (temp, victim string) {
 		base := t.TempDir()
 		temp, victim = filepath.Join(base, "tmp"), filepath.Join(base, "victim")
-		for _, err := range []error{os.Chmod(base, 0o755), os.Mkdir(temp, 0o777), os.Chmod(temp, 0o777|fs.ModeSticky), os.MkdirAll(filepath.Join(victim, "below"), 0o755)} {
-			if err != nil {
-				t.Fatal(err)
-			}
+		if err := errors.Join(os.Chmod(base, 0o755), os.Mkdir(temp, 0o777),
+			os.Chmod(temp, 0o777|fs.ModeSticky),
+			os.MkdirAll(filepath.Join(victim, "below"), 0o755)); err != nil {
+			t.Fatal(err)
 		}
 		return temp, victim
 	}
@@ -81,7 +82,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 	t.Run("link in a link", func(t *testing.T) {
 		temp, victim := sticky(t)
 		inner, outer := filepath.Join(temp, "planted"), filepath.Join(filepath.Dir(temp), "roots")
-		if err := errors.Join(os.Symlink(victim, inner), os.Symlink("tmp/planted/below", outer)); err != nil {
+		if err := errors.Join(os.Symlink(victim, inner),
+			os.Symlink("tmp/planted/below", outer)); err != nil {
 			t.Fatal(err)
 		}
 		Give(t, inner)
@@ -90,7 +92,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 	t.Run("exchanged all the time", func(t *testing.T) {
 		temp, victim := sticky(t)
 		dir, link := filepath.Join(temp, "dir"), filepath.Join(temp, "link")
-		if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(filepath.Join(dir, "below"), 0o755), os.Symlink(victim, link)); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(filepath.Join(dir, "below"), 0o755),
+			os.Symlink(victim, link)); err != nil {
 			t.Fatal(err)
 		}
 		Give(t, dir)
@@ -109,7 +112,8 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 			}
 		}()
 		wrote, refused := 0, 0
-		for until := time.Now().Add(time.Minute); (wrote < 20 || refused < 20) && time.Now().Before(until); {
+		for until := time.Now().Add(time.Minute); (wrote < 20 || refused < 20) &&
+			time.Now().Before(until); {
 			if err := write(filepath.Join(dir, "below")); err == nil {
 				wrote++
 			} else {
@@ -125,7 +129,6 @@ func StrangersLinks(t *testing.T, write func(dir string) error) {
 			t.Errorf("followed: %q, before %q", after, before)
 		}
 	})
-
 }
 
 // Tree lists the files below dir.
@@ -140,11 +143,13 @@ func Tree(t testing.TB, dir string) (paths []string) {
 	return paths
 }
 
-// Small is a file system of 64 kB, gone when the test ends. Only root can have one.
+// Small makes a file system of 64 kB, which is gone when the test ends. It
+// needs root.
 func Small(t *testing.T) string {
 	t.Helper()
 	NeedsRoot(t)
-	// Mounted nowhere, so that it ends with its descriptor however the test ends (fsmount(2)).
+	// It is mounted nowhere, so that it goes with its descriptor, however the
+	// test ends (fsmount(2)).
 	fsys, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err == nil {
 		defer unix.Close(fsys)

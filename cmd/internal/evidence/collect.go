@@ -12,16 +12,16 @@ import (
 
 const pageCap = 1 << 20 // bytes of one file
 
-// collector finds one kind of thing out about this machine. It writes as it
-// goes: should it hang, what it has written so far is evidence all the same.
+// collector finds out one kind of thing about this machine. It writes as it
+// goes: if it hangs, what it has written so far is saved.
 type collector struct {
 	name string // of its file
 	run  func(ctx context.Context, out io.Writer) error
 }
 
-// page is what a collector has found so far. Reading /proc can hang on the very
-// processes that are of interest, so every collector has its own goroutine, and
-// one that hangs is left behind.
+// page is what a collector has found so far. Reading /proc can hang on just
+// those processes that matter. So every collector has its own goroutine, and
+// nobody waits for one that hangs.
 type page struct {
 	name string
 	done chan struct{}
@@ -50,14 +50,14 @@ func collect(ctx context.Context, all []collector) []*page {
 	return pages
 }
 
-// wait returns what there is when the collector has ended or the time has come,
-// and whether that is all.
+// wait waits for the end of the collector, but not beyond until. It returns
+// what was found, and whether that is all.
 func (p *page) wait(until time.Time) (text []byte, whole bool) {
 	select {
 	case <-p.done:
 	case <-time.After(time.Until(until)):
 	}
-	select { // again, since with the time gone by both may be ready
+	select { // again, since both may have been ready
 	case <-p.done:
 		whole = true
 	default:
@@ -71,7 +71,7 @@ func (p *page) wait(until time.Time) (text []byte, whole bool) {
 	return text, whole && !p.failed
 }
 
-// Write implements io.Writer. What is beyond the cap is dropped.
+// Write implements io.Writer. It drops what is beyond the cap.
 func (p *page) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

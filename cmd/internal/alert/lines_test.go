@@ -1,14 +1,9 @@
 package alert
 
 import (
-	"bufio"
-	"errors"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -26,8 +21,10 @@ func TestSplit(t *testing.T) {
 		{"one byte more", x(256), 255, 255, []string{x(255), "x"}},
 		{"a smaller first line", x(40), 10, 20, []string{x(10), x(20), x(10)}},
 		{"two bytes each", strings.Repeat("é", 8), 11, 11, []string{"ééééé", "ééé"}},
-		{"kana that ends on the limit", strings.Repeat("か", 86), 255, 255, []string{strings.Repeat("か", 85), "か"}},
-		{"kana across the limit", "a" + strings.Repeat("か", 85), 255, 255, []string{"a" + strings.Repeat("か", 84), "か"}},
+		{"kana that ends on the limit", strings.Repeat("か", 86), 255, 255,
+			[]string{strings.Repeat("か", 85), "か"}},
+		{"kana across the limit", "a" + strings.Repeat("か", 85), 255, 255,
+			[]string{"a" + strings.Repeat("か", 84), "か"}},
 		{"four bytes each", "😀😀😀😀", 10, 13, []string{"😀😀", "😀😀"}},
 		{"ideographic space stays", "共有　フォルダ", 255, 255, []string{"共有　フォルダ"}},
 		{"backslashes stay", `\\server\share`, 255, 255, []string{`\\server\share`}},
@@ -61,13 +58,15 @@ func FuzzSplit(f *testing.F) {
 			if len(p) == 0 && (i > 0 || text != "") {
 				t.Errorf("piece %d is empty", i)
 			}
-			if !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return !strconv.IsGraphic(r) }) {
+			if !utf8.ValidString(p) ||
+				strings.ContainsFunc(p, func(r rune) bool { return !strconv.IsGraphic(r) }) {
 				t.Errorf("piece %d is not printable: %q", i, p)
 			}
 			limit = max(rest, minPiece)
 		}
 		whole := strings.Join(pieces, "")
-		if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsGraphic(r) }) && utf8.ValidString(text) && whole != text {
+		if !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsGraphic(r) }) &&
+			utf8.ValidString(text) && whole != text {
 			t.Errorf("%q came out as %q", text, whole)
 		}
 		if again := split(whole, len(whole), 0); len(again) != 1 || again[0] != whole {
@@ -90,50 +89,11 @@ func TestLines(t *testing.T) {
 		head + "... STATUS_BAD_NETWORK_NAME (0xC00000CC)",
 	})
 	for fill := range 600 {
-		for i, line := range lines(head, Alert{Text: strings.Repeat("x", fill), Detail: strings.Repeat("é", fill)}) {
+		for i, line := range lines(head,
+			Alert{Text: strings.Repeat("x", fill), Detail: strings.Repeat("é", fill)}) {
 			if len(line) > lineBytes {
 				t.Fatalf("line %d of a text of %d bytes has %d", i, fill, len(line))
 			}
 		}
-	}
-}
-
-func TestStderr(t *testing.T) {
-	defer func(was *time.Location) { time.Local = was }(time.Local)
-	time.Local = time.FixedZone("JST", 9*3600)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	s := Stderr(w, "sambamon")
-	at := time.Date(2026, 11, 21, 11, 41, 0, 999, time.UTC)
-	for _, a := range []Alert{
-		{at, 1, Info, "The clp_sambamon has started watching Samba.", ""},
-		{at, 62, Error, "error in Samba [pub\n2026-11-21T20:41:00+09:00 sambamon INFO 3 forged].", "STATUS_BAD_NETWORK_NAME"},
-	} {
-		if err := s.Deliver(a); err != nil {
-			t.Fatal(err)
-		}
-	}
-	in := bufio.NewReader(r)
-	for _, want := range []string{
-		"2026-11-21T20:41:00+09:00 sambamon INFO 1 The clp_sambamon has started watching Samba.\n",
-		`2026-11-21T20:41:00+09:00 sambamon ERROR 62 error in Samba [pub\n2026-11-21T20:41:00+09:00 sambamon INFO 3 forged].` + "\n",
-		"2026-11-21T20:41:00+09:00 sambamon ERROR 62 ... STATUS_BAD_NETWORK_NAME\n",
-	} {
-		got, err := in.ReadString('\n')
-		if got != want {
-			t.Errorf("got %q (%v), want %q", got, err, want)
-		}
-	}
-
-	r.Close()
-	if err := s.Deliver(Alert{Text: "x"}); !errors.Is(err, syscall.EPIPE) {
-		t.Errorf("with the reader gone: %v, want EPIPE", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"fsmon/cmd/internal/watch"
@@ -24,17 +23,17 @@ const (
 // cases is the directory with the evidence of one watch's verdicts.
 type cases struct{ directory }
 
-// directory is an open directory: nothing outside of it can be reached, whatever
-// links are planted.
+// directory is an open directory. Nothing outside of it can be reached,
+// whatever links are planted in it.
 type directory struct {
 	*os.Root
 	path string
 }
 
-// openCases makes <dir>/<id>, both with mode 0700, or is an error when somebody
-// else could put something there.
+// openCases opens <dir>/<id>, and makes both with mode 0700 if they are
+// missing. It fails if another user could put something there.
 func openCases(dir, id string) (*cases, error) {
-	above, err := trust.OpenDir(filepath.Dir(dir), 0o750) // as the log's
+	above, err := trust.OpenDir(filepath.Dir(dir), 0o750, trust.File) // as the log's
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +55,7 @@ func openCases(dir, id string) (*cases, error) {
 	return &cases{inner}, nil
 }
 
-// openRoot opens a directory for what os.Root does.
+// openRoot opens a directory again, as an os.Root.
 func openRoot(dir *os.File) (*os.Root, error) {
 	root, err := os.OpenRoot(dir.Name())
 	if err != nil {
@@ -67,13 +66,15 @@ func openRoot(dir *os.File) (*os.Root, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	if got, err := root.Stat("."); err != nil || !os.SameFile(got, want) {
-		return nil, errors.Join(fmt.Errorf("%s was replaced while it was opened (%w)", dir.Name(), fs.ErrPermission), err, root.Close())
+		replaced := fmt.Errorf("%s was replaced while it was opened (%w)",
+			dir.Name(), fs.ErrPermission)
+		return nil, errors.Join(replaced, err, root.Close())
 	}
 	return root, nil
 }
 
-// makeOurs makes a directory, or opens the one that is there if that is nobody
-// else's. It follows no link.
+// makeOurs opens a directory of this user, and makes it if it is missing. It
+// follows no link.
 func makeOurs(in directory, name string) (directory, error) {
 	path := filepath.Join(in.path, name)
 	if err := in.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -84,9 +85,11 @@ func makeOurs(in directory, name string) (directory, error) {
 	case err != nil:
 		return directory{}, err
 	case info.Mode()&fs.ModeSymlink != 0:
-		return directory{}, fmt.Errorf("%s is a symbolic link, which is not followed (%w: name the directory itself)", path, fs.ErrInvalid)
+		return directory{}, fmt.Errorf("%s is a symbolic link, which is not followed (%w: "+
+			"name the directory itself)", path, fs.ErrInvalid)
 	case !info.IsDir():
-		return directory{}, fmt.Errorf("%s is not a directory (%w: no watch made it, look at it and remove it)", path, fs.ErrInvalid)
+		return directory{}, fmt.Errorf("%s is not a directory (%w: no watch made it, "+
+			"look at it and remove it)", path, fs.ErrInvalid)
 	}
 	root, err := in.OpenRoot(name)
 	if err != nil {
@@ -99,19 +102,20 @@ func makeOurs(in directory, name string) (directory, error) {
 	return directory{root, path}, nil
 }
 
-// ours reports an error unless the open directory belongs to this user, and
+// ours returns an error unless the open directory belongs to this user and
 // nobody else may write it.
 func ours(root *os.Root, path string) error {
 	info, err := root.Stat(".")
 	if err != nil {
 		return err
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
-	case !ok || int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%s does not belong to this user (%w: name another with --evidence-dir)", path, fs.ErrPermission)
+	case trust.Owner(info) != os.Geteuid():
+		return fmt.Errorf("%s does not belong to this user (%w: name another with --evidence-dir)",
+			path, fs.ErrPermission)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s can be written by others (mode %04o, %w: take that permission away)", path, info.Mode().Perm(), fs.ErrPermission)
+		return fmt.Errorf("%s can be written by others (mode %04o, %w: take that permission away)",
+			path, info.Mode().Perm(), fs.ErrPermission)
 	}
 	return nil
 }
@@ -122,12 +126,12 @@ type oneCase struct {
 	files []string // made in it so far
 }
 
-// next makes room and then the directory of a new verdict.
+// next removes old cases and then makes the directory of a new verdict.
 func (c *cases) next(at time.Time) (*oneCase, error) {
 	pruned := c.prune(keptCases - 1)
 	var name string
 	err := fs.ErrExist
-	// A clock that was set back may meet a name again.
+	// The name may exist if the clock was set back.
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
 		name = at.Add(time.Duration(try) * time.Millisecond).UTC().Format(caseName)
 		err = c.Mkdir(name, 0o700)
@@ -142,8 +146,8 @@ func (c *cases) next(at time.Time) (*oneCase, error) {
 	return &oneCase{directory: directory{root, filepath.Join(c.path, name)}}, nil
 }
 
-// prune removes the oldest until keep are left. It only knows directories that
-// have the names we give, and follows no links.
+// prune removes the oldest cases until keep are left. It leaves directories
+// with other names alone, and follows no links.
 func (c *cases) prune(keep int) error {
 	f, err := c.Open(".")
 	if err != nil {
@@ -156,7 +160,8 @@ func (c *cases) prune(keep int) error {
 	}
 	var names []string
 	for _, e := range entries {
-		if at, err := time.Parse(caseName, e.Name()); err == nil && at.Format(caseName) == e.Name() && e.IsDir() {
+		if at, err := time.Parse(caseName, e.Name()); err == nil &&
+			at.Format(caseName) == e.Name() && e.IsDir() {
 			names = append(names, e.Name())
 		}
 	}
@@ -196,12 +201,12 @@ func (c *oneCase) writeWire(name string, wire []watch.Segment) error {
 	return errors.Join(err, f.Close())
 }
 
-// sync has what was written in the directory written to the disk, since a
-// failover may cut this machine's power next.
+// sync writes the files through to the disk, since a failover may cut this
+// machine's power next.
 func (d directory) sync(files ...string) {
 	for _, name := range append(files, ".") {
 		if f, err := d.Open(name); err == nil {
-			_ = f.Sync() // then not: it has been said that it is saved, and it is
+			_ = f.Sync() // if it fails, the files are there nevertheless
 			f.Close()
 		}
 	}

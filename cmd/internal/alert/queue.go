@@ -1,0 +1,211 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	queueLen = 64   // alerts that wait for one sink
+	maxText  = 1024 // bytes of a text or detail, beyond which it is cut
+)
+
+// Alerts sends every alert to every sink. Each sink has its own queue and
+// goroutine, so that a slow or broken one delays neither the watch nor the
+// other sinks: it loses messages, and is told how many as soon as it works
+// again.
+type Alerts struct {
+	stderr *outlet // hears of the failures of the others; nil without a Stderr sink
+	others []*outlet
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// outlet is a sink with its queue.
+type outlet struct {
+	sink    Sink
+	name    string
+	queue   chan Alert
+	closing chan struct{} // closed when nothing more will be queued
+	done    chan struct{} // closed when the sink is closed
+
+	mu      sync.Mutex
+	dropped int  // messages lost since the sink was last told
+	failing bool // stderr has been told, and the sink has not worked since
+}
+
+// NewAlerts starts a goroutine for each sink that is not nil. Close ends them.
+func NewAlerts(sinks ...Sink) *Alerts {
+	a := &Alerts{}
+	for _, s := range sinks {
+		if s == nil {
+			continue
+		}
+		o := &outlet{
+			sink:    s,
+			name:    s.Name(),
+			queue:   make(chan Alert, queueLen),
+			closing: make(chan struct{}),
+			done:    make(chan struct{}),
+		}
+		if _, ok := s.(*stderrSink); ok && a.stderr == nil {
+			a.stderr = o
+		} else {
+			a.others = append(a.others, o)
+		}
+	}
+	for _, o := range a.outlets() {
+		go a.run(o)
+	}
+	return a
+}
+
+// Send queues the alert for every sink and returns at once. A sink whose queue
+// is full loses it, and so does every sink after Close.
+func (a *Alerts) Send(alert Alert) {
+	if alert.Time.IsZero() {
+		alert.Time = time.Now()
+	}
+	alert.Text = OneLine(alert.Text, maxText)
+	alert.Detail = OneLine(alert.Detail, maxText)
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	for _, o := range a.outlets() {
+		a.enqueue(o, alert)
+	}
+}
+
+// Close delivers what is queued and closes the sinks, all at the same time, and
+// returns when that is done or the budget is up. It leaves a sink that hangs
+// behind. A second call does nothing.
+func (a *Alerts) Close(budget time.Duration) {
+	a.mu.Lock()
+	closed := a.closed
+	a.closed = true
+	a.mu.Unlock()
+	if closed {
+		return
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	for _, o := range a.others {
+		close(o.closing)
+	}
+	for _, o := range a.others {
+		o.wait(ctx)
+	}
+	// stderr delivers meanwhile too, but ends last: another sink may still
+	// fail, which is said there.
+	if a.stderr != nil {
+		close(a.stderr.closing)
+		a.stderr.wait(ctx)
+	}
+}
+
+func (o *outlet) wait(ctx context.Context) {
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+	}
+}
+
+func (a *Alerts) outlets() []*outlet {
+	if a.stderr == nil {
+		return a.others
+	}
+	return append([]*outlet{a.stderr}, a.others...)
+}
+
+// run feeds one sink as long as it lives.
+func (a *Alerts) run(o *outlet) {
+	defer close(o.done)
+	defer o.sink.Close()
+	for {
+		select {
+		case alert := <-o.queue:
+			a.deliver(o, alert)
+			continue
+		case <-o.closing:
+		}
+		for {
+			select {
+			case alert := <-o.queue:
+				a.deliver(o, alert)
+				continue
+			default:
+			}
+			a.reportLosses(o)
+			return
+		}
+	}
+}
+
+// deliver hands one alert to the sink, after the count of those it did not get.
+func (a *Alerts) deliver(o *outlet, alert Alert) {
+	err := a.reportLosses(o)
+	if err == nil {
+		err = o.sink.Deliver(alert)
+	}
+	if err != nil {
+		a.drop(o, 1, err)
+		return
+	}
+	o.mu.Lock()
+	o.failing = o.dropped > 0 // these were lost meanwhile, and stderr has been told
+	o.mu.Unlock()
+}
+
+// reportLosses tells the sink how many messages it did not get, if any.
+func (a *Alerts) reportLosses(o *outlet) error {
+	o.mu.Lock()
+	n := o.dropped
+	o.dropped = 0
+	o.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	alert := Dropped.Alert(n, o.name)
+	alert.Time = time.Now()
+	err := o.sink.Deliver(alert)
+	if err != nil {
+		a.drop(o, n, err)
+	}
+	return err
+}
+
+// enqueue never blocks.
+func (a *Alerts) enqueue(o *outlet, alert Alert) {
+	select {
+	case o.queue <- alert:
+	default:
+		a.drop(o, 1, fmt.Errorf("it hangs or is too slow, %d messages are waiting for it",
+			queueLen))
+	}
+}
+
+// drop counts n messages as lost. Only the first loss since the sink last
+// worked is said on stderr, so that somebody learns of a full disk. The losses
+// of stderr itself are not.
+func (a *Alerts) drop(o *outlet, n int, cause error) {
+	o.mu.Lock()
+	o.dropped += n
+	n = o.dropped
+	first := !o.failing
+	o.failing = true
+	o.mu.Unlock()
+	if !first || a.stderr == nil || o == a.stderr {
+		return
+	}
+	alert := Dropped.Alert(n, o.name)
+	alert.Time = time.Now()
+	alert.Detail = OneLine(cause.Error(), maxText)
+	a.enqueue(a.stderr, alert)
+}
