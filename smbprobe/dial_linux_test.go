@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
@@ -39,13 +38,13 @@ func TestBlackhole(t *testing.T) {
 	blackhole(t, "127.0.0.4", s.Port)
 	blackhole(t, "127.0.0.5", s.Port)
 
-	_, err := probeUntilDeadline(t, New(Config{Address: "127.0.0.4", Port: s.Port, Share: "share"}))
-	fails(t, err, Connect, context.DeadlineExceeded)
-	_, err = probeUntilDeadline(t, named(t, s.Addr(), answer("127.0.0.4", "127.0.0.5")))
-	fails(t, err, Connect, context.DeadlineExceeded)
+	one := New(Config{Address: "127.0.0.4", Port: s.Port, Share: "share"})
+	failsAtDeadline(t, one, Connect, context.DeadlineExceeded)
+	two := named(t, s.Addr(), answer("127.0.0.4", "127.0.0.5"))
+	failsAtDeadline(t, two, Connect, context.DeadlineExceeded)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = probeIn(t, ctx, named(t, s.Addr(), func(context.Context, string) ([]netip.Addr, error) {
+	_, err := probeIn(t, ctx, named(t, s.Addr(), func(context.Context, string) ([]netip.Addr, error) {
 		go cancel()
 		return answer("127.0.0.4")(nil, "")
 	}))
@@ -53,9 +52,7 @@ func TestBlackhole(t *testing.T) {
 
 	// The good address has its part of the deadline, and is the one that is remembered.
 	p := named(t, s.Addr(), answer("127.0.0.4", "127.0.0.1"))
-	short, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	if r, err := probeIn(t, short, p); err != nil || r.Address != s.Addr() {
+	if r, err, _ := probeInTime(t, p, isHealthy); err != nil || r.Address != s.Addr() {
 		t.Errorf("address %q, %v", r.Address, err)
 	}
 	p.lookup = unknownHost

@@ -66,8 +66,8 @@ func TestResolveFails(t *testing.T) {
 		})
 	}
 	t.Run("silent", func(t *testing.T) {
-		_, err := probeUntilDeadline(t, named(t, samba(t).Addr(), silentResolver))
-		fails(t, err, Resolve, context.DeadlineExceeded)
+		p := named(t, samba(t).Addr(), silentResolver)
+		failsAtDeadline(t, p, Resolve, context.DeadlineExceeded)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -140,9 +140,7 @@ func TestResolverHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.lookup = silentResolver
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	if r, err := probeIn(t, ctx, p); err != nil || len(r.Warnings) != 1 {
+	if r, err, _ := probeInTime(t, p, isHealthy); err != nil || len(r.Warnings) != 1 {
 		t.Errorf("%v, warnings %q", err, r.Warnings)
 	}
 }

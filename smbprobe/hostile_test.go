@@ -71,26 +71,36 @@ func TestHostile(t *testing.T) {
 
 // Servers that keep a client busy, or waiting, get no more than the deadline.
 func TestHostileDeadline(t *testing.T) {
-	slow := smbtest.Drip(20 * time.Millisecond) // far over a second for an answer
-	for name, does := range map[string][]smbtest.Behaviour{
-		"silent":                  {smbtest.Silent},
-		"one byte at a time":      {slow},
-		"silent in the answer":    {smbtest.Script(smbtest.Silent, smbtest.Cut(30, smbtest.NegotiateReply(0x0311)))},
-		"endless keep-alives":     {smbtest.Endless([]byte{0x85, 0, 0, 0})},
-		"endless oplock breaks":   {smbtest.Endless(oplockBreak(nil))},
-		"endless interim answers": {smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing)},
+	slow := smbtest.Drip(200 * time.Millisecond) // 40 s for an answer
+	for name, does := range map[string]smbtest.Behaviour{
+		"silent":                  smbtest.Silent,
+		"one byte at a time":      slow,
+		"silent in the answer":    smbtest.Script(smbtest.Silent, smbtest.Cut(30, smbtest.NegotiateReply(0x0311))),
+		"endless keep-alives":     smbtest.Endless([]byte{0x85, 0, 0, 0}),
+		"endless oplock breaks":   smbtest.Endless(oplockBreak(nil)),
+		"endless interim answers": smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // with the others of this list only
-			_, err := probeUntilDeadline(t, New(at(t, smbtest.Hostile(t, does...), "share")))
-			fails(t, err, Negotiate, context.DeadlineExceeded)
+			p := New(at(t, smbtest.Hostile(t, does), "share"))
+			failsAtDeadline(t, p, Negotiate, context.DeadlineExceeded)
 		})
 	}
 	t.Run("SMB1 asked, silence", func(t *testing.T) {
 		t.Parallel()
-		addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Silent)
-		_, err := probeUntilDeadline(t, New(at(t, addr, "share")))
-		fails(t, err, Negotiate, broken("read", io.EOF))
+		addr := smbtest.Hostile(t, func(c net.Conn) {
+			var smb1 bool
+			end := func(c net.Conn) {
+				if smb1 {
+					smbtest.Silent(c)
+				}
+			}
+			smbtest.Script(end, func(f smbtest.Frame) []byte {
+				smb1 = f.Command == smbtest.NotSMB2
+				return nil
+			})(c)
+		})
+		failsAtDeadline(t, New(at(t, addr, "share")), Negotiate, broken("read", io.EOF))
 	})
 }
 
@@ -127,9 +137,9 @@ func TestEndlessMemory(t *testing.T) {
 	be.PutUint32(b, maxFrame)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := probeUntilDeadline(t, New(at(t, smbtest.Hostile(t, smbtest.Endless(b)), "share")))
+	p := New(at(t, smbtest.Hostile(t, smbtest.Endless(b)), "share"))
+	failsAtDeadline(t, p, Negotiate, context.DeadlineExceeded)
 	runtime.ReadMemStats(&after)
-	fails(t, err, Negotiate, context.DeadlineExceeded)
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 16<<20 {
 		t.Errorf("the heap grew by %d bytes while %d were allocated", grown, after.TotalAlloc-before.TotalAlloc)
 	}

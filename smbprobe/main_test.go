@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,8 +18,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is the deadline of a probe whose deadline is not what is tested.
-const patience = 20 * time.Second
+// patience is the deadline of a probe whose deadline is not tested, and how long
+// a test waits for what must come.
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	if role, ok := childRoles[os.Getenv(childEnv)]; ok {
@@ -67,12 +67,7 @@ func samba(t testing.TB, global ...string) *smbtest.Server {
 		return s
 	}
 	s, err := smbtest.StartSamba(context.Background(), smbtest.Config{Global: global})
-	switch {
-	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
-		t.Skip(err)
-	case err != nil:
-		t.Fatal(err)
-	}
+	smbtest.Require(t, err)
 	servers.running[key] = s
 	for _, share := range []string{"share", "priv", "encrypted"} {
 		writeShared(t, s, share, marker, markerText)
@@ -160,14 +155,21 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	return r, err
 }
 
-// fails asserts the step and the cause of a failed probe. A cause is a value that errors.Is finds, or one of the
-// package's own types: then all of it must agree, of a *MalformedError a part of the text.
+// fails asserts the step and the cause of a failed probe.
 func fails(t testing.TB, err error, step Step, cause error) {
 	t.Helper()
+	if !failedAt(err, step, cause) {
+		t.Errorf("got %v (%#v), want a failure of %v: %v", err, errors.Unwrap(err), step, cause)
+	}
+}
+
+// failedAt reports whether a probe failed at this step with this cause. The
+// cause is a value that errors.Is finds, or of a type below, whose fields must
+// agree. Of a *MalformedError a part of the text is enough.
+func failedAt(err error, step Step, cause error) bool {
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Step != step {
-		t.Errorf("got %v, want a failure of %v", err, step)
-		return
+		return false
 	}
 	ok := errors.Is(err, cause)
 	switch want := cause.(type) {
@@ -187,9 +189,7 @@ func fails(t testing.TB, err error, step Step, cause error) {
 		var got *net.OpError
 		ok = errors.As(err, &got) && got.Op == want.Op && errors.Is(got, want.Err)
 	}
-	if !ok {
-		t.Errorf("got %v (%#v), want the cause %v", err, failed.Err, cause)
-	}
+	return ok
 }
 
 // broken is a connection that failed in a read, write or dial.
@@ -218,19 +218,34 @@ func (e expiring) Err() error {
 	}
 }
 
-// probeUntilDeadline probes once with a short deadline, which must be kept: neither early nor long past.
-func probeUntilDeadline(t testing.TB, p *Prober) (Report, error) {
+// failsAtDeadline probes until a short deadline and asserts the step and the
+// cause of the failure, and that the probe keeps the deadline.
+func failsAtDeadline(t testing.TB, p *Prober, step Step, cause error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-	defer cancel()
-	r, err := probeIn(t, ctx, p)
-	end, _ := ctx.Deadline()
+	_, err, end := probeInTime(t, p, func(err error) bool { return failedAt(err, step, cause) })
+	fails(t, err, step, cause)
 	// The connection's own timer may fire a moment before the context's.
-	if off := time.Since(end); off < -50*time.Millisecond || off > 5*time.Second {
+	if off := time.Since(end); off < -50*time.Millisecond || off > patience {
 		t.Errorf("ended %v after the deadline", off)
 	}
-	return r, err
 }
+
+// probeInTime probes with a short deadline, which it doubles as long as a busy
+// machine does not come to the wanted end in it. It returns the last deadline.
+func probeInTime(t testing.TB, p *Prober, wanted func(error) bool) (Report, error, time.Time) {
+	t.Helper()
+	for limit := time.Second / 2; ; limit *= 2 {
+		end := time.Now().Add(limit)
+		ctx, cancel := context.WithDeadline(context.Background(), end)
+		r, err := probeIn(t, ctx, p)
+		cancel()
+		if wanted(err) || !errors.Is(err, context.DeadlineExceeded) || limit > patience {
+			return r, err, end
+		}
+	}
+}
+
+func isHealthy(err error) bool { return err == nil }
 
 // waitFor polls for a state that nothing announces.
 func waitFor(t *testing.T, what string, done func() bool) bool {

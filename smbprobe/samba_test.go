@@ -249,8 +249,7 @@ func TestFrozen(t *testing.T) {
 	if err := s.Freeze(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := probeUntilDeadline(t, p)
-	fails(t, err, Negotiate, context.DeadlineExceeded)
+	failsAtDeadline(t, p, Negotiate, context.DeadlineExceeded)
 
 	// Thawed while a probe waits: it is late, but healthy.
 	waits := make(chan struct{})

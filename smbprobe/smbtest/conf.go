@@ -2,6 +2,7 @@ package smbtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -115,7 +116,7 @@ func mkdir(path string, mode os.FileMode) error {
 }
 
 func addUsers(ctx context.Context, conf string) error {
-	path, err := lookPath("smbpasswd")
+	path, err := lookPath("smbpasswd", "samba")
 	if err != nil {
 		return err
 	}
@@ -123,18 +124,20 @@ func addUsers(ctx context.Context, conf string) error {
 		cmd := exec.CommandContext(ctx, path, "-s", "-c", conf, "-a", u.name)
 		cmd.Stdin = strings.NewReader(u.password + "\n" + u.password + "\n")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("smbpasswd -a %s: %w: %s", u.name, err, bytes.TrimSpace(out))
+			return fmt.Errorf("smbpasswd -a %s: %w: %s", u.name, cmp.Or(ctx.Err(), err), bytes.TrimSpace(out))
 		}
 	}
 	return nil
 }
 
-// lookPath finds a program of Samba's, also when PATH is that of a user without administrative directories.
-func lookPath(name string) (string, error) {
+// lookPath finds a program of Samba, which the Debian package pkg has. It also
+// looks where an ordinary user's PATH does not. An error wraps exec.ErrNotFound
+// and says in one line what to install.
+func lookPath(name, pkg string) (string, error) {
 	for _, p := range []string{name, "/usr/sbin/" + name, "/usr/local/samba/sbin/" + name} {
 		if path, err := exec.LookPath(p); err == nil {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s (install the package samba)", exec.ErrNotFound, name)
+	return "", fmt.Errorf("%s: %w: install the Debian package %s, or run make servers", name, exec.ErrNotFound, pkg)
 }

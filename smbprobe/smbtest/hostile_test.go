@@ -20,7 +20,7 @@ func dial(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	c.Write(smb2Negotiate()) // a server that has closed by now shows at the read
 	return c
 }
@@ -64,7 +64,7 @@ func TestReset(t *testing.T) {
 	c, err := net.Dial("tcp", Hostile(t, Reset))
 	if err == nil {
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		_, err = c.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ECONNRESET) { // of the connect or of the read, whichever the RST met

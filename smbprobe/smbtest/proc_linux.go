@@ -87,7 +87,8 @@ type reaper struct {
 const reaperScript = `
 while read -r pid; do smbd=$pid; done
 test -z "$smbd" || kill -s KILL -- "-$smbd"
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`
+try=0
+until rm -rf -- "$1" || test $try -ge 600; do try=$((try + 1)); sleep 0.1; done`
 
 func startReaper(dir string) (*reaper, error) {
 	r, w, err := os.Pipe()

@@ -126,7 +126,7 @@ func TestRelayPassesTheEndOn(t *testing.T) {
 	c, err := net.Dial("tcp", addr)
 	if err == nil {
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		_, err = c.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ECONNRESET) { // of the connect or of the read, whichever the RST met

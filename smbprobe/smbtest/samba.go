@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	startTime = 10 * time.Second     // bound of one start when the caller's context has none that is shorter
-	endTime   = 5 * time.Second      // bound of everything that ends or stops a process
+	startTime = time.Minute          // limit of one start; the caller's context may set a shorter one
+	endTime   = time.Minute          // limit for ending, freezing or thawing a process
 	pollTime  = 2 * time.Millisecond // between two looks at a state
 )
 
@@ -57,17 +57,25 @@ type Server struct {
 // Addr returns "address:port" as net.Dial takes it.
 func (s *Server) Addr() string { return net.JoinHostPort(s.Address, strconv.Itoa(s.Port)) }
 
-// Samba is StartSamba for a test: it ends the server in t.Cleanup. Without an installed smbd the test is
-// skipped, or fails when the environment says CI=true.
-func Samba(t testing.TB, c Config) *Server {
+// Require ends the test if err is not nil. It skips the test if a program is
+// not installed (exec.ErrNotFound), unless the environment says CI=true. In all
+// other cases the test fails.
+func Require(t testing.TB, err error) {
 	t.Helper()
-	s, err := StartSamba(t.Context(), c)
 	switch {
 	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
 	}
+}
+
+// Samba is StartSamba for a test. It ends the server in t.Cleanup. Without an
+// installed smbd it ends the test, as Require does.
+func Samba(t testing.TB, c Config) *Server {
+	t.Helper()
+	s, err := StartSamba(t.Context(), c)
+	Require(t, err)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -96,6 +104,9 @@ func StartSamba(ctx context.Context, c Config) (*Server, error) {
 func (s *Server) setUp(ctx context.Context, c Config) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
+	if _, err = lookPath("smbd", "samba"); err != nil {
+		return err
+	}
 	if s.port, s.Port, err = reserve(c.Address, c.Port); err != nil {
 		return err
 	}
@@ -154,7 +165,7 @@ func nobodyListens(addr string) error {
 
 // start runs smbd and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
-	path, err := lookPath("smbd")
+	path, err := lookPath("smbd", "samba")
 	if err != nil {
 		return err
 	}
