@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
-// would need another.
+// blackhole makes connections to host and port hang: the one place in a
+// listener's queue is taken, and Linux drops what would need another.
 func blackhole(t *testing.T, host string, port int) {
 	t.Helper()
 	addr := net.JoinHostPort(host, strconv.Itoa(port))
@@ -50,7 +50,8 @@ func TestBlackhole(t *testing.T) {
 	}))
 	fails(t, err, Connect, context.Canceled)
 
-	// The good address has its part of the deadline, and is the one that is remembered.
+	// The good address has its part of the deadline, and is the one that is
+	// remembered.
 	p := named(t, s.Addr(), answer("127.0.0.4", "127.0.0.1"))
 	if r, err, _ := probeInTime(t, p, isHealthy); err != nil || r.Address != s.Addr() {
 		t.Errorf("address %q, %v", r.Address, err)
@@ -63,7 +64,8 @@ func TestBlackhole(t *testing.T) {
 
 func init() { childRoles["without descriptors"] = withoutDescriptors }
 
-// withoutDescriptors probes as a process that may open no further files, and says how that ended.
+// withoutDescriptors probes as a process that may open no further files, and
+// says how that ended.
 func withoutDescriptors() {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the runtime's poller needs a descriptor too
 	if err != nil {

@@ -145,7 +145,8 @@ func TestResolverHangs(t *testing.T) {
 	}
 }
 
-// The server listens on 127.0.0.1 and no other address of this machine, so its port is closed on those.
+// The server listens on 127.0.0.1 and no other address of this machine, so its
+// port is closed on those.
 func TestAddresses(t *testing.T) {
 	s := samba(t)
 	for _, c := range []struct {
@@ -156,7 +157,8 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.2 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3", broken("dial", syscall.ECONNREFUSED)},
-		// 255.255.255.255 is no address to connect to: ENETUNREACH, which says nothing about the server.
+		// 255.255.255.255 is no address to connect to: ENETUNREACH, which says
+		// nothing about the server.
 		{"255.255.255.255 127.0.0.1", nil},
 		{"255.255.255.255", broken("dial", syscall.ENETUNREACH)},
 		{"255.255.255.255 127.0.0.2", broken("dial", syscall.ECONNREFUSED)},
@@ -189,12 +191,12 @@ func TestConnectFails(t *testing.T) {
 // The wants of this machine are told apart from those of the server.
 func TestLocal(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
-		if err := fmt.Errorf("probe: %w", &net.OpError{Op: "dial", Err: errno}); !local(err) {
+		if err := fmt.Errorf("probe: %w", &net.OpError{Op: "dial", Err: errno}); !isLocal(err) {
 			t.Errorf("%v: not local", err)
 		}
 	}
 	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT, syscall.ECONNRESET} {
-		if local(&net.OpError{Op: "dial", Err: errno}) {
+		if isLocal(&net.OpError{Op: "dial", Err: errno}) {
 			t.Errorf("%v: local", errno)
 		}
 	}

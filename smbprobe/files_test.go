@@ -1,6 +1,7 @@
 package smbprobe
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -52,7 +53,8 @@ func fresh(t testing.TB, lines ...string) *smbtest.Server {
 	return s
 }
 
-// The rungs that open files in every dialect and kind of session, signed, encrypted or neither, and their traces: none.
+// The rungs that open files in every dialect and kind of session, signed,
+// encrypted or neither, and their traces: none.
 func TestFiles(t *testing.T) {
 	for _, max := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
 		for _, more := range []string{"", signAll, encryptAll} {
@@ -163,10 +165,12 @@ func TestFilesRefused(t *testing.T) {
 	}
 }
 
-// What can go wrong with the disk while the file is written. The file is removed nevertheless.
+// What can go wrong with the disk while the file is written. The file is
+// removed nevertheless.
 func TestWriteTestSpoilt(t *testing.T) {
 	const full, writeProtected, violation = 0xC000007F, 0xC00000A2, 0xC0000043
-	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 is to read it back, 2 to delete it.
+	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 is to
+	// read it back, 2 to delete it.
 	created := func(n int, do smbtest.Filter) smbtest.Filter {
 		return smbtest.OnReply(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
 			if f.Status != 0 {
@@ -228,7 +232,8 @@ func TestWriteTestSpoilt(t *testing.T) {
 			if got := filesIn(t, s, share); len(got) != c.left {
 				t.Errorf("left behind %q", got)
 			}
-			// The next probe removes it, once the server has seen the end of the connection.
+			// The next probe removes it, once the server has seen the end of
+			// the connection.
 			sound.Store(true)
 			waitFor(t, "the removal", func() bool {
 				if _, err := probe(t, config); err != nil {
@@ -240,7 +245,8 @@ func TestWriteTestSpoilt(t *testing.T) {
 	}
 }
 
-// A write test that is killed in the middle leaves one file, which the next one removes; what is not its own it never touches.
+// A write test that is killed in the middle leaves one file, which the next one
+// removes; what is not its own it never touches.
 func TestWriteTestKilled(t *testing.T) {
 	s := fresh(t)
 	writeShared(t, s, "fresh", ".fsmon-0123456789abcdef-0", "of another watch")
@@ -262,15 +268,23 @@ func TestWriteTestKilled(t *testing.T) {
 	}
 	child := exec.CommandContext(t.Context(), os.Args[0], string(b))
 	child.Env = append(os.Environ(), childEnv+"=probe")
+	var output bytes.Buffer
+	child.Stdout, child.Stderr = &output, &output
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-stalled
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	select {
+	case <-stalled:
+	case err := <-ended:
+		t.Fatalf("the probe ended before its write: %v\n%s", err, output.Bytes())
+	}
 	before := filesIn(t, s, "fresh")
 	if err := child.Process.Kill(); err != nil {
 		t.Error(err)
 	}
-	child.Wait()
+	<-ended
 	if len(before) != 3 {
 		t.Errorf("in the middle there are %q", before)
 	}
@@ -289,11 +303,13 @@ func init() {
 		if err := json.Unmarshal([]byte(os.Args[1]), &c); err != nil {
 			panic(err)
 		}
-		New(c).Probe(context.Background())
+		_, err := New(c).Probe(context.Background())
+		fmt.Println(err)
 	}
 }
 
-// Watches of the same share at the same time, and one that -check asks about, do not spoil each other's test.
+// Watches of the same share at the same time, and one that -check asks about,
+// do not spoil each other's test.
 func TestWriteTestsTogether(t *testing.T) {
 	s := fresh(t)
 	config := at(t, s.Addr(), "fresh")
@@ -323,7 +339,8 @@ func TestWriteTestsTogether(t *testing.T) {
 	}
 }
 
-// The file's name is a watch's own and stays the same; a user's change does not matter.
+// The file's name is a watch's own and stays the same; a user's change does not
+// matter.
 func TestWriteTestNames(t *testing.T) {
 	base := attempt{Config: Config{Address: "192.0.2.1", Port: 445, Share: "share"}}
 	names := base.testNames()

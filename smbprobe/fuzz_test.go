@@ -13,7 +13,8 @@ import (
 	"testing/synctest"
 )
 
-// captures are all that Samba 4.17 answered in whole sessions, by name: the frames one after another (testdata/answers).
+// captures are all that Samba 4.17 answered in whole sessions, by name: the
+// frames one after another (testdata/answers).
 func captures(t testing.TB) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob("testdata/answers/*.bin")
@@ -31,7 +32,8 @@ func captures(t testing.TB) map[string][]byte {
 	return all
 }
 
-// cut takes the first frame from a stream; one that is not whole is taken as it is.
+// cut takes the first frame from a stream; one that is not whole is taken as it
+// is.
 func cut(stream []byte) (frame, rest []byte) {
 	n := len(stream)
 	if n >= 4 {
@@ -51,7 +53,8 @@ func seedMessages(f *testing.F) {
 	}
 }
 
-// fuzzBody fuzzes what the guard decodes after parseReply has passed the header.
+// fuzzBody fuzzes what the guard decodes after parseReply has passed the
+// header.
 func fuzzBody(f *testing.F, decode func(t *testing.T, m []byte)) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, m []byte) {
@@ -65,7 +68,8 @@ func fuzzBody(f *testing.F, decode func(t *testing.T, m []byte)) {
 	})
 }
 
-// wellFormed asserts that an error is a *MalformedError, the only one that a decoder has.
+// wellFormed asserts that an error is a *MalformedError, the only one that a
+// decoder has.
 func wellFormed(t *testing.T, err error) bool {
 	t.Helper()
 	var m *MalformedError
@@ -115,8 +119,9 @@ func FuzzParseTreeConnect(f *testing.F) {
 	})
 }
 
-// The guard between a client that asks what a probe asks and a server that has sent anything. It never holds more than
-// one frame, and what it lets through is a frame that answers.
+// The guard between a client that asks what a probe asks and a server that has
+// sent anything. It never holds more than one frame, and what it lets through
+// is a frame that answers.
 func FuzzGuard(f *testing.F) {
 	for _, stream := range captures(f) {
 		f.Add(stream, false)
@@ -161,7 +166,8 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// answering gives one frame of the stream for each that arrives, and then is silent.
+// answering gives one frame of the stream for each that arrives, and then is
+// silent.
 func answering(conn net.Conn, stream []byte) {
 	defer conn.Close()
 	var frame []byte
@@ -181,8 +187,9 @@ func answering(conn net.Conn, stream []byte) {
 	io.Copy(io.Discard, conn)
 }
 
-// replay climbs the ladder, with the rungs that open files or without, at a server that answers with a stream, in a bubble:
-// a deadline costs no time, and a goroutine that stays behind fails the test.
+// replay climbs the ladder, with the rungs that open files or without, at a
+// server that answers with a stream, in a bubble: a deadline costs no time, and
+// a goroutine that stays behind fails the test.
 func replay(t *testing.T, stream []byte, user string, files bool) (err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -197,7 +204,8 @@ func replay(t *testing.T, stream []byte, user string, files bool) (err error) {
 	return err
 }
 
-// The guard and the library behind it, against anything that a server may answer.
+// The guard and the library behind it, against anything that a server may
+// answer.
 func FuzzLadder(f *testing.F) {
 	for _, stream := range captures(f) {
 		f.Add(stream, "root", false)
@@ -224,7 +232,8 @@ func TestReplay(t *testing.T) {
 	}{
 		{"2.1-guest.bin", "nosuch", 0, nil, false},
 		{"2.1-guest.bin", "nosuch", Marker, &MalformedError{"was due"}, true},
-		// The capture has what other random bytes were answered, and then tries no other name.
+		// The capture has what other random bytes were answered, and then tries
+		// no other name.
 		{"2.1-guest-files.bin", "nosuch", WriteTest, &MalformedError{"was due"}, true},
 		{"3.1.1-guest-files.bin", "nosuch", WriteTest, &MalformedError{"was due"}, true},
 		{"3.1.1-user-encrypted-files.bin", "root", TreeConnect, &MalformedError{"signature"}, true},

@@ -15,7 +15,8 @@ import (
 	"github.com/cloudsoda/go-smb2"
 )
 
-// feed is a connection whose peer has sent these bytes and then closed. It keeps what is written, write by write.
+// feed is a connection whose peer has sent these bytes and then closed. It
+// keeps what is written, write by write.
 type feed struct {
 	io.Reader
 	taken   int // bytes read from it
@@ -117,7 +118,8 @@ func TestGuardReads(t *testing.T) {
 	}
 }
 
-// A plain request has a plain answer and an encrypted one an encrypted answer, so neither can be slipped in for the other.
+// A plain request has a plain answer and an encrypted one an encrypted answer,
+// so neither can be slipped in for the other.
 func TestGuardEncryption(t *testing.T) {
 	secret := transform
 	plain := message(cmdLogoff, 7, 0, make([]byte, 8))

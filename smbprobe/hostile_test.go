@@ -115,7 +115,8 @@ func TestCancelledSMB1Question(t *testing.T) {
 	fails(t, err, Negotiate, broken("read", io.EOF))
 }
 
-// The second connection, too, is closed with the probe and not when memory is collected.
+// The second connection, too, is closed with the probe and not when memory is
+// collected.
 func TestSMB1QuestionCloses(t *testing.T) {
 	ended := make(chan struct{})
 	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Script(func(c net.Conn) {
@@ -131,7 +132,8 @@ func TestSMB1QuestionCloses(t *testing.T) {
 	}
 }
 
-// Frames of the greatest length that is read, which nobody asked for, without end: each takes the memory of the one before.
+// Frames of the greatest length that is read, which nobody asked for, without
+// end: each takes the memory of the one before.
 func TestEndlessMemory(t *testing.T) {
 	b := append(oplockBreak(nil), make([]byte, maxFrame-headerLen-24)...)
 	be.PutUint32(b, maxFrame)
@@ -145,8 +147,9 @@ func TestEndlessMemory(t *testing.T) {
 	}
 }
 
-// Servers of other protocols on the port. How they take the first bytes of SMB is up to chance: a web server waits for an
-// end of line, which the client's random numbers may hold.
+// Servers of other protocols on the port. How they take the first bytes of SMB
+// is up to chance: a web server waits for an end of line, which the client's
+// random numbers may hold.
 func TestOtherProtocols(t *testing.T) {
 	web := &http.Server{ReadHeaderTimeout: 100 * time.Millisecond}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -174,7 +177,8 @@ func TestOtherProtocols(t *testing.T) {
 	}
 }
 
-// failingWrite fails at its n-th write, as a connection does whose peer has gone.
+// failingWrite fails at its n-th write, as a connection does whose peer has
+// gone.
 type failingWrite struct {
 	net.Conn
 	n *int
@@ -187,7 +191,8 @@ func (c failingWrite) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// climb climbs the ladder on this connection, as a probe does on one that it dialled.
+// climb climbs the ladder on this connection, as a probe does on one that it
+// dialled.
 func climb(t *testing.T, conn net.Conn, c Config) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -213,7 +218,8 @@ func dial(t *testing.T, addr string) net.Conn {
 
 func TestSendFails(t *testing.T) {
 	addr := samba(t).Addr()
-	// Marker: open, read, close. Write test: create, write, flush, open, read, close, close; open, delete, close.
+	// Marker: open, read, close. Write test: create, write, flush, open, read,
+	// close, close; open, delete, close.
 	for n, step := range slices.Concat([]Step{Negotiate, SessionSetup, SessionSetup, TreeConnect}, slices.Repeat([]Step{Marker}, 3),
 		slices.Repeat([]Step{WriteTest}, 10), []Step{TreeDisconnect, Logoff}) {
 		n++
@@ -223,7 +229,8 @@ func TestSendFails(t *testing.T) {
 		fails(t, err, step, broken("write", syscall.EPIPE))
 	}
 
-	// The same from the kernel, of a connection shut down for sending. The server must not close it in turn, or that might be seen first.
+	// The same from the kernel, of a connection shut down for sending. The
+	// server must not close it in turn, or that might be seen first.
 	done := make(chan struct{})
 	addr = smbtest.Hostile(t, func(net.Conn) { <-done })
 	t.Cleanup(func() { close(done) })
@@ -234,7 +241,8 @@ func TestSendFails(t *testing.T) {
 	fails(t, climb(t, conn, at(t, addr, "share")), Negotiate, broken("write", syscall.EPIPE))
 }
 
-// nameless is a connection whose peer's address cannot be told, over which the library panics.
+// nameless is a connection whose peer's address cannot be told, over which the
+// library panics.
 type nameless struct{ net.Conn }
 
 func (nameless) RemoteAddr() net.Addr { return nil }

@@ -19,7 +19,8 @@ func held(t *testing.T) (h struct{ descriptors, goroutines int }) {
 	return h
 }
 
-// Probes of all kinds leave nothing behind. (Not in parallel with any other test: it looks at the whole process.)
+// Probes of all kinds leave nothing behind. (Not in parallel with any other
+// test: it looks at the whole process.)
 func TestThousandsOfProbes(t *testing.T) {
 	const probes, workers = 2000, 4
 	s := samba(t)

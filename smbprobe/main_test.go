@@ -18,8 +18,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is the deadline of a probe whose deadline is not tested, and how long
-// a test waits for what must come.
+// patience is the deadline of a probe whose deadline is not tested, and how
+// long a test waits for what must come.
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
@@ -30,12 +30,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(suite{m})
 }
 
-// childEnv makes the test binary a process of one of the roles, for what cannot be done to the tests' own process.
+// childEnv makes the test binary a process of one of the roles, for what cannot
+// be done to the tests' own process.
 const childEnv = "SMBPROBE_CHILD"
 
 var childRoles = map[string]func(){}
 
-// suite runs the tests and ends the shared servers, so that goleak looks at what is left.
+// suite runs the tests and ends the shared servers, so that goleak looks at
+// what is left.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
@@ -56,8 +58,9 @@ var servers = struct {
 	running map[string]*smbtest.Server
 }{running: map[string]*smbtest.Server{}}
 
-// samba returns the one smbd with these global lines, which is started at its first use and serves all tests. Who
-// freezes or kills a server starts one of its own with smbtest.Samba.
+// samba returns the one smbd with these global lines, which is started at its
+// first use and serves all tests. Who freezes or kills a server starts one of
+// its own with smbtest.Samba.
 func samba(t testing.TB, global ...string) *smbtest.Server {
 	t.Helper()
 	servers.Lock()

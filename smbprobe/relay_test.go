@@ -11,7 +11,8 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// places are the answers that a relay can spoil, and the steps that fail when it does.
+// places are the answers that a relay can spoil, and the steps that fail when
+// it does.
 var places = []struct {
 	name   string
 	answer uint16
@@ -31,7 +32,8 @@ var places = []struct {
 	{"logoff", smbtest.Logoff, Logoff},
 }
 
-// instead delivers other bytes in place of the frame; none at all before an end.
+// instead delivers other bytes in place of the frame; none at all before an
+// end.
 func instead(reply smbtest.Reply, end smbtest.Behaviour) smbtest.Filter {
 	return func(f *smbtest.Frame) smbtest.Behaviour {
 		f.Bytes = reply(*f)
@@ -55,8 +57,9 @@ func before(more func(answer []byte) []byte) smbtest.Filter {
 	}
 }
 
-// interim makes the STATUS_PENDING answer (MS-SMB2 3.3.4.2) that may go before a final one. It keeps bytes 32 to 39 of the
-// header, the place of the AsyncId, so that both have the same.
+// interim makes the STATUS_PENDING answer (MS-SMB2 3.3.4.2) that may go before
+// a final one. It keeps bytes 32 to 39 of the header, the place of the AsyncId,
+// so that both have the same.
 func interim(answer []byte) []byte {
 	b := append(answer[:4+headerLen:4+headerLen], 9, 0, 0, 0, 0, 0, 0, 0, 0)
 	be.PutUint32(b, uint32(len(b)-4))
@@ -195,7 +198,8 @@ func TestShareTypes(t *testing.T) {
 	}
 }
 
-// Flags that a server could not keep its word on: the library must not come to act on them.
+// Flags that a server could not keep its word on: the library must not come to
+// act on them.
 func TestImpossibleFlags(t *testing.T) {
 	setSession := func(flags uint16) smbtest.Filter {
 		return change(func(m []byte) { le.PutUint16(m[headerLen+2:], flags) })

@@ -159,7 +159,8 @@ func TestLoginReplaced(t *testing.T) {
 	}
 }
 
-// What is not a user's own domain does not matter to a standalone server, so look at what it is told.
+// What is not a user's own domain does not matter to a standalone server, so
+// look at what it is told.
 func TestDomain(t *testing.T) {
 	var login []byte
 	addr := smbtest.Relay(t, samba(t).Addr(), func(f *smbtest.Frame) smbtest.Behaviour {
@@ -211,7 +212,8 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// The client's side of the same: it offers one dialect to a server that speaks them all.
+// The client's side of the same: it offers one dialect to a server that speaks
+// them all.
 func TestDialectsOffered(t *testing.T) {
 	for dialect, name := range dialects {
 		c := at(t, samba(t).Addr(), "priv").as("root", "pw")

@@ -11,13 +11,15 @@ import (
 	"github.com/hirochachacha/go-smb2"
 )
 
-// secondOpinion does what a probe does with a library of its own, up to the tree connect. It returns nil, the Status that
-// refused it, or why it cannot tell.
+// secondOpinion does what a probe does with a library of its own, up to the
+// tree connect. It returns nil, the Status that refused it, or why it cannot
+// tell.
 func secondOpinion(t *testing.T, c Config) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	// This library's goroutines live until the connection is closed, and a second Logoff hangs.
+	// This library's goroutines live until the connection is closed, and a
+	// second Logoff hangs.
 	conn := dial(t, net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
 	defer conn.Close()
 	d := smb2.Dialer{Initiator: &smb2.NTLMInitiator{User: c.User, Password: c.Password, Domain: c.Domain}}
@@ -34,7 +36,8 @@ func secondOpinion(t *testing.T, c Config) error {
 	return nil
 }
 
-// statusOf is the status behind an error of the second library, which hides some.
+// statusOf is the status behind an error of the second library, which hides
+// some.
 func statusOf(err error) error {
 	var response *smb2.ResponseError
 	switch {
@@ -46,7 +49,8 @@ func statusOf(err error) error {
 	return err
 }
 
-// Two libraries agree on what real servers say. The second has no anonymous login and looks at no share type.
+// Two libraries agree on what real servers say. The second has no anonymous
+// login and looks at no share type.
 func TestSecondOpinion(t *testing.T) {
 	logins := []struct{ user, password string }{{"root", "pw"}, {"games", "pw-games"}, {"root", "wrong"}, {"nosuch", "x"}}
 	shares := []string{"share", "priv", "valid", "hostsdeny", "missing", "encrypted", "unreadable", "printer", "nosuch", "IPC$"}

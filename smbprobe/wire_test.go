@@ -35,7 +35,8 @@ func (r *tape) ntlm() (messages [][]byte) {
 	return messages
 }
 
-// secrets is what an attack on the password could start from (MS-NLMP 2.2.1.2, 2.2.1.3, 2.2.2.8).
+// secrets is what an attack on the password could start from (MS-NLMP 2.2.1.2,
+// 2.2.1.3, 2.2.2.8).
 func secrets(challenge, authenticate []byte) map[string][]byte {
 	field := func(at int) []byte { // of an AUTHENTICATE_MESSAGE: length and offset
 		n, off := le.Uint16(authenticate[at:]), le.Uint32(authenticate[at+4:])
@@ -48,8 +49,8 @@ func secrets(challenge, authenticate []byte) map[string][]byte {
 	}
 }
 
-// What an attack on a password could start from is in no segment, no 6 bytes of it. All but the security buffers is there,
-// byte by byte.
+// What an attack on a password could start from is in no segment, no 6 bytes of
+// it. All but the security buffers is there, byte by byte.
 func TestWireHidesTheLogin(t *testing.T) {
 	for _, max := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
 		for _, more := range []string{signAll, encryptAll} {
@@ -163,7 +164,8 @@ func TestWireIsCapped(t *testing.T) {
 	}
 }
 
-// Where the bytes of a login stand does not matter, nor what the frame says of them.
+// Where the bytes of a login stand does not matter, nor what the frame says of
+// them.
 func TestBlank(t *testing.T) {
 	_, setup := request(cmdSessionSetup, 1)
 	long := append(be.AppendUint32(nil, 500), append(setup[:headerLen:headerLen], bytes.Repeat([]byte{0xaa}, 436)...)...)

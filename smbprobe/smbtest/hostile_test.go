@@ -121,7 +121,8 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// The negotiate replies from which all others are made must be good ones, or their faults would not be what a client meets.
+// The negotiate replies from which all others are made must be good ones, or
+// their faults would not be what a client meets.
 func TestScriptedSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		replies []Reply

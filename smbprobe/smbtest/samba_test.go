@@ -19,7 +19,8 @@ import (
 // patience is how long a test waits for what must come.
 const patience = time.Minute
 
-// orphanEnv makes the test binary a process that starts a server and never ends it.
+// orphanEnv makes the test binary a process that starts a server and never ends
+// it.
 const orphanEnv = "SMBTEST_ORPHAN"
 
 func TestMain(m *testing.M) {
@@ -29,7 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// smbclient runs Samba's own client on a share of addr and returns what it printed.
+// smbclient runs Samba's own client on a share of addr and returns what it
+// printed.
 func smbclient(t *testing.T, addr, share, user string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
