@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// capture is the n-th SMB2 message of a capture, without the length in front.
+// capture returns the n-th SMB2 message of a capture, without its length
+// prefix.
 func capture(t *testing.T, name string, n int) []byte {
 	t.Helper()
 	stream := captures(t)[name]
@@ -24,7 +25,9 @@ func TestParseNegotiate(t *testing.T) {
 	ok := capture(t, "3.1.1-user-encrypted-share.bin", 0)
 	first := int(le.Uint32(ok[headerLen+60:])) // negotiate context
 	second := first + (8+int(le.Uint16(ok[first+2:]))+7)&^7
-	if n, err := parseNegotiate(ok); n != (negotiated{dialect: 0x0311, cipher: cipherGCM}) || err != nil || le.Uint16(ok[second:]) != contextEncryption {
+	n, err := parseNegotiate(ok)
+	if n != (negotiated{dialect: 0x0311, cipher: cipherGCM}) || err != nil ||
+		le.Uint16(ok[second:]) != contextEncryption {
 		t.Fatalf("%+v, %v, second context %d", n, err, le.Uint16(ok[second:]))
 	}
 	for _, c := range []struct {
@@ -77,10 +80,12 @@ func TestCanEncrypt(t *testing.T) {
 func TestParseOthers(t *testing.T) {
 	challenge := capture(t, "3.1.1-user-encrypted-share.bin", 1)
 	tree := capture(t, "3.1.1-user-encrypted-share.bin", 3)
-	if flags, err := parseSessionSetup(capture(t, "2.1-guest.bin", 2)); flags != sessionGuest || err != nil {
+	guest := capture(t, "2.1-guest.bin", 2)
+	if flags, err := parseSessionSetup(guest); flags != sessionGuest || err != nil {
 		t.Errorf("session setup: %#x, %v", flags, err)
 	}
-	if kind, flags, err := parseTreeConnect(tree); kind != shareTypeDisk || flags&shareEncrypt == 0 || err != nil {
+	kind, flags, err := parseTreeConnect(tree)
+	if kind != shareTypeDisk || flags&shareEncrypt == 0 || err != nil {
 		t.Errorf("tree connect: type %d, flags %#x, %v", kind, flags, err)
 	}
 	for _, c := range []struct {
@@ -101,7 +106,8 @@ func TestParseOthers(t *testing.T) {
 		if err := c.parse(slices.Clone(c.m)); err != nil {
 			t.Errorf("%s: unedited: %v", c.name, err)
 		}
-		if err := c.parse(c.edit(slices.Clone(c.m))); err == nil || !strings.Contains(err.Error(), c.want) {
+		err := c.parse(c.edit(slices.Clone(c.m)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/cloudsoda/go-smb2"
 )
 
-// feed is a connection whose peer has sent these bytes and then closed. It
-// keeps what is written, write by write.
+// feed is a connection whose peer has sent these bytes and closed. It keeps
+// each write.
 type feed struct {
 	io.Reader
 	taken   int // bytes read from it
@@ -41,7 +41,7 @@ func (f *feed) SetDeadline(time.Time) error      { return nil }
 func (f *feed) SetReadDeadline(time.Time) error  { return nil }
 func (f *feed) SetWriteDeadline(time.Time) error { return nil }
 
-// request is what the library writes for one: length and message apart.
+// request returns the library's two writes for a request: length and message.
 func request(cmd uint16, id uint64) (prefix, message []byte) {
 	m := make([]byte, headerLen+36)
 	copy(m, "\xfeSMB")
@@ -51,7 +51,7 @@ func request(cmd uint16, id uint64) (prefix, message []byte) {
 	return be.AppendUint32(nil, uint32(len(m))), m
 }
 
-// message puts the answer's header, and the length in front, before a body.
+// message returns an answer with this body, its header and its length prefix.
 func message(cmd uint16, id uint64, status Status, body []byte) []byte {
 	_, m := request(cmd, id)
 	le.PutUint32(m[8:], uint32(status))
@@ -96,7 +96,9 @@ func TestGuardReads(t *testing.T) {
 		"session message":     {stream: []byte{0x81, 0, 0, 68}, err: &MalformedError{"not an SMB server"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, r := range []io.Reader{bytes.NewReader(c.stream), iotest.OneByteReader(bytes.NewReader(c.stream))} {
+			for _, r := range []io.Reader{
+				bytes.NewReader(c.stream), iotest.OneByteReader(bytes.NewReader(c.stream)),
+			} {
 				f := &feed{Reader: r}
 				g := newGuard(f)
 				prefix, m := request(cmdLogoff, 7)
@@ -118,8 +120,8 @@ func TestGuardReads(t *testing.T) {
 	}
 }
 
-// A plain request has a plain answer and an encrypted one an encrypted answer,
-// so neither can be slipped in for the other.
+// The answer to a plain request must be plain, and to an encrypted one
+// encrypted.
 func TestGuardEncryption(t *testing.T) {
 	secret := transform
 	plain := message(cmdLogoff, 7, 0, make([]byte, 8))
@@ -195,7 +197,8 @@ func TestClassify(t *testing.T) {
 		})
 	}
 	already := &Error{TreeConnect, malformed("xyz")}
-	if err := classify(expired, TreeConnect, already.Err, facts{}); errors.Is(err, context.DeadlineExceeded) {
+	err := classify(expired, TreeConnect, already.Err, facts{})
+	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v: not the cause", err)
 	}
 }

@@ -16,13 +16,15 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// How hostile servers end a session, and what the probe then says.
+// What the probe says when a hostile server ends a session.
 func TestHostile(t *testing.T) {
 	const refused = Status(0xC00000BB)
 	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
 	ok, no := smbtest.NegotiateReply(0x0311), smbtest.Status(uint32(refused))
 	script := smbtest.Script
-	say := func(s string) smbtest.Behaviour { return script(smbtest.Silent, smbtest.Raw([]byte(s))) }
+	say := func(s string) smbtest.Behaviour {
+		return script(smbtest.Silent, smbtest.Raw([]byte(s)))
+	}
 	for _, c := range []struct {
 		name  string
 		does  []smbtest.Behaviour
@@ -69,7 +71,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Servers that keep a client busy, or waiting, get no more than the deadline.
+// The deadline also holds for servers that keep a client busy or waiting.
 func TestHostileDeadline(t *testing.T) {
 	slow := smbtest.Drip(200 * time.Millisecond) // 40 s for an answer
 	for name, does := range map[string]smbtest.Behaviour{
@@ -104,25 +106,28 @@ func TestHostileDeadline(t *testing.T) {
 	})
 }
 
-// A probe that is cancelled while it asks whether it is SMB1 ends then.
+// A probe can be cancelled while it asks for SMB1.
 func TestCancelledSMB1Question(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Script(smbtest.Silent, func(smbtest.Frame) []byte {
+	cancelling := func(smbtest.Frame) []byte {
 		cancel()
 		return nil
-	}))
+	}
+	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing),
+		smbtest.Script(smbtest.Silent, cancelling))
 	_, err := probeIn(t, ctx, New(at(t, addr, "share")))
 	fails(t, err, Negotiate, broken("read", io.EOF))
 }
 
-// The second connection, too, is closed with the probe and not when memory is
-// collected.
+// The second connection, too, is closed with the probe, not by a finalizer.
 func TestSMB1QuestionCloses(t *testing.T) {
 	ended := make(chan struct{})
-	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing), smbtest.Script(func(c net.Conn) {
+	untilClosed := func(c net.Conn) {
 		smbtest.Silent(c)
 		close(ended)
-	}, smbtest.SMB1Reply))
+	}
+	addr := smbtest.Hostile(t, smbtest.Script(smbtest.Close, smbtest.Nothing),
+		smbtest.Script(untilClosed, smbtest.SMB1Reply))
 	_, err := probe(t, at(t, addr, "share"))
 	fails(t, err, Negotiate, ErrSMB1Only)
 	select {
@@ -132,8 +137,8 @@ func TestSMB1QuestionCloses(t *testing.T) {
 	}
 }
 
-// Frames of the greatest length that is read, which nobody asked for, without
-// end: each takes the memory of the one before.
+// A server may send frames of the greatest length without end, unasked: each
+// one uses the memory of the one before.
 func TestEndlessMemory(t *testing.T) {
 	b := append(oplockBreak(nil), make([]byte, maxFrame-headerLen-24)...)
 	be.PutUint32(b, maxFrame)
@@ -143,13 +148,14 @@ func TestEndlessMemory(t *testing.T) {
 	failsAtDeadline(t, p, Negotiate, context.DeadlineExceeded)
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 16<<20 {
-		t.Errorf("the heap grew by %d bytes while %d were allocated", grown, after.TotalAlloc-before.TotalAlloc)
+		t.Errorf("the heap grew by %d bytes while %d were allocated",
+			grown, after.TotalAlloc-before.TotalAlloc)
 	}
 }
 
-// Servers of other protocols on the port. How they take the first bytes of SMB
-// is up to chance: a web server waits for an end of line, which the client's
-// random numbers may hold.
+// Servers of other protocols on the port. How a web server reacts is up to
+// chance: it waits for an end of line, which the client's random bytes may
+// hold.
 func TestOtherProtocols(t *testing.T) {
 	web := &http.Server{ReadHeaderTimeout: 100 * time.Millisecond}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -177,8 +183,7 @@ func TestOtherProtocols(t *testing.T) {
 	}
 }
 
-// failingWrite fails at its n-th write, as a connection does whose peer has
-// gone.
+// failingWrite is a connection whose n-th write fails, as if the peer had gone.
 type failingWrite struct {
 	net.Conn
 	n *int
@@ -191,8 +196,7 @@ func (c failingWrite) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// climb climbs the ladder on this connection, as a probe does on one that it
-// dialled.
+// climb runs the ladder on this connection, as a probe does after its dial.
 func climb(t *testing.T, conn net.Conn, c Config) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -220,17 +224,20 @@ func TestSendFails(t *testing.T) {
 	addr := samba(t).Addr()
 	// Marker: open, read, close. Write test: create, write, flush, open, read,
 	// close, close; open, delete, close.
-	for n, step := range slices.Concat([]Step{Negotiate, SessionSetup, SessionSetup, TreeConnect}, slices.Repeat([]Step{Marker}, 3),
-		slices.Repeat([]Step{WriteTest}, 10), []Step{TreeDisconnect, Logoff}) {
+	for n, step := range slices.Concat(
+		[]Step{Negotiate, SessionSetup, SessionSetup, TreeConnect},
+		slices.Repeat([]Step{Marker}, 3), slices.Repeat([]Step{WriteTest}, 10),
+		[]Step{TreeDisconnect, Logoff},
+	) {
 		n++
 		c := at(t, addr, "share").files()
-		c.Port = n // so that no write test finds what one before it left
+		c.Port = n // gives each write test other file names
 		err := climb(t, failingWrite{dial(t, addr), &n}, c)
 		fails(t, err, step, broken("write", syscall.EPIPE))
 	}
 
-	// The same from the kernel, of a connection shut down for sending. The
-	// server must not close it in turn, or that might be seen first.
+	// The same error from the kernel, after a shutdown for sending. The server
+	// must not close the connection, or the probe might see that first.
 	done := make(chan struct{})
 	addr = smbtest.Hostile(t, func(net.Conn) { <-done })
 	t.Cleanup(func() { close(done) })
@@ -241,8 +248,8 @@ func TestSendFails(t *testing.T) {
 	fails(t, climb(t, conn, at(t, addr, "share")), Negotiate, broken("write", syscall.EPIPE))
 }
 
-// nameless is a connection whose peer's address cannot be told, over which the
-// library panics.
+// nameless is a connection without a peer's address, over which the library
+// panics.
 type nameless struct{ net.Conn }
 
 func (nameless) RemoteAddr() net.Addr { return nil }

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(suite{m})
 }
 
-// childEnv makes the test binary a process of one of the roles, for what cannot
-// be done to the tests' own process.
+// childEnv makes the test binary a child process with one of the roles: a test
+// cannot kill its own process, for example.
 const childEnv = "SMBPROBE_CHILD"
 
 var childRoles = map[string]func(){}
@@ -58,9 +58,9 @@ var servers = struct {
 	running map[string]*smbtest.Server
 }{running: map[string]*smbtest.Server{}}
 
-// samba returns the one smbd with these global lines, which is started at its
-// first use and serves all tests. Who freezes or kills a server starts one of
-// its own with smbtest.Samba.
+// samba returns the smbd with these global lines, which all tests share. The
+// first use starts it. A test that freezes or kills a server starts its own
+// with smbtest.Samba.
 func samba(t testing.TB, global ...string) *smbtest.Server {
 	t.Helper()
 	servers.Lock()
@@ -78,7 +78,7 @@ func samba(t testing.TB, global ...string) *smbtest.Server {
 	return s
 }
 
-// marker is a file in shares of the shared servers.
+// marker is a file in some shares of the shared servers.
 const (
 	marker     = "MOUNTED"
 	markerText = "the shared disk\n"
@@ -87,18 +87,19 @@ const (
 // writeShared puts a file into a share.
 func writeShared(t testing.TB, s *smbtest.Server, share, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(s.Dir, "shares", share, name), []byte(text), 0o644); err != nil {
+	path := filepath.Join(s.Dir, "shares", share, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// files adds the rungs that open files.
+// files adds the steps that open files.
 func (c Config) files() Config {
 	c.Marker, c.WriteTest = marker, true
 	return c
 }
 
-// at is a probe's configuration for a server at "address:port".
+// at returns the configuration of a probe of the server at "address:port".
 func at(t testing.TB, addr, share string) Config {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -112,7 +113,7 @@ func at(t testing.TB, addr, share string) Config {
 	return Config{Address: host, Port: n, Share: share}
 }
 
-// as adds a login.
+// as adds user and password.
 func (c Config) as(user, password string) Config {
 	c.User, c.Password = user, password
 	return c
@@ -195,7 +196,7 @@ func failedAt(err error, step Step, cause error) bool {
 	return ok
 }
 
-// broken is a connection that failed in a read, write or dial.
+// broken is the error of a connection that failed in a read, write or dial.
 func broken(op string, cause error) error { return &net.OpError{Op: op, Err: cause} }
 
 // expiring is a context whose deadline passes when a test says so.
@@ -233,8 +234,9 @@ func failsAtDeadline(t testing.TB, p *Prober, step Step, cause error) {
 	}
 }
 
-// probeInTime probes with a short deadline, which it doubles as long as a busy
-// machine does not come to the wanted end in it. It returns the last deadline.
+// probeInTime probes with a short deadline. A busy machine may be too slow to
+// reach the wanted result in this time: then it doubles the deadline and probes
+// again. It returns the last deadline.
 func probeInTime(t testing.TB, p *Prober, wanted func(error) bool) (Report, error, time.Time) {
 	t.Helper()
 	for limit := time.Second / 2; ; limit *= 2 {
@@ -250,7 +252,7 @@ func probeInTime(t testing.TB, p *Prober, wanted func(error) bool) (Report, erro
 
 func isHealthy(err error) bool { return err == nil }
 
-// waitFor polls for a state that nothing announces.
+// waitFor polls until done returns true.
 func waitFor(t *testing.T, what string, done func() bool) bool {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

@@ -21,7 +21,7 @@ func dial(t *testing.T, addr string) net.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
-	c.Write(smb2Negotiate()) // a server that has closed by now shows at the read
+	c.Write(smb2Negotiate()) // if the server has closed by now, the read shows it
 	return c
 }
 
@@ -87,7 +87,8 @@ func TestHostileOrder(t *testing.T) {
 
 func TestDrip(t *testing.T) {
 	want := NegotiateReply(0x0210)(Frame{})
-	if got, err := readFrame(dial(t, Hostile(t, Drip(time.Microsecond)))); err != nil || !bytes.Equal(got, want) {
+	got, err := readFrame(dial(t, Hostile(t, Drip(time.Microsecond))))
+	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	c := dial(t, Hostile(t, Drip(time.Hour)))
@@ -109,8 +110,10 @@ func TestMalformed(t *testing.T) {
 	for name, reply := range Malformed() {
 		t.Run(name, func(t *testing.T) {
 			want := reply(Frame{})
-			if bytes.Equal(want, NegotiateReply(0x0210)(Frame{})) || bytes.Equal(want, NegotiateReply(0x0311)(Frame{})) {
-				t.Error("well formed")
+			for _, dialect := range []uint16{0x0210, 0x0311} {
+				if bytes.Equal(want, NegotiateReply(dialect)(Frame{})) {
+					t.Error("well formed")
+				}
 			}
 			c := dial(t, Hostile(t, Script(Silent, reply)))
 			got := make([]byte, len(want))
@@ -121,8 +124,8 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// The negotiate replies from which all others are made must be good ones, or
-// their faults would not be what a client meets.
+// All other replies are made from these negotiate replies, which must be good:
+// else a client would meet other faults than the tests say.
 func TestScriptedSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		replies []Reply
@@ -143,7 +146,8 @@ func TestScriptedSession(t *testing.T) {
 }
 
 func TestSMB1Reply(t *testing.T) {
-	if err := answersSoon(Hostile(t, Script(Close, Nothing), Script(Close, SMB1Reply))); err != nil {
+	addr := Hostile(t, Script(Close, Nothing), Script(Close, SMB1Reply))
+	if err := answersSoon(addr); err != nil {
 		t.Error(err)
 	}
 }

@@ -38,7 +38,8 @@ func TestRelayUnharmed(t *testing.T) {
 		}
 		os.Remove(copied)
 	}
-	if i := slices.Index(commands, TreeConnect); i < 2 || commands[i-2] != Negotiate || commands[i-1] != SessionSetup {
+	i := slices.Index(commands, TreeConnect)
+	if i < 2 || commands[i-2] != Negotiate || commands[i-1] != SessionSetup {
 		t.Errorf("commands seen: %v", commands)
 	}
 }

@@ -2,6 +2,7 @@ package smbtest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ import (
 // patience is how long a test waits for what must come.
 const patience = time.Minute
 
-// orphanEnv makes the test binary a process that starts a server and never ends
-// it.
+// orphanEnv makes the test binary a process that starts a server and never
+// closes it.
 const orphanEnv = "SMBTEST_ORPHAN"
 
 func TestMain(m *testing.M) {
@@ -30,8 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// smbclient runs Samba's own client on a share of addr and returns what it
-// printed.
+// smbclient runs Samba's client on a share of addr and returns its output.
 func smbclient(t *testing.T, addr, share, user string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -43,9 +43,12 @@ func smbclient(t *testing.T, addr, share, user string, args ...string) (string, 
 	if user == "" {
 		user = "%" // anonymous; --no-pass would first try the caller's own name
 	}
-	cmd := exec.CommandContext(ctx, path, append([]string{"//" + host + "/" + share, "-p", port, "-U", user, "-c", "exit",
-		"--configfile=/dev/null", "--option=cache directory=" + dir, "--option=lock directory=" + dir,
-		"--option=state directory=" + dir, "--option=private dir=" + dir}, args...)...)
+	cmd := exec.CommandContext(ctx, path, append([]string{
+		"//" + host + "/" + share, "-p", port, "-U", user, "-c", "exit",
+		"--configfile=/dev/null", "--option=cache directory=" + dir,
+		"--option=lock directory=" + dir, "--option=state directory=" + dir,
+		"--option=private dir=" + dir,
+	}, args...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -125,7 +128,7 @@ func TestSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := Samba(t, c.Config)
 			got, err := ask(t.Context(), s.Addr(), smb2Negotiate())
-			if c.frame == "" && string(got) != "\x00\x00\x00\x00" || c.frame != "" && string(got) != c.frame || err != nil {
+			if string(got) != cmp.Or(c.frame, "\x00\x00\x00\x00") || err != nil {
 				t.Errorf("answer to a negotiate: %q, %v", got, err)
 			}
 			var dialect uint16
@@ -190,7 +193,8 @@ func TestFreezeKillRestart(t *testing.T) {
 		t.Errorf("thawed: %x, %v", b, err)
 	}
 
-	// The connection just served has a process of its own, which must go too.
+	// The connection that was served has a process of its own, which must end
+	// too.
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -266,8 +270,8 @@ func TestStartFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tmp := t.TempDir()
 			t.Setenv("TMPDIR", tmp)
-			// One of them waits until the end of its time. The time is doubled
-			// as long as a busy machine does not get that far in it.
+			// A busy machine may be too slow to reach the wanted error in this
+			// time: then try again with twice the time.
 			for limit := time.Second / 2; ; limit *= 2 {
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				s, err := StartSamba(ctx, c.Config)
@@ -290,7 +294,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// orphan starts a server, says where, and waits for its own end.
+// orphan starts a server, prints where it is, and waits to be killed.
 func orphan(how string) {
 	s, err := StartSamba(context.Background(), Config{})
 	if err == nil && how == "frozen" {
@@ -326,11 +330,11 @@ func TestKilledTestBinaryLeavesNothing(t *testing.T) {
 			var addr, dir string
 			if _, scanErr := fmt.Sscan(line, &pid, &addr, &dir); err != nil || scanErr != nil {
 				t.Errorf("said %q: %v, %v", line, err, scanErr)
-			} else if c, err := net.Dial("tcp", addr); err != nil { // smbd then has a process for it
+			} else if c, err := net.Dial("tcp", addr); err != nil {
 				t.Error(err)
 			} else {
 				defer c.Close()
-				if how == "running" {
+				if how == "running" { // then smbd has a process for the connection
 					c.SetDeadline(time.Now().Add(patience))
 					c.Write(smb2Negotiate())
 					if _, err := readFrame(c); err != nil {
