@@ -54,7 +54,7 @@ func TestBlackhole(t *testing.T) {
 
 	// The good address gets its part of the time, and is remembered.
 	p = named(t, s.Addr(), answer("127.0.0.4", "127.0.0.1"))
-	if r, err, _ := probeInTime(t, p, isHealthy); err != nil || r.Address != s.Addr() {
+	if r, _, err := probeInTime(t, p, isHealthy); err != nil || r.Address != s.Addr() {
 		t.Errorf("address %q, %v", r.Address, err)
 	}
 	p.lookup = unknownHost

@@ -143,7 +143,7 @@ func TestResolverHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.lookup = silentResolver
-	if r, err, _ := probeInTime(t, p, isHealthy); err != nil || len(r.Warnings) != 1 {
+	if r, _, err := probeInTime(t, p, isHealthy); err != nil || len(r.Warnings) != 1 {
 		t.Errorf("%v, warnings %q", err, r.Warnings)
 	}
 }

@@ -79,7 +79,8 @@ func malformed(format string, args ...any) error {
 }
 
 // NetBIOSError is a negative session response (RFC 1002 4.3.4): the server
-// refuses the whole connection before any SMB is spoken. Code is 0x80 to 0x8F.
+// refuses the whole connection before any SMB is spoken. Code is the byte that
+// it sent; RFC 1002 defines 0x80 to 0x83 and 0x8F.
 type NetBIOSError struct{ Code byte }
 
 var netBIOSCodes = map[byte]string{

@@ -226,7 +226,7 @@ func (e expiring) Err() error {
 // cause of the failure, and that the probe keeps the deadline.
 func failsAtDeadline(t testing.TB, p *Prober, step Step, cause error) {
 	t.Helper()
-	_, err, end := probeInTime(t, p, func(err error) bool { return failedAt(err, step, cause) })
+	_, end, err := probeInTime(t, p, func(err error) bool { return failedAt(err, step, cause) })
 	fails(t, err, step, cause)
 	// The connection's own timer may fire a moment before the context's.
 	if off := time.Since(end); off < -50*time.Millisecond || off > patience {
@@ -237,7 +237,9 @@ func failsAtDeadline(t testing.TB, p *Prober, step Step, cause error) {
 // probeInTime probes with a short deadline. A busy machine may be too slow to
 // reach the wanted result in this time: then it doubles the deadline and probes
 // again. It returns the last deadline.
-func probeInTime(t testing.TB, p *Prober, wanted func(error) bool) (Report, error, time.Time) {
+func probeInTime(
+	t testing.TB, p *Prober, wanted func(error) bool,
+) (Report, time.Time, error) {
 	t.Helper()
 	for limit := time.Second / 2; ; limit *= 2 {
 		end := time.Now().Add(limit)
@@ -245,7 +247,7 @@ func probeInTime(t testing.TB, p *Prober, wanted func(error) bool) (Report, erro
 		r, err := probeIn(t, ctx, p)
 		cancel()
 		if wanted(err) || !errors.Is(err, context.DeadlineExceeded) || limit > patience {
-			return r, err, end
+			return r, end, err
 		}
 	}
 }

@@ -233,11 +233,7 @@ func TestImpossibleFlags(t *testing.T) {
 		{"guest, signing required", signAll, "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var global []string
-			if c.global != "" {
-				global = append(global, c.global)
-			}
-			addr := spoilt(t, c.answer, c.spoil, global...)
+			addr := spoilt(t, c.answer, c.spoil, c.global)
 			_, err := probe(t, at(t, addr, "share").as(c.user, "pw"))
 			if c.cause != nil {
 				fails(t, err, c.step, c.cause)

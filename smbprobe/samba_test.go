@@ -103,11 +103,7 @@ func TestShares(t *testing.T) {
 		{name: "SMB1 only", global: onlySMB1, share: "share", step: Negotiate, cause: ErrSMB1Only},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var global []string
-			if c.global != "" {
-				global = append(global, c.global)
-			}
-			s := samba(t, global...)
+			s := samba(t, c.global)
 			r, err := probe(t, at(t, s.Addr(), c.share).as(c.user, c.password))
 			if c.cause == nil && err != nil {
 				t.Error(err)

@@ -191,7 +191,8 @@ func (s *Server) start(ctx context.Context) error {
 	if err := nobodyListens(s.Addr()); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(filepath.Join(s.Dir, "log", "output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log := filepath.Join(s.Dir, "log")
+	out, err := os.OpenFile(filepath.Join(log, "output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func (s *Server) start(ctx context.Context) error {
 	// so the reaper knows every smbd.
 	cmd := exec.Command("/bin/sh", "-c", `echo $$ >&3 && exec 3>&- && exec "$@"`, "sh",
 		path, "--foreground", "--no-process-group", "--configfile="+s.conf(),
-		"--log-basename="+filepath.Join(s.Dir, "log"))
+		"--log-basename="+log)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{s.reaper.pipe}
 	cmd.SysProcAttr = newSession()
