@@ -37,8 +37,7 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 	}
 	if err != nil {
 		if p.lastGood.IsValid() && ctx.Err() == nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf(
-				"%q does not resolve, so its last good address %s is used", host, p.lastGood))
+			r.warn("%q does not resolve, so its last good address %s is used", host, p.lastGood)
 			err, addrs = nil, []netip.Addr{p.lastGood}
 		} else if errors.Is(ctx.Err(), context.Canceled) {
 			err = ctx.Err()

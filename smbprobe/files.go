@@ -202,8 +202,7 @@ func (t *tree) writeFile(name string, r *Report) (clean bool, err error) {
 	case statusObjectNotFound, statusDeletePending: // somebody else removed it
 	case statusSharingViolation: // perhaps a virus scanner; the server is healthy
 		end = "not removed"
-		r.Warnings = append(r.Warnings, fmt.Sprintf(
-			"the write test's file %s is in use and stays until the next probe", name))
+		r.warn("the write test's file %s is in use and stays until the next probe", name)
 	default:
 		return false, &Error{Step: WriteTest, Err: status}
 	}

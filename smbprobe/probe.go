@@ -7,7 +7,6 @@ package smbprobe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -52,7 +51,7 @@ type Prober struct {
 	mu       sync.Mutex
 	config   Config
 	lastGood netip.Addr
-	swept    bool // no write test so far has left a file
+	swept    bool // no file of a write test is left
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -117,10 +116,7 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 	// The library's goroutines end when the connection is closed, not when the
 	// context ends.
 	defer g.Close()
-	if end, ok := ctx.Deadline(); ok {
-		g.SetDeadline(end)
-	}
-	defer context.AfterFunc(ctx, func() { g.SetDeadline(time.Unix(1, 0)) })()
+	defer endWith(ctx, g)()
 
 	step, err := p.ladder(ctx, g, &r)
 	f := g.facts()
@@ -164,8 +160,7 @@ func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, e
 	}
 	f := g.facts()
 	if f.session&sessionGuest != 0 && p.User != "" {
-		r.Warnings = append(r.Warnings, fmt.Sprintf(
-			"the server does not know user %q and logged it in as guest", p.User))
+		r.warn("the server does not know user %q and logged it in as guest", p.User)
 	}
 	step, err = ShareType, p.checkShareType(f)
 	if err == nil {
@@ -204,15 +199,14 @@ func (p *attempt) warnIfRefused(
 	if !errors.As(classify(ctx, step, err, g.facts()), &s) {
 		return err
 	}
-	r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, s))
+	r.warn("%s was refused: %v", step, s)
 	return nil
 }
 
 func (p *attempt) checkShareType(f facts) error {
+	printerWillDo := p.Marker == "" && !p.WriteTest
 	switch {
-	case f.haveType && f.kind == ShareTypePrinter && (p.Marker != "" || p.WriteTest):
-		return &ShareTypeError{Type: f.kind, Visible: true}
-	case f.haveType && f.kind != shareTypeDisk && f.kind != ShareTypePrinter:
+	case f.haveType && f.kind != shareTypeDisk && !(f.kind == ShareTypePrinter && printerWillDo):
 		return &ShareTypeError{Type: f.kind, Visible: true}
 	case !f.haveType && strings.EqualFold(p.Share, "IPC$"):
 		return &ShareTypeError{Type: shareTypePipe}
@@ -279,12 +273,17 @@ func (p *attempt) smb1Only(ctx context.Context) bool {
 		return false
 	}
 	defer conn.Close()
-	conn = recorded{conn, &p.wire}
+	defer endWith(ctx, conn)()
+	return speaksSMB1(recorded{conn, &p.wire})
+}
+
+// endWith sets the connection's deadline to that of ctx. When ctx ends, reads
+// and writes fail at once, until stop is called.
+func endWith(ctx context.Context, conn net.Conn) (stop func() bool) {
 	if end, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(end)
 	}
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	return speaksSMB1(conn)
+	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 }
 
 // uncHost is the address as it stands in a UNC path, which allows no colon.

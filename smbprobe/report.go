@@ -34,6 +34,10 @@ type Rung struct {
 	Learnt string        // for people; may be empty
 }
 
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
 // dialects are the names of SMB2 dialects (MS-SMB2 2.2.4).
 var dialects = map[uint16]string{
 	0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1",

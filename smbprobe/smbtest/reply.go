@@ -102,7 +102,7 @@ func Malformed() map[string]Reply {
 	const http = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"
 	return map[string]Reply{
 		"HTTP answer":                 Raw([]byte(http)),
-		"TLS alert":                   Raw([]byte{0x15, 3, 1, 0, 2, 2, 10}), // fatal, unexpected message
+		"TLS alert":                   Raw([]byte{0x15, 3, 1, 0, 2, 2, 10}), // unexpected message
 		"frame of 0 bytes":            Raw([]byte{0, 0, 0, 0}),
 		"frame of 1 byte":             Raw([]byte{0, 0, 0, 1, 0xfe}),
 		"frame of 16 MB - 1":          Raw([]byte("\x00\xff\xff\xff\xfeSMB")),

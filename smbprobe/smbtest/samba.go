@@ -192,7 +192,8 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	log := filepath.Join(s.Dir, "log")
-	out, err := os.OpenFile(filepath.Join(log, "output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	out, err := os.OpenFile(filepath.Join(log, "output"),
+		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
