@@ -181,11 +181,12 @@ func TestFilesRefused(t *testing.T) {
 // Whatever goes wrong on the disk during the write test, its file is removed,
 // at the latest by the next probe.
 func TestWriteTestSpoilt(t *testing.T) {
+	on, refuse := smbtest.OnReply, smbtest.SetStatus
 	const full, writeProtected, violation = 0xC000007F, 0xC00000A2, 0xC0000043
 	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 opens
 	// it to read it back, 2 to delete it.
 	created := func(n int, do smbtest.Filter) smbtest.Filter {
-		return smbtest.OnReply(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
+		return on(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
 			if f.Status != 0 {
 				return nil
 			}
@@ -195,6 +196,9 @@ func TestWriteTestSpoilt(t *testing.T) {
 			return nil
 		})
 	}
+	setSize := func(n uint32) smbtest.Filter { // of what was written or read
+		return change(func(m []byte) { le.PutUint32(m[headerLen+4:], n) })
+	}
 	const data = 4 + headerLen + 16 // of a read answer without padding
 	cases := []struct {
 		name  string
@@ -203,19 +207,19 @@ func TestWriteTestSpoilt(t *testing.T) {
 		warns bool
 		left  int
 	}{
-		{"full, no room for a name", created(0, smbtest.SetStatus(full)), Status(full), false, 1},
-		{"full, no room for bytes", smbtest.OnReply(smbtest.Write, smbtest.SetStatus(full)), Status(full), false, 0},
-		{"remounted read-only", smbtest.OnReply(smbtest.Write, smbtest.SetStatus(writeProtected)), Status(writeProtected), false, 0},
-		{"not flushed", smbtest.OnReply(smbtest.Flush, smbtest.SetStatus(0xC0000185)), Status(0xC0000185), false, 0},
-		{"a write of nothing", smbtest.OnReply(smbtest.Write, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 0) })), &MalformedError{"a write of nothing"}, false, 1},
-		{"a write of more", smbtest.OnReply(smbtest.Write, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 65) })), &MalformedError{"panicked"}, false, 1},
-		{"another byte", smbtest.OnReply(smbtest.Read, change(func(m []byte) { m[data]++ })), ErrReadBack, false, 0},
-		{"nothing", smbtest.OnReply(smbtest.Read, smbtest.SetStatus(uint32(statusEndOfFile))), ErrReadBack, false, 0},
-		{"data outside", smbtest.OnReply(smbtest.Read, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 0xffffff00) })), &MalformedError{"outside the frame"}, false, 1},
-		{"in use while it is read back", created(1, smbtest.SetStatus(violation)), nil, false, 1},
-		{"in use when it is to be deleted", created(2, smbtest.SetStatus(violation)), nil, true, 1},
-		{"deleted by somebody else", created(2, smbtest.SetStatus(uint32(statusObjectNotFound))), nil, false, 1},
-		{"not to be deleted", smbtest.OnReply(smbtest.SetInfo, smbtest.SetStatus(0xC0000121)), nil, false, 0}, // but it was
+		{"full, no room for a name", created(0, refuse(full)), Status(full), false, 1},
+		{"full, no room for bytes", on(smbtest.Write, refuse(full)), Status(full), false, 0},
+		{"remounted read-only", on(smbtest.Write, refuse(writeProtected)), Status(writeProtected), false, 0},
+		{"not flushed", on(smbtest.Flush, refuse(0xC0000185)), Status(0xC0000185), false, 0},
+		{"a write of nothing", on(smbtest.Write, setSize(0)), malformed("a write of nothing"), false, 1},
+		{"a write of more", on(smbtest.Write, setSize(65)), malformed("panicked"), false, 1},
+		{"another byte", on(smbtest.Read, change(func(m []byte) { m[data]++ })), ErrReadBack, false, 0},
+		{"nothing", on(smbtest.Read, refuse(uint32(statusEndOfFile))), ErrReadBack, false, 0},
+		{"data outside", on(smbtest.Read, setSize(0xffffff00)), malformed("outside the frame"), false, 1},
+		{"in use while it is read back", created(1, refuse(violation)), nil, false, 1},
+		{"in use when it is to be deleted", created(2, refuse(violation)), nil, true, 1},
+		{"deleted by somebody else", created(2, refuse(uint32(statusObjectNotFound))), nil, false, 1},
+		{"not to be deleted", on(smbtest.SetInfo, refuse(0xC0000121)), nil, false, 0}, // but it was
 	}
 	shares := map[string][]string{}
 	for i := range cases {

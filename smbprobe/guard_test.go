@@ -89,11 +89,11 @@ func TestGuardReads(t *testing.T) {
 	}{
 		"one frame":           {stream: answer, want: answer, err: broken("read", io.EOF)},
 		"the longest":         {stream: longest, want: longest, err: broken("read", io.EOF)},
-		"one byte more":       {stream: message(cmdLogoff, 7, 0, make([]byte, maxFrame-headerLen+1)), taken: 4, err: &MalformedError{"65537 bytes"}},
-		"16 MB announced":     {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...), taken: 4, err: &MalformedError{"16777215 bytes"}},
+		"one byte more":       {stream: message(cmdLogoff, 7, 0, make([]byte, maxFrame-headerLen+1)), taken: 4, err: malformed("65537 bytes")},
+		"16 MB announced":     {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...), taken: 4, err: malformed("16777215 bytes")},
 		"keep-alives between": {stream: append([]byte{0x85, 0, 0, 0, 0x85, 0, 0, 0}, answer...), want: answer, err: broken("read", io.EOF)},
-		"a long keep-alive":   {stream: []byte{0x85, 0, 0, 1, 0}, taken: 4, err: &MalformedError{"not an SMB server"}},
-		"session message":     {stream: []byte{0x81, 0, 0, 68}, err: &MalformedError{"not an SMB server"}},
+		"a long keep-alive":   {stream: []byte{0x85, 0, 0, 1, 0}, taken: 4, err: malformed("not an SMB server")},
+		"session message":     {stream: []byte{0x81, 0, 0, 68}, err: malformed("not an SMB server")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, r := range []io.Reader{
@@ -131,10 +131,10 @@ func TestGuardEncryption(t *testing.T) {
 		err             error
 	}{
 		{"plain, plain", nil, plain, nil},
-		{"plain, encrypted", nil, secret(), &MalformedError{"a plain answer was due"}},
+		{"plain, encrypted", nil, secret(), malformed("a plain answer was due")},
 		{"encrypted, encrypted", secret(), secret(), nil},
-		{"encrypted, plain", secret(), plain, &MalformedError{"an encrypted one was due"}},
-		{"encrypted, short", secret(), append([]byte{0, 0, 0, 60}, secret()[4:64]...), &MalformedError{"encrypted frame of 60 bytes"}},
+		{"encrypted, plain", secret(), plain, malformed("an encrypted one was due")},
+		{"encrypted, short", secret(), append([]byte{0, 0, 0, 60}, secret()[4:64]...), malformed("encrypted frame of 60 bytes")},
 		{"encrypted, unsolicited", secret(), oplockBreak(nil), nil},
 	} {
 		g := newGuard(&feed{Reader: bytes.NewReader(c.answer)})
@@ -177,10 +177,10 @@ func TestClassify(t *testing.T) {
 		{"the connection's deadline", t.Context(), transport, facts{err: timeout}, context.DeadlineExceeded},
 		{"closed", t.Context(), transport, facts{err: closed}, closed},
 		{"reset", t.Context(), transport, facts{err: broken("read", syscall.ECONNRESET)}, broken("read", syscall.ECONNRESET)},
-		{"rejected by the guard", t.Context(), transport, facts{err: malformed("xyz")}, &MalformedError{"xyz"}},
-		{"rejected by the library", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{status: answered(statusOK)}, &MalformedError{"xyz"}},
-		{"rejected by the library, then the end", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{err: closed}, &MalformedError{"xyz"}},
-		{"library's own fault", t.Context(), &smb2.InternalError{Message: "xyz"}, facts{}, &MalformedError{"xyz"}},
+		{"rejected by the guard", t.Context(), transport, facts{err: malformed("xyz")}, malformed("xyz")},
+		{"rejected by the library", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{status: answered(statusOK)}, malformed("xyz")},
+		{"rejected by the library, then the end", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{err: closed}, malformed("xyz")},
+		{"library's own fault", t.Context(), &smb2.InternalError{Message: "xyz"}, facts{}, malformed("xyz")},
 
 		// In a session encrypted as a whole the library alone sees the answer.
 		{"encrypted", t.Context(), &smb2.ResponseError{Code: uint32(status)}, facts{}, status},
@@ -219,9 +219,9 @@ func TestGuardKnowsItsSession(t *testing.T) {
 		err     error
 	}{
 		{"plain", nil, in(5, plain, 40), nil},
-		{"plain, another", nil, in(6, plain, 40), &MalformedError{"session 0x6 in session 0x5"}},
+		{"plain, another", nil, in(6, plain, 40), malformed("session 0x6 in session 0x5")},
 		{"encrypted", transform(), in(5, transform(), 44), nil},
-		{"encrypted, another", transform(), in(6, transform(), 44), &MalformedError{"session 0x6 in session 0x5"}},
+		{"encrypted, another", transform(), in(6, transform(), 44), malformed("session 0x6 in session 0x5")},
 	} {
 		setup := in(5, setup, 40)
 		g := newGuard(&feed{Reader: bytes.NewReader(append(setup, c.answer...))})

@@ -21,48 +21,51 @@ func TestHostile(t *testing.T) {
 	const refused = Status(0xC00000BB)
 	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
 	ok, no := smbtest.NegotiateReply(0x0311), smbtest.Status(uint32(refused))
-	script := smbtest.Script
+	type does = []smbtest.Behaviour
+	fin, rst, silent := smbtest.Close, smbtest.Reset, smbtest.Silent
+	script, endless, turnAway := smbtest.Script, smbtest.Endless, smbtest.NegativeResponse
+	nothing, cut, smb1 := smbtest.Nothing, smbtest.Cut, smbtest.SMB1Reply
 	say := func(s string) smbtest.Behaviour {
-		return script(smbtest.Silent, smbtest.Raw([]byte(s)))
+		return script(silent, smbtest.Raw([]byte(s)))
 	}
 	for _, c := range []struct {
 		name  string
-		does  []smbtest.Behaviour
+		does  does
 		step  Step
 		cause error
 	}{
-		{"closed", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing)}, Negotiate, closed},
-		{"reset", []smbtest.Behaviour{script(smbtest.Reset, smbtest.Nothing)}, Negotiate, reset},
-		{"closed in the answer", []smbtest.Behaviour{script(smbtest.Close, smbtest.Cut(30, ok))}, Negotiate, closed},
-		{"closed in the length", []smbtest.Behaviour{script(smbtest.Close, smbtest.Cut(2, ok))}, Negotiate, closed},
-		{"reset in the answer", []smbtest.Behaviour{script(smbtest.Reset, smbtest.Cut(30, ok))}, Negotiate, reset},
-		{"refused", []smbtest.Behaviour{script(smbtest.Close, no)}, Negotiate, refused},
-		{"session setup closed", []smbtest.Behaviour{script(smbtest.Close, ok, smbtest.Nothing)}, SessionSetup, closed},
-		{"session setup reset", []smbtest.Behaviour{script(smbtest.Reset, ok, smbtest.Nothing)}, SessionSetup, reset},
-		{"session setup refused", []smbtest.Behaviour{script(smbtest.Close, ok, no)}, SessionSetup, refused},
-		{"session setup not continued", []smbtest.Behaviour{script(smbtest.Silent, ok, smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
-		{"negotiate answered twice", []smbtest.Behaviour{script(smbtest.Silent, ok, ok)}, SessionSetup, &MalformedError{"was due"}},
+		{"closed", does{script(fin, nothing)}, Negotiate, closed},
+		{"reset", does{script(rst, nothing)}, Negotiate, reset},
+		{"closed in the answer", does{script(fin, cut(30, ok))}, Negotiate, closed},
+		{"closed in the length", does{script(fin, cut(2, ok))}, Negotiate, closed},
+		{"reset in the answer", does{script(rst, cut(30, ok))}, Negotiate, reset},
+		{"refused", does{script(fin, no)}, Negotiate, refused},
+		{"session setup closed", does{script(fin, ok, nothing)}, SessionSetup, closed},
+		{"session setup reset", does{script(rst, ok, nothing)}, SessionSetup, reset},
+		{"session setup refused", does{script(fin, ok, no)}, SessionSetup, refused},
+		{"session setup not continued", does{script(silent, ok, smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
+		{"negotiate answered twice", does{script(silent, ok, ok)}, SessionSetup, malformed("was due")},
 
-		{"turned away", []smbtest.Behaviour{smbtest.NegativeResponse(0x81)}, Negotiate, &NetBIOSError{Code: 0x81}},
-		{"turned away, unknown code", []smbtest.Behaviour{smbtest.NegativeResponse(0)}, Negotiate, &NetBIOSError{}},
-		{"turned away without a code", []smbtest.Behaviour{say("\x83\x00\x00\x00")}, Negotiate, &MalformedError{"negative session response"}},
-		{"turned away with more", []smbtest.Behaviour{say("\x83\x00\x00\x02\x81\x81")}, Negotiate, &MalformedError{"negative session response"}},
-		{"turned away, code missing", []smbtest.Behaviour{script(smbtest.Close, smbtest.Raw([]byte("\x83\x00\x00\x01")))}, Negotiate, closed},
+		{"turned away", does{turnAway(0x81)}, Negotiate, &NetBIOSError{Code: 0x81}},
+		{"turned away, unknown code", does{turnAway(0)}, Negotiate, &NetBIOSError{}},
+		{"turned away without a code", does{say("\x83\x00\x00\x00")}, Negotiate, malformed("negative session response")},
+		{"turned away with more", does{say("\x83\x00\x00\x02\x81\x81")}, Negotiate, malformed("negative session response")},
+		{"turned away, code missing", does{script(fin, smbtest.Raw([]byte("\x83\x00\x00\x01")))}, Negotiate, closed},
 
-		{"SMB1 only, closing", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing), script(smbtest.Close, smbtest.SMB1Reply)}, Negotiate, ErrSMB1Only},
-		{"SMB1 only, resetting", []smbtest.Behaviour{script(smbtest.Reset, smbtest.Nothing), script(smbtest.Silent, smbtest.SMB1Reply)}, Negotiate, ErrSMB1Only},
-		{"SMB1 only, and says so", []smbtest.Behaviour{script(smbtest.Silent, smbtest.SMB1Reply)}, Negotiate, &MalformedError{"SMB1"}},
-		{"SMB1 asked, SMB2 answered", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing), script(smbtest.Silent, ok)}, Negotiate, closed},
-		{"SMB1 asked, half an answer", []smbtest.Behaviour{script(smbtest.Close, smbtest.Nothing), script(smbtest.Close, smbtest.Cut(38, smbtest.SMB1Reply))}, Negotiate, closed},
+		{"SMB1 only, closing", does{script(fin, nothing), script(fin, smb1)}, Negotiate, ErrSMB1Only},
+		{"SMB1 only, resetting", does{script(rst, nothing), script(silent, smb1)}, Negotiate, ErrSMB1Only},
+		{"SMB1 only, and says so", does{script(silent, smb1)}, Negotiate, malformed("SMB1")},
+		{"SMB1 asked, SMB2 answered", does{script(fin, nothing), script(silent, ok)}, Negotiate, closed},
+		{"SMB1 asked, half an answer", does{script(fin, nothing), script(fin, cut(38, smb1))}, Negotiate, closed},
 
-		{"SSH server", []smbtest.Behaviour{func(c net.Conn) {
+		{"SSH server", does{func(c net.Conn) {
 			c.Write([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
-			smbtest.Silent(c)
-		}}, Negotiate, &MalformedError{"not an SMB server"}},
-		{"frame of 64 KB + 1", []smbtest.Behaviour{say("\x00\x01\x00\x01\xfeSMB")}, Negotiate, &MalformedError{"65537 bytes"}},
-		{"endless zeros", []smbtest.Behaviour{smbtest.Endless(make([]byte, 4096))}, Negotiate, &MalformedError{"0 bytes"}},
-		{"endless text", []smbtest.Behaviour{smbtest.Endless([]byte("the quick brown fox "))}, Negotiate, &MalformedError{"not an SMB server"}},
-		{"endless frame", []smbtest.Behaviour{smbtest.Endless([]byte("\x00\xff\xff\xff\xfeSMB"))}, Negotiate, &MalformedError{"16777215 bytes"}},
+			silent(c)
+		}}, Negotiate, malformed("not an SMB server")},
+		{"frame of 64 KB + 1", does{say("\x00\x01\x00\x01\xfeSMB")}, Negotiate, malformed("65537 bytes")},
+		{"endless zeros", does{endless(make([]byte, 4096))}, Negotiate, malformed("0 bytes")},
+		{"endless text", does{endless([]byte("the quick brown fox "))}, Negotiate, malformed("not an SMB server")},
+		{"endless frame", does{endless([]byte("\x00\xff\xff\xff\xfeSMB"))}, Negotiate, malformed("16777215 bytes")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := probe(t, at(t, smbtest.Hostile(t, c.does...), "share"))
@@ -175,7 +178,7 @@ func TestOtherProtocols(t *testing.T) {
 			var not *MalformedError
 			var op *net.OpError
 			if errors.As(err, &not) {
-				fails(t, err, Negotiate, &MalformedError{"not an SMB server"})
+				fails(t, err, Negotiate, malformed("not an SMB server"))
 			} else if fails(t, err, Negotiate, err); !errors.As(err, &op) || op.Op != "read" {
 				t.Errorf("got %v, want a malformed answer or the end of the connection", err)
 			}
@@ -257,5 +260,5 @@ func (nameless) RemoteAddr() net.Addr { return nil }
 func TestLibraryPanics(t *testing.T) {
 	addr := samba(t).Addr()
 	err := climb(t, nameless{dial(t, addr)}, at(t, addr, "share"))
-	fails(t, err, SessionSetup, &MalformedError{"panicked"})
+	fails(t, err, SessionSetup, malformed("panicked"))
 }

@@ -106,15 +106,15 @@ func TestSpoiltAnswers(t *testing.T) {
 		{"reset in the answer", smbtest.Midway(smbtest.Reset), reset},
 		{"closed", instead(smbtest.Nothing, smbtest.Close), closed},
 		{"closed in the answer", smbtest.Midway(smbtest.Close), closed},
-		{"cut short", smbtest.Truncate(headerLen), &MalformedError{"too short"}},
+		{"cut short", smbtest.Truncate(headerLen), malformed("too short")},
 		{"closed after an interim answer", instead(func(f smbtest.Frame) []byte { return interim(f.Bytes) }, smbtest.Close), closed},
 		{"turned away", instead(smbtest.Nothing, smbtest.NegativeResponse(0x81)), &NetBIOSError{Code: 0x81}},
-		{"endless text", instead(smbtest.Nothing, smbtest.Endless([]byte("the quick brown fox "))), &MalformedError{"not an SMB server"}},
-		{"SMB1 answer", instead(smbtest.SMB1Reply, nil), &MalformedError{"SMB1"}},
-		{"encrypted out of the blue", instead(smbtest.Raw(transform()), nil), &MalformedError{"plain answer was due"}},
-		{"not an answer", change(func(m []byte) { m[16] &^= 1 }), &MalformedError{"a request"}},
-		{"chained", change(func(m []byte) { m[20] = headerLen }), &MalformedError{"chain"}},
-		{"another message's answer", change(func(m []byte) { m[24]++ }), &MalformedError{"was due"}},
+		{"endless text", instead(smbtest.Nothing, smbtest.Endless([]byte("the quick brown fox "))), malformed("not an SMB server")},
+		{"SMB1 answer", instead(smbtest.SMB1Reply, nil), malformed("SMB1")},
+		{"encrypted out of the blue", instead(smbtest.Raw(transform()), nil), malformed("plain answer was due")},
+		{"not an answer", change(func(m []byte) { m[16] &^= 1 }), malformed("a request")},
+		{"chained", change(func(m []byte) { m[20] = headerLen }), malformed("chain")},
+		{"another message's answer", change(func(m []byte) { m[24]++ }), malformed("was due")},
 		{"interim answer first", before(interim), nil},
 		{"oplock break first", before(oplockBreak), nil},
 		{"keep-alive first", before(func([]byte) []byte { return []byte{0x85, 0, 0, 0} }), nil},
@@ -209,6 +209,7 @@ func TestShareTypes(t *testing.T) {
 // A server that sets these flags could not do what they promise. The library
 // must not act on them.
 func TestImpossibleFlags(t *testing.T) {
+	const challenge, setup = smbtest.Challenge, smbtest.SessionSetup
 	setSession := func(flags uint16) smbtest.Filter {
 		return change(func(m []byte) { le.PutUint16(m[headerLen+2:], flags) })
 	}
@@ -222,15 +223,15 @@ func TestImpossibleFlags(t *testing.T) {
 		step   Step
 		cause  error // nil: healthy
 	}{
-		{"guest at first, then a user", "", "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{"turned into a user"}},
-		{"anonymous at first, then a user", "", "root", smbtest.Challenge, setSession(sessionNull), SessionSetup, &MalformedError{"turned into a user"}},
-		{"guest at first, then a guest", "", "nosuch", smbtest.Challenge, setSession(sessionGuest), 0, nil},
-		{"encrypted at first", "", "nosuch", smbtest.Challenge, setSession(sessionGuest | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted guest", "", "nosuch", smbtest.SessionSetup, setSession(sessionGuest | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted anonymous", "", "", smbtest.SessionSetup, setSession(sessionNull | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted session in SMB 2.1", "server max protocol = SMB2_10", "root", smbtest.SessionSetup, setSession(sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted share for a guest", "", "nosuch", smbtest.TreeConnect, encryptShare, TreeConnect, &MalformedError{"encryption"}},
-		{"guest, signing required", signAll, "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{}},
+		{"guest at first, then a user", "", "root", challenge, setSession(sessionGuest), SessionSetup, malformed("turned into a user")},
+		{"anonymous at first, then a user", "", "root", challenge, setSession(sessionNull), SessionSetup, malformed("turned into a user")},
+		{"guest at first, then a guest", "", "nosuch", challenge, setSession(sessionGuest), 0, nil},
+		{"encrypted at first", "", "nosuch", challenge, setSession(sessionGuest | sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted guest", "", "nosuch", setup, setSession(sessionGuest | sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted anonymous", "", "", setup, setSession(sessionNull | sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted session in SMB 2.1", "server max protocol = SMB2_10", "root", setup, setSession(sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted share for a guest", "", "nosuch", smbtest.TreeConnect, encryptShare, TreeConnect, malformed("encryption")},
+		{"guest, signing required", signAll, "root", challenge, setSession(sessionGuest), SessionSetup, &MalformedError{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addr := spoilt(t, c.answer, c.spoil, c.global)
@@ -258,10 +259,10 @@ func TestAnonymousGuest(t *testing.T) {
 func TestBadSignature(t *testing.T) {
 	addr := spoilt(t, smbtest.TreeConnect, smbtest.SetShareType(7))
 	_, err := probe(t, at(t, addr, "share").as("root", "pw"))
-	fails(t, err, TreeConnect, &MalformedError{"signature"})
+	fails(t, err, TreeConnect, malformed("signature"))
 
 	unsign := change(func(m []byte) { m[16] &^= 8 })
 	addr = spoilt(t, smbtest.TreeConnect, unsign, signAll)
 	_, err = probe(t, at(t, addr, "share").as("root", "pw"))
-	fails(t, err, TreeConnect, &MalformedError{"signature"})
+	fails(t, err, TreeConnect, malformed("signature"))
 }
