@@ -7,18 +7,19 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 )
 
-// resolveShare is the part of what is left of the deadline that a silent
-// resolver may use up when an address from an earlier success is known.
+// A resolver that does not answer gets 1/resolveShare of the remaining time if
+// an address from an earlier success is known.
 const resolveShare = 4
 
-// resolve turns the configured address into IP addresses. After the first
-// success a resolver that fails does not fail the probe: the last good address
-// is used and a warning says so, since a DNS outage is not a dead file server.
+// resolve turns the configured address into IP addresses. Once a probe has
+// succeeded, a failing resolver no longer fails the probe: a DNS outage is not
+// a dead file server. The last good address is used, with a warning.
 func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) {
 	host := p.Address
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -36,7 +37,7 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 	}
 	if err != nil {
 		if p.lastGood.IsValid() && ctx.Err() == nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, p.lastGood))
+			r.warn("%q does not resolve, so its last good address %s is used", host, p.lastGood)
 			err, addrs = nil, []netip.Addr{p.lastGood}
 		} else if errors.Is(ctx.Err(), context.Canceled) {
 			err = ctx.Err()
@@ -46,24 +47,24 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 	}
 	rung := Rung{Step: Resolve, Took: time.Since(began)}
 	for i := range addrs {
-		addrs[i] = addrs[i].Unmap() // the resolver gives IPv4 in the form of IPv6
+		addrs[i] = addrs[i].Unmap() // the resolver returns IPv4 as ::ffff:a.b.c.d
 	}
 	if err == nil {
 		rung.Learnt = addrs[0].String()
 	}
 	r.Rungs = append(r.Rungs, rung)
 	if err != nil {
-		if want := wanting(err); want != nil {
-			return nil, &Error{Step: Socket, Err: want}
+		if local := localCause(err); local != nil {
+			return nil, &Error{Step: Socket, Err: local}
 		}
 		return nil, &Error{Step: Resolve, Err: err}
 	}
 	return addrs, nil
 }
 
-// dial connects to the first address that answers. Each has an equal part of
-// what is left of the deadline, so that one blackholed address cannot use up
-// the time of a good one behind it.
+// dial connects to the first address that answers. Each address gets an equal
+// part of the remaining time, so that one address that drops all packets leaves
+// time for a good one after it.
 func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 	addrs, err := p.resolve(ctx, r)
 	if err != nil {
@@ -77,16 +78,18 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 			actx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(addrs)-i))
 		}
 		var d net.Dialer
-		conn, err := d.DialContext(actx, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(p.Port)))
+		addr := net.JoinHostPort(a.String(), strconv.Itoa(p.Port))
+		conn, err := d.DialContext(actx, "tcp", addr)
 		cancel()
 		if err == nil {
 			r.Address = conn.RemoteAddr().String()
-			r.Rungs = append(r.Rungs, Rung{Step: Connect, Took: time.Since(began), Learnt: r.Address})
+			rung := Rung{Step: Connect, Took: time.Since(began), Learnt: r.Address}
+			r.Rungs = append(r.Rungs, rung)
 			return conn, nil
 		}
-		// The first failure is the cause, unless it says less about the server
-		// than a later one: an address family that this machine has no way for.
-		if cause == nil || pathless(cause) && !pathless(err) {
+		// The first failure is the cause. But if this machine has no route to
+		// that address, a later failure says more about the server.
+		if cause == nil || noRoute(cause) && !noRoute(err) {
 			cause = err
 		}
 		if ctx.Err() != nil {
@@ -98,23 +101,24 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, &Error{Step: Connect, Err: ctx.Err()}
 	case ctx.Err() != nil || errors.Is(cause, os.ErrDeadlineExceeded):
-		// The dialer's own deadline may fire a moment before the context's.
+		// The dialer's own deadline may pass a moment before the context's.
 		return nil, &Error{Step: Connect, Err: errNoAnswer}
-	case local(cause):
+	case isLocal(cause):
 		return nil, &Error{Step: Socket, Err: cause}
 	}
 	return nil, &Error{Step: Connect, Err: cause}
 }
 
-func pathless(err error) bool {
-	return local(err) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
+func noRoute(err error) bool {
+	return isLocal(err) ||
+		errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
 }
 
-// wanting returns what this machine lacks if that may be why a name did not
-// resolve. The resolver does not say so when it could open no socket and no
-// file, so that is tried again here.
-func wanting(err error) error {
-	if local(err) {
+// localCause returns what is wrong on this machine if that may be why a name
+// did not resolve, else nil. The resolver does not say when it could open no
+// socket and no file, so localCause tries to open a file.
+func localCause(err error) error {
+	if isLocal(err) {
 		return err
 	}
 	null, err := os.Open(os.DevNull)
@@ -125,13 +129,11 @@ func wanting(err error) error {
 	return nil
 }
 
-// local reports whether an error is a want of this machine and says nothing
-// about the server: no descriptors, no memory, no local port.
-func local(err error) bool {
-	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+// isLocal reports whether the fault is on this machine and says nothing about
+// the server: no descriptors, no memory, no local port.
+func isLocal(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+		syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT,
+	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }

@@ -11,11 +11,10 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 )
 
-// blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
-// would need another.
+// blackhole makes connections to host and port hang: it fills the queue of a
+// listener, which has one place, and Linux drops all further requests.
 func blackhole(t *testing.T, host string, port int) {
 	t.Helper()
 	addr := net.JoinHostPort(host, strconv.Itoa(port))
@@ -28,8 +27,9 @@ func blackhole(t *testing.T, host string, port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cerr := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); cerr != nil || err != nil {
-		t.Fatal(cerr, err)
+	failed := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) })
+	if failed != nil || err != nil {
+		t.Fatal(failed, err)
 	}
 	dial(t, addr)
 }
@@ -39,23 +39,22 @@ func TestBlackhole(t *testing.T) {
 	blackhole(t, "127.0.0.4", s.Port)
 	blackhole(t, "127.0.0.5", s.Port)
 
-	_, err := probeUntilDeadline(t, New(Config{Address: "127.0.0.4", Port: s.Port, Share: "share"}))
-	fails(t, err, Connect, context.DeadlineExceeded)
-	_, err = probeUntilDeadline(t, named(t, s.Addr(), answer("127.0.0.4", "127.0.0.5")))
-	fails(t, err, Connect, context.DeadlineExceeded)
+	one := New(Config{Address: "127.0.0.4", Port: s.Port, Share: "share"})
+	failsAtDeadline(t, one, Connect, context.DeadlineExceeded)
+	two := named(t, s.Addr(), answer("127.0.0.4", "127.0.0.5"))
+	failsAtDeadline(t, two, Connect, context.DeadlineExceeded)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = probeIn(t, ctx, named(t, s.Addr(), func(context.Context, string) ([]netip.Addr, error) {
+	p := named(t, s.Addr(), func(context.Context, string) ([]netip.Addr, error) {
 		go cancel()
 		return answer("127.0.0.4")(nil, "")
-	}))
+	})
+	_, err := probeIn(t, ctx, p)
 	fails(t, err, Connect, context.Canceled)
 
-	// The good address has its part of the deadline, and is the one that is remembered.
-	p := named(t, s.Addr(), answer("127.0.0.4", "127.0.0.1"))
-	short, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	if r, err := probeIn(t, short, p); err != nil || r.Address != s.Addr() {
+	// The good address gets its part of the time, and is remembered.
+	p = named(t, s.Addr(), answer("127.0.0.4", "127.0.0.1"))
+	if r, _, err := probeInTime(t, p, isHealthy); err != nil || r.Address != s.Addr() {
 		t.Errorf("address %q, %v", r.Address, err)
 	}
 	p.lookup = unknownHost
@@ -66,7 +65,8 @@ func TestBlackhole(t *testing.T) {
 
 func init() { childRoles["without descriptors"] = withoutDescriptors }
 
-// withoutDescriptors probes as a process that may open no further files, and says how that ended.
+// withoutDescriptors probes as a process that cannot open any more files, and
+// prints how that ended.
 func withoutDescriptors() {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the runtime's poller needs a descriptor too
 	if err != nil {
@@ -82,18 +82,20 @@ func withoutDescriptors() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err = New(Config{Address: addr.IP.String(), Port: addr.Port, Share: "share"}).Probe(ctx)
-	sayIfWanting(err)
+	printLocalFault(err)
 
-	// A resolver that found no descriptor says only that it failed.
+	// A resolver without descriptors says only that it failed.
 	p := New(Config{Address: "files.example", Port: addr.Port, Share: "share"})
 	p.lookup = func(context.Context, string) ([]netip.Addr, error) {
-		return nil, &net.DNSError{Err: "dial udp: too many open files", Name: "files.example", IsTemporary: true}
+		return nil, &net.DNSError{
+			Err: "dial udp: too many open files", Name: "files.example", IsTemporary: true,
+		}
 	}
 	_, err = p.Probe(ctx)
-	sayIfWanting(err)
+	printLocalFault(err)
 }
 
-func sayIfWanting(err error) {
+func printLocalFault(err error) {
 	var failed *Error
 	if errors.As(err, &failed) && failed.Step == Socket && errors.Is(err, syscall.EMFILE) {
 		fmt.Println("no descriptors")

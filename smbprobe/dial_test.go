@@ -35,7 +35,7 @@ var notFound = &net.DNSError{Err: "no such host", Name: "fileserver.example", Is
 
 func unknownHost(context.Context, string) ([]netip.Addr, error) { return nil, notFound }
 
-// named is a prober of a server by a name that this resolver resolves.
+// named returns a prober that has the server's name, which l resolves.
 func named(t *testing.T, addr string, l lookup) *Prober {
 	t.Helper()
 	c := at(t, addr, "share")
@@ -66,33 +66,36 @@ func TestResolveFails(t *testing.T) {
 		})
 	}
 	t.Run("silent", func(t *testing.T) {
-		_, err := probeUntilDeadline(t, named(t, samba(t).Addr(), silentResolver))
-		fails(t, err, Resolve, context.DeadlineExceeded)
+		p := named(t, samba(t).Addr(), silentResolver)
+		failsAtDeadline(t, p, Resolve, context.DeadlineExceeded)
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := probeIn(t, ctx, named(t, samba(t).Addr(), func(ctx context.Context, host string) ([]netip.Addr, error) {
+		resolver := func(ctx context.Context, host string) ([]netip.Addr, error) {
 			cancel()
 			return silentResolver(ctx, host)
-		}))
+		}
+		_, err := probeIn(t, ctx, named(t, samba(t).Addr(), resolver))
 		fails(t, err, Resolve, context.Canceled)
 	})
 	t.Run("no descriptors", func(t *testing.T) {
-		_, err := probeWith(t, named(t, samba(t).Addr(), func(context.Context, string) ([]netip.Addr, error) {
+		resolver := func(context.Context, string) ([]netip.Addr, error) {
 			return nil, &net.OpError{Op: "dial", Net: "udp", Err: syscall.EMFILE}
-		}))
+		}
+		_, err := probeWith(t, named(t, samba(t).Addr(), resolver))
 		fails(t, err, Socket, syscall.EMFILE)
 	})
 }
 
 func TestResolverOutage(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
-	const warning = `"fileserver.example" does not resolve, so its last good address 127.0.0.1 is used`
+	const warning = `"fileserver.example" does not resolve, ` +
+		"so its last good address 127.0.0.1 is used"
 	p := named(t, s.Addr(), unknownHost)
 	_, err := probeWith(t, p)
 	fails(t, err, Resolve, notFound)
 
-	// A server that was found but not healthy is no good address.
+	// The address of a server that was not healthy is not remembered.
 	unhealthy := named(t, s.Addr(), answer("127.0.0.1"))
 	unhealthy.Login("root", "wrong", "")
 	_, err = probeWith(t, unhealthy)
@@ -122,7 +125,7 @@ func TestResolverOutage(t *testing.T) {
 		}
 	}
 
-	// A dead server is a dead server, whatever the resolver does.
+	// A dead server is reported, whatever the resolver does.
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -133,21 +136,20 @@ func TestResolverOutage(t *testing.T) {
 	}
 }
 
-// A resolver that really hangs leaves the probe the greater part of its time.
+// A resolver that hangs leaves the probe most of its time.
 func TestResolverHangs(t *testing.T) {
 	p := named(t, samba(t).Addr(), answer("127.0.0.1"))
 	if _, err := probeWith(t, p); err != nil {
 		t.Fatal(err)
 	}
 	p.lookup = silentResolver
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	if r, err := probeIn(t, ctx, p); err != nil || len(r.Warnings) != 1 {
+	if r, _, err := probeInTime(t, p, isHealthy); err != nil || len(r.Warnings) != 1 {
 		t.Errorf("%v, warnings %q", err, r.Warnings)
 	}
 }
 
-// The server listens on 127.0.0.1 and no other address of this machine, so its port is closed on those.
+// The server listens only on 127.0.0.1. Its port is closed on all other
+// addresses of this machine.
 func TestAddresses(t *testing.T) {
 	s := samba(t)
 	for _, c := range []struct {
@@ -158,7 +160,8 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.2 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3", broken("dial", syscall.ECONNREFUSED)},
-		// 255.255.255.255 is no address to connect to: ENETUNREACH, which says nothing about the server.
+		// No connect to 255.255.255.255 is possible: ENETUNREACH, which says
+		// nothing about the server.
 		{"255.255.255.255 127.0.0.1", nil},
 		{"255.255.255.255", broken("dial", syscall.ENETUNREACH)},
 		{"255.255.255.255 127.0.0.2", broken("dial", syscall.ECONNREFUSED)},
@@ -188,15 +191,21 @@ func TestConnectFails(t *testing.T) {
 	fails(t, err, Connect, context.Canceled)
 }
 
-// The wants of this machine are told apart from those of the server.
+// A fault of this machine is not taken for the server's.
 func TestLocal(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
-		if err := fmt.Errorf("probe: %w", &net.OpError{Op: "dial", Err: errno}); !local(err) {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT,
+	} {
+		if err := fmt.Errorf("probe: %w", &net.OpError{Op: "dial", Err: errno}); !isLocal(err) {
 			t.Errorf("%v: not local", err)
 		}
 	}
-	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT, syscall.ECONNRESET} {
-		if local(&net.OpError{Op: "dial", Err: errno}) {
+	for _, errno := range []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		syscall.ETIMEDOUT, syscall.ECONNRESET,
+	} {
+		if isLocal(&net.OpError{Op: "dial", Err: errno}) {
 			t.Errorf("%v: local", errno)
 		}
 	}

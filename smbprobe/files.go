@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,21 +19,22 @@ import (
 	"github.com/cloudsoda/go-smb2"
 )
 
-// The rungs that FSM does not have: a marker is read, a file is written. A tree
-// connect touches neither the disk below a share nor the file system on it.
+// FSM has neither of these steps: read a marker, write a file. A tree connect
+// touches neither the disk below a share nor its file system.
 
 const (
-	maxMarkerName = 255     // bytes
-	markerBytes   = 4 << 10 // that are read of a marker at most
-	testBytes     = 64      // that a write test writes
-	testNames     = 3       // that a write test has
-	testRounds    = 3       // through its names, when others use them
-	testPause     = 50 * time.Millisecond
+	maxMarkerName = 255                   // bytes
+	markerBytes   = 4 << 10               // largest part of a marker that is read
+	testBytes     = 64                    // size of the write test's file
+	testNames     = 3                     // file names of a write test
+	testRounds    = 3                     // how often all names are tried if others use them
+	testPause     = 50 * time.Millisecond // longest pause between two rounds
 )
 
-// CheckMarker says why a path cannot be Config.Marker: it is the path of a file
-// within the share, 1 to 255 bytes, with slashes or backslashes, without a drive
-// or a stream (no colon) and without the names "." and "..".
+// CheckMarker returns an error if path cannot be Config.Marker. It must be a
+// path within the share, of 1 to 255 bytes of UTF-8, with slashes or
+// backslashes. It must have no drive or stream (no colon), and no names "." and
+// "..".
 func CheckMarker(path string) error {
 	switch {
 	case path == "" || len(path) > maxMarkerName:
@@ -48,7 +50,7 @@ func CheckMarker(path string) error {
 	return nil
 }
 
-// tree is a share at one of the rungs that open files.
+// tree is a share during a step that opens files.
 type tree struct {
 	ctx   context.Context // the probe's
 	g     *guard
@@ -56,7 +58,7 @@ type tree struct {
 	step  Step
 }
 
-// files climbs the rungs that open files.
+// files runs the steps that open files.
 func (p *attempt) files(ctx context.Context, g *guard, share *smb2.Share, r *Report) error {
 	t := tree{ctx, g, share, Marker}
 	if p.Marker != "" {
@@ -76,26 +78,26 @@ func (p *attempt) files(ctx context.Context, g *guard, share *smb2.Share, r *Rep
 	return err
 }
 
-// forOneFile returns the share for the use of one file, and what ends that. A file
-// whose close was refused the library closes again whenever memory is collected, in
-// the middle of another request, unless its context has ended. (Finalizers are taken
-// off where the file is ours to reach; Remove has one inside.)
+// forOneFile returns the share for one file, and a function that ends its use.
+// If the server refuses a close, the library's finalizer closes the file again,
+// perhaps during another request, unless the file's context has ended. (Where
+// we have the file, we remove the finalizer; Remove has a file inside.)
 func (t *tree) forOneFile() (*smb2.Share, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	return t.share.WithContext(ctx), cancel
 }
 
-// failed gives an error its true cause, which the wire shows only until the next
-// request.
+// failed finds the cause of an error. Call it before the next request: then the
+// guard still knows the status of the last one.
 func (t *tree) failed(err error) error {
-	if err == io.EOF { // as the library has it: the server's answer, not the end of a connection
+	if err == io.EOF { // the library's word for this status, not a closed connection
 		err = statusEndOfFile
 	}
 	return classify(t.ctx, t.step, err, t.g.facts())
 }
 
-// read reads a file from its start, as much as b holds. An empty file is a
-// failure with STATUS_END_OF_FILE.
+// read reads a file from its start, up to the size of b. An empty file is an
+// error: STATUS_END_OF_FILE.
 func (t *tree) read(name string, b []byte) (int, error) {
 	share, end := t.forOneFile()
 	defer end()
@@ -128,13 +130,15 @@ func (t *tree) readMarker(name string) error {
 	return nil
 }
 
-// testNames are the names of the write test, the same for every probe of a watch,
-// so that a later one finds what an earlier one was killed over. Another probe of the
-// same watch may run at the same time, that of -check for one, or the handle of a dead
-// one may live on in the server: then the next name will do.
+// testNames are the file names of the write test. They are the same for every
+// probe of a watch, so that a later probe finds the file of one that was
+// killed. Another probe of the same share may run at the same time, for example
+// by -check, or the server may still hold the file of a dead one. Then the next
+// name is used.
 func (p *attempt) testNames() []string {
 	host, _ := os.Hostname() // without one the names still differ by share
-	id := sha256.Sum256([]byte(strings.ToLower(fmt.Sprintf("%s\x00%s\x00%d\x00%s", host, p.Address, p.Port, p.Share))))
+	watch := fmt.Sprintf("%s\x00%s\x00%d\x00%s", host, p.Address, p.Port, p.Share)
+	id := sha256.Sum256([]byte(strings.ToLower(watch)))
 	dir := p.Marker[:strings.LastIndexAny(p.Marker, `/\`)+1]
 	var names []string
 	for n := range testNames {
@@ -143,9 +147,10 @@ func (p *attempt) testNames() []string {
 	return names
 }
 
-// writeTest creates a file, writes, flushes, reads back through a new handle,
-// compares, and deletes it. It never opens a file that exists but to delete it:
-// sweep deletes all that bear its names first. clean: nothing is left, for certain.
+// writeTest creates a file, writes and flushes it, reads it back through a new
+// handle, compares, and deletes it. It opens an existing file only to delete
+// it: with sweep it first deletes all files of these names. clean means that
+// surely no file is left.
 func (t *tree) writeTest(names []string, sweep bool, r *Report) (clean bool, err error) {
 	if sweep {
 		for _, name := range names {
@@ -172,19 +177,17 @@ func (t *tree) writeTest(names []string, sweep bool, r *Report) (clean bool, err
 	return false, err
 }
 
-// contended reports whether a failure may come from another probe that uses the
-// same name: it has the file open or is about to delete it, or it took a file that had
-// only just been created for one left behind.
+// contended reports whether another probe with the same file name may be the
+// cause: it has the file open, is deleting it, or has just deleted this probe's
+// new file as one that was left behind.
 func contended(err error) bool {
-	for _, e := range []error{statusObjectCollision, statusSharingViolation, statusDeletePending, statusObjectNotFound, ErrReadBack} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{
+		statusObjectCollision, statusSharingViolation, statusDeletePending, statusObjectNotFound,
+		ErrReadBack,
+	}, func(e error) bool { return errors.Is(err, e) })
 }
 
-// writeFile is the write test with one name.
+// writeFile is the write test with one file name.
 func (t *tree) writeFile(name string, r *Report) (clean bool, err error) {
 	if err := t.writeAndReadBack(name); err != nil {
 		return false, err
@@ -197,17 +200,18 @@ func (t *tree) writeFile(name string, r *Report) (clean bool, err error) {
 	switch status {
 	case statusOK:
 	case statusObjectNotFound, statusDeletePending: // somebody else removed it
-	case statusSharingViolation: // a virus scanner, for one; the server is well
+	case statusSharingViolation: // perhaps a virus scanner; the server is healthy
 		end = "not removed"
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the write test's file %s is in use and stays until the next probe", name))
+		r.warn("the write test's file %s is in use and stays until the next probe", name)
 	default:
 		return false, &Error{Step: WriteTest, Err: status}
 	}
-	t.g.learnt(WriteTest, fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end))
+	t.g.learnt(WriteTest,
+		fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end))
 	return status == statusOK, nil
 }
 
-// remove deletes a file. A refusal is not an error; it returns its status.
+// remove deletes a file. It returns the server's status; a refusal is no error.
 func (t *tree) remove(name string) (Status, error) {
 	share, end := t.forOneFile()
 	defer end()
@@ -222,8 +226,8 @@ func (t *tree) remove(name string) (Status, error) {
 	return 0, err
 }
 
-// writeAndReadBack leaves a new file, or none if it fails and that is possible.
-// While the file is open, nobody else can delete it.
+// writeAndReadBack creates the file and tests it. If that fails, it tries to
+// delete the file. While the file is open, nobody else can delete it.
 func (t *tree) writeAndReadBack(name string) error {
 	share, end := t.forOneFile()
 	defer end()

@@ -1,7 +1,7 @@
 package smbprobe
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,19 +18,24 @@ import (
 )
 
 func TestCheckMarker(t *testing.T) {
-	for _, path := range []string{"MOUNTED", "dir/file", `dir\file`, ".mounted", "..x", "日本語", strings.Repeat("x", 255)} {
+	for _, path := range []string{
+		"MOUNTED", "dir/file", `dir\file`, ".mounted", "..x", "日本語", strings.Repeat("x", 255),
+	} {
 		if err := CheckMarker(path); err != nil {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	for _, path := range []string{"", "/MOUNTED", `\MOUNTED`, "dir/", "a//b", "..", "../x", `a\..\b`, "./x", "a/.", "C:file", "file:stream", "a\x00b", "\xff", strings.Repeat("x", 256)} {
+	for _, path := range []string{
+		"", "/MOUNTED", `\MOUNTED`, "dir/", "a//b", "..", "../x", `a\..\b`, "./x", "a/.", "C:file",
+		"file:stream", "a\x00b", "\xff", strings.Repeat("x", 256),
+	} {
 		if CheckMarker(path) == nil {
 			t.Errorf("%q is accepted", path)
 		}
 	}
 }
 
-// filesIn is what lies in the directory of a share.
+// filesIn returns the names in a share's directory.
 func filesIn(t testing.TB, s *smbtest.Server, share string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(s.Dir, "shares", share))
@@ -44,26 +49,31 @@ func filesIn(t testing.TB, s *smbtest.Server, share string) []string {
 	return names
 }
 
-// fresh is a share of its own on a server of its own, with the marker in it.
-func fresh(t testing.TB, lines ...string) *smbtest.Server {
+// fresh starts a server of its own, whose share "fresh" holds only the marker.
+func fresh(t testing.TB) *smbtest.Server {
 	t.Helper()
-	s := smbtest.Samba(t, smbtest.Config{Shares: map[string][]string{"fresh": append([]string{"guest ok = yes", "read only = no"}, lines...)}})
+	s := smbtest.Samba(t, smbtest.Config{Shares: map[string][]string{
+		"fresh": {"guest ok = yes", "read only = no"},
+	}})
 	writeShared(t, s, "fresh", marker, markerText)
 	return s
 }
 
-// The rungs that open files in every dialect and kind of session, signed, encrypted or neither, and their traces: none.
+// The steps that open files work in every dialect and kind of session: signed,
+// encrypted or neither. They leave no file.
 func TestFiles(t *testing.T) {
 	for _, max := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
 		for _, more := range []string{"", signAll, encryptAll} {
 			if more == encryptAll && max < "SMB3" {
 				continue
 			}
-			s := samba(t, "server max protocol = "+max, cmp.Or(more, "# plain"))
+			s := samba(t, "server max protocol = "+max, more)
 			for _, c := range []struct{ share, user, password string }{
-				{"share", "", ""}, {"share", "nosuch", "x"}, {"priv", "root", "pw"}, {"encrypted", "root", "pw"},
+				{"share", "", ""}, {"share", "nosuch", "x"},
+				{"priv", "root", "pw"}, {"encrypted", "root", "pw"},
 			} {
-				if c.user != "root" && more == encryptAll || c.share == "encrypted" && max < "SMB3" {
+				if c.user != "root" && more == encryptAll ||
+					c.share == "encrypted" && max < "SMB3" {
 					continue
 				}
 				t.Run(fmt.Sprint(max, " ", more, " ", c.share, " ", c.user), func(t *testing.T) {
@@ -77,7 +87,11 @@ func TestFiles(t *testing.T) {
 							learnt = append(learnt, rung.Step.String()+": "+rung.Learnt)
 						}
 					}
-					if want := []string{"marker: read 16 bytes of MOUNTED", "write test: 64 bytes written, flushed, read back, removed"}; !slices.Equal(learnt, want) {
+					want := []string{
+						"marker: read 16 bytes of MOUNTED",
+						"write test: 64 bytes written, flushed, read back, removed",
+					}
+					if !slices.Equal(learnt, want) {
 						t.Errorf("learnt %q", learnt)
 					}
 					if got := filesIn(t, s, c.share); !slices.Equal(got, []string{marker}) {
@@ -89,7 +103,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Every way in which a real server refuses a file.
+// All the ways in which a real server refuses a file.
 func TestFilesRefused(t *testing.T) {
 	const (
 		notFound     = Status(0xC0000034)
@@ -101,10 +115,11 @@ func TestFilesRefused(t *testing.T) {
 		path := pathNotFound
 		if more != "" {
 			global = append(global, more)
-			path = notFound // all that the library tells of an encrypted answer
+			path = notFound // the library tells no more of an encrypted answer
 		}
 		s := smbtest.Samba(t, smbtest.Config{Global: global, Shares: map[string][]string{
-			"rw": {"read only = no"}, "ro": {"read only = yes"}, "print": {"guest ok = yes", "printable = yes", "path = @DIR@/spool"},
+			"rw": {"read only = no"}, "ro": {"read only = yes"},
+			"print": {"guest ok = yes", "printable = yes", "path = @DIR@/spool"},
 		}})
 		for _, share := range []string{"rw", "ro"} {
 			dir := filepath.Join(s.Dir, "shares", share)
@@ -163,12 +178,15 @@ func TestFilesRefused(t *testing.T) {
 	}
 }
 
-// What can go wrong with the disk while the file is written. The file is removed nevertheless.
+// Whatever goes wrong on the disk during the write test, its file is removed,
+// at the latest by the next probe.
 func TestWriteTestSpoilt(t *testing.T) {
+	on, refuse := smbtest.OnReply, smbtest.SetStatus
 	const full, writeProtected, violation = 0xC000007F, 0xC00000A2, 0xC0000043
-	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 is to read it back, 2 to delete it.
+	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 opens
+	// it to read it back, 2 to delete it.
 	created := func(n int, do smbtest.Filter) smbtest.Filter {
-		return smbtest.OnReply(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
+		return on(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
 			if f.Status != 0 {
 				return nil
 			}
@@ -178,6 +196,9 @@ func TestWriteTestSpoilt(t *testing.T) {
 			return nil
 		})
 	}
+	setSize := func(n uint32) smbtest.Filter { // of what was written or read
+		return change(func(m []byte) { le.PutUint32(m[headerLen+4:], n) })
+	}
 	const data = 4 + headerLen + 16 // of a read answer without padding
 	cases := []struct {
 		name  string
@@ -186,19 +207,19 @@ func TestWriteTestSpoilt(t *testing.T) {
 		warns bool
 		left  int
 	}{
-		{"full, no room for a name", created(0, smbtest.SetStatus(full)), Status(full), false, 1},
-		{"full, no room for bytes", smbtest.OnReply(smbtest.Write, smbtest.SetStatus(full)), Status(full), false, 0},
-		{"remounted read-only", smbtest.OnReply(smbtest.Write, smbtest.SetStatus(writeProtected)), Status(writeProtected), false, 0},
-		{"not flushed", smbtest.OnReply(smbtest.Flush, smbtest.SetStatus(0xC0000185)), Status(0xC0000185), false, 0},
-		{"a write of nothing", smbtest.OnReply(smbtest.Write, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 0) })), &MalformedError{"a write of nothing"}, false, 1},
-		{"a write of more", smbtest.OnReply(smbtest.Write, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 65) })), &MalformedError{"panicked"}, false, 1},
-		{"another byte", smbtest.OnReply(smbtest.Read, change(func(m []byte) { m[data]++ })), ErrReadBack, false, 0},
-		{"nothing", smbtest.OnReply(smbtest.Read, smbtest.SetStatus(uint32(statusEndOfFile))), ErrReadBack, false, 0},
-		{"data outside", smbtest.OnReply(smbtest.Read, change(func(m []byte) { le.PutUint32(m[headerLen+4:], 0xffffff00) })), &MalformedError{"outside the frame"}, false, 1},
-		{"in use while it is read back", created(1, smbtest.SetStatus(violation)), nil, false, 1},
-		{"in use when it is to be deleted", created(2, smbtest.SetStatus(violation)), nil, true, 1},
-		{"deleted by somebody else", created(2, smbtest.SetStatus(uint32(statusObjectNotFound))), nil, false, 1},
-		{"not to be deleted", smbtest.OnReply(smbtest.SetInfo, smbtest.SetStatus(0xC0000121)), nil, false, 0}, // but it was
+		{"full, no room for a name", created(0, refuse(full)), Status(full), false, 1},
+		{"full, no room for bytes", on(smbtest.Write, refuse(full)), Status(full), false, 0},
+		{"remounted read-only", on(smbtest.Write, refuse(writeProtected)), Status(writeProtected), false, 0},
+		{"not flushed", on(smbtest.Flush, refuse(0xC0000185)), Status(0xC0000185), false, 0},
+		{"a write of nothing", on(smbtest.Write, setSize(0)), malformed("a write of nothing"), false, 1},
+		{"a write of more", on(smbtest.Write, setSize(65)), malformed("panicked"), false, 1},
+		{"another byte", on(smbtest.Read, change(func(m []byte) { m[data]++ })), ErrReadBack, false, 0},
+		{"nothing", on(smbtest.Read, refuse(uint32(statusEndOfFile))), ErrReadBack, false, 0},
+		{"data outside", on(smbtest.Read, setSize(0xffffff00)), malformed("outside the frame"), false, 1},
+		{"in use while it is read back", created(1, refuse(violation)), nil, false, 1},
+		{"in use when it is to be deleted", created(2, refuse(violation)), nil, true, 1},
+		{"deleted by somebody else", created(2, refuse(uint32(statusObjectNotFound))), nil, false, 1},
+		{"not to be deleted", on(smbtest.SetInfo, refuse(0xC0000121)), nil, false, 0}, // but it was
 	}
 	shares := map[string][]string{}
 	for i := range cases {
@@ -228,7 +249,8 @@ func TestWriteTestSpoilt(t *testing.T) {
 			if got := filesIn(t, s, share); len(got) != c.left {
 				t.Errorf("left behind %q", got)
 			}
-			// The next probe removes it, once the server has seen the end of the connection.
+			// The next probe removes it, once the server has seen that the
+			// connection has ended.
 			sound.Store(true)
 			waitFor(t, "the removal", func() bool {
 				if _, err := probe(t, config); err != nil {
@@ -240,20 +262,22 @@ func TestWriteTestSpoilt(t *testing.T) {
 	}
 }
 
-// A write test that is killed in the middle leaves one file, which the next one removes; what is not its own it never touches.
+// A write test that is killed leaves one file, which the next one removes. It
+// touches no file of anybody else.
 func TestWriteTestKilled(t *testing.T) {
 	s := fresh(t)
 	writeShared(t, s, "fresh", ".fsmon-0123456789abcdef-0", "of another watch")
 	var written sync.Once
 	var healed atomic.Bool
 	stalled := make(chan struct{})
-	addr := smbtest.Relay(t, s.Addr(), smbtest.OnReply(smbtest.Write, func(f *smbtest.Frame) smbtest.Behaviour {
-		if !healed.Load() {
-			written.Do(func() { close(stalled) })
-			return smbtest.Hold(f)
+	hold := func(f *smbtest.Frame) smbtest.Behaviour {
+		if healed.Load() {
+			return nil
 		}
-		return nil
-	}))
+		written.Do(func() { close(stalled) })
+		return smbtest.Hold(f)
+	}
+	addr := smbtest.Relay(t, s.Addr(), smbtest.OnReply(smbtest.Write, hold))
 	config := at(t, addr, "fresh")
 	config.WriteTest = true
 	b, err := json.Marshal(config)
@@ -262,15 +286,23 @@ func TestWriteTestKilled(t *testing.T) {
 	}
 	child := exec.CommandContext(t.Context(), os.Args[0], string(b))
 	child.Env = append(os.Environ(), childEnv+"=probe")
+	var output bytes.Buffer
+	child.Stdout, child.Stderr = &output, &output
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-stalled
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	select {
+	case <-stalled:
+	case err := <-ended:
+		t.Fatalf("the probe ended before its write: %v\n%s", err, output.Bytes())
+	}
 	before := filesIn(t, s, "fresh")
 	if err := child.Process.Kill(); err != nil {
 		t.Error(err)
 	}
-	child.Wait()
+	<-ended
 	if len(before) != 3 {
 		t.Errorf("in the middle there are %q", before)
 	}
@@ -289,11 +321,12 @@ func init() {
 		if err := json.Unmarshal([]byte(os.Args[1]), &c); err != nil {
 			panic(err)
 		}
-		New(c).Probe(context.Background())
+		_, err := New(c).Probe(context.Background())
+		fmt.Println(err)
 	}
 }
 
-// Watches of the same share at the same time, and one that -check asks about, do not spoil each other's test.
+// Several watches and checks may test the same share at the same time.
 func TestWriteTestsTogether(t *testing.T) {
 	s := fresh(t)
 	config := at(t, s.Addr(), "fresh")
@@ -323,17 +356,18 @@ func TestWriteTestsTogether(t *testing.T) {
 	}
 }
 
-// The file's name is a watch's own and stays the same; a user's change does not matter.
+// Every watch has its own file names. They do not depend on the user.
 func TestWriteTestNames(t *testing.T) {
 	base := attempt{Config: Config{Address: "192.0.2.1", Port: 445, Share: "share"}}
 	names := base.testNames()
 	other := base.Config
 	other.User, other.Password, other.Share = "user", "pw", "SHARE"
-	if got := (&attempt{Config: other}).testNames(); !slices.Equal(got, names) || len(names) != testNames {
+	got := (&attempt{Config: other}).testNames()
+	if !slices.Equal(got, names) || len(names) != testNames {
 		t.Errorf("%q, %q", names, got)
 	}
 	other.Share = "another"
-	if got := (&attempt{Config: other}).testNames(); got[0] == names[0] {
+	if got = (&attempt{Config: other}).testNames(); got[0] == names[0] {
 		t.Errorf("two shares, one name %q", got)
 	}
 	for path, dir := range map[string]string{"a/b/c": "a/b/", `a\c`: `a\`, "c": ""} {

@@ -18,22 +18,11 @@ const (
 	cmdSetInfo        = 17
 )
 
-// stepOf is the rung that a command belongs to. Those of files belong to the
-// rung that is being climbed.
-func stepOf(cmd uint16) (Step, bool) {
-	switch cmd {
-	case cmdNegotiate:
-		return Negotiate, true
-	case cmdSessionSetup:
-		return SessionSetup, true
-	case cmdTreeConnect:
-		return TreeConnect, true
-	case cmdTreeDisconnect:
-		return TreeDisconnect, true
-	case cmdLogoff:
-		return Logoff, true
-	}
-	return 0, false
+// stepOf is the step that a command belongs to. The commands of files are not
+// in it: they belong to the current step.
+var stepOf = map[uint16]Step{
+	cmdNegotiate: Negotiate, cmdSessionSetup: SessionSetup, cmdTreeConnect: TreeConnect,
+	cmdTreeDisconnect: TreeDisconnect, cmdLogoff: Logoff,
 }
 
 // Wire constants (MS-SMB2 2.2).
@@ -71,7 +60,8 @@ var (
 	be = binary.BigEndian
 )
 
-// header is what the probe reads of an SMB2 header (MS-SMB2 2.2.1).
+// header holds the fields of an SMB2 header that the probe reads (MS-SMB2
+// 2.2.1).
 type header struct {
 	command   uint16
 	status    Status
@@ -82,10 +72,16 @@ type header struct {
 
 // parseReply checks the header of a whole plain SMB2 answer.
 func parseReply(f []byte) (header, error) {
-	if len(f) < headerLen+2 { // the shortest, to SET_INFO, has a StructureSize alone
+	if len(f) < headerLen+2 { // the shortest one, to SET_INFO, has only a StructureSize
 		return header{}, malformed("frame of %d bytes, too short for SMB2", len(f))
 	}
-	h := header{command: le.Uint16(f[12:]), status: Status(le.Uint32(f[8:])), flags: le.Uint32(f[16:]), messageID: le.Uint64(f[24:]), sessionID: le.Uint64(f[40:])}
+	h := header{
+		status:    Status(le.Uint32(f[8:])),
+		command:   le.Uint16(f[12:]),
+		flags:     le.Uint32(f[16:]),
+		messageID: le.Uint64(f[24:]),
+		sessionID: le.Uint64(f[40:]),
+	}
 	switch {
 	case le.Uint16(f[4:]) != headerLen:
 		return h, malformed("SMB2 header with structure size %d", le.Uint16(f[4:]))
@@ -111,7 +107,10 @@ func parseNegotiate(f []byte) (negotiated, error) {
 	if len(body) < 64 || le.Uint16(body) != 65 {
 		return negotiated{}, malformed("negotiate answer of the wrong size")
 	}
-	n := negotiated{dialect: le.Uint16(body[4:]), signingRequired: le.Uint16(body[2:])&securityRequired != 0}
+	n := negotiated{
+		dialect:         le.Uint16(body[4:]),
+		signingRequired: le.Uint16(body[2:])&securityRequired != 0,
+	}
 	if !inside(f, le.Uint16(body[56:]), le.Uint16(body[58:])) {
 		return n, malformed("negotiate answer with its security buffer outside the frame")
 	}
@@ -128,8 +127,8 @@ func parseNegotiate(f []byte) (negotiated, error) {
 	return n, nil
 }
 
-// parseContexts walks the negotiate contexts (MS-SMB2 2.2.4.1) for what was
-// agreed on.
+// parseContexts reads from the negotiate contexts (MS-SMB2 2.2.4.1) which
+// cipher and signing algorithm the server chose.
 func (n *negotiated) parseContexts(f []byte, off uint32, count uint16) error {
 	const maxContexts = 16 // MS-SMB2 defines 8
 	if count > maxContexts {
@@ -180,17 +179,17 @@ func parseTreeConnect(f []byte) (kind byte, flags uint32, err error) {
 	return body[2], le.Uint32(body[4:]), nil
 }
 
-// bodies are the sizes of the answers about files: what StructureSize says, and
-// the bytes before a buffer (MS-SMB2 2.2.14, 16, 18, 20, 22, 38, 40).
+// bodies are the sizes of the answers about files: their StructureSize, and the
+// number of bytes before a buffer (MS-SMB2 2.2.14, 16, 18, 20, 22, 38, 40).
 var bodies = map[uint16]struct {
 	structure uint16
 	fixed     int
 }{
-	cmdCreate: {89, 88}, cmdClose: {60, 60}, cmdFlush: {4, 4}, cmdRead: {17, 16}, cmdWrite: {17, 16},
-	cmdQueryInfo: {9, 8}, cmdSetInfo: {2, 2},
+	cmdCreate: {89, 88}, cmdClose: {60, 60}, cmdFlush: {4, 4}, cmdRead: {17, 16},
+	cmdWrite: {17, 16}, cmdQueryInfo: {9, 8}, cmdSetInfo: {2, 2},
 }
 
-// checkBody checks an answer that was not refused.
+// checkBody checks the body of an answer whose status is 0.
 func checkBody(command uint16, f []byte) error {
 	body := f[headerLen:]
 	want, ok := bodies[command]
@@ -207,9 +206,8 @@ func checkBody(command uint16, f []byte) error {
 	return nil
 }
 
-// inside reports whether a buffer, given by its offset from the header and its
-// length, lies behind the header and within the frame. An empty one may point
-// anywhere.
+// inside reports whether a buffer lies after the header and within the frame.
+// off counts from the start of the header. An empty buffer may have any offset.
 func inside(f []byte, off, n uint16) bool {
 	return n == 0 || off >= headerLen && int(off)+int(n) <= len(f)
 }

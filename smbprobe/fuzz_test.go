@@ -13,7 +13,8 @@ import (
 	"testing/synctest"
 )
 
-// captures are all that Samba 4.17 answered in whole sessions, by name: the frames one after another (testdata/answers).
+// captures returns what Samba 4.17 sent in whole sessions, one frame after
+// another, by file name (testdata/answers).
 func captures(t testing.TB) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob("testdata/answers/*.bin")
@@ -31,7 +32,7 @@ func captures(t testing.TB) map[string][]byte {
 	return all
 }
 
-// cut takes the first frame from a stream; one that is not whole is taken as it is.
+// cut takes the first frame from a stream, also if it is not whole.
 func cut(stream []byte) (frame, rest []byte) {
 	n := len(stream)
 	if n >= 4 {
@@ -51,7 +52,8 @@ func seedMessages(f *testing.F) {
 	}
 }
 
-// fuzzBody fuzzes what the guard decodes after parseReply has passed the header.
+// fuzzBody fuzzes what the guard decodes after parseReply has passed the
+// header.
 func fuzzBody(f *testing.F, decode func(t *testing.T, m []byte)) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, m []byte) {
@@ -65,7 +67,8 @@ func fuzzBody(f *testing.F, decode func(t *testing.T, m []byte)) {
 	})
 }
 
-// wellFormed asserts that an error is a *MalformedError, the only one that a decoder has.
+// wellFormed reports whether there is no error. It asserts that an error is a
+// *MalformedError: decoders return no other.
 func wellFormed(t *testing.T, err error) bool {
 	t.Helper()
 	var m *MalformedError
@@ -79,7 +82,8 @@ func FuzzParseReply(f *testing.F) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, m []byte) {
 		h, err := parseReply(m)
-		if wellFormed(t, err) && (len(m) < 66 || h.flags&flagResponse == 0 || le.Uint32(m[20:]) != 0) {
+		if wellFormed(t, err) &&
+			(len(m) < 66 || h.flags&flagResponse == 0 || le.Uint32(m[20:]) != 0) {
 			t.Errorf("accepted % x", m)
 		}
 	})
@@ -115,8 +119,9 @@ func FuzzParseTreeConnect(f *testing.F) {
 	})
 }
 
-// The guard between a client that asks what a probe asks and a server that has sent anything. It never holds more than
-// one frame, and what it lets through is a frame that answers.
+// The guard between a client that asks as a probe does and a server that sends
+// anything. It never holds more than one frame, and passes on only frames that
+// answer.
 func FuzzGuard(f *testing.F) {
 	for _, stream := range captures(f) {
 		f.Add(stream, false)
@@ -125,7 +130,10 @@ func FuzzGuard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, encrypted bool) {
 		conn := &feed{Reader: bytes.NewReader(stream)}
 		g := newGuard(conn)
-		for id, cmd := range []uint16{cmdNegotiate, cmdSessionSetup, cmdSessionSetup, cmdTreeConnect, cmdCreate, cmdRead, cmdWrite, cmdClose, cmdTreeDisconnect, cmdLogoff} {
+		for id, cmd := range []uint16{
+			cmdNegotiate, cmdSessionSetup, cmdSessionSetup, cmdTreeConnect,
+			cmdCreate, cmdRead, cmdWrite, cmdClose, cmdTreeDisconnect, cmdLogoff,
+		} {
 			prefix, m := request(cmd, uint64(id))
 			if encrypted && cmd != cmdNegotiate && cmd != cmdSessionSetup {
 				frame := transform()
@@ -161,7 +169,8 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// answering gives one frame of the stream for each that arrives, and then is silent.
+// answering answers each frame with the next one of the stream. Then it is
+// silent.
 func answering(conn net.Conn, stream []byte) {
 	defer conn.Close()
 	var frame []byte
@@ -181,8 +190,9 @@ func answering(conn net.Conn, stream []byte) {
 	io.Copy(io.Discard, conn)
 }
 
-// replay climbs the ladder, with the rungs that open files or without, at a server that answers with a stream, in a bubble:
-// a deadline costs no time, and a goroutine that stays behind fails the test.
+// replay runs the ladder at a server that answers with a stream, with or
+// without the steps that open files. Time is synctest's: a deadline costs none,
+// and a goroutine that does not end fails the test.
 func replay(t *testing.T, stream []byte, user string, files bool) (err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -197,7 +207,8 @@ func replay(t *testing.T, stream []byte, user string, files bool) (err error) {
 	return err
 }
 
-// The guard and the library behind it, against anything that a server may answer.
+// The guard and the library behind it, against anything that a server may
+// answer.
 func FuzzLadder(f *testing.F) {
 	for _, stream := range captures(f) {
 		f.Add(stream, "root", false)
@@ -213,7 +224,7 @@ func FuzzLadder(f *testing.F) {
 	})
 }
 
-// The captures lead as far as they can without the keys of their sessions.
+// A replayed capture leads as far as it can without the key of its session.
 func TestReplay(t *testing.T) {
 	all := captures(t)
 	for _, c := range []struct {
@@ -224,7 +235,8 @@ func TestReplay(t *testing.T) {
 	}{
 		{"2.1-guest.bin", "nosuch", 0, nil, false},
 		{"2.1-guest.bin", "nosuch", Marker, &MalformedError{"was due"}, true},
-		// The capture has what other random bytes were answered, and then tries no other name.
+		// The capture answers other random bytes than are written here, and has
+		// no answer for a second file name.
 		{"2.1-guest-files.bin", "nosuch", WriteTest, &MalformedError{"was due"}, true},
 		{"3.1.1-guest-files.bin", "nosuch", WriteTest, &MalformedError{"was due"}, true},
 		{"3.1.1-user-encrypted-files.bin", "root", TreeConnect, &MalformedError{"signature"}, true},

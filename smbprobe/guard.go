@@ -9,21 +9,24 @@ import (
 	"time"
 )
 
-// maxFrame is the longest frame that is read. The answers of a probe are far
-// below 4 KB; the cap bounds memory whatever a server claims.
+// maxFrame is the size of the longest frame that is read, in bytes. The answers
+// to a probe are far below 4 KB. The limit bounds memory, whatever a server
+// claims.
 const maxFrame = 64 << 10
 
-// guard is the connection that the SMB library is given. It sees every whole
-// frame first: it caps sizes, rejects what no server should send before the
-// library can act on it, and records what was on the wire, so that the failing
-// step and its code are known exactly.
+// guard is the connection that the SMB library gets. It sees every whole frame
+// first. It limits sizes and rejects what no server should send, before the
+// library can act on it. It records what was sent, so that the failing step and
+// its status are known exactly.
 type guard struct {
 	net.Conn
 
-	pending []byte // checked bytes that the library has not read yet; reader's goroutine only
-	frame   []byte // the memory behind pending, 4 bytes at least, used again for each frame
-	out     []byte // the length prefix that waits for its packet; writer's goroutine only
-	wire    *transcript
+	// Only the reader's goroutine uses these two.
+	pending []byte // checked bytes that the library has not read yet
+	frame   []byte // memory of pending, at least 4 bytes, used again for each frame
+	// Only the writer's goroutine uses this one.
+	out  []byte // a length prefix that waits for its packet
+	wire *transcript
 
 	mu   sync.Mutex
 	seen facts
@@ -31,7 +34,7 @@ type guard struct {
 
 // facts is what a guard has recorded.
 type facts struct {
-	step      Step   // the step whose request was sent last, or is about to be
+	step      Step   // the step whose request was sent last, or is sent next
 	sent      bool   // a request was written
 	answered  bool   // at least one byte came back
 	messageID uint64 // of the last plain request
@@ -42,7 +45,7 @@ type facts struct {
 	status   map[Step]Status // last answer's status, by step
 	began    map[Step]time.Time
 	ended    map[Step]time.Time
-	learnt   map[Step]string // what the ladder learnt where the wire does not show it
+	learnt   map[Step]string // what the ladder learnt and the wire does not show
 	server   negotiated
 	first    uint16 // session flags of the first session setup answer
 	setups   int
@@ -64,7 +67,7 @@ func newGuard(c net.Conn) *guard {
 	return g
 }
 
-// facts returns a copy that does not change any more.
+// facts returns a copy that does not change later.
 func (g *guard) facts() facts {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,22 +79,22 @@ func (g *guard) facts() facts {
 	return f
 }
 
-// learnt says in words what a step brought to light.
+// learnt keeps a text for people about what a step has shown.
 func (g *guard) learnt(s Step, text string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.seen.learnt[s] = text
 }
 
-// begin says which step comes next, for requests that are encrypted and so do
-// not show it on the wire.
+// begin names the step that comes next: an encrypted request does not show it.
 func (g *guard) begin(s Step) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.seen.begin(s)
 }
 
-// begin: a step has begun even if the connection ends before its request.
+// begin sets the current step. A step has begun even if the connection ends
+// before its request.
 func (s *facts) begin(step Step) {
 	s.step = step
 	if _, again := s.began[step]; !again {
@@ -99,7 +102,7 @@ func (s *facts) begin(step Step) {
 	}
 }
 
-// fail keeps the first failure: what follows is its consequence.
+// fail keeps the first error. Later ones are only its consequences.
 func (g *guard) fail(err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,8 +112,8 @@ func (g *guard) fail(err error) error {
 	return err
 }
 
-// Write takes the library's two writes for a frame, the length prefix and the
-// packet, and sends them as one.
+// Write sends the library's two writes for a frame, length prefix and packet,
+// as one.
 func (g *guard) Write(p []byte) (int, error) {
 	if len(g.out) == 0 && len(p) == 4 {
 		g.out = append(g.out, p...)
@@ -119,7 +122,7 @@ func (g *guard) Write(p []byte) (int, error) {
 	frame := append(g.out, p...)
 	g.out = g.out[:0]
 	g.note(p)
-	// Before it is sent, or its answer might come first in the transcript.
+	// Note it before it is sent, or the transcript might have the answer first.
 	g.wire.note(g.LocalAddr(), g.RemoteAddr(), frame, isSessionSetup(p))
 	if _, err := g.Conn.Write(frame); err != nil {
 		return 0, g.fail(err)
@@ -134,14 +137,14 @@ func (g *guard) note(p []byte) {
 	g.seen.secret = len(p) >= transformLen && string(p[:4]) == "\xfdSMB"
 	if len(p) >= headerLen && string(p[:4]) == "\xfeSMB" {
 		g.seen.command, g.seen.messageID = le.Uint16(p[12:]), le.Uint64(p[24:])
-		if s, ok := stepOf(g.seen.command); ok {
+		if s, ok := stepOf[g.seen.command]; ok {
 			g.seen.begin(s)
 		}
 	}
 	g.seen.sent = true
 	delete(g.seen.ended, g.seen.step) // a step ends with its last answer
 	if g.seen.step.OpensFiles() {
-		delete(g.seen.status, g.seen.step) // of an earlier request of the same step
+		delete(g.seen.status, g.seen.step) // of an earlier request in this step
 	}
 }
 
@@ -158,8 +161,8 @@ func (g *guard) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next reads one whole frame, prefix included, and checks it. It returns nil
-// for one that is to be passed over.
+// next reads one whole frame with its prefix, and checks it. It returns nil for
+// a frame to ignore.
 func (g *guard) next() ([]byte, error) {
 	frame, err := g.receive()
 	g.mu.Lock()
@@ -167,7 +170,7 @@ func (g *guard) next() ([]byte, error) {
 	g.mu.Unlock()
 	g.wire.note(g.RemoteAddr(), g.LocalAddr(), frame, setup)
 	if err != nil || len(frame) == 4 {
-		return nil, err // a keep-alive, if anything
+		return nil, err // an error, or a keep-alive
 	}
 	if err := g.check(frame[4:]); err != nil {
 		return nil, err
@@ -175,8 +178,8 @@ func (g *guard) next() ([]byte, error) {
 	return frame, nil
 }
 
-// receive reads one whole SMB message, prefix included, or a keep-alive. Beside
-// an error it returns what came before.
+// receive reads one whole SMB message with its prefix, or a keep-alive. With an
+// error it returns the bytes that came before.
 func (g *guard) receive() ([]byte, error) {
 	frame := g.frame[:4]
 	if n, err := io.ReadFull(g.Conn, frame); err != nil {
@@ -217,15 +220,18 @@ func (g *guard) heard() {
 	g.seen.answered = true
 }
 
-// readError gives a closed connection the form of every other network error.
+// readError makes a *net.OpError of the end of the connection, as every other
+// network error is one.
 func readError(c net.Conn, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: io.EOF}
+		return &net.OpError{
+			Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: io.EOF,
+		}
 	}
 	return err
 }
 
-// check validates one frame against what was asked and records it.
+// check checks one frame against the last request, and records it.
 func (g *guard) check(f []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -240,8 +246,8 @@ func (g *guard) check(f []byte) error {
 	return malformed("not an SMB frame: it starts with %q", f[:4])
 }
 
-// encrypted checks a transform header (MS-SMB2 2.2.41). The library, which
-// alone has the key, checks the rest.
+// encrypted checks a transform header (MS-SMB2 2.2.41). Only the library has
+// the key; it checks the rest.
 func (s *facts) encrypted(f []byte) error {
 	if len(f) < transformLen+headerLen {
 		return malformed("encrypted frame of %d bytes", len(f))
@@ -257,13 +263,14 @@ func (s *facts) encrypted(f []byte) error {
 	return nil
 }
 
-// canEncrypt: the library derives keys after the first session setup answer,
-// unless that names a guest or anonymous session; the server has none for a
-// session that the last one names so.
-func (s *facts) canEncrypt() bool {
+// haveKey reports whether both sides have a key for this session. The library
+// derives one after the first session setup answer, unless that names a guest
+// or anonymous session. The server has none if the last answer names one.
+func (s *facts) haveKey() bool {
 	return (s.first|s.session)&(sessionGuest|sessionNull) == 0 && s.server.canEncrypt()
 }
 
+// canEncrypt reports whether dialect and cipher allow encryption.
 func (n negotiated) canEncrypt() bool {
 	if n.dialect == 0x0311 {
 		return n.cipher == cipherCCM || n.cipher == cipherGCM
@@ -278,13 +285,14 @@ func (s *facts) plain(f []byte) error {
 		return err
 	}
 	if h.messageID == unsolicited {
-		return nil // an oplock break or such: the library passes it over
+		return nil // an oplock break, for example; the library ignores it
 	}
 	if s.secret {
 		return malformed("plain answer where an encrypted one was due")
 	}
 	if !s.sent || h.messageID != s.messageID || h.command != s.command {
-		return malformed("answer %d to command %d, where answer %d to command %d was due", h.messageID, h.command, s.messageID, s.command)
+		return malformed("answer %d to command %d, where answer %d to command %d was due",
+			h.messageID, h.command, s.messageID, s.command)
 	}
 	if s.setups > 0 && h.sessionID != s.id {
 		return malformed("answer for session 0x%X in session 0x%X", h.sessionID, s.id)
@@ -308,7 +316,7 @@ func (s *facts) plain(f []byte) error {
 	case h.command == cmdTreeConnect && h.status == statusOK:
 		s.kind, s.share, err = parseTreeConnect(f)
 		s.haveType = err == nil
-		if s.share&shareEncrypt != 0 && !s.canEncrypt() {
+		if s.share&shareEncrypt != 0 && !s.haveKey() {
 			err = malformed("the share demands encryption, for which this session has no key")
 		}
 	}
@@ -326,7 +334,7 @@ func (s *facts) sessionSetup(f []byte) error {
 	} else if s.first&noKey != 0 && flags&noKey == 0 {
 		return malformed("a guest session turned into a user's")
 	}
-	if flags&sessionEncrypt != 0 && (flags&noKey != 0 || !s.canEncrypt()) {
+	if flags&sessionEncrypt != 0 && (flags&noKey != 0 || !s.haveKey()) {
 		return malformed("the session demands encryption, for which it has no key")
 	}
 	s.session = flags

@@ -15,7 +15,8 @@ import (
 	"github.com/cloudsoda/go-smb2"
 )
 
-// feed is a connection whose peer has sent these bytes and then closed. It keeps what is written, write by write.
+// feed is a connection whose peer has sent these bytes and closed. It keeps
+// each write.
 type feed struct {
 	io.Reader
 	taken   int // bytes read from it
@@ -40,7 +41,7 @@ func (f *feed) SetDeadline(time.Time) error      { return nil }
 func (f *feed) SetReadDeadline(time.Time) error  { return nil }
 func (f *feed) SetWriteDeadline(time.Time) error { return nil }
 
-// request is what the library writes for one: length and message apart.
+// request returns the library's two writes for a request: length and message.
 func request(cmd uint16, id uint64) (prefix, message []byte) {
 	m := make([]byte, headerLen+36)
 	copy(m, "\xfeSMB")
@@ -50,7 +51,7 @@ func request(cmd uint16, id uint64) (prefix, message []byte) {
 	return be.AppendUint32(nil, uint32(len(m))), m
 }
 
-// message puts the answer's header, and the length in front, before a body.
+// message returns an answer with this body, its header and its length prefix.
 func message(cmd uint16, id uint64, status Status, body []byte) []byte {
 	_, m := request(cmd, id)
 	le.PutUint32(m[8:], uint32(status))
@@ -88,14 +89,16 @@ func TestGuardReads(t *testing.T) {
 	}{
 		"one frame":           {stream: answer, want: answer, err: broken("read", io.EOF)},
 		"the longest":         {stream: longest, want: longest, err: broken("read", io.EOF)},
-		"one byte more":       {stream: message(cmdLogoff, 7, 0, make([]byte, maxFrame-headerLen+1)), taken: 4, err: &MalformedError{"65537 bytes"}},
-		"16 MB announced":     {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...), taken: 4, err: &MalformedError{"16777215 bytes"}},
+		"one byte more":       {stream: message(cmdLogoff, 7, 0, make([]byte, maxFrame-headerLen+1)), taken: 4, err: malformed("65537 bytes")},
+		"16 MB announced":     {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...), taken: 4, err: malformed("16777215 bytes")},
 		"keep-alives between": {stream: append([]byte{0x85, 0, 0, 0, 0x85, 0, 0, 0}, answer...), want: answer, err: broken("read", io.EOF)},
-		"a long keep-alive":   {stream: []byte{0x85, 0, 0, 1, 0}, taken: 4, err: &MalformedError{"not an SMB server"}},
-		"session message":     {stream: []byte{0x81, 0, 0, 68}, err: &MalformedError{"not an SMB server"}},
+		"a long keep-alive":   {stream: []byte{0x85, 0, 0, 1, 0}, taken: 4, err: malformed("not an SMB server")},
+		"session message":     {stream: []byte{0x81, 0, 0, 68}, err: malformed("not an SMB server")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, r := range []io.Reader{bytes.NewReader(c.stream), iotest.OneByteReader(bytes.NewReader(c.stream))} {
+			for _, r := range []io.Reader{
+				bytes.NewReader(c.stream), iotest.OneByteReader(bytes.NewReader(c.stream)),
+			} {
 				f := &feed{Reader: r}
 				g := newGuard(f)
 				prefix, m := request(cmdLogoff, 7)
@@ -117,7 +120,8 @@ func TestGuardReads(t *testing.T) {
 	}
 }
 
-// A plain request has a plain answer and an encrypted one an encrypted answer, so neither can be slipped in for the other.
+// The answer to a plain request must be plain, and to an encrypted one
+// encrypted.
 func TestGuardEncryption(t *testing.T) {
 	secret := transform
 	plain := message(cmdLogoff, 7, 0, make([]byte, 8))
@@ -127,10 +131,10 @@ func TestGuardEncryption(t *testing.T) {
 		err             error
 	}{
 		{"plain, plain", nil, plain, nil},
-		{"plain, encrypted", nil, secret(), &MalformedError{"a plain answer was due"}},
+		{"plain, encrypted", nil, secret(), malformed("a plain answer was due")},
 		{"encrypted, encrypted", secret(), secret(), nil},
-		{"encrypted, plain", secret(), plain, &MalformedError{"an encrypted one was due"}},
-		{"encrypted, short", secret(), append([]byte{0, 0, 0, 60}, secret()[4:64]...), &MalformedError{"encrypted frame of 60 bytes"}},
+		{"encrypted, plain", secret(), plain, malformed("an encrypted one was due")},
+		{"encrypted, short", secret(), append([]byte{0, 0, 0, 60}, secret()[4:64]...), malformed("encrypted frame of 60 bytes")},
 		{"encrypted, unsolicited", secret(), oplockBreak(nil), nil},
 	} {
 		g := newGuard(&feed{Reader: bytes.NewReader(c.answer)})
@@ -173,10 +177,10 @@ func TestClassify(t *testing.T) {
 		{"the connection's deadline", t.Context(), transport, facts{err: timeout}, context.DeadlineExceeded},
 		{"closed", t.Context(), transport, facts{err: closed}, closed},
 		{"reset", t.Context(), transport, facts{err: broken("read", syscall.ECONNRESET)}, broken("read", syscall.ECONNRESET)},
-		{"rejected by the guard", t.Context(), transport, facts{err: malformed("xyz")}, &MalformedError{"xyz"}},
-		{"rejected by the library", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{status: answered(statusOK)}, &MalformedError{"xyz"}},
-		{"rejected by the library, then the end", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{err: closed}, &MalformedError{"xyz"}},
-		{"library's own fault", t.Context(), &smb2.InternalError{Message: "xyz"}, facts{}, &MalformedError{"xyz"}},
+		{"rejected by the guard", t.Context(), transport, facts{err: malformed("xyz")}, malformed("xyz")},
+		{"rejected by the library", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{status: answered(statusOK)}, malformed("xyz")},
+		{"rejected by the library, then the end", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{err: closed}, malformed("xyz")},
+		{"library's own fault", t.Context(), &smb2.InternalError{Message: "xyz"}, facts{}, malformed("xyz")},
 
 		// In a session encrypted as a whole the library alone sees the answer.
 		{"encrypted", t.Context(), &smb2.ResponseError{Code: uint32(status)}, facts{}, status},
@@ -193,7 +197,8 @@ func TestClassify(t *testing.T) {
 		})
 	}
 	already := &Error{TreeConnect, malformed("xyz")}
-	if err := classify(expired, TreeConnect, already.Err, facts{}); errors.Is(err, context.DeadlineExceeded) {
+	err := classify(expired, TreeConnect, already.Err, facts{})
+	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v: not the cause", err)
 	}
 }
@@ -214,9 +219,9 @@ func TestGuardKnowsItsSession(t *testing.T) {
 		err     error
 	}{
 		{"plain", nil, in(5, plain, 40), nil},
-		{"plain, another", nil, in(6, plain, 40), &MalformedError{"session 0x6 in session 0x5"}},
+		{"plain, another", nil, in(6, plain, 40), malformed("session 0x6 in session 0x5")},
 		{"encrypted", transform(), in(5, transform(), 44), nil},
-		{"encrypted, another", transform(), in(6, transform(), 44), &MalformedError{"session 0x6 in session 0x5"}},
+		{"encrypted, another", transform(), in(6, transform(), 44), malformed("session 0x6 in session 0x5")},
 	} {
 		setup := in(5, setup, 40)
 		g := newGuard(&feed{Reader: bytes.NewReader(append(setup, c.answer...))})

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// held counts what a process that leaks has more and more of.
+// held counts what grows in a process that leaks.
 func held(t *testing.T) (h struct{ descriptors, goroutines int }) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -19,7 +19,8 @@ func held(t *testing.T) (h struct{ descriptors, goroutines int }) {
 	return h
 }
 
-// Probes of all kinds leave nothing behind. (Not in parallel with any other test: it looks at the whole process.)
+// Probes of all kinds leave nothing behind. This test looks at the whole
+// process, so it never runs in parallel with another.
 func TestThousandsOfProbes(t *testing.T) {
 	const probes, workers = 2000, 4
 	s := samba(t)
@@ -54,11 +55,13 @@ func TestThousandsOfProbes(t *testing.T) {
 	}
 	run(10 * workers)
 	// The library's goroutines end soon after their connection, not with it.
-	waitFor(t, "the end of the library's goroutines", func() bool { return !bytes.Contains(stacks(), []byte("go-smb2")) })
+	waitFor(t, "the end of the library's goroutines", func() bool {
+		return !bytes.Contains(stacks(), []byte("go-smb2"))
+	})
 	before := held(t)
 	run(probes)
 	if !waitFor(t, "what was held before", func() bool {
-		now := held(t) // less, if something of an earlier test has ended meanwhile
+		now := held(t) // it may be less: something of an earlier test may have ended
 		return now.descriptors <= before.descriptors && now.goroutines <= before.goroutines
 	}) {
 		t.Errorf("before %+v, after %+v\n%s", before, held(t), stacks())

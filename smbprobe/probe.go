@@ -1,13 +1,12 @@
-// Package smbprobe asks a file server once, the way an SMB client would:
-// resolve, connect, negotiate, session setup, tree connect, share type, and if
-// asked for a marker file and a write test, tree disconnect, logoff, close. SMB
-// 2.0.2 to 3.1.1 (MS-SMB2).
+// Package smbprobe probes a file server once, as an SMB client would: resolve,
+// connect, negotiate, session setup, tree connect, share type, tree disconnect,
+// logoff, close. Before the tree disconnect it can read a marker file and do a
+// write test. It speaks SMB 2.0.2 to 3.1.1 (MS-SMB2).
 package smbprobe
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -21,8 +20,8 @@ import (
 // DefaultPort is SMB over TCP (MS-SMB2 2.1).
 const DefaultPort = 445
 
-// Config says what is probed. A zero Port is DefaultPort; no User is an
-// anonymous login.
+// Config says what is probed. Port 0 is DefaultPort. Without a User the login
+// is anonymous.
 type Config struct {
 	Address  string // IP address, with a zone if need be, or host name
 	Port     int
@@ -31,26 +30,28 @@ type Config struct {
 	Password string
 	Domain   string
 
-	// Marker is a file that exists only on the disk that is to be shared: the
-	// probe reads it, and so finds the empty mount point of a disk that is not
-	// mounted. CheckMarker says what is accepted; empty: none.
+	// Marker is the path of a file that exists only on the shared disk. The
+	// probe reads it. If the disk is not mounted, the file is missing and the
+	// probe fails. CheckMarker says which paths are allowed. Empty: no marker.
 	Marker string
-	// WriteTest writes a small file beside the marker, or in the share's root,
-	// reads it back and deletes it, and so finds a file system that is read-only or full
-	// and a disk that hangs. A probe that is killed leaves at most that file, and
-	// a later one of the same host, address and share deletes it.
+	// WriteTest writes a small file beside the marker, or in the share's root
+	// without a marker. It reads the file back and deletes it. This finds a
+	// file system that is read-only or full, and a disk that hangs. A probe
+	// that is killed leaves at most this one file. The next probe of the same
+	// host, address and share deletes it.
 	WriteTest bool
 
-	dialect uint16 // tests: the one dialect to offer; 0: all
+	dialect uint16 // for tests: the only dialect to offer; 0: all
 }
 
-// Prober probes one share and remembers the address of its last success. A
-// probe that was cancelled may still be ending while the next one runs.
+// Prober probes one share and remembers the address of the last success. Its
+// methods may be called from any goroutine: a cancelled probe may still be
+// ending when the next one starts.
 type Prober struct {
 	mu       sync.Mutex
 	config   Config
 	lastGood netip.Addr
-	swept    bool // the last write test left nothing, nor did any before it
+	swept    bool // no file of a write test is left
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -64,16 +65,17 @@ func New(c Config) *Prober {
 	}}
 }
 
-// Login replaces user, password and domain for the probes to come.
+// Login replaces user, password and domain for all later probes.
 func (p *Prober) Login(user, password, domain string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.config.User, p.config.Password, p.config.Domain = user, password, domain
 }
 
-// Probe asks the server once; ctx bears the deadline for all of it. nil means
-// healthy; otherwise the error is an *Error. Its connections are closed when
-// it returns. The report holds what was learnt on the way, also on failure.
+// Probe probes the server once; the deadline of ctx is for the whole probe. A
+// nil error means that the server is healthy. Every other error is an *Error.
+// All connections are closed when Probe returns. The report holds what was
+// learnt, also when the probe failed.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
 	once := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup, sweep: !p.swept}
@@ -91,15 +93,16 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	return report, err
 }
 
-// attempt is one probe: what it is to do, as of when it began.
+// attempt is one probe, with the settings that held when it began.
 type attempt struct {
 	Config
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	wire     transcript
 
-	sweep         bool // the write test is to look for files left behind
-	tested, clean bool // it began; it left nothing
+	sweep  bool // the write test first deletes files that were left behind
+	tested bool // the write test has begun
+	clean  bool // it has left no file
 }
 
 func (p *attempt) probe(ctx context.Context) (Report, error) {
@@ -110,20 +113,18 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 	}
 	g := newGuard(conn)
 	g.wire = &p.wire
-	// The library's own goroutines end when the connection is closed, not
-	// when the context ends.
+	// The library's goroutines end when the connection is closed, not when the
+	// context ends.
 	defer g.Close()
-	if end, ok := ctx.Deadline(); ok {
-		g.SetDeadline(end)
-	}
-	defer context.AfterFunc(ctx, func() { g.SetDeadline(time.Unix(1, 0)) })()
+	defer endWith(ctx, g)()
 
 	step, err := p.ladder(ctx, g, &r)
 	f := g.facts()
 	r.learn(f, p.User, step)
 	if err != nil {
 		err = classify(ctx, step, err, f)
-		if step == Negotiate && !f.answered && !errors.Is(err, context.DeadlineExceeded) && p.smb1Only(ctx) {
+		late := errors.Is(err, context.DeadlineExceeded)
+		if step == Negotiate && !f.answered && !late && p.smb1Only(ctx) {
 			err = &Error{Step: Negotiate, Err: ErrSMB1Only}
 		}
 		return r, err
@@ -131,19 +132,22 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 	return r, nil
 }
 
-// ladder climbs from negotiate to logoff. It returns the step that broke.
+// ladder runs the steps from negotiate to logoff. It returns the step that
+// failed.
 func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, err error) {
 	defer func() {
-		// The library's decoders run in this goroutine too.
+		// The library decodes answers in this goroutine too.
 		if v := recover(); v != nil {
 			step, err = g.facts().step, malformed("the SMB library panicked on it: %v", v)
 		}
 	}()
 	login := &smb2.NTLMInitiator{}
-	if p.User != "" { // a password alone would not be an anonymous login
+	if p.User != "" { // a password without a user would not be anonymous
 		login.User, login.Password, login.Domain = p.User, p.Password, p.Domain
 	}
-	dialer := smb2.Dialer{Negotiator: smb2.Negotiator{SpecifiedDialect: p.dialect}, Initiator: login}
+	dialer := smb2.Dialer{
+		Negotiator: smb2.Negotiator{SpecifiedDialect: p.dialect}, Initiator: login,
+	}
 	session, err := dialer.DialConn(ctx, g, uncHost(p.Address))
 	if err != nil {
 		return g.facts().step, err
@@ -156,7 +160,7 @@ func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, e
 	}
 	f := g.facts()
 	if f.session&sessionGuest != 0 && p.User != "" {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the server does not know user %q and logged it in as guest", p.User))
+		r.warn("the server does not know user %q and logged it in as guest", p.User)
 	}
 	step, err = ShareType, p.checkShareType(f)
 	if err == nil {
@@ -165,7 +169,7 @@ func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, e
 		}
 	}
 	if err != nil {
-		// A clean goodbye, as after a success; its outcome adds nothing.
+		// Disconnect as after a success. Whether that works does not matter.
 		if g.begin(TreeDisconnect); share.WithContext(ctx).Umount() == nil {
 			g.begin(Logoff)
 			session.Logoff()
@@ -174,34 +178,35 @@ func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, e
 	}
 	g.begin(TreeDisconnect)
 	if err := share.WithContext(ctx).Umount(); err != nil {
-		if err := p.goodbye(ctx, g, r, TreeDisconnect, err); err != nil {
+		if err := p.warnIfRefused(ctx, g, r, TreeDisconnect, err); err != nil {
 			return TreeDisconnect, err
 		}
 	}
 	g.begin(Logoff)
 	if err := session.Logoff(); err != nil {
-		return Logoff, p.goodbye(ctx, g, r, Logoff, err)
+		return Logoff, p.warnIfRefused(ctx, g, r, Logoff, err)
 	}
 	return Logoff, nil
 }
 
-// goodbye turns a refused tree disconnect or logoff into a warning: a share
-// whose directory cannot be read answers so. Anything but a status remains a
-// failure.
-func (p *attempt) goodbye(ctx context.Context, g *guard, r *Report, step Step, err error) error {
+// warnIfRefused turns a refused tree disconnect or logoff into a warning: Samba
+// refuses them for a share whose directory cannot be read. Every failure
+// without a status stays a failure.
+func (p *attempt) warnIfRefused(
+	ctx context.Context, g *guard, r *Report, step Step, err error,
+) error {
 	var s Status
 	if !errors.As(classify(ctx, step, err, g.facts()), &s) {
 		return err
 	}
-	r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, s))
+	r.warn("%s was refused: %v", step, s)
 	return nil
 }
 
 func (p *attempt) checkShareType(f facts) error {
+	printerWillDo := p.Marker == "" && !p.WriteTest
 	switch {
-	case f.haveType && f.kind == ShareTypePrinter && (p.Marker != "" || p.WriteTest):
-		return &ShareTypeError{Type: f.kind, Visible: true}
-	case f.haveType && f.kind != shareTypeDisk && f.kind != ShareTypePrinter:
+	case f.haveType && f.kind != shareTypeDisk && !(f.kind == ShareTypePrinter && printerWillDo):
 		return &ShareTypeError{Type: f.kind, Visible: true}
 	case !f.haveType && strings.EqualFold(p.Share, "IPC$"):
 		return &ShareTypeError{Type: shareTypePipe}
@@ -209,9 +214,9 @@ func (p *attempt) checkShareType(f facts) error {
 	return nil
 }
 
-// classify finds the true cause of a failed step. The guard saw the wire; the
-// library's errors are second to that, and for a session that is encrypted as
-// a whole they are all there is.
+// classify finds the cause of a failed step. The guard has seen what the server
+// sent, so it comes before the library's error. In a session that is encrypted
+// as a whole the guard sees no status, and only the library's error is left.
 func classify(ctx context.Context, step Step, err error, f facts) error {
 	cause := err
 	var (
@@ -249,8 +254,8 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 		cause = malformed("%s", invalid.Message)
 	case errors.As(err, &internal):
 		cause = malformed("%s", internal.Message)
-	// The library had no answer to judge. (After one, the guard may have seen
-	// the connection end too, which is not why the step failed.)
+	// The library has not judged an answer. (If it has, the connection may have
+	// ended as well, but that is not why the step failed.)
 	case f.err != nil && errors.Is(f.err, os.ErrDeadlineExceeded):
 		// The connection's deadline fires a moment before the context's.
 		cause = errNoAnswer
@@ -260,23 +265,28 @@ func classify(ctx context.Context, step Step, err error, f facts) error {
 	return &Error{Step: step, Err: cause}
 }
 
-// smb1Only asks once more, with SMB1, what closed on the SMB2 negotiate.
+// smb1Only asks a server that closed the connection at the SMB2 negotiate once
+// more, with SMB1.
 func (p *attempt) smb1Only(ctx context.Context) bool {
-	var unused Report
-	conn, err := p.dial(ctx, &unused)
+	conn, err := p.dial(ctx, new(Report))
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
-	conn = recorded{conn, &p.wire}
+	defer endWith(ctx, conn)()
+	return speaksSMB1(recorded{conn, &p.wire})
+}
+
+// endWith sets the connection's deadline to that of ctx. When ctx ends, reads
+// and writes fail at once, until stop is called.
+func endWith(ctx context.Context, conn net.Conn) (stop func() bool) {
 	if end, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(end)
 	}
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	return speaksSMB1(conn)
+	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 }
 
-// uncHost is the address as it stands in a UNC path, where a colon cannot.
+// uncHost is the address as it stands in a UNC path, which allows no colon.
 func uncHost(address string) string {
 	if !strings.Contains(address, ":") {
 		return address

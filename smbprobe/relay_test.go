@@ -11,7 +11,7 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// places are the answers that a relay can spoil, and the steps that fail when it does.
+// places are the answers that a relay can spoil, and the steps that then fail.
 var places = []struct {
 	name   string
 	answer uint16
@@ -31,7 +31,14 @@ var places = []struct {
 	{"logoff", smbtest.Logoff, Logoff},
 }
 
-// instead delivers other bytes in place of the frame; none at all before an end.
+// spoilt starts a relay that spoils one answer of the shared server with these
+// global lines. It returns the relay's address.
+func spoilt(t testing.TB, answer uint16, spoil smbtest.Filter, global ...string) string {
+	t.Helper()
+	return smbtest.Relay(t, samba(t, global...).Addr(), smbtest.OnReply(answer, spoil))
+}
+
+// instead delivers the reply in place of the frame, and goes on with end.
 func instead(reply smbtest.Reply, end smbtest.Behaviour) smbtest.Filter {
 	return func(f *smbtest.Frame) smbtest.Behaviour {
 		f.Bytes = reply(*f)
@@ -47,7 +54,7 @@ func change(edit func(message []byte)) smbtest.Filter {
 	}
 }
 
-// before delivers further bytes ahead of the frame.
+// before delivers more bytes before the frame.
 func before(more func(answer []byte) []byte) smbtest.Filter {
 	return func(f *smbtest.Frame) smbtest.Behaviour {
 		f.Bytes = append(more(bytes.Clone(f.Bytes)), f.Bytes...)
@@ -55,8 +62,9 @@ func before(more func(answer []byte) []byte) smbtest.Filter {
 	}
 }
 
-// interim makes the STATUS_PENDING answer (MS-SMB2 3.3.4.2) that may go before a final one. It keeps bytes 32 to 39 of the
-// header, the place of the AsyncId, so that both have the same.
+// interim returns the STATUS_PENDING answer (MS-SMB2 3.3.4.2) that may come
+// before this final one. Bytes 32 to 39 of the header, the AsyncId, are the
+// same in both.
 func interim(answer []byte) []byte {
 	b := append(answer[:4+headerLen:4+headerLen], 9, 0, 0, 0, 0, 0, 0, 0, 0)
 	be.PutUint32(b, uint32(len(b)-4))
@@ -64,7 +72,7 @@ func interim(answer []byte) []byte {
 	return b
 }
 
-// oplockBreak is a message that answers nothing (MS-SMB2 2.2.23).
+// oplockBreak is a message that is no answer (MS-SMB2 2.2.23).
 func oplockBreak([]byte) []byte {
 	b := make([]byte, 4+headerLen+24)
 	be.PutUint32(b, headerLen+24)
@@ -77,7 +85,7 @@ func oplockBreak([]byte) []byte {
 	return b
 }
 
-// transform is an encrypted frame (MS-SMB2 2.2.41) that nobody has the key of.
+// transform is an encrypted frame (MS-SMB2 2.2.41) to which nobody has the key.
 func transform() []byte {
 	b := make([]byte, 4+transformLen+80)
 	be.PutUint32(b, transformLen+80)
@@ -98,22 +106,22 @@ func TestSpoiltAnswers(t *testing.T) {
 		{"reset in the answer", smbtest.Midway(smbtest.Reset), reset},
 		{"closed", instead(smbtest.Nothing, smbtest.Close), closed},
 		{"closed in the answer", smbtest.Midway(smbtest.Close), closed},
-		{"cut short", smbtest.Truncate(headerLen), &MalformedError{"too short"}},
+		{"cut short", smbtest.Truncate(headerLen), malformed("too short")},
 		{"closed after an interim answer", instead(func(f smbtest.Frame) []byte { return interim(f.Bytes) }, smbtest.Close), closed},
 		{"turned away", instead(smbtest.Nothing, smbtest.NegativeResponse(0x81)), &NetBIOSError{Code: 0x81}},
-		{"endless text", instead(smbtest.Nothing, smbtest.Endless([]byte("the quick brown fox "))), &MalformedError{"not an SMB server"}},
-		{"SMB1 answer", instead(smbtest.SMB1Reply, nil), &MalformedError{"SMB1"}},
-		{"encrypted out of the blue", instead(smbtest.Raw(transform()), nil), &MalformedError{"plain answer was due"}},
-		{"not an answer", change(func(m []byte) { m[16] &^= 1 }), &MalformedError{"a request"}},
-		{"chained", change(func(m []byte) { m[20] = headerLen }), &MalformedError{"chain"}},
-		{"another message's answer", change(func(m []byte) { m[24]++ }), &MalformedError{"was due"}},
+		{"endless text", instead(smbtest.Nothing, smbtest.Endless([]byte("the quick brown fox "))), malformed("not an SMB server")},
+		{"SMB1 answer", instead(smbtest.SMB1Reply, nil), malformed("SMB1")},
+		{"encrypted out of the blue", instead(smbtest.Raw(transform()), nil), malformed("plain answer was due")},
+		{"not an answer", change(func(m []byte) { m[16] &^= 1 }), malformed("a request")},
+		{"chained", change(func(m []byte) { m[20] = headerLen }), malformed("chain")},
+		{"another message's answer", change(func(m []byte) { m[24]++ }), malformed("was due")},
 		{"interim answer first", before(interim), nil},
 		{"oplock break first", before(oplockBreak), nil},
 		{"keep-alive first", before(func([]byte) []byte { return []byte{0x85, 0, 0, 0} }), nil},
 	} {
 		for _, p := range places {
 			t.Run(c.name+"/"+p.name, func(t *testing.T) {
-				r, err := probe(t, at(t, smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, c.spoil)), "share").files())
+				r, err := probe(t, at(t, spoilt(t, p.answer, c.spoil), "share").files())
 				if c.cause != nil {
 					fails(t, err, p.step, c.cause)
 				} else if err != nil || len(r.Warnings) > 0 {
@@ -124,12 +132,12 @@ func TestSpoiltAnswers(t *testing.T) {
 	}
 }
 
-// What no server may send in place of any answer.
+// No server may send these in place of an answer.
 func TestMalformedAnswers(t *testing.T) {
 	for name, reply := range smbtest.Malformed() {
 		for _, p := range places {
 			t.Run(name+"/"+p.name, func(t *testing.T) {
-				addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, instead(reply, nil)))
+				addr := spoilt(t, p.answer, instead(reply, nil))
 				_, err := probe(t, at(t, addr, "share").files())
 				fails(t, err, p.step, &MalformedError{})
 			})
@@ -141,13 +149,14 @@ func TestRefused(t *testing.T) {
 	const code = 0xC000009A // STATUS_INSUFFICIENT_RESOURCES
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
-			addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, smbtest.SetStatus(code)))
+			addr := spoilt(t, p.answer, smbtest.SetStatus(code))
 			r, err := probe(t, at(t, addr, "share").files())
 			if p.step < TreeDisconnect {
 				fails(t, err, p.step, Status(code))
 				return
 			}
-			want := []string{p.step.String() + " was refused: STATUS_INSUFFICIENT_RESOURCES (0xC000009A)"}
+			refused := " was refused: STATUS_INSUFFICIENT_RESOURCES (0xC000009A)"
+			want := []string{p.step.String() + refused}
 			if err != nil || !slices.Equal(r.Warnings, want) {
 				t.Errorf("%v, warnings %q, want %q", err, r.Warnings, want)
 			}
@@ -155,34 +164,36 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The deadline, or the caller's change of mind, at each step.
+// The deadline passes, or the caller cancels, at each step.
 func TestHeldAnswers(t *testing.T) {
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
 			ctx := newExpiring()
-			addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, func(f *smbtest.Frame) smbtest.Behaviour {
+			addr := spoilt(t, p.answer, func(f *smbtest.Frame) smbtest.Behaviour {
 				ctx.expire()
 				return smbtest.Hold(f)
-			}))
+			})
 			_, err := probeIn(t, ctx, New(at(t, addr, "share").files()))
 			fails(t, err, p.step, context.DeadlineExceeded)
 
 			cancelled, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			addr = smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(p.answer, func(f *smbtest.Frame) smbtest.Behaviour {
+			addr = spoilt(t, p.answer, func(f *smbtest.Frame) smbtest.Behaviour {
 				cancel()
 				return smbtest.Hold(f)
-			}))
+			})
 			_, err = probeIn(t, cancelled, New(at(t, addr, "share").files()))
 			fails(t, err, p.step, context.Canceled)
 		})
 	}
 }
 
-// As a guest, since Samba signs the answer to anybody else.
+// The probe is a guest, since Samba signs the answer to anybody else.
 func TestShareTypes(t *testing.T) {
-	for kind, want := range map[byte]string{1: "disk", 3: "printer", 0: "type 0x00", 2: "pipe", 7: "type 0x07", 255: "type 0xFF"} {
-		addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.TreeConnect, smbtest.SetShareType(kind)))
+	for kind, want := range map[byte]string{
+		1: "disk", 3: "printer", 0: "type 0x00", 2: "pipe", 7: "type 0x07", 255: "type 0xFF",
+	} {
+		addr := spoilt(t, smbtest.TreeConnect, smbtest.SetShareType(kind))
 		r, err := probe(t, at(t, addr, "share").as("nosuch", ""))
 		if kind != shareTypeDisk && kind != ShareTypePrinter {
 			fails(t, err, ShareType, &ShareTypeError{Type: kind, Visible: true})
@@ -195,8 +206,10 @@ func TestShareTypes(t *testing.T) {
 	}
 }
 
-// Flags that a server could not keep its word on: the library must not come to act on them.
+// A server that sets these flags could not do what they promise. The library
+// must not act on them.
 func TestImpossibleFlags(t *testing.T) {
+	const challenge, setup = smbtest.Challenge, smbtest.SessionSetup
 	setSession := func(flags uint16) smbtest.Filter {
 		return change(func(m []byte) { le.PutUint16(m[headerLen+2:], flags) })
 	}
@@ -210,22 +223,18 @@ func TestImpossibleFlags(t *testing.T) {
 		step   Step
 		cause  error // nil: healthy
 	}{
-		{"guest at first, then a user", "", "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{"turned into a user"}},
-		{"anonymous at first, then a user", "", "root", smbtest.Challenge, setSession(sessionNull), SessionSetup, &MalformedError{"turned into a user"}},
-		{"guest at first, then a guest", "", "nosuch", smbtest.Challenge, setSession(sessionGuest), 0, nil},
-		{"encrypted at first", "", "nosuch", smbtest.Challenge, setSession(sessionGuest | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted guest", "", "nosuch", smbtest.SessionSetup, setSession(sessionGuest | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted anonymous", "", "", smbtest.SessionSetup, setSession(sessionNull | sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted session in SMB 2.1", "server max protocol = SMB2_10", "root", smbtest.SessionSetup, setSession(sessionEncrypt), SessionSetup, &MalformedError{"encryption"}},
-		{"encrypted share for a guest", "", "nosuch", smbtest.TreeConnect, encryptShare, TreeConnect, &MalformedError{"encryption"}},
-		{"guest, signing required", signAll, "root", smbtest.Challenge, setSession(sessionGuest), SessionSetup, &MalformedError{}},
+		{"guest at first, then a user", "", "root", challenge, setSession(sessionGuest), SessionSetup, malformed("turned into a user")},
+		{"anonymous at first, then a user", "", "root", challenge, setSession(sessionNull), SessionSetup, malformed("turned into a user")},
+		{"guest at first, then a guest", "", "nosuch", challenge, setSession(sessionGuest), 0, nil},
+		{"encrypted at first", "", "nosuch", challenge, setSession(sessionGuest | sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted guest", "", "nosuch", setup, setSession(sessionGuest | sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted anonymous", "", "", setup, setSession(sessionNull | sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted session in SMB 2.1", "server max protocol = SMB2_10", "root", setup, setSession(sessionEncrypt), SessionSetup, malformed("encryption")},
+		{"encrypted share for a guest", "", "nosuch", smbtest.TreeConnect, encryptShare, TreeConnect, malformed("encryption")},
+		{"guest, signing required", signAll, "root", challenge, setSession(sessionGuest), SessionSetup, &MalformedError{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var global []string
-			if c.global != "" {
-				global = append(global, c.global)
-			}
-			addr := smbtest.Relay(t, samba(t, global...).Addr(), smbtest.OnReply(c.answer, c.spoil))
+			addr := spoilt(t, c.answer, c.spoil, c.global)
 			_, err := probe(t, at(t, addr, "share").as(c.user, "pw"))
 			if c.cause != nil {
 				fails(t, err, c.step, c.cause)
@@ -236,11 +245,11 @@ func TestImpossibleFlags(t *testing.T) {
 	}
 }
 
-// Nobody asked for a user, so there is nothing to warn of.
+// Without a user in the configuration there is nothing to warn of.
 func TestAnonymousGuest(t *testing.T) {
-	addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.SessionSetup, change(func(m []byte) {
+	addr := spoilt(t, smbtest.SessionSetup, change(func(m []byte) {
 		le.PutUint16(m[headerLen+2:], sessionGuest)
-	})))
+	}))
 	r, err := probe(t, at(t, addr, "share"))
 	if err != nil || r.Identity != "guest" || len(r.Warnings) > 0 {
 		t.Errorf("identity %q, warnings %q, %v", r.Identity, r.Warnings, err)
@@ -248,12 +257,12 @@ func TestAnonymousGuest(t *testing.T) {
 }
 
 func TestBadSignature(t *testing.T) {
-	addr := smbtest.Relay(t, samba(t).Addr(), smbtest.OnReply(smbtest.TreeConnect, smbtest.SetShareType(7)))
+	addr := spoilt(t, smbtest.TreeConnect, smbtest.SetShareType(7))
 	_, err := probe(t, at(t, addr, "share").as("root", "pw"))
-	fails(t, err, TreeConnect, &MalformedError{"signature"})
+	fails(t, err, TreeConnect, malformed("signature"))
 
 	unsign := change(func(m []byte) { m[16] &^= 8 })
-	addr = smbtest.Relay(t, samba(t, signAll).Addr(), smbtest.OnReply(smbtest.TreeConnect, unsign))
+	addr = spoilt(t, smbtest.TreeConnect, unsign, signAll)
 	_, err = probe(t, at(t, addr, "share").as("root", "pw"))
-	fails(t, err, TreeConnect, &MalformedError{"signature"})
+	fails(t, err, TreeConnect, malformed("signature"))
 }

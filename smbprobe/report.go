@@ -6,18 +6,23 @@ import (
 	"time"
 )
 
-// Report is what a probe learnt, as far up the ladder as it came.
+// Report is what a probe learnt before it ended or failed.
 type Report struct {
-	Address         string // the address and port spoken to; empty before a connection stood
-	Rungs           []Rung // the steps that were begun, in wire order
-	Dialect         string // "3.1.1"; empty before the negotiate answer
-	SigningRequired bool   // the server demands signing
-	Encryption      string // "session" or "share", with the cipher; empty when nothing is encrypted
-	Identity        string // "anonymous", "guest" or "user"; empty before session setup was answered
-	ShareType       string // "disk", "printer", or "not visible" in a session encrypted as a whole
-	Warnings        []string
-	// Wire is what went over the probe's connections, up to 128 KiB with what
-	// the segments themselves take, in order. The security buffers of session
+	Address string // the connection's address and port; empty without a connection
+	Rungs   []Rung // the steps that were begun, in wire order
+
+	Dialect         string // "2.0.2" to "3.1.1"; empty before the negotiate answer
+	SigningRequired bool   // the server requires signing
+	Encryption      string // "session" or "share", and the cipher; empty: none
+	Identity        string // "anonymous", "guest", "user"; empty before a session
+	// ShareType is "disk", "printer", "pipe" or "type 0xNN". It is "not
+	// visible" in a session encrypted as a whole, and empty before the tree
+	// connect.
+	ShareType string
+	Warnings  []string
+
+	// Wire is what the probe sent and received, in order: up to 128 KiB,
+	// including what each segment itself takes. The security buffers of session
 	// setup are zeroed.
 	Wire []Segment
 }
@@ -25,11 +30,18 @@ type Report struct {
 // Rung is one step that was begun.
 type Rung struct {
 	Step   Step
-	Took   time.Duration
-	Learnt string // in words; may be empty
+	Took   time.Duration // not negative; until the probe's end if no answer came
+	Learnt string        // for people; may be empty
 }
 
-var dialects = map[uint16]string{0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1"}
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// dialects are the names of SMB2 dialects (MS-SMB2 2.2.4).
+var dialects = map[uint16]string{
+	0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1",
+}
 
 func (n negotiated) cipherName() string {
 	if n.cipher == cipherGCM {
@@ -64,8 +76,8 @@ func shareTypeName(kind byte) string {
 }
 
 // learn fills the report from what the guard recorded. user is the configured
-// one; "" logs in anonymously. Nothing after the last step is told: a failed probe
-// may have said goodbye.
+// user, or empty for an anonymous login. Steps after the last one are left out:
+// a failed probe may still have disconnected.
 func (r *Report) learn(f facts, user string, last Step) {
 	if name, ok := dialects[f.server.dialect]; ok {
 		r.Dialect = name
@@ -105,7 +117,7 @@ func (r *Report) learn(f facts, user string, last Step) {
 	}
 }
 
-// learnt says in words what a step brought to light.
+// learnt says for people what a step has shown.
 func (r *Report) learnt(s Step, f facts, user string) string {
 	var parts []string
 	if text := f.learnt[s]; text != "" {

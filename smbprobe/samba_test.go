@@ -13,7 +13,7 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// Global lines of the servers that several tests share.
+// Global lines of servers that several tests use.
 const (
 	encryptAll = "server smb encrypt = required"
 	signAll    = "server signing = mandatory"
@@ -21,7 +21,7 @@ const (
 	onlySMB1   = "server min protocol = NT1\nserver max protocol = NT1"
 )
 
-// seen is the part of a report that a configuration decides.
+// seen is the part of a report that depends only on the configuration.
 type seen struct{ dialect, identity, shareType, encryption string }
 
 func (r Report) seen() seen { return seen{r.Dialect, r.Identity, r.ShareType, r.Encryption} }
@@ -37,7 +37,7 @@ var (
 
 const (
 	guestWarning   = `the server does not know user "nosuch" and logged it in as guest`
-	goodbyeWarning = "tree disconnect was refused: STATUS_ACCESS_DENIED (0xC0000022)"
+	refusedWarning = "tree disconnect was refused: STATUS_ACCESS_DENIED (0xC0000022)"
 )
 
 func TestShares(t *testing.T) {
@@ -60,9 +60,9 @@ func TestShares(t *testing.T) {
 		{name: "share name in another case", share: "SHARE", seen: seen{"3.1.1", "anonymous", "disk", ""}},
 		{name: "guest", share: "share", user: "nosuch", password: "x", seen: seen{"3.1.1", "guest", "disk", ""}, warnings: []string{guestWarning}},
 		{name: "printer", share: "printer", seen: seen{"3.1.1", "anonymous", "printer", ""}},
-		{name: "unreadable directory", share: "unreadable", seen: seen{"3.1.1", "anonymous", "disk", ""}, warnings: []string{goodbyeWarning}},
+		{name: "unreadable directory", share: "unreadable", seen: seen{"3.1.1", "anonymous", "disk", ""}, warnings: []string{refusedWarning}},
 		{name: "unreadable directory, guest", share: "unreadable", user: "nosuch", seen: seen{"3.1.1", "guest", "disk", ""},
-			warnings: []string{guestWarning, goodbyeWarning}},
+			warnings: []string{guestWarning, refusedWarning}},
 
 		{name: "wrong password", share: "share", user: "root", password: "wrong", step: SessionSetup, cause: logonFailure, seen: seen{"3.1.1", "", "", ""}},
 		{name: "no password", share: "share", user: "root", step: SessionSetup, cause: logonFailure, seen: seen{"3.1.1", "", "", ""}},
@@ -81,7 +81,8 @@ func TestShares(t *testing.T) {
 		{name: "encrypted session, encrypted share", global: encryptAll, share: "encrypted", user: "root", password: "pw",
 			seen: seen{"3.1.1", "user", "not visible", "session, " + gcm}},
 		{name: "encrypted session, unreadable directory", global: encryptAll, share: "unreadable", user: "games", password: "pw-games",
-			seen: seen{"3.1.1", "user", "not visible", "session, " + gcm}, warnings: []string{goodbyeWarning}},
+			seen:     seen{"3.1.1", "user", "not visible", "session, " + gcm},
+			warnings: []string{refusedWarning}},
 		{name: "encrypted session, IPC$", global: encryptAll, share: "IPC$", user: "root", password: "pw", step: ShareType, cause: pipeByName,
 			seen: seen{"3.1.1", "user", "not visible", "session, " + gcm}},
 		{name: "encrypted session, ipc$", global: encryptAll, share: "ipc$", user: "root", password: "pw", step: ShareType, cause: pipeByName,
@@ -102,11 +103,7 @@ func TestShares(t *testing.T) {
 		{name: "SMB1 only", global: onlySMB1, share: "share", step: Negotiate, cause: ErrSMB1Only},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var global []string
-			if c.global != "" {
-				global = append(global, c.global)
-			}
-			s := samba(t, global...)
+			s := samba(t, c.global)
 			r, err := probe(t, at(t, s.Addr(), c.share).as(c.user, c.password))
 			if c.cause == nil && err != nil {
 				t.Error(err)
@@ -129,14 +126,19 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// Each step's finding stands in its own rung.
+// Each rung says what its step has shown.
 func TestRungs(t *testing.T) {
 	r, err := probe(t, at(t, samba(t, signAll).Addr(), "encrypted").as("root", "pw"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Rung{{Step: Connect, Learnt: r.Address}, {Step: Negotiate, Learnt: "SMB 3.1.1, signing required"}, {Step: SessionSetup, Learnt: "NTLMv2 user root, signing required, AES-128-CMAC"},
-		{Step: TreeConnect, Learnt: "disk, encrypted, AES-128-GCM"}, {Step: TreeDisconnect}, {Step: Logoff}}
+	want := []Rung{
+		{Step: Connect, Learnt: r.Address},
+		{Step: Negotiate, Learnt: "SMB 3.1.1, signing required"},
+		{Step: SessionSetup, Learnt: "NTLMv2 user root, signing required, AES-128-CMAC"},
+		{Step: TreeConnect, Learnt: "disk, encrypted, AES-128-GCM"},
+		{Step: TreeDisconnect}, {Step: Logoff},
+	}
 	for i := range r.Rungs {
 		r.Rungs[i].Took = 0
 	}
@@ -159,7 +161,7 @@ func TestLoginReplaced(t *testing.T) {
 	}
 }
 
-// What is not a user's own domain does not matter to a standalone server, so look at what it is told.
+// A standalone server ignores the domain, so the test looks at what is sent.
 func TestDomain(t *testing.T) {
 	var login []byte
 	addr := smbtest.Relay(t, samba(t).Addr(), func(f *smbtest.Frame) smbtest.Behaviour {
@@ -198,7 +200,8 @@ func TestDialects(t *testing.T) {
 			for _, user := range []string{"", "root"} {
 				r, err := probe(t, at(t, addr, "share").as(user, "pw"))
 				if err != nil || r.Dialect != c.dialect || !r.SigningRequired {
-					t.Errorf("user %q: dialect %q, signing %t, %v", user, r.Dialect, r.SigningRequired, err)
+					t.Errorf("user %q: dialect %q, signing %t, %v",
+						user, r.Dialect, r.SigningRequired, err)
 				}
 			}
 			r, err := probe(t, at(t, addr, "encrypted").as("root", "pw"))
@@ -211,7 +214,7 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// The client's side of the same: it offers one dialect to a server that speaks them all.
+// Here the client offers one dialect, and the server speaks them all.
 func TestDialectsOffered(t *testing.T) {
 	for dialect, name := range dialects {
 		c := at(t, samba(t).Addr(), "priv").as("root", "pw")
@@ -249,10 +252,9 @@ func TestFrozen(t *testing.T) {
 	if err := s.Freeze(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := probeUntilDeadline(t, p)
-	fails(t, err, Negotiate, context.DeadlineExceeded)
+	failsAtDeadline(t, p, Negotiate, context.DeadlineExceeded)
 
-	// Thawed while a probe waits: it is late, but healthy.
+	// A server that is thawed while a probe waits is late, but healthy.
 	waits := make(chan struct{})
 	addr := smbtest.Relay(t, s.Addr(), func(f *smbtest.Frame) smbtest.Behaviour {
 		if f.Command == smbtest.Negotiate && !f.FromServer {

@@ -11,16 +11,18 @@ import (
 	"github.com/hirochachacha/go-smb2"
 )
 
-// secondOpinion does what a probe does with a library of its own, up to the tree connect. It returns nil, the Status that
-// refused it, or why it cannot tell.
+// secondOpinion does the same as a probe up to the tree connect, with another
+// library. It returns nil, the server's Status, or why it cannot tell.
 func secondOpinion(t *testing.T, c Config) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	// This library's goroutines live until the connection is closed, and a second Logoff hangs.
+	// This library's goroutines end when the connection is closed. A second
+	// Logoff hangs.
 	conn := dial(t, net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
 	defer conn.Close()
-	d := smb2.Dialer{Initiator: &smb2.NTLMInitiator{User: c.User, Password: c.Password, Domain: c.Domain}}
+	login := &smb2.NTLMInitiator{User: c.User, Password: c.Password, Domain: c.Domain}
+	d := smb2.Dialer{Initiator: login}
 	session, err := d.DialContext(ctx, conn)
 	if err != nil {
 		return statusOf(err)
@@ -30,11 +32,12 @@ func secondOpinion(t *testing.T, c Config) error {
 	if err != nil {
 		return statusOf(err)
 	}
-	share.WithContext(ctx).Umount() // refused where a directory cannot be read; the probe warns
+	share.WithContext(ctx).Umount() // refused if a directory cannot be read; the probe warns
 	return nil
 }
 
-// statusOf is the status behind an error of the second library, which hides some.
+// statusOf returns the status behind an error of the second library, which does
+// not show all of them.
 func statusOf(err error) error {
 	var response *smb2.ResponseError
 	switch {
@@ -46,10 +49,16 @@ func statusOf(err error) error {
 	return err
 }
 
-// Two libraries agree on what real servers say. The second has no anonymous login and looks at no share type.
+// Two libraries agree on what real servers answer. The second has no anonymous
+// login and does not look at the share type.
 func TestSecondOpinion(t *testing.T) {
-	logins := []struct{ user, password string }{{"root", "pw"}, {"games", "pw-games"}, {"root", "wrong"}, {"nosuch", "x"}}
-	shares := []string{"share", "priv", "valid", "hostsdeny", "missing", "encrypted", "unreadable", "printer", "nosuch", "IPC$"}
+	logins := []struct{ user, password string }{
+		{"root", "pw"}, {"games", "pw-games"}, {"root", "wrong"}, {"nosuch", "x"},
+	}
+	shares := []string{
+		"share", "priv", "valid", "hostsdeny", "missing", "encrypted", "unreadable", "printer",
+		"nosuch", "IPC$",
+	}
 	for _, global := range [][]string{
 		nil, {signAll}, {encryptAll},
 		{"server max protocol = SMB2_02", signAll}, {"server max protocol = SMB2_10", signAll},
@@ -70,7 +79,9 @@ func TestSecondOpinion(t *testing.T) {
 					first = nil
 				}
 				if first != second {
-					t.Errorf("%q, share %s, user %s, password %s: the probe says %v, the second library %v", global, share, login.user, login.password, first, second)
+					t.Errorf("%q, share %s, user %s, password %s: "+
+						"the probe says %v, the second library %v",
+						global, share, login.user, login.password, first, second)
 				}
 			}
 		}

@@ -5,10 +5,10 @@ import (
 	"net"
 )
 
-// speaksSMB1 asks, on a connection of its own, whether the server answers the
-// negotiate of SMB1 (MS-CIFS 2.2.4.52). A server without SMB2 just closes on
-// an SMB2 client, which looks like a dying one; this tells them apart. The
-// caller owns conn and its deadline.
+// speaksSMB1 reports whether the server answers an SMB1 negotiate (MS-CIFS
+// 2.2.4.52). A server without SMB2 closes the connection of an SMB2 client, as
+// a dying server does. conn is a new connection; the caller sets its deadline
+// and closes it.
 func speaksSMB1(conn net.Conn) bool {
 	const dialect = "\x02NT LM 0.12\x00"
 	m := make([]byte, 35, 35+len(dialect))
@@ -25,7 +25,9 @@ func speaksSMB1(conn net.Conn) bool {
 	if _, err := io.ReadFull(conn, head[:]); err != nil {
 		return false
 	}
-	// A server without SMB1 may answer too: with no dialect (MS-CIFS 2.2.4.52.2).
+	// A server without SMB1 may answer too, with no dialect (MS-CIFS
+	// 2.2.4.52.2).
 	const none = 0xffff
-	return head[0] == 0 && string(head[4:9]) == "\xffSMB\x72" && head[36] > 0 && le.Uint16(head[37:]) != none
+	return head[0] == 0 && string(head[4:9]) == "\xffSMB\x72" &&
+		head[36] > 0 && le.Uint16(head[37:]) != none
 }

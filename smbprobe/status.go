@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Status is an NTSTATUS that the server answered (MS-ERREF 2.3.1).
+// Status is an NTSTATUS in a server's answer (MS-ERREF 2.3.1).
 type Status uint32
 
-// StatusAccessDenied is what a server answers to a client that it does not let
-// in, and to one that may not read or write a file.
+// StatusAccessDenied is the answer to a client that may not log in, use the
+// share, or read or write a file.
 const StatusAccessDenied Status = 0xC0000022
 
-// Statuses that only the probe itself looks at.
+// Statuses that only this package uses.
 const (
 	statusOK                 Status = 0
 	statusPending            Status = 0x00000103
@@ -93,8 +93,8 @@ var statuses = map[Status]struct {
 	0xC000023C:               {"STATUS_NETWORK_UNREACHABLE", 1231},
 }
 
-// Win32 is the Win32 code that corresponds to the status, or 317
-// (ERROR_MR_MID_NOT_FOUND) for one that is not in the table.
+// Win32 is the status's Win32 code (MS-ERREF 2.2), or 317
+// (ERROR_MR_MID_NOT_FOUND) if the status is not in the table.
 func (s Status) Win32() int {
 	if e, ok := statuses[s]; ok {
 		return e.win32
@@ -112,8 +112,8 @@ func (s Status) Error() string {
 	return fmt.Sprintf("%s (0x%08X)", cmp.Or(s.Name(), "NTSTATUS"), uint32(s))
 }
 
-// LogonRefused reports whether the status means that the user's name or
-// password was not accepted, so that a changed password may help.
+// LogonRefused reports whether the server did not accept the user's name or
+// password, so that a new password may help.
 func (s Status) LogonRefused() bool {
 	switch s {
 	case statusLogonFailure, statusWrongPassword, 0xC0000064, 0xC0000071, 0xC0000224:

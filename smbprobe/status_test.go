@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The pairs that matter most, typed by hand from MS-ERREF 2.2 and 2.3.
+// The most important statuses, typed by hand from MS-ERREF 2.2 and 2.3.
 func TestWin32(t *testing.T) {
 	for _, c := range []struct {
 		status Status

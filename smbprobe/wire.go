@@ -8,36 +8,38 @@ import (
 	"time"
 )
 
-// Segment is one piece of the wire transcript: a frame that was given to TCP to
-// send, or was received, as far as it came.
+// Segment is one piece of the wire transcript: a frame that was handed to TCP
+// to send, or that was received, perhaps not to its end.
 type Segment struct {
 	At       time.Time
 	From, To netip.AddrPort // the zero value if the connection does not say
-	Data     []byte
+	Data     []byte         // with the 4 bytes before each SMB message
 }
 
+// Limits of a transcript, in bytes. The overhead counts too, or a server could
+// fill memory with keep-alives.
 const (
-	maxWire    = 128 << 10 // bytes of a transcript
-	segmentLen = 128       // bytes that a segment takes besides its data: counted, since a server may send keep-alives without end
+	maxWire    = 128 << 10
+	segmentLen = 128 // what a segment takes besides its data
 )
 
-// transcript collects what all connections of a probe send and receive. What an
-// attack on the password could start from is blanked.
+// transcript collects what all connections of a probe send and receive. It
+// zeroes what could help to find out the password.
 type transcript struct {
 	mu       sync.Mutex
 	segments []Segment
-	memory   []byte // room for the data of segments to come
-	size     int
+	memory   []byte // room for the data of later segments
+	size     int    // bytes used so far
 }
 
-// A usual probe fits in one piece of each: a heap of many small pieces of many
-// sizes costs a watch more memory than they hold.
+// A usual probe needs only one block of memory for each of these. Many small
+// blocks of different sizes would cost a watch more memory than they hold.
 const (
 	usualFrames = 32
 	usualBytes  = 4 << 10
 )
 
-// note adds one frame. setup: it belongs to a session setup.
+// note adds one frame. setup means that it belongs to a session setup.
 func (t *transcript) note(from, to net.Addr, frame []byte, setup bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,27 +59,28 @@ func (t *transcript) note(from, to net.Addr, frame []byte, setup bool) {
 	copy(data, frame)
 	blank(data, setup)
 	t.size += segmentLen + n
-	t.segments = append(t.segments, Segment{At: time.Now(), From: addrPort(from), To: addrPort(to), Data: data})
+	t.segments = append(t.segments,
+		Segment{At: time.Now(), From: addrPort(from), To: addrPort(to), Data: data})
 }
 
-// all is what has been noted so far.
+// all returns the segments so far.
 func (t *transcript) all() []Segment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.segments[:len(t.segments):len(t.segments)]
 }
 
-// Where the security buffer of a session setup begins at the earliest, from the
-// SMB2 header on (MS-SMB2 2.2.5, 2.2.6).
+// The lowest offset at which the security buffer of a session setup can begin,
+// from the start of the SMB2 header (MS-SMB2 2.2.5, 2.2.6).
 const (
 	requestBuffer = headerLen + 24
 	answerBuffer  = headerLen + 8
 )
 
-// blank zeroes in a session setup everything behind the fixed part, which is the
-// security buffer wherever the frame says that it is, and in any frame what begins
-// like a message of NTLM (MS-NLMP 2.2.1): an NTLMv2 response can be attacked
-// off-line.
+// blank zeroes everything after the fixed part of a session setup: the security
+// buffer is there, whatever the frame says of its place. In every frame it also
+// zeroes what begins like an NTLM message (MS-NLMP 2.2.1). With an NTLMv2
+// response passwords can be tried off-line.
 func blank(frame []byte, setup bool) {
 	if setup && len(frame) > 4 {
 		m := frame[4:]
@@ -92,13 +95,13 @@ func blank(frame []byte, setup bool) {
 	}
 }
 
-// isSessionSetup reports whether a plain message is one.
+// isSessionSetup reports whether a message is a plain session setup.
 func isSessionSetup(m []byte) bool {
 	return len(m) >= headerLen && string(m[:4]) == "\xfeSMB" && le.Uint16(m[12:]) == cmdSessionSetup
 }
 
-// recorded is a connection whose traffic goes into a transcript, write by write
-// and read by read. It is for SMB1's negotiate, which has no secrets.
+// recorded is a connection that adds each read and write to a transcript. It is
+// for the negotiate of SMB1, which has no secrets.
 type recorded struct {
 	net.Conn
 	wire *transcript

@@ -12,7 +12,7 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// tape is all that went through a relay, frame by frame.
+// tape records all frames that go through a relay.
 type tape struct {
 	mu     sync.Mutex
 	frames [][]byte
@@ -25,7 +25,7 @@ func (r *tape) note(f *smbtest.Frame) smbtest.Behaviour {
 	return nil
 }
 
-// ntlm is the NTLM messages in the frames, each up to its frame's end.
+// ntlm returns the NTLM messages in the frames, each up to its frame's end.
 func (r *tape) ntlm() (messages [][]byte) {
 	for _, f := range r.frames {
 		if i := bytes.Index(f, []byte("NTLMSSP\x00")); i >= 0 {
@@ -35,7 +35,8 @@ func (r *tape) ntlm() (messages [][]byte) {
 	return messages
 }
 
-// secrets is what an attack on the password could start from (MS-NLMP 2.2.1.2, 2.2.1.3, 2.2.2.8).
+// secrets returns what could help to find out the password (MS-NLMP 2.2.1.2,
+// 2.2.1.3, 2.2.2.8).
 func secrets(challenge, authenticate []byte) map[string][]byte {
 	field := func(at int) []byte { // of an AUTHENTICATE_MESSAGE: length and offset
 		n, off := le.Uint16(authenticate[at:]), le.Uint32(authenticate[at+4:])
@@ -43,13 +44,14 @@ func secrets(challenge, authenticate []byte) map[string][]byte {
 	}
 	response := field(20)
 	return map[string][]byte{
-		"server challenge": challenge[24:32], "NT proof string": response[:16], "client challenge": response[32:40],
-		"LM response": field(12), "session key": field(52), "MIC": authenticate[72:88],
+		"server challenge": challenge[24:32], "NT proof string": response[:16],
+		"client challenge": response[32:40], "LM response": field(12), "session key": field(52),
+		"MIC": authenticate[72:88],
 	}
 }
 
-// What an attack on a password could start from is in no segment, no 6 bytes of it. All but the security buffers is there,
-// byte by byte.
+// No segment holds 6 or more bytes of what could help to find out the password.
+// All bytes but the security buffers are there.
 func TestWireHidesTheLogin(t *testing.T) {
 	for _, max := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
 		for _, more := range []string{signAll, encryptAll} {
@@ -59,7 +61,8 @@ func TestWireHidesTheLogin(t *testing.T) {
 			for _, user := range []string{"root", "games", "nosuch"} {
 				t.Run(fmt.Sprint(max, " ", more, " ", user), func(t *testing.T) {
 					var tape tape
-					addr := smbtest.Relay(t, samba(t, "server max protocol = "+max, more).Addr(), tape.note)
+					server := samba(t, "server max protocol = "+max, more)
+					addr := smbtest.Relay(t, server.Addr(), tape.note)
 					r, err := probe(t, at(t, addr, "priv").as(user, "pw").files())
 					if (err == nil) != (user == "root") {
 						t.Errorf("user %s: %v", user, err)
@@ -76,8 +79,10 @@ func TestWireHidesTheLogin(t *testing.T) {
 						t.Logf("%s % x", name, secret)
 						for ; len(secret) >= 6; secret = secret[1:] {
 							part := secret[:6]
-							if !bytes.Equal(part, make([]byte, 6)) && slices.ContainsFunc(wire, func(b []byte) bool { return bytes.Contains(b, part) }) {
-								t.Errorf("% x of the %s stands in the transcript", part, name)
+							shown := func(b []byte) bool { return bytes.Contains(b, part) }
+							zero := bytes.Equal(part, make([]byte, 6))
+							if !zero && slices.ContainsFunc(wire, shown) {
+								t.Errorf("% x of the %s is in the transcript", part, name)
 							}
 						}
 					}
@@ -86,7 +91,8 @@ func TestWireHidesTheLogin(t *testing.T) {
 					}
 					for i, f := range tape.frames {
 						same := f
-						if j := bytes.Index(f, []byte("NTLMSSP\x00")); j >= 0 || isSessionSetup(f[4:]) {
+						ntlm := bytes.Contains(f, []byte("NTLMSSP\x00"))
+						if ntlm || isSessionSetup(f[4:]) {
 							same = f[:4+headerLen+8]
 						}
 						if len(wire[i]) != len(f) || !bytes.HasPrefix(wire[i], same) {
@@ -99,7 +105,7 @@ func TestWireHidesTheLogin(t *testing.T) {
 	}
 }
 
-// Who said what, in order, of both connections of a probe.
+// The transcript has both connections of a probe, in order.
 func TestWire(t *testing.T) {
 	var tape tape
 	addr := smbtest.Relay(t, samba(t, onlySMB1).Addr(), tape.note)
@@ -130,18 +136,23 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// A frame that did not come whole, and one that is none, are evidence too.
+// The transcript also has frames that are not whole, and bytes that are no
+// frame.
 func TestWireOfBrokenFrames(t *testing.T) {
+	raw := func(s string) smbtest.Filter {
+		return instead(smbtest.Raw([]byte(s)), smbtest.Close)
+	}
 	for name, c := range map[string]struct {
 		filter smbtest.Filter
 		want   string
 	}{
-		"cut off":     {smbtest.OnReply(smbtest.TreeConnect, smbtest.Midway(smbtest.Close)), "\x00\x00\x00\x50\xfeSMB"},
-		"no frame":    {smbtest.OnReply(smbtest.TreeConnect, instead(smbtest.Raw([]byte("HTTP/1.1 400")), smbtest.Close)), "HTTP"},
-		"turned away": {smbtest.OnReply(smbtest.TreeConnect, instead(smbtest.Raw([]byte("\x83\x00\x00\x01\x81")), smbtest.Close)), "\x83\x00\x00\x01\x81"},
+		"cut off":     {smbtest.Midway(smbtest.Close), "\x00\x00\x00\x50\xfeSMB"},
+		"no frame":    {raw("HTTP/1.1 400"), "HTTP"},
+		"turned away": {raw("\x83\x00\x00\x01\x81"), "\x83\x00\x00\x01\x81"},
 	} {
-		r, err := probe(t, at(t, smbtest.Relay(t, samba(t).Addr(), c.filter), "share"))
-		if err == nil || len(r.Wire) == 0 || !bytes.HasPrefix(r.Wire[len(r.Wire)-1].Data, []byte(c.want)) {
+		r, err := probe(t, at(t, spoilt(t, smbtest.TreeConnect, c.filter), "share"))
+		if err == nil || len(r.Wire) == 0 ||
+			!bytes.HasPrefix(r.Wire[len(r.Wire)-1].Data, []byte(c.want)) {
 			t.Errorf("%s: %v, %d segments", name, err, len(r.Wire))
 		}
 	}
@@ -163,10 +174,11 @@ func TestWireIsCapped(t *testing.T) {
 	}
 }
 
-// Where the bytes of a login stand does not matter, nor what the frame says of them.
+// A login is zeroed wherever it stands, and whatever the frame says of it.
 func TestBlank(t *testing.T) {
 	_, setup := request(cmdSessionSetup, 1)
-	long := append(be.AppendUint32(nil, 500), append(setup[:headerLen:headerLen], bytes.Repeat([]byte{0xaa}, 436)...)...)
+	long := slices.Concat(be.AppendUint32(nil, 500), setup[:headerLen],
+		bytes.Repeat([]byte{0xaa}, 436))
 	answer := message(cmdSessionSetup, 1, statusOK, bytes.Repeat([]byte{0xaa}, 100))
 	for _, c := range []struct {
 		name  string
@@ -185,7 +197,8 @@ func TestBlank(t *testing.T) {
 		before := bytes.Clone(c.frame)
 		w.note(nil, nil, c.frame, c.setup)
 		got := w.all()[0].Data
-		if n := bytes.Count(got, []byte{0xaa}); n != c.kept || len(got) != len(c.frame) || !bytes.Equal(before, c.frame) {
+		n := bytes.Count(got, []byte{0xaa})
+		if n != c.kept || len(got) != len(c.frame) || !bytes.Equal(before, c.frame) {
 			t.Errorf("%s: %d bytes kept of %d, length %d", c.name, n, c.kept, len(got))
 		}
 	}

@@ -2,6 +2,7 @@ package smbtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,10 +14,11 @@ import (
 	"strings"
 )
 
-// users of the private password database; both are Unix accounts that every Debian has.
+// users are in the private password database. Every Debian has both as Unix
+// accounts.
 var users = []struct{ name, password string }{{"root", "pw"}, {"games", "pw-games"}}
 
-// defaultShares are there unless Config.Shares replaces them; IPC$ is built in.
+// defaultShares exist unless Config.Shares replaces them. IPC$ is built in.
 var defaultShares = map[string][]string{
 	"share":      {"guest ok = yes", "read only = no"},
 	"priv":       {"read only = no"},
@@ -28,7 +30,8 @@ var defaultShares = map[string][]string{
 	"printer":    {"guest ok = yes", "printable = yes", "path = @DIR@/spool"},
 }
 
-// global is the [global] section before Config.Global. Everything smbd writes stays below @DIR@.
+// global is the [global] section before the lines of Config.Global. smbd writes
+// only below @DIR@.
 const global = `[global]
 server role = standalone server
 interfaces = @INTERFACE@
@@ -52,7 +55,7 @@ printing = bsd
 printcap name = /dev/null
 lpq command = true
 disable spoolss = yes
-# The RPC helpers put themselves into a session of their own and outlive smbd; a probe opens no pipe.
+# RPC helpers would start a session of their own and outlive smbd. A probe does not need them.
 rpc start on demand helpers = no
 `
 
@@ -62,15 +65,16 @@ func writeTree(dir string, port int, c Config) error {
 	if err != nil {
 		return err
 	}
-	// Samba takes a bare loopback address only when it is the interface's own; with the network's prefix
-	// any of 127.0.0.0/8 will do.
+	// With a prefix Samba accepts every address of 127.0.0.0/8, without one
+	// only the interface's own.
 	iface := netip.PrefixFrom(ip, 128).String()
 	if ip.Is4() {
 		iface = netip.PrefixFrom(ip, 8).String()
 	}
 	for name, mode := range map[string]os.FileMode{
-		"": 0o755, "private": 0o700, "lock": 0o755, "state": 0o755, "cache": 0o755, "pid": 0o755, "ncalrpc": 0o755,
-		"usershares": 0o755, "log": 0o755, "shares": 0o755, "unreadable": 0o700, "spool": 0o777 | os.ModeSticky,
+		"": 0o755, "private": 0o700, "lock": 0o755, "state": 0o755, "cache": 0o755, "pid": 0o755,
+		"ncalrpc": 0o755, "usershares": 0o755, "log": 0o755, "shares": 0o755,
+		"unreadable": 0o700, "spool": 0o777 | os.ModeSticky,
 	} {
 		if err := mkdir(filepath.Join(dir, name), mode); err != nil {
 			return err
@@ -106,7 +110,8 @@ func isPath(line string) bool {
 	return strings.EqualFold(strings.TrimSpace(key), "path")
 }
 
-// mkdir makes path with exactly this mode, whatever the umask; an existing directory gets the mode too.
+// mkdir makes a directory with exactly this mode, whatever the umask. An
+// existing directory gets the mode too.
 func mkdir(path string, mode os.FileMode) error {
 	if err := os.MkdirAll(path, mode); err != nil {
 		return err
@@ -115,7 +120,7 @@ func mkdir(path string, mode os.FileMode) error {
 }
 
 func addUsers(ctx context.Context, conf string) error {
-	path, err := lookPath("smbpasswd")
+	path, err := lookPath("smbpasswd", "samba")
 	if err != nil {
 		return err
 	}
@@ -123,18 +128,22 @@ func addUsers(ctx context.Context, conf string) error {
 		cmd := exec.CommandContext(ctx, path, "-s", "-c", conf, "-a", u.name)
 		cmd.Stdin = strings.NewReader(u.password + "\n" + u.password + "\n")
 		if out, err := cmd.CombinedOutput(); err != nil {
+			err = cmp.Or(ctx.Err(), err) // "killed" alone does not say why
 			return fmt.Errorf("smbpasswd -a %s: %w: %s", u.name, err, bytes.TrimSpace(out))
 		}
 	}
 	return nil
 }
 
-// lookPath finds a program of Samba's, also when PATH is that of a user without administrative directories.
-func lookPath(name string) (string, error) {
+// lookPath finds a program of Samba. It also looks where an ordinary user's
+// PATH does not. An error wraps exec.ErrNotFound and says in one line that the
+// Debian package pkg is missing.
+func lookPath(name, pkg string) (string, error) {
 	for _, p := range []string{name, "/usr/sbin/" + name, "/usr/local/samba/sbin/" + name} {
 		if path, err := exec.LookPath(p); err == nil {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s (install the package samba)", exec.ErrNotFound, name)
+	return "", fmt.Errorf("%s: %w: install the Debian package %s, or run make servers",
+		name, exec.ErrNotFound, pkg)
 }

@@ -3,12 +3,11 @@ package smbtest
 import (
 	"encoding/binary"
 	"io"
-	"slices"
 )
 
 var le = binary.LittleEndian
 
-// SMB2 commands a probe uses (MS-SMB2 2.2.1.2).
+// SMB2 commands that a probe uses (MS-SMB2 2.2.1.2).
 const (
 	Negotiate      uint16 = 0
 	SessionSetup   uint16 = 1
@@ -22,9 +21,11 @@ const (
 	Write          uint16 = 9
 	SetInfo        uint16 = 17
 
-	// Challenge stands for the interim reply to the first session setup where a reply is chosen by its command.
+	// Challenge chooses the interim reply to the first session setup, where a
+	// reply is chosen by its command.
 	Challenge uint16 = 0xfffe
-	// NotSMB2 is the Command of a frame without a plain SMB2 header: SMB1, encrypted, or no SMB at all.
+	// NotSMB2 is the Command of a frame without a plain SMB2 header: SMB1,
+	// encrypted, or no SMB at all.
 	NotSMB2 uint16 = 0xffff
 )
 
@@ -37,9 +38,12 @@ const (
 	flagReply  = 1  // SMB2_FLAGS_SERVER_TO_REDIR
 )
 
-// Frame is one message on the wire. Of compounded messages the first counts.
+// Frame is one message on the wire. The fields are those of the first message
+// if several are compounded.
 type Frame struct {
-	Bytes      []byte // all of it, with the 4 bytes of type and length before the SMB2 header; a Filter may replace it
+	// Bytes is all of it, with the 4 bytes of type and length before the SMB2
+	// header. A Filter may replace it.
+	Bytes      []byte
 	FromServer bool
 	Conn       int    // n-th connection of the relay, from 0
 	Index      int    // n-th frame of this direction of the connection, from 0
@@ -62,8 +66,8 @@ func parse(b []byte) Frame {
 	return f
 }
 
-// Answers tells whether the frame is the server's final reply to a command, or with Challenge the interim reply of
-// a session setup.
+// Answers reports whether the frame is the server's final reply to a command.
+// With Challenge it means the interim reply to a session setup.
 func (f Frame) Answers(command uint16) bool {
 	switch {
 	case !f.FromServer || f.Status == statusPending:
@@ -74,7 +78,8 @@ func (f Frame) Answers(command uint16) bool {
 	return f.Command == command
 }
 
-// header returns an SMB2 header (MS-SMB2 2.2.1.2), of a reply if flags say so.
+// header returns an SMB2 header (MS-SMB2 2.2.1.2). With flagReply it is a
+// reply's.
 func header(command uint16, status, flags uint32, messageID uint64) []byte {
 	h := make([]byte, headerSize)
 	copy(h, "\xfeSMB")
@@ -87,7 +92,8 @@ func header(command uint16, status, flags uint32, messageID uint64) []byte {
 	return h
 }
 
-// errorBody is an SMB2 ERROR response without data (MS-SMB2 2.2.2): 8 bytes and the one byte that is always there.
+// errorBody is an SMB2 ERROR response without data (MS-SMB2 2.2.2): 8 bytes,
+// and one that is always there.
 func errorBody() []byte { return []byte{9, 0, 0, 0, 0, 0, 0, 0, 0} }
 
 // frame puts type and length before a payload.
@@ -95,12 +101,8 @@ func frame(payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
 }
 
-// resize corrects the length of a frame whose payload has been changed.
-func resize(b []byte) []byte {
-	return frame(slices.Clone(b[netbios:]))
-}
-
-// readFrame reads one frame, of 16 MB at most since its length has 3 bytes. With an error it returns what came before.
+// readFrame reads one frame, of at most 16 MB since its length has 3 bytes.
+// With an error it returns what came before.
 func readFrame(r io.Reader) ([]byte, error) {
 	b := make([]byte, netbios)
 	if n, err := io.ReadFull(r, b); err != nil {

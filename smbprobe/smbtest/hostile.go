@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// Behaviour is what one accepted connection of a hostile server meets. It must return once c is closed; when it has
-// returned, c is closed.
+// Behaviour serves one connection of a hostile server. It must return once c is
+// closed. When it returns, c is closed.
 type Behaviour func(c net.Conn)
 
-// Hostile starts a server on 127.0.0.1 and returns its address. The n-th connection gets the n-th behaviour, the last one
-// repeats. The server and all its connections are closed in t.Cleanup.
+// Hostile starts a server on 127.0.0.1 and returns its address. The n-th
+// connection gets the n-th behaviour, and all later ones the last. The server
+// and its connections are closed in t.Cleanup.
 func Hostile(t testing.TB, b ...Behaviour) (addr string) {
 	t.Helper()
 	if len(b) == 0 {
@@ -22,7 +23,8 @@ func Hostile(t testing.TB, b ...Behaviour) (addr string) {
 	return serve(t, func(n int, c net.Conn) { b[min(n, len(b)-1)](c) })
 }
 
-// serve runs handle for the n-th accepted connection, from 0, and closes the connection afterwards.
+// serve runs handle for the n-th accepted connection, from 0, and then closes
+// the connection.
 func serve(t testing.TB, handle func(n int, c net.Conn)) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,21 +74,24 @@ func serve(t testing.TB, handle func(n int, c net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-// Close closes the connection at once. (If the client has sent something by then, the kernel makes it a reset.)
+// Close closes the connection at once. If the client has already sent
+// something, the kernel turns this into a reset.
 func Close(net.Conn) {}
 
-// Reset closes the connection at once, and with RST instead of FIN. The RST may be there before the client has seen its connect
-// succeed, which then fails; Script(Reset, Nothing) waits for a request first.
+// Reset closes the connection at once with RST instead of FIN. The RST may come
+// before the client has seen that it is connected; then the connect fails.
+// Script(Reset, Nothing) waits for a request first.
 func Reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
 }
 
-// Silent takes everything and never answers, until the client closes.
+// Silent reads everything and never answers, until the client closes.
 func Silent(c net.Conn) { io.Copy(io.Discard, c) }
 
-// Drip sends a negotiate reply byte by byte, the first at once and then one every so often, until the client closes.
+// Drip sends a negotiate reply byte by byte: the first at once, each other
+// after this interval. Then it is silent until the client closes.
 func Drip(every time.Duration) Behaviour {
 	return func(c net.Conn) {
 		gone := make(chan struct{})
@@ -111,7 +116,7 @@ func Drip(every time.Duration) Behaviour {
 // Endless sends pattern again and again until the client closes.
 func Endless(pattern []byte) Behaviour {
 	return func(c net.Conn) {
-		go Silent(c) // so that the client never blocks in a send; ends when c is closed
+		go Silent(c) // so that the client's send never blocks; it ends when c is closed
 		for {
 			if _, err := c.Write(pattern); err != nil {
 				return
@@ -120,16 +125,19 @@ func Endless(pattern []byte) Behaviour {
 	}
 }
 
-// NegativeResponse sends a negative NetBIOS session response (RFC 1002 4.3.4) with this code and closes, as smbd does
-// with 0x81 for a client in its global hosts deny.
+// NegativeResponse sends a negative NetBIOS session response (RFC 1002 4.3.4)
+// with this code and closes. smbd does so with 0x81 for a client in its global
+// hosts deny.
 func NegativeResponse(code byte) Behaviour {
 	return func(c net.Conn) { c.Write([]byte{0x83, 0, 0, 1, code}) }
 }
 
-// Reply makes the bytes to send for a request, type and length included; none means no answer.
+// Reply returns the bytes to send for a request, with type and length. No bytes
+// means no answer.
 type Reply func(request Frame) []byte
 
-// Script answers the n-th request with the n-th reply and then goes on with end: Close, Reset, Silent, ...
+// Script answers the n-th request with the n-th reply. After the last one it
+// goes on with end, such as Close, Reset or Silent.
 func Script(end Behaviour, replies ...Reply) Behaviour {
 	return func(c net.Conn) {
 		for i, reply := range replies {

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// canStart tells why a private smbd cannot be run by this process, if so.
+// canStart returns an error if this process cannot run a private smbd.
 func canStart() error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("a private smbd needs root: %w", os.ErrPermission)
@@ -23,7 +23,8 @@ func newSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: tru
 func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
 func thaw(p *os.Process) error   { return p.Signal(syscall.SIGCONT) }
 
-// killSession sends SIGKILL to the process group that the leader of a session has led all its life. None left is no error.
+// killSession sends SIGKILL to the process group of a session's leader. It is
+// no error if no process is left.
 func killSession(leader int) error {
 	if err := syscall.Kill(-leader, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
@@ -37,7 +38,8 @@ func processState(pid int) (byte, error) {
 	return state, err
 }
 
-// sessionMembers returns the living processes of a session. Zombies do not count: whoever inherits them may be slow to reap.
+// sessionMembers returns the PIDs of a session's living processes. Zombies do
+// not count: whoever inherits them may reap them late.
 func sessionMembers(sid int) ([]int, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -54,8 +56,8 @@ func sessionMembers(sid int) ([]int, error) {
 		if err != nil {
 			continue
 		}
-		state, session, err := stat(pid)
-		if err == nil && session == sid && state != 'Z' && state != 'X' { // an error: it has just ended
+		state, session, err := stat(pid) // an error means that it has just ended
+		if err == nil && session == sid && state != 'Z' && state != 'X' {
 			pids = append(pids, pid)
 		}
 	}
@@ -67,7 +69,8 @@ func stat(pid int) (state byte, session int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	// The name in parentheses may hold anything; after it come state, ppid, pgrp, session.
+	// The name in parentheses may hold any bytes. After it come state, ppid,
+	// pgrp and session.
 	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 	if len(f) < 4 {
 		return 0, 0, fmt.Errorf("/proc/%d/stat: %q", pid, b)
@@ -76,9 +79,11 @@ func stat(pid int) (state byte, session int, err error) {
 	return f[0][0], session, err
 }
 
-// reaper is a shell that outlives this process for a moment. It reads PIDs of smbds from a pipe; at end of
-// file, which the kernel brings about however this process ended, it kills the session of the last one and removes
-// the directory. A parent-death signal would end smbd, but neither its processes for connections nor the directory.
+// reaper is a shell that outlives this process for a moment. It reads PIDs of
+// smbds from a pipe. However this process ends, the kernel then closes the
+// pipe: the reaper kills the session of the last smbd and removes the
+// directory. A parent-death signal would end smbd, but not its processes for
+// connections, and the directory would stay.
 type reaper struct {
 	pipe *os.File
 	cmd  *exec.Cmd
@@ -87,7 +92,8 @@ type reaper struct {
 const reaperScript = `
 while read -r pid; do smbd=$pid; done
 test -z "$smbd" || kill -s KILL -- "-$smbd"
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`
+try=0
+until rm -rf -- "$1" || test $try -ge 600; do try=$((try + 1)); sleep 0.1; done`
 
 func startReaper(dir string) (*reaper, error) {
 	r, w, err := os.Pipe()
@@ -97,7 +103,8 @@ func startReaper(dir string) (*reaper, error) {
 	defer r.Close()
 	cmd := exec.Command("/bin/sh", "-c", reaperScript, "sh", dir)
 	cmd.Stdin = r
-	cmd.SysProcAttr = newSession() // the end of this process's group or terminal must not be its end
+	// A signal to this process's group or terminal must not end the reaper.
+	cmd.SysProcAttr = newSession()
 	if err := cmd.Start(); err != nil {
 		w.Close()
 		return nil, err
@@ -105,7 +112,8 @@ func startReaper(dir string) (*reaper, error) {
 	return &reaper{w, cmd}, nil
 }
 
-// forget makes the reaper kill nobody, once smbd has ended: the PID may become somebody else's.
+// forget tells the reaper that smbd has ended. Another process may get its PID,
+// and the reaper must not kill that.
 func (r *reaper) forget() error {
 	_, err := r.pipe.WriteString("\n")
 	return err

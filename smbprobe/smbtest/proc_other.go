@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// Only Linux runs the private smbd; elsewhere the hostile server and the relay can still be compiled and used.
+// Only Linux can run the private smbd. On other systems the hostile server and
+// the relay still work.
 
 func canStart() error { return fmt.Errorf("a private smbd needs Linux: %w", errors.ErrUnsupported) }
 

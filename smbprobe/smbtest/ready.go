@@ -7,25 +7,29 @@ import (
 	"time"
 )
 
-// answerTime bounds one look whether the server answers.
+// answerTime is how long one question waits for an answer. The caller asks
+// again.
 const answerTime = 2 * time.Second
 
-// answers tells whether somebody at addr speaks SMB: any SMB2 answer to a negotiate, a refusing one too; a
-// negative NetBIOS session response (hosts deny); or, when SMB2 gets no answer, an SMB1 answer to an SMB1 negotiate.
+// answers returns nil if a server at addr speaks SMB. It counts every SMB2
+// answer to a negotiate, also a refusal; a negative NetBIOS session response
+// (hosts deny); and, if SMB2 gets no answer, an SMB1 answer to an SMB1
+// negotiate.
 func answers(ctx context.Context, addr string) error {
 	got, err := ask(ctx, addr, smb2Negotiate())
 	if err != nil || string(got) == "\xfeSMB" || got[0] == 0x83 {
 		return err
 	}
-	// An SMB1-only server just closes on an SMB2 client.
+	// A server with SMB1 only closes the connection of an SMB2 client.
 	if got, err = ask(ctx, addr, smb1Negotiate()); err == nil && string(got) != "\xffSMB" {
 		err = fmt.Errorf("%s does not speak SMB (%x)", addr, got)
 	}
 	return err
 }
 
-// ask sends one frame on a fresh connection. It returns the first 4 bytes of the answering frame's payload, or
-// of the frame itself when that is no session message, or 4 zero bytes when the server closed without an answer.
+// ask sends one frame on a new connection. It returns the first 4 bytes of the
+// answer's payload, or of its frame if that is no session message, or 4 zero
+// bytes if the server closed without an answer.
 func ask(ctx context.Context, addr string, frame []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -35,7 +39,7 @@ func ask(ctx context.Context, addr string, frame []byte) ([]byte, error) {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })()
-	c.Write(frame) // an error shows again at the read: a server may have answered and closed before it
+	c.Write(frame) // the read fails too, unless the server has answered before it closed
 	b, err := readFrame(c)
 	switch {
 	case ctx.Err() != nil:

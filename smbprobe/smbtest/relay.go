@@ -9,19 +9,24 @@ import (
 	"testing"
 )
 
-// Filter sees every frame of a relay, in both directions, one at a time; it must not block. What it leaves in f.Bytes is
-// delivered; nothing is if it leaves nothing. With a behaviour as its result the relay then drops the server and the
-// client meets that behaviour (Reset, Close, Silent, ...); with nil the session goes on.
+// Filter sees every frame of a relay, in both directions, one at a time. It
+// must not block. The relay delivers what the filter leaves in f.Bytes. If the
+// filter returns a behaviour (Reset, Close, Silent, ...), the relay then drops
+// the server and serves the client with it. With nil the session goes on.
 type Filter func(f *Frame) Behaviour
 
-// Relay starts a frame-wise proxy on 127.0.0.1 in front of the server at upstream and returns its address. A nil filter
-// changes nothing. The end of one side, FIN or RST, is passed on to the other; a client whose server cannot be reached gets RST.
-// All is closed in t.Cleanup.
+// Relay starts a proxy on 127.0.0.1 in front of the server at upstream, which
+// passes on whole frames, and returns its address. A nil filter changes
+// nothing. If one side ends, by FIN or RST, the other side gets the same. If
+// the server cannot be reached, the client gets RST. All is closed in
+// t.Cleanup.
 //
-// A changed reply passes unnoticed only where it is not signed. smbd signs nothing in a guest session (an unknown user gets one);
-// for a user and, against expectation, for an anonymous client it signs the tree connect reply if the request was signed. A
-// refused session setup never needs a signature. SMB 3.1.1 makes negotiate and the challenge part of the session's keys.
-// Replies in an encrypted session are NotSMB2.
+// The client notices a changed reply if it is signed. smbd signs nothing in a
+// guest session (an unknown user gets one). It signs the tree connect reply for
+// a user, and also for an anonymous client, if the request was signed. A
+// refused session setup is never signed. In SMB 3.1.1 the session's keys depend
+// on the negotiate and the challenge. Replies in an encrypted session are
+// NotSMB2.
 func Relay(t testing.TB, upstream string, filter Filter) (addr string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -39,7 +44,8 @@ func Relay(t testing.TB, upstream string, filter Filter) (addr string) {
 			Reset(client)
 			return
 		}
-		// The first side to end decides how; the buffer keeps the other from waiting.
+		// The side that ends first decides how. The buffer is for the other
+		// side, which must not wait.
 		ends := make(chan Behaviour, 2)
 		var wg sync.WaitGroup
 		defer wg.Wait()
@@ -55,12 +61,13 @@ func Relay(t testing.TB, upstream string, filter Filter) (addr string) {
 	})
 }
 
-// pump passes frames on and returns what the client is to meet when that has ended.
+// pump passes frames on until one side ends. It returns how to go on with the
+// client.
 func pump(dst, src net.Conn, id Frame, filter Filter) Behaviour {
 	for i := 0; ; i++ {
 		b, err := readFrame(src)
 		if err != nil {
-			dst.Write(b) // a frame that ended early is the other side's to see
+			dst.Write(b) // the other side must see a frame that ended early
 			if errors.Is(err, syscall.ECONNRESET) {
 				return Reset
 			}
@@ -80,8 +87,8 @@ func pump(dst, src net.Conn, id Frame, filter Filter) Behaviour {
 	}
 }
 
-// OnReply applies a filter to the server's final replies to a command, or with Challenge to the interim reply of
-// the first session setup.
+// OnReply applies a filter to the server's final replies to a command, or with
+// Challenge to the interim reply to the first session setup.
 func OnReply(command uint16, do Filter) Filter {
 	return func(f *Frame) Behaviour {
 		if !f.Answers(command) {
@@ -97,7 +104,8 @@ func Hold(f *Frame) Behaviour {
 	return nil
 }
 
-// Midway delivers the first half of the frame and goes on with end, Reset for example.
+// Midway delivers the first half of the frame and goes on with end, such as
+// Reset.
 func Midway(end Behaviour) Filter {
 	return func(f *Frame) Behaviour {
 		f.Bytes = f.Bytes[:len(f.Bytes)/2]
@@ -105,7 +113,7 @@ func Midway(end Behaviour) Filter {
 	}
 }
 
-// SetStatus turns the frame into a refusal with an NTSTATUS code and the 9-byte error body.
+// SetStatus turns the frame into a refusal with this NTSTATUS.
 func SetStatus(code uint32) Filter {
 	return func(f *Frame) Behaviour {
 		h := slices.Clone(f.Bytes[netbios : netbios+headerSize])
@@ -115,15 +123,17 @@ func SetStatus(code uint32) Filter {
 	}
 }
 
-// Truncate keeps n bytes from the SMB2 header on and gives the frame the length it then has.
+// Truncate keeps n bytes from the SMB2 header on and sets the frame's length to
+// n.
 func Truncate(n int) Filter {
 	return func(f *Frame) Behaviour {
-		f.Bytes = resize(f.Bytes[:min(netbios+n, len(f.Bytes))])
+		f.Bytes = frame(f.Bytes[netbios:min(netbios+n, len(f.Bytes))])
 		return nil
 	}
 }
 
-// SetShareType changes the share type in a tree connect reply (MS-SMB2 2.2.10): 1 disk, 2 pipe, 3 printer.
+// SetShareType changes the share type in a tree connect reply (MS-SMB2 2.2.10):
+// 1 disk, 2 pipe, 3 printer.
 func SetShareType(share byte) Filter {
 	return func(f *Frame) Behaviour {
 		const at = netbios + headerSize + 2

@@ -5,39 +5,44 @@ import (
 	"slices"
 )
 
-// spnego is the NegTokenInit2 with which Samba offers NTLMSSP and nothing else (RFC 4178, MS-SPNG 2.2.1).
-var spnego, _ = hex.DecodeString("604806062b0601050502a03e303ca00e300c060a2b06010401823702020aa32a3028a0261b246e6f74" +
-	"5f646566696e65645f696e5f5246433431373840706c656173655f69676e6f7265")
+// spnego is the NegTokenInit2 with which Samba offers only NTLMSSP (RFC 4178,
+// MS-SPNG 2.2.1).
+var spnego, _ = hex.DecodeString("604806062b0601050502a03e303ca00e300c060a2b06010401823702020a" +
+	"a32a3028a0261b246e6f745f646566696e65645f696e5f5246433431373840706c656173655f69676e6f7265")
 
-// securityBuffer is where the security buffer of a negotiate reply begins, from the SMB2 header on.
+// securityBuffer is the offset of a negotiate reply's security buffer from the
+// SMB2 header.
 const securityBuffer = headerSize + 64
 
-// Status refuses the request with an NTSTATUS code and the 9-byte error body.
+// Status refuses the request with this NTSTATUS.
 func Status(code uint32) Reply {
 	return func(q Frame) []byte {
 		return frame(append(header(q.Command, code, flagReply, q.MessageID), errorBody()...))
 	}
 }
 
-// Nothing takes the request and does not answer it.
+// Nothing does not answer the request.
 func Nothing(Frame) []byte { return nil }
 
-// Raw answers with these bytes whatever the request.
+// Raw answers every request with these bytes.
 func Raw(b []byte) Reply {
 	return func(Frame) []byte { return b }
 }
 
-// Cut sends only the first n bytes of a reply whose length says more; n counts from the type byte on.
+// Cut sends only the first n bytes of a reply and keeps its length field. n
+// counts from the type byte.
 func Cut(n int, r Reply) Reply {
 	return func(q Frame) []byte { return r(q)[:n] }
 }
 
-// Edit changes the payload of a reply, from the SMB2 header on, and gives it the length it then has.
+// Edit changes the payload of a reply, from the SMB2 header on, and corrects
+// the length field.
 func Edit(r Reply, change func(payload []byte) []byte) Reply {
 	return func(q Frame) []byte { return frame(change(slices.Clone(r(q)[netbios:]))) }
 }
 
-// NegotiateReply accepts with this dialect and offers NTLMSSP (MS-SMB2 2.2.4); 0x0311 brings its one mandatory negotiate context.
+// NegotiateReply accepts with this dialect and offers NTLMSSP (MS-SMB2 2.2.4).
+// With 0x0311 it has the one mandatory negotiate context.
 func NegotiateReply(dialect uint16) Reply {
 	return func(q Frame) []byte {
 		b := make([]byte, 64)
@@ -61,18 +66,20 @@ func NegotiateReply(dialect uint16) Reply {
 	}
 }
 
-// preauthContext is SMB2_PREAUTH_INTEGRITY_CAPABILITIES: SHA-512 with a salt of 32 bytes (MS-SMB2 2.2.3.1.1).
+// preauthContext is SMB2_PREAUTH_INTEGRITY_CAPABILITIES: SHA-512 with a salt of
+// 32 bytes (MS-SMB2 2.2.3.1.1).
 func preauthContext() []byte {
 	b := make([]byte, 8+38)
 	b[0] = 1  // type
-	b[2] = 38 // length of what follows these 8 bytes
+	b[2] = 38 // length of the rest after these 8 bytes
 	b[8] = 1  // algorithms
 	b[10] = 32
 	b[12] = 1 // SHA-512
 	return b
 }
 
-// SMB1Reply is a negotiate reply of a server that speaks SMB1 only: status 0, dialect 0, no words more.
+// SMB1Reply is the negotiate reply of a server that speaks only SMB1: status 0,
+// dialect 0, no further words.
 func SMB1Reply(Frame) []byte {
 	b := make([]byte, 37)
 	copy(b, "\xffSMB\x72")
@@ -81,8 +88,8 @@ func SMB1Reply(Frame) []byte {
 	return frame(b)
 }
 
-// Malformed returns answers to a negotiate that no client may accept, by name. None of them is anything but malformed:
-// no refusal, no close, no SMB1.
+// Malformed returns answers to a negotiate that no client may accept, by name.
+// Each of them is malformed: none is a refusal, a close or SMB1.
 func Malformed() map[string]Reply {
 	put16 := func(at int, v uint16) func([]byte) []byte {
 		return func(p []byte) []byte { le.PutUint16(p[at:], v); return p }
@@ -92,9 +99,10 @@ func Malformed() map[string]Reply {
 	}
 	ok, ok311 := NegotiateReply(0x0210), NegotiateReply(0x0311)
 	const body = headerSize
+	const http = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"
 	return map[string]Reply{
-		"HTTP answer":                 Raw([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request")),
-		"TLS alert":                   Raw([]byte{0x15, 3, 1, 0, 2, 2, 10}), // fatal, unexpected message
+		"HTTP answer":                 Raw([]byte(http)),
+		"TLS alert":                   Raw([]byte{0x15, 3, 1, 0, 2, 2, 10}), // unexpected message
 		"frame of 0 bytes":            Raw([]byte{0, 0, 0, 0}),
 		"frame of 1 byte":             Raw([]byte{0, 0, 0, 1, 0xfe}),
 		"frame of 16 MB - 1":          Raw([]byte("\x00\xff\xff\xff\xfeSMB")),

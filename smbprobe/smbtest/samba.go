@@ -1,6 +1,7 @@
-// Package smbtest gives tests, the demo and the benchmark something to probe: a private real smbd on
-// loopback (StartSamba), a scriptable hostile server (Hostile), and a relay in front of a real server
-// that can spoil single replies (Relay).
+// Package smbtest has servers for tests, demo and benchmark to probe: a private
+// real smbd on loopback (StartSamba), a hostile server that follows a script
+// (Hostile), and a relay in front of a real server, which can spoil single
+// replies (Relay).
 package smbtest
 
 import (
@@ -20,54 +21,76 @@ import (
 )
 
 const (
-	startTime = 10 * time.Second     // bound of one start when the caller's context has none that is shorter
-	endTime   = 5 * time.Second      // bound of everything that ends or stops a process
+	startTime = time.Minute          // limit of one start; the context may have a shorter one
+	endTime   = time.Minute          // limit for ending, freezing or thawing a process
 	pollTime  = 2 * time.Millisecond // between two looks at a state
 )
 
-// Config says how the private Samba server differs from the default one, whose shares are share (guests, writable), priv
-// (users), valid (games only), hostsdeny (nobody, by address), missing (no such directory), encrypted (users, SMB3 encryption
-// required), unreadable (guests, root's directory), printer (guests, a print queue) and the built-in IPC$. In all lines @DIR@
-// stands for Server.Dir.
+// Config says how the private Samba server differs from the default one. That
+// has these shares:
+//
+//   - share: guests, writable
+//   - priv: users
+//   - valid: only the user games
+//   - hostsdeny: nobody, by address
+//   - missing: its directory does not exist
+//   - encrypted: users, SMB3 encryption required
+//   - unreadable: guests, the directory is root's
+//   - printer: guests, a print queue
+//   - IPC$, which is built in
+//
+// In all lines @DIR@ stands for Server.Dir.
 type Config struct {
-	Address string              // address to listen on, IPv4 or IPv6; default 127.0.0.1
-	Port    int                 // 1 to 65535; 0 picks a free one
-	Global  []string            // further [global] lines of smb.conf; a later line wins
-	Shares  map[string][]string // further or replaced share sections; without a path line the share gets a directory of its own
+	Address string   // address to listen on, IPv4 or IPv6; default 127.0.0.1
+	Port    int      // 1 to 65535; 0 picks a free one
+	Global  []string // further [global] lines of smb.conf; a later line wins
+	// Shares are further or replaced share sections. A share without a path
+	// line gets a directory of its own.
+	Shares map[string][]string
 }
 
-// Server is a running private Samba server. Its users are root with the password "pw" and games with
-// "pw-games"; anybody else is a guest. The methods may be called from any goroutine, the fields are to
-// be read only while none of them runs.
+// Server is a running private Samba server. Its users are root with the
+// password "pw" and games with "pw-games". All others are guests. The methods
+// may be called from any goroutine. Do not read a field while a method runs.
 type Server struct {
 	Address string
 	Port    int
 	Dir     string // holds smb.conf, log/, private/passdb.tdb, shares/; mode 0755
-	PID     int    // the listening smbd, leader of a session and process group of its own; changes with Restart
+	// PID is the listening smbd. It leads a session and a process group of its
+	// own. Restart changes it.
+	PID int
 
 	mu      sync.Mutex
 	port    net.Listener // reserves the port among the users of this package
 	reaper  *reaper
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when the smbd PID has been waited for
-	waitErr error         // why it ended; read only after ended is closed
+	waitErr error         // why it ended; read it only after ended is closed
 	closed  bool
 }
 
-// Addr returns "address:port" as net.Dial takes it.
+// Addr returns "address:port" for net.Dial.
 func (s *Server) Addr() string { return net.JoinHostPort(s.Address, strconv.Itoa(s.Port)) }
 
-// Samba is StartSamba for a test: it ends the server in t.Cleanup. Without an installed smbd the test is
-// skipped, or fails when the environment says CI=true.
-func Samba(t testing.TB, c Config) *Server {
+// Require ends the test if err is not nil. It skips the test if a program is
+// not installed (exec.ErrNotFound), unless the environment says CI=true. In all
+// other cases the test fails.
+func Require(t testing.TB, err error) {
 	t.Helper()
-	s, err := StartSamba(t.Context(), c)
 	switch {
 	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
 	}
+}
+
+// Samba is StartSamba for a test. It ends the server in t.Cleanup. Without an
+// installed smbd it ends the test, as Require does.
+func Samba(t testing.TB, c Config) *Server {
+	t.Helper()
+	s, err := StartSamba(t.Context(), c)
+	Require(t, err)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -76,9 +99,10 @@ func Samba(t testing.TB, c Config) *Server {
 	return s
 }
 
-// StartSamba starts a private smbd and returns when it answers a negotiate; ctx bounds the start only.
-// It needs root. The error wraps exec.ErrNotFound when Samba is not installed. The caller must Close the
-// server; should this process die first, however it dies, smbd and Dir go with it.
+// StartSamba starts a private smbd and returns when it answers a negotiate. It
+// needs root. ctx limits only the start. The error wraps exec.ErrNotFound if
+// Samba is not installed. The caller must Close the server. If this process
+// dies first, however it dies, smbd ends and Dir is removed.
 func StartSamba(ctx context.Context, c Config) (*Server, error) {
 	if err := canStart(); err != nil {
 		return nil, fmt.Errorf("smbtest: %w", err)
@@ -96,6 +120,9 @@ func StartSamba(ctx context.Context, c Config) (*Server, error) {
 func (s *Server) setUp(ctx context.Context, c Config) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
+	if _, err = lookPath("smbd", "samba"); err != nil {
+		return err
+	}
 	if s.port, s.Port, err = reserve(c.Address, c.Port); err != nil {
 		return err
 	}
@@ -116,10 +143,13 @@ func (s *Server) setUp(ctx context.Context, c Config) (err error) {
 
 func (s *Server) conf() string { return filepath.Join(s.Dir, "smb.conf") }
 
-// reserve returns a port nobody listens on, held by a listener on an abstract socket until that is closed.
-// smbd binds with SO_REUSEPORT: two servers on one port would not fail but share its connections.
+// reserve returns a port that nobody listens on, and a listener on an abstract
+// socket, which reserves the port until it is closed. smbd binds with
+// SO_REUSEPORT: two servers on one port would not fail, but share its
+// connections.
 func reserve(address string, port int) (net.Listener, int, error) {
-	// Below Linux's range of ephemeral ports, so that no outgoing connection takes the port while smbd is down.
+	// Linux's ephemeral ports are higher, so no outgoing connection takes the
+	// port while smbd is down.
 	const lowest, count = 20000, 12000
 	tries := 100
 	if port != 0 {
@@ -154,26 +184,31 @@ func nobodyListens(addr string) error {
 
 // start runs smbd and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
-	path, err := lookPath("smbd")
+	path, err := lookPath("smbd", "samba")
 	if err != nil {
 		return err
 	}
 	if err := nobodyListens(s.Addr()); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(filepath.Join(s.Dir, "log", "output"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log := filepath.Join(s.Dir, "log")
+	out, err := os.OpenFile(filepath.Join(log, "output"),
+		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	// A session of its own, since a dying smbd signals its whole process group. The shell tells the reaper
-	// the PID before it becomes smbd: at no moment is there an smbd the reaper does not know.
+	// smbd gets a session of its own, since a dying smbd signals its whole
+	// process group. The shell tells the reaper its PID before it becomes smbd,
+	// so the reaper knows every smbd.
 	cmd := exec.Command("/bin/sh", "-c", `echo $$ >&3 && exec 3>&- && exec "$@"`, "sh",
-		path, "--foreground", "--no-process-group", "--configfile="+s.conf(), "--log-basename="+filepath.Join(s.Dir, "log"))
+		path, "--foreground", "--no-process-group", "--configfile="+s.conf(),
+		"--log-basename="+log)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{s.reaper.pipe}
 	cmd.SysProcAttr = newSession()
-	// smbd looks up the machine's own name at every logon: a silent name server must not cost more than this.
+	// smbd looks up this machine's name at every logon. A name server that does
+	// not answer must not delay it longer than this.
 	cmd.Env = append(os.Environ(), "RES_OPTIONS=timeout:1 attempts:1")
 	if err := cmd.Start(); err != nil {
 		return err
@@ -193,13 +228,14 @@ func (s *Server) start(ctx context.Context) error {
 		case <-s.ended:
 			return fmt.Errorf("smbd ended at once: %v\n%s", s.waitErr, s.logTail())
 		case <-ctx.Done():
-			return fmt.Errorf("no answer on %s: %w (last: %v)\n%s", s.Addr(), ctx.Err(), err, s.logTail())
+			return fmt.Errorf("no answer on %s: %w (last: %v)\n%s",
+				s.Addr(), ctx.Err(), err, s.logTail())
 		case <-time.After(pollTime):
 		}
 	}
 }
 
-// logTail returns the end of what smbd wrote, for error messages.
+// logTail returns the end of smbd's log, for error messages.
 func (s *Server) logTail() string {
 	var all []byte
 	for _, name := range []string{"output", "log.smbd"} {
@@ -209,18 +245,22 @@ func (s *Server) logTail() string {
 	return string(bytes.TrimSpace(all[max(0, len(all)-2000):]))
 }
 
-// Freeze stops the listening smbd (SIGSTOP), the classic hang: TCP still connects, since the kernel does
-// that, but nothing is answered. Connections already served are served on by their own processes.
+// Freeze stops the listening smbd with SIGSTOP. The kernel still accepts
+// connections, but nothing is answered. Connections that are already served
+// have their own processes, which go on.
 func (s *Server) Freeze() error {
 	return s.signal("freeze", freeze, func(state byte) bool { return state == 'T' })
 }
 
-// Thaw undoes Freeze; smbd then serves what has connected in the meantime.
+// Thaw undoes Freeze. smbd then serves the connections that came in the
+// meantime.
 func (s *Server) Thaw() error {
 	return s.signal("thaw", thaw, func(state byte) bool { return state != 'T' })
 }
 
-func (s *Server) signal(what string, send func(*os.Process) error, reached func(state byte) bool) error {
+func (s *Server) signal(
+	what string, send func(*os.Process) error, reached func(state byte) bool,
+) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cmd == nil {
@@ -239,8 +279,9 @@ func (s *Server) signal(what string, send func(*os.Process) error, reached func(
 	return nil
 }
 
-// Kill ends smbd and all processes it has for its connections with SIGKILL. Afterwards they are gone, the port
-// refuses connections, and Restart can bring the server back. To Kill twice changes nothing.
+// Kill ends smbd and all its processes for connections with SIGKILL. When it
+// returns, they are gone and the port refuses connections. Restart can start
+// the server again. A second Kill changes nothing.
 func (s *Server) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,7 +292,7 @@ func (s *Server) kill() error {
 	if s.cmd == nil {
 		return nil
 	}
-	// SIGKILL ends stopped processes too, so a frozen server needs no Thaw first.
+	// SIGKILL ends stopped processes too: a frozen server needs no Thaw first.
 	if err := killSession(s.PID); err != nil {
 		return fmt.Errorf("smbtest: kill smbd %d: %w", s.PID, err)
 	}
@@ -277,8 +318,8 @@ func (s *Server) kill() error {
 	return nil
 }
 
-// Restart starts the server again on the same port with the same directory; a server still running is
-// killed first. smb.conf may have been edited before.
+// Restart starts the server again with the same port and directory. It kills a
+// server that still runs. The caller may edit smb.conf before.
 func (s *Server) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -296,7 +337,8 @@ func (s *Server) Restart() error {
 	return nil
 }
 
-// Close ends every process of the server, frozen or not, and removes Dir. To Close twice changes nothing.
+// Close ends every process of the server, frozen or not, and removes Dir. A
+// second Close changes nothing.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -317,7 +359,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// poll waits until done says so, for endTime at most.
+// poll waits until done returns true or an error, for at most endTime.
 func poll(done func() (bool, error)) error {
 	for deadline := time.Now().Add(endTime); ; time.Sleep(pollTime) {
 		if ok, err := done(); ok || err != nil {

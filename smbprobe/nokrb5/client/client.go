@@ -1,4 +1,5 @@
-// Package client has the client that the SMB library names.
+// Package client stands in for a package that the SMB library imports. A probe
+// does not use Kerberos.
 package client
 
 import (

@@ -1,4 +1,4 @@
-// Package crypto decrypts nothing.
+// Package crypto stands in for a package that the SMB library imports.
 package crypto
 
 import (

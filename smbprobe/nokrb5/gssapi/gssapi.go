@@ -1,4 +1,4 @@
-// Package gssapi has the names that the SMB library names.
+// Package gssapi stands in for a package that the SMB library imports.
 package gssapi
 
 import (
@@ -21,7 +21,9 @@ const OIDKRB5 OIDName = "KRB5"
 type OIDName string
 
 // OID is that of Kerberos 5 (RFC 4121).
-func (OIDName) OID() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113554, 1, 2, 2} }
+func (OIDName) OID() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 2, 840, 113554, 1, 2, 2}
+}
 
 // MICToken is a token.
 type MICToken struct{}

@@ -1,4 +1,4 @@
-// Package messages has the two messages that the SMB library names.
+// Package messages stands in for a package that the SMB library imports.
 package messages
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/types"
 )
 
-// ErrNone is every error here.
+// ErrNone is the error of all functions here.
 var ErrNone = errors.New("this program has no Kerberos")
 
 // Ticket is a service ticket.

@@ -1,4 +1,4 @@
-// Package spnego has the token that the SMB library names.
+// Package spnego stands in for a package that the SMB library imports.
 package spnego
 
 import (
@@ -20,6 +20,8 @@ func (*KRB5Token) Marshal() ([]byte, error) { return nil, messages.ErrNone }
 func (*KRB5Token) IsAPRep() bool { return false }
 
 // NewKRB5TokenAPREQ fails.
-func NewKRB5TokenAPREQ(*client.Client, messages.Ticket, types.EncryptionKey, []int, []int) (KRB5Token, error) {
+func NewKRB5TokenAPREQ(
+	*client.Client, messages.Ticket, types.EncryptionKey, []int, []int,
+) (KRB5Token, error) {
 	return KRB5Token{}, messages.ErrNone
 }

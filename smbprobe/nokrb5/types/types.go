@@ -1,4 +1,4 @@
-// Package types has the two types that the SMB library names.
+// Package types stands in for a package that the SMB library imports.
 package types
 
 // EncryptionKey is a key.

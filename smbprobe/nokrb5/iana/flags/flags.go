@@ -1,4 +1,4 @@
-// Package flags has the flag that the SMB library names.
+// Package flags stands in for a package that the SMB library imports.
 package flags
 
 // APOptionMutualRequired is in RFC 4120.

@@ -1,4 +1,4 @@
-// Package keyusage has the number that the SMB library names.
+// Package keyusage stands in for a package that the SMB library imports.
 package keyusage
 
 // AP_REP_ENCPART is in RFC 4120.
