@@ -30,6 +30,9 @@ func sampleService() Service {
 		Command: "clp_test",
 		Catalogue: Catalogue{
 			Terminate: Message{Number: 6, Severity: Error, Text: "The end."},
+			Invalid:   Message{Number: 11, Severity: Error, Text: "Invalid."},
+			Missing:   Message{Number: 12, Severity: Error, Text: "Missing."},
+			NoID:      Message{Number: 13, Severity: Error, Text: "No ID."},
 		},
 		Diagnose: func(err error) Diagnosis {
 			d := Diagnosis{Alerts: []Alert{{Number: 62, Severity: Error, Text: "[share] is broken."}}}
@@ -42,7 +45,8 @@ func sampleService() Service {
 	}
 }
 
-// sample is a check that failed, or did not, of a server that says what it likes.
+// sample is a check that failed, or did not, of a server that says what it
+// likes.
 func sampleCheck(err error) *checked {
 	c := &checked{
 		req:    request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
@@ -117,7 +121,8 @@ counted from the start of the first failed probe, which is at most 30 s after th
 	}
 }
 
-// A narrow terminal breaks prose between words, not in them; one of unknown width gets the usual.
+// A narrow terminal breaks prose between words, not in them; one of unknown
+// width gets the usual.
 func TestLadderOnNarrowTerminal(t *testing.T) {
 	t.Parallel()
 	if proseWidth(0) != lineWidth || proseWidth(500) != lineWidth {
@@ -133,7 +138,8 @@ func TestLadderOnNarrowTerminal(t *testing.T) {
 	}
 }
 
-// A step without a request of its own still has its rung, and an error nobody explains its text.
+// A step without a request of its own still has its rung, and an error nobody
+// explains its text.
 func TestUnexplainedFailure(t *testing.T) {
 	t.Parallel()
 	c := sampleCheck(io.ErrClosedPipe)
@@ -187,7 +193,8 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
-// No terminal obeys what stands in a JSON object, and programs still read what there was.
+// No terminal obeys what stands in a JSON object, and programs still read what
+// there was.
 func TestPrintJSON(t *testing.T) {
 	t.Parallel()
 	const hostile = "\x1b[2J \x7f \u009b5n \u202e \u2028 \U000e0041 <&> 共有 📁 é \t\n"
@@ -214,7 +221,7 @@ func TestNagiosLine(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
-	for e, want := range map[ending]string{endHealthy: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN", endLocal: "UNKNOWN", endInterrupted: "UNKNOWN"} {
+	for e, want := range map[ending]string{endOK: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN", endLocal: "UNKNOWN", endInterrupted: "UNKNOWN"} {
 		if got := nagiosLine(e, "x"); got != "FSMON "+want+" - x" {
 			t.Errorf("%d: %q", e, got)
 		}

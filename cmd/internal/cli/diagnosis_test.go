@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whatever a network can answer has a name, a number where there is one, and an action; what none of this is has nothing.
+// Whatever a network can answer has a name, a number where there is one, and an
+// action; what none of this is has nothing.
 func TestExplainNetwork(t *testing.T) {
 	t.Parallel()
 	dial := func(errno syscall.Errno) error {

@@ -1,88 +1,46 @@
 package cli
 
 import (
-	"strings"
+	"errors"
 	"time"
+
+	"fsmon/cmd/internal/argv"
+	"fsmon/watchreg"
 )
 
-// verb is what a command line asks for.
-type verb int
-
-// The verbs. verbStart is the one without a word of its own (FSM chapter 7.4).
+// What a command line asks for (FSM manual 7.4).
 const (
-	verbStart    verb = iota // ID -s SHARE …: watch until stopped or until the file server is judged failed
-	verbStop                 // ID -stop [SECONDS]
-	verbPause                // ID -pause [SECONDS]
-	verbContinue             // ID -continue
-	verbDisp                 // ID -disp
-	verbDel                  // ID -del
-	verbCheck                // -check -s SHARE …, without an ID: one probe now
-	verbList                 // -list, without an ID
-	verbHelp                 // --help, without an ID
-	verbVersion              // --version, without an ID
+	verbStart    argv.Verb = iota // ID -s SHARE …: watch until stopped, or until the verdict
+	verbStop                      // ID -stop [SECONDS]
+	verbPause                     // ID -pause [SECONDS]
+	verbContinue                  // ID -continue
+	verbDisp                      // ID -disp
+	verbDel                       // ID -del
+	verbCheck                     // -check -s SHARE …: one probe now
+	verbList                      // -list
+	verbHelp                      // --help
+	verbVersion                   // --version
 )
 
-// request is one understood command line. The command's own options are not in it: they are where declare put them.
-type request struct {
-	Verb verb
-	ID   string // as watchreg.ValidID accepts it; empty for Check, List, Help and Version
-
-	Wait time.Duration // Stop: how long to wait for the watch to end, 1 s to 10000 s, default 60 s
-	For  time.Duration // Pause: for how long, 1 s to 604800 s; 0 is until -continue
-
-	Interval time.Duration // Start, Check: from one probe's start to the next one's, -i, 1 s to 10000 s, default 30 s
-	Timeout  time.Duration // Start, Check: one deadline for the whole probe, -r, 1 s to 10000 s, default 60 s
-	Retries  int           // Start, Check: failed retries in a row that make the verdict, -c, 1 to 10000, default 5
-	LogFile  string        // Start: --log-file; empty is the default place
-
-	StartWait   time.Duration // Start: --start-wait, how long failures do not count before the first success, 1 s to 604800 s; 0 is off
-	MetricsFile string        // Start: --metrics-file; empty is none
-	EvidenceDir string        // Start: --evidence-dir; empty is the default place
-	NoEvidence  bool          // Start: --no-evidence
-
-	JSON      bool          // Check, List, Disp: --json
-	ExitStyle string        // Check: --exit-style, "nagios" or "ocf"; empty is the table of both commands
-	Every     time.Duration // List: --watch, 1 s to 3600 s; 0 is once
-	PID       bool          // Disp: --pid
-
-	// secrets are the parts of the arguments to overwrite, so that the process list does not show them. They are complete also when
-	// parse returned an error: then they err on the side of too much, since on a wrong line a password may stand anywhere
-	// after its option.
-	secrets []secretArg
-}
-
-// secretArg is where in the parsed arguments a secret stands: from byte Offset to the end of args[Index].
-type secretArg struct{ Index, Offset int }
-
-// usageError is a command line that is not accepted (exit 2).
-type usageError struct {
-	// Message is FSM's number: 13 no ID, 12 a compulsory option missing or empty, 11 everything else (FSM chapter 8).
-	Message int
-	// Text is one line for people, naming the option, the value and the accepted range; never a secret's value.
-	Text string
-}
-
-func (e *usageError) Error() string { return e.Text }
-
-// verbWord is a verb as it is written, with one dash or two.
-type verbWord struct {
-	word    string
-	verb    verb
-	seconds int  // the largest number that may follow, in seconds; 0 is none
-	noID    bool // goes without an ID
-}
-
-var verbWords = []verbWord{
-	{word: "stop", verb: verbStop, seconds: 10000},
-	{word: "pause", verb: verbPause, seconds: 604800},
-	{word: "continue", verb: verbContinue},
-	{word: "disp", verb: verbDisp},
-	{word: "del", verb: verbDel},
-	{word: "check", verb: verbCheck, noID: true},
-	{word: "list", verb: verbList, noID: true},
-	{word: "help", verb: verbHelp, noID: true},
-	{word: "h", verb: verbHelp, noID: true},
-	{word: "version", verb: verbVersion, noID: true},
+// grammar is what the command lines of both commands have in common.
+var grammar = argv.Grammar{
+	Words: []argv.Word{
+		{Name: "stop", Verb: verbStop, Seconds: 10000},
+		{Name: "pause", Verb: verbPause, Seconds: 604800},
+		{Name: "continue", Verb: verbContinue},
+		{Name: "disp", Verb: verbDisp},
+		{Name: "del", Verb: verbDel},
+		{Name: "check", Verb: verbCheck, NoID: true},
+		{Name: "list", Verb: verbList, NoID: true},
+		{Name: "help", Verb: verbHelp, Alone: true},
+		{Name: "h", Verb: verbHelp, Alone: true},
+		{Name: "version", Verb: verbVersion, Alone: true},
+	},
+	Default: "a watch",
+	Usual:   []argv.Verb{verbStart, verbCheck},
+	Help:    verbHelp,
+	ValidID: watchreg.ValidID,
+	IDRule:  "1 to 255 bytes: letters, digits, '.', '_' and '-', the first a letter or digit",
 }
 
 // Exit styles of -check.
@@ -91,23 +49,95 @@ const (
 	styleOCF    = "ocf"
 )
 
-// findVerb reads one word of the command line as a verb: -stop, --stop, -stop=VALUE.
-func findVerb(word string) (v *verbWord, value string, joined bool) {
-	name, ok := strings.CutPrefix(word, "-")
-	if !ok {
-		return nil, "", false
-	}
-	name, value, joined = strings.Cut(strings.TrimPrefix(name, "-"), "=")
-	for i := range verbWords {
-		if verbWords[i].word == name {
-			return &verbWords[i], value, joined
-		}
-	}
-	return nil, "", false
+// request is one understood command line. The command's own options are not in
+// it: they are where Service.Declare put them.
+type request struct {
+	Verb argv.Verb
+	ID   string // as watchreg.ValidID accepts it; empty for -check, -list, --help, --version
+
+	Wait time.Duration // -stop: how long to wait for the end, 1 s to 10000 s, default 60 s
+	For  time.Duration // -pause: for how long, 1 s to 604800 s; 0: until -continue
+
+	// Of a watch and of -check.
+	Interval  time.Duration // -i: from one probe's start to the next one's, 1 s to 10000 s
+	Timeout   time.Duration // -r: one deadline for the whole probe, 1 s to 10000 s
+	Retries   int           // -c: failed retries in a row that make the verdict, 1 to 10000
+	StartWait time.Duration // --start-wait: 1 s to 604800 s; 0: none
+
+	LogFile     string // --log-file; empty: the default place
+	MetricsFile string // --metrics-file; empty: none
+	EvidenceDir string // --evidence-dir; empty: the default place
+	NoEvidence  bool   // --no-evidence
+
+	JSON      bool          // -check, -list, -disp: --json
+	ExitStyle string        // -check: --exit-style; empty: the codes of both commands
+	Every     time.Duration // -list: --watch, 1 s to 3600 s; 0: once
+	PID       bool          // -disp: --pid
+
+	secrets []argv.Place
 }
 
-// verbName is a verb as it was written, without a joined value.
-func verbName(word string) string {
-	name, _, _ := strings.Cut(word, "=")
-	return strings.Clone(name)
+// parse reads the arguments of a watch command, without the command's name.
+// declare registers the command's own options. The error is an *argv.Error; the
+// request beside it holds the verb and the exit style as far as they were
+// understood.
+func parse(args []string, declare func(*Options)) (request, error) {
+	var req request
+	interval, retries, timeout, startWait, every := 30, 5, 60, 0, 0
+	g := grammar
+	g.Check = func(v argv.Verb) error {
+		switch {
+		case v == verbCheck && req.JSON && req.ExitStyle == styleNagios:
+			return errors.New(
+				"--json: does not go with --exit-style nagios (which has a line of its own)")
+		case v == verbDisp && req.JSON && req.PID:
+			return errors.New(
+				"--pid: does not go with --json (which has the process ID in it)")
+		}
+		return nil
+	}
+	opts := g.Options()
+	opts.Int(&interval, "interval", "i", 1, 10000, "seconds")
+	opts.Int(&retries, "retry", "c", 1, 10000, "retries")
+	opts.Int(&timeout, "timeout", "r", 1, 10000, "seconds")
+	opts.String(&req.LogFile, "log-file", "", "the name of a file")
+	opts.Int(&startWait, "start-wait", "", 1, 604800, "seconds")
+	opts.String(&req.MetricsFile, "metrics-file", "", "the name of a file")
+	opts.String(&req.EvidenceDir, "evidence-dir", "", "the name of a directory")
+	opts.Bool(&req.NoEvidence, "no-evidence", "")
+	declare(opts)
+	opts.Bool(&req.JSON, "json", "")
+	opts.Only("json", verbCheck, verbList, verbDisp)
+	opts.Choice(&req.ExitStyle, "exit-style", styleNagios, styleOCF)
+	opts.Only("exit-style", verbCheck)
+	opts.Int(&every, "watch", "", 1, 3600, "seconds")
+	opts.Only("watch", verbList)
+	opts.Bool(&req.PID, "pid", "")
+	opts.Only("pid", verbDisp)
+
+	line, err := opts.Parse(args)
+	if err != nil || line.Verb == verbHelp {
+		req = request{Verb: line.Verb, secrets: line.Secrets}
+		if line.Verb == verbCheck {
+			req.ExitStyle = opts.Chosen("exit-style", args)
+		}
+		return req, err
+	}
+	req.Verb, req.ID, req.secrets = line.Verb, line.ID, line.Secrets
+	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	switch req.Verb {
+	case verbStart, verbCheck:
+		req.Interval, req.Timeout, req.Retries = seconds(interval), seconds(timeout), retries
+		req.StartWait = seconds(startWait)
+	case verbStop:
+		req.Wait = time.Minute
+		if line.Seconds > 0 {
+			req.Wait = seconds(line.Seconds)
+		}
+	case verbPause:
+		req.For = seconds(line.Seconds)
+	case verbList:
+		req.Every = seconds(every)
+	}
+	return req, nil
 }

@@ -21,7 +21,7 @@ func TestStartedOrder(t *testing.T) {
 		"after a pause": {&watchreg.Status{PID: 7, State: watchreg.Paused}, []int{108, 109, 111, 111}},
 	} {
 		var got []int
-		on := started(func(a Alert) { got = append(got, a.Number) }, []string{"an address", "a version"}, c.left)
+		on := announceStart(func(a Alert) { got = append(got, a.Number) }, []string{"an address", "a version"}, c.left)
 		on(watch.Event{Kind: watch.Started})
 		on(watch.Event{Kind: watch.Healthy, First: true})
 		if !slices.Equal(got, c.want) {

@@ -19,7 +19,8 @@ type Report struct {
 	// Warnings are things about a healthy probe that an operator should know.
 	// Each is said once for as long as it stays true.
 	Warnings []string
-	// Note is what the watch has settled on, "NFS version 3". It is said when it changes.
+	// Note is what the watch has settled on, "NFS version 3". It is said when
+	// it changes.
 	Note string
 	// Wire is the transcript of the probe's connections, for the evidence.
 	Wire []Segment

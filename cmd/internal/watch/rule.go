@@ -23,5 +23,6 @@ func forgiven(healthy bool, began, startWait time.Duration) bool {
 	return !healthy && began < startWait
 }
 
-// Slow reports whether a healthy probe came so close to its deadline, within a fifth of it, that somebody should know.
+// Slow reports whether a healthy probe came so close to its deadline, within a
+// fifth of it, that somebody should know.
 func Slow(took, deadline time.Duration) bool { return took > deadline*4/5 }

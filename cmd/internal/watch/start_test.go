@@ -71,7 +71,8 @@ func TestStartWaitAfterTheFirstSuccess(t *testing.T) {
 	})
 }
 
-// A pause does not stop the clock of the start wait, and -continue does not start it anew.
+// A pause does not stop the clock of the start wait, and -continue does not
+// start it anew.
 func TestStartWaitAndPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := run(t, waiting(5*time.Second), func(ctx context.Context, n int) error { return errRefused })
@@ -128,7 +129,8 @@ func TestBeat(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		controls <- Control{Verb: Stop}
 		<-out
-		// From 10 to 14.1 the second probe stalls: past 14 nothing says that all is well.
+		// From 10 to 14.1 the second probe stalls: past 14 nothing says that
+		// all is well.
 		if d := cmp.Diff([]float64{0, 2, 4, 6, 8, 10, 12, 14.1, 16.1, 18.1, 20.1}, beats); d != "" {
 			t.Errorf("beats (-want +got):\n%s", d)
 		}

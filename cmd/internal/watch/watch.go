@@ -17,8 +17,9 @@ type Policy struct {
 	Retries  int           // failed probes in a row after the first that make the verdict; 1 to 10000
 
 	// StartWait is how long after the start failed probes do not count, for as
-	// long as none has succeeded; 0: they count at once. It runs on by the clock
-	// while the watch is paused, and a continuation does not begin it anew.
+	// long as none has succeeded; 0: they count at once. It runs on by the
+	// clock while the watch is paused, and a continuation does not begin it
+	// anew.
 	StartWait time.Duration
 }
 
@@ -45,8 +46,8 @@ type Outcome struct{ Err error }
 // overrun is how long past its deadline a probe may take to return before the
 // loop goes on without it: a probe that ignores its context must not turn the
 // watch into the second thing that hangs. It runs from when the loop sees that
-// the deadline has passed: on a starved machine that may be later, and the probe,
-// which was not let on either, should still say which rung broke.
+// the deadline has passed: on a starved machine that may be later, and the
+// probe, which was not let on either, should still say which rung broke.
 const overrun = 100 * time.Millisecond
 
 var errOverrun = fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)
@@ -66,8 +67,8 @@ type Watch struct {
 	Publish func(Event) // called in order, from Run's goroutine; must not block
 
 	// Beat, if set, is called from Run's goroutine at least every BeatEvery, so
-	// that a loop that is stuck stops it: while waiting, while paused, and during
-	// a probe that is not past its deadline. It must not block.
+	// that a loop that is stuck stops it: while waiting, while paused, and
+	// during a probe that is not past its deadline. It must not block.
 	Beat      func()
 	BeatEvery time.Duration
 }
@@ -239,7 +240,8 @@ func (l *loop) noteLateness(wake time.Time) {
 	l.running.late = max(l.running.late, time.Since(wake)+slept)
 }
 
-// tick is the timer: a probe is due, one overran its deadline, or a pause ended.
+// tick is the timer: a probe is due, one overran its deadline, or a pause
+// ended.
 func (l *loop) tick() (Outcome, bool) {
 	now := time.Now()
 	switch {

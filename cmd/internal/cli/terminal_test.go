@@ -7,7 +7,8 @@ import (
 	"fsmon/watchreg"
 )
 
-// What a terminal gives two places counts twice, and what stands on another character not at all.
+// What a terminal gives two places counts twice, and what stands on another
+// character not at all.
 func TestVisible(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]int{
@@ -25,7 +26,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// The columns stand below each other whatever the script of a share's name, and the table keeps to its terminal.
+// The columns stand below each other whatever the script of a share's name, and
+// the table keeps to its terminal.
 func TestTableOfWideNames(t *testing.T) {
 	t.Parallel()
 	entries := zoo()[3:6]
@@ -59,7 +61,8 @@ func TestTableOfWideNames(t *testing.T) {
 	}
 }
 
-// With more watches than lines, those that need somebody are the ones to be seen; the others keep their order.
+// With more watches than lines, those that need somebody are the ones to be
+// seen; the others keep their order.
 func TestSickFirst(t *testing.T) {
 	t.Parallel()
 	entries := zoo()

@@ -75,7 +75,8 @@ odd: guest; slow
 	}
 }
 
-// On a terminal no line of the table is longer than it, whatever the terminal and the watches.
+// On a terminal no line of the table is longer than it, whatever the terminal
+// and the watches.
 func TestTableFits(t *testing.T) {
 	t.Parallel()
 	entries := zoo()
@@ -101,7 +102,8 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-// An ordinary terminal shows every column of ordinary watches, with long names too.
+// An ordinary terminal shows every column of ordinary watches, with long names
+// too.
 func TestTableOn80Columns(t *testing.T) {
 	t.Parallel()
 	all := zoo()
