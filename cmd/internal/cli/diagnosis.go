@@ -46,10 +46,11 @@ const (
 )
 
 const (
-	lookClosed = "The server closed the connection: its process ended, or it turns this client away. " +
+	lookClosed = "The server closed the connection: " +
+		"its process ended, or it turns this client away. " +
 		"Look at the server's log and for crashes; a firewall that cuts connections looks the same."
-	lookNoConnection = "Nothing answers on the network. The host is down, nobody has this address, " +
-		"or a firewall drops the packets: " +
+	lookNoConnection = "Nothing answers on the network. " +
+		"The host is down, nobody has this address, or a firewall drops the packets: " +
 		"try ping, and look at the firewalls on the way for this port."
 	lookNoDescriptors = "This machine has no file descriptors left, " +
 		"so nothing is known about the server. Look at ulimit -n and /proc/sys/fs/file-nr."
@@ -57,8 +58,8 @@ const (
 		"so nothing is known about the server. Look at free and dmesg."
 	lookForbidden = "A packet filter or security module of this machine forbids the connection. " +
 		"Look at nft list ruleset (or iptables -S OUTPUT) and at the audit log."
-	lookNoFamily = "This machine cannot speak to this kind of address (IPv6 may be switched off). " +
-		"Give -a an address of the other kind."
+	lookNoFamily = "This machine cannot speak to this kind of address " +
+		"(IPv6 may be switched off). Give -a an address of the other kind."
 )
 
 // errnoLooks says what an error number of a socket means, while connecting or
@@ -136,8 +137,8 @@ func isTimeout(err error) bool {
 func (d *Diagnosis) explainErrno(n syscall.Errno) {
 	d.Name, d.Code = unix.ErrnoName(n), fmt.Sprintf("errno %d", int(n))
 	if d.Look = errnoLooks[n]; d.Look == "" {
-		d.Look = "The network of this machine or the way to the server fails in an unusual manner " +
-			"(" + n.Error() + "). Look at dmesg and at the server's log."
+		d.Look = "The network of this machine or the way to the server fails " +
+			"in an unusual manner (" + n.Error() + "). Look at dmesg and at the server's log."
 	}
 }
 

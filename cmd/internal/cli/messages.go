@@ -22,15 +22,17 @@ var (
 	unpaused   = entry(109, Warning, "The watch that was killed was paused. This one is not.")
 	statusLost = entry(110, Warning, "The status cannot be written, the watch goes on (%v).")
 	settled    = entry(111, Info, "The watch has settled on %s.") // at the start, and on a change
-	// MarkerFailed and WriteFailed are for Service.Diagnose. Their verbs are the
-	// target's name and the reason.
+	// MarkerFailed and WriteFailed are for Service.Diagnose. Their verbs are
+	// the target's name and the reason.
 	MarkerFailed = entry(112, Error, "The file server has failed the marker check of [%s] (%s).")
 	WriteFailed  = entry(113, Error, "The file server has failed the write test of [%s] (%s).")
-	slow         = entry(114, Warning, "Healthy, but slow: the probe took %s of the %s it has (%s).")
-	forgiven     = entry(115, Info, "Probe failed, not counted before %s (start wait), %s: %s")
-	saved        = entry(116, Info, "Evidence was saved in %s.")
-	notSaved     = entry(117, Warning, "Evidence could not be saved (%v).")
-	metricsLost  = entry(118, Warning, "The metrics file cannot be written, the watch goes on (%v).")
+	slow         = entry(114, Warning, "Healthy, but slow: "+
+		"the probe took %s of the %s it has (%s).")
+	forgiven    = entry(115, Info, "Probe failed, not counted before %s (start wait), %s: %s")
+	saved       = entry(116, Info, "Evidence was saved in %s.")
+	notSaved    = entry(117, Warning, "Evidence could not be saved (%v).")
+	metricsLost = entry(118, Warning, "The metrics file cannot be written, "+
+		"the watch goes on (%v).")
 )
 
 // Own lists these messages in order, for the manual and the tests.

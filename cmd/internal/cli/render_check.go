@@ -74,7 +74,8 @@ func (c *checked) sayFailure(out io.Writer, width int, paint palette) {
 		wrapped(out, width, "  ", printable(c.why.Look), "  ")
 	}
 	if c.why.Local {
-		const local = "A failover of the file server is no cure for this: a watch ends with exit code 4."
+		const local = "A failover of the file server is no cure for this: " +
+			"a watch ends with exit code 4."
 		wrapped(out, width, "  ", local, "  ")
 	}
 }
@@ -126,7 +127,7 @@ type checkJSON struct {
 	Address  string      `json:"address,omitempty"`
 	Healthy  bool        `json:"healthy"`
 	MS       float64     `json:"ms"`               // milliseconds of the whole probe
-	Rungs    []rungJSON  `json:"rungs"`            // the steps begun, in wire order; a broken one is the last
+	Rungs    []rungJSON  `json:"rungs"`            // the steps begun, in wire order
 	Failed   *failedJSON `json:"failed,omitempty"` // absent when healthy
 	Warnings []string    `json:"warnings"`
 	Notes    []string    `json:"notes"` // what the target was settled on, what the account risks

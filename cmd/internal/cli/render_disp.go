@@ -43,8 +43,9 @@ func display(out io.Writer, e watchreg.Entry, now time.Time, paint palette) {
 	if st.LastProbe.IsZero() {
 		row("last probe", "none yet")
 	} else {
-		row("last probe", "%s, %s ago, %.1f ms, %s", moment(st.LastProbe), ago(now.Sub(st.LastProbe)),
-			st.ProbeMS, printable(cmp.Or(st.LastError, "healthy")))
+		row("last probe", "%s, %s ago, %.1f ms, %s",
+			moment(st.LastProbe), ago(now.Sub(st.LastProbe)), st.ProbeMS,
+			printable(cmp.Or(st.LastError, "healthy")))
 	}
 	if !st.LastSuccess.IsZero() {
 		row("last success", "%s, %s ago", moment(st.LastSuccess), ago(now.Sub(st.LastSuccess)))

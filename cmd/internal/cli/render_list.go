@@ -24,10 +24,12 @@ const (
 	columns
 )
 
-var headings = [columns]string{"IDENTIFIER", "KIND", "TARGET", "STATE", "LAST PROBE", "FAILED", "PID"}
+var headings = [columns]string{
+	"IDENTIFIER", "KIND", "TARGET", "STATE", "LAST PROBE", "FAILED", "PID",
+}
 
-// leastName is what a narrow terminal leaves of a target or an identifier: a
-// table fits into 80 characters with it.
+// leastName is how short a narrow terminal makes a target or an identifier: the
+// table then fits into 80 characters.
 const leastName = 10
 
 // row is one watch in the table.

@@ -115,7 +115,7 @@ func TestBeat(t *testing.T) {
 			Policy: Policy{Interval: 10 * time.Second, Timeout: 4 * time.Second, Retries: 5},
 			Probe: func(ctx context.Context) (Report, error) {
 				if n++; n == 2 {
-					<-let // deaf to its deadline
+					<-let // ignores its deadline
 				}
 				return Report{}, nil
 			},

@@ -186,7 +186,7 @@ func TestStopDuringAStalledProbe(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				let := make(chan bool)
 				l := run(t, Policy{Interval: time.Second, Timeout: 100 * time.Second, Retries: 2}, func(ctx context.Context, n int) error {
-					<-let // deaf to its context
+					<-let // ignores its context
 					return nil
 				})
 				time.Sleep(10 * time.Second)
@@ -330,7 +330,7 @@ func TestLateLoopHearsTheProbeOut(t *testing.T) {
 				return Report{}, broken
 			},
 			Publish:   func(Event) {},
-			Beat:      func() { time.Sleep(2500 * time.Millisecond) }, // the loop is not let on for so long
+			Beat:      func() { time.Sleep(2500 * time.Millisecond) }, // the loop starves
 			BeatEvery: time.Second,
 		}
 		began := time.Now()
