@@ -21,8 +21,12 @@ var (
 // zoo is one watch of every sort.
 func zoo() []watchreg.Entry {
 	st := func(state watchreg.State, change func(*watchreg.Status)) *watchreg.Status {
-		s := &watchreg.Status{Command: "clp_x", Version: "1", PID: 42, Kind: "samba", Target: "//127.0.0.1:445/share", State: state,
-			Since: before(time.Hour), LastProbe: before(12 * time.Second), LastSuccess: before(12 * time.Second), Interval: 30, Retries: 5, Timeout: 60}
+		s := &watchreg.Status{
+			Command: "clp_x", Version: "1", PID: 42, Kind: "samba", Target: "//127.0.0.1:445/share",
+			State: state, Since: before(time.Hour),
+			LastProbe: before(12 * time.Second), LastSuccess: before(12 * time.Second),
+			Interval: 30, Retries: 5, Timeout: 60,
+		}
 		change(s)
 		return s
 	}
@@ -132,7 +136,8 @@ func TestRedraw(t *testing.T) {
 		if height > 1 && n > height-1 {
 			t.Errorf("%d lines on a terminal of %d", n, height)
 		}
-		if all := strings.Count(string(text), "\n"); n < all != strings.Contains(got, fmt.Sprintf("… %d more lines", all-n+1)) {
+		all := strings.Count(string(text), "\n")
+		if n < all != strings.Contains(got, fmt.Sprintf("… %d more lines", all-n+1)) {
 			t.Errorf("height %d: %d of %d lines:\n%s", height, n, all, got)
 		}
 	}
@@ -170,7 +175,8 @@ settings      -i 30 -c 5 -r 60
 		12: "identifier    planted\nstate         unreadable: bad ?[2J\n",
 	} {
 		var out strings.Builder
-		display(&out, append(zoo(), watchreg.Entry{ID: "planted", Err: errors.New("bad \x1b[2J")})[i], noon, false)
+		planted := watchreg.Entry{ID: "planted", Err: errors.New("bad \x1b[2J")}
+		display(&out, append(zoo(), planted)[i], noon, false)
 		if out.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 		}

@@ -45,7 +45,9 @@ func outcome(args []string) string {
 		}
 		return fmt.Sprintf("%d %s", sampleService().misuse(wrong, 1).alert.Number, wrong.Text)
 	}
-	verb := [...]string{"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version"}[req.Verb]
+	verb := [...]string{
+		"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version",
+	}[req.Verb]
 	out := []string{verb}
 	add := func(format string, v, usual any) {
 		if v != usual {
@@ -208,7 +210,8 @@ func checkLine(t *testing.T, args []string, secret bool) {
 		clear(memory[i])
 	}
 	if after := fmt.Sprintf("%+v %+v", req, s); after != before {
-		t.Errorf("%q: overwriting the arguments changed the request from %s to %s", args, before, after)
+		t.Errorf("%q: overwriting the arguments changed the request from %s to %s",
+			args, before, after)
 	}
 	if err == nil {
 		checkRequest(t, args, req, s)
@@ -252,7 +255,8 @@ func checkRequest(t *testing.T, args []string, req request, s sample) {
 		within("timeout", req.Timeout, 1, 10000)
 		within("retries", time.Duration(req.Retries)*time.Second, 1, 10000)
 		within("start wait", req.StartWait, 0, 604800)
-		if s.share == "" || len(s.share) > 255 || len(s.address) > 255 || len(s.user) > 255 || len(s.password) > 255 || s.port > 65535 {
+		longest := max(len(s.share), len(s.address), len(s.user), len(s.password))
+		if s.share == "" || longest > 255 || s.port > 65535 {
 			t.Errorf("%q: accepted %+v", args, s)
 		}
 	case verbStop:

@@ -53,8 +53,10 @@ func TestTableOfWideNames(t *testing.T) {
 		state := strings.Index(lines[0], "STATE")
 		for i, line := range lines[1 : len(entries)+1] {
 			for _, word := range []string{"failing since", "overdue", "healthy since"} {
-				if before, _, found := strings.Cut(line, "  "+word); found && visible(before)+2 != visible(lines[0][:state]) {
-					t.Errorf("width %d: the state of row %d stands at %d, not %d: %q", width, i, visible(before)+2, state, line)
+				before, _, found := strings.Cut(line, "  "+word)
+				if at := visible(before) + 2; found && at != visible(lines[0][:state]) {
+					t.Errorf("width %d: the state of row %d stands at %d, not %d: %q",
+						width, i, at, state, line)
 				}
 			}
 		}
@@ -71,7 +73,8 @@ func TestSickFirst(t *testing.T) {
 	for _, e := range entries {
 		ids = append(ids, e.ID)
 	}
-	if got, want := strings.Join(ids, " "), "dead deadborn failing frozen newer evil healthy odd paused pausing starting unborn"; got != want {
+	const want = "dead deadborn failing frozen newer evil healthy odd paused pausing starting unborn"
+	if got := strings.Join(ids, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	sickFirst([]watchreg.Entry{}, noon)

@@ -40,20 +40,22 @@ func TestForgiven(t *testing.T) {
 // After the start wait the failures count from zero.
 func TestStartWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, waiting(2*time.Second), func(ctx context.Context, n int) error { return errRefused })
+		l := run(t, waiting(2*time.Second), refuse)
 		if out := <-l.out; out.Err != errRefused {
 			t.Errorf("outcome %v", out.Err)
 		}
-		l.want("0 started", "0 forgiven until 2", "1 forgiven until 2", "2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
+		l.want("0 started", "0 forgiven until 2", "1 forgiven until 2",
+			"2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
 	})
 }
 
 // The probe that is under way when the start wait ends began within it.
 func TestStalledProbeAtTheEndOfTheStartWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, waiting(1500*time.Millisecond), func(ctx context.Context, n int) error { return hang(ctx) })
+		l := run(t, waiting(1500*time.Millisecond), stall)
 		<-l.out
-		l.want("0 started", "1 forgiven until 1.5", "2 forgiven until 1.5", "3 failed 1/3", "4 failed 2/3", "5 failed 3/3", "5 judged 3/3")
+		l.want("0 started", "1 forgiven until 1.5", "2 forgiven until 1.5",
+			"3 failed 1/3", "4 failed 2/3", "5 failed 3/3", "5 judged 3/3")
 	})
 }
 
@@ -67,7 +69,8 @@ func TestStartWaitAfterTheFirstSuccess(t *testing.T) {
 			return errRefused
 		})
 		<-l.out
-		l.want("0 started", "0 forgiven until 3600", "1 healthy first", "2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
+		l.want("0 started", "0 forgiven until 3600", "1 healthy first",
+			"2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
 	})
 }
 
@@ -75,13 +78,14 @@ func TestStartWaitAfterTheFirstSuccess(t *testing.T) {
 // start it anew.
 func TestStartWaitAndPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, waiting(5*time.Second), func(ctx context.Context, n int) error { return errRefused })
+		l := run(t, waiting(5*time.Second), refuse)
 		time.Sleep(500 * time.Millisecond)
 		l.controls <- Control{Verb: Pause}
 		time.Sleep(4 * time.Second)
 		l.controls <- Control{Verb: Continue}
 		<-l.out
-		l.want("0 started", "0 forgiven until 5", "0.5 paused", "4.5 continued", "4.5 forgiven until 5",
+		l.want("0 started", "0 forgiven until 5",
+			"0.5 paused", "4.5 continued", "4.5 forgiven until 5",
 			"5.5 failed 1/3", "6.5 failed 2/3", "7.5 failed 3/3", "7.5 judged 3/3")
 	})
 }
@@ -96,7 +100,8 @@ func TestSlow(t *testing.T) {
 		time.Sleep(65 * time.Second)
 		l.cancel(errors.New("SIGTERM"))
 		<-l.out
-		l.want("0 started", "0 healthy first", "28 healthy", "48.000000001 healthy slow", "60 healthy", "65 stopped SIGTERM")
+		l.want("0 started", "0 healthy first", "28 healthy", "48.000000001 healthy slow",
+			"60 healthy", "65 stopped SIGTERM")
 	})
 }
 
