@@ -48,8 +48,7 @@ func sampleService() Service {
 	}
 }
 
-// sample is a check that failed, or did not, of a server that says what it
-// likes.
+// sampleCheck is a check of a hostile server; it failed with err, or is healthy.
 func sampleCheck(err error) *checked {
 	c := &checked{
 		req: request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
@@ -131,8 +130,8 @@ counted from the start of the first failed probe, which is at most 30 s after th
 	}
 }
 
-// A narrow terminal breaks prose between words, not in them; one of unknown
-// width gets the usual.
+// On a narrow terminal prose is broken between words. A terminal of unknown
+// width gets the usual one.
 func TestLadderOnNarrowTerminal(t *testing.T) {
 	t.Parallel()
 	if proseWidth(0) != lineWidth || proseWidth(500) != lineWidth {
@@ -148,8 +147,8 @@ func TestLadderOnNarrowTerminal(t *testing.T) {
 	}
 }
 
-// A step without a request of its own still has its rung, and an error nobody
-// explains its text.
+// A step without a request of its own still has its rung, and an error that
+// nobody explains is shown as it is.
 func TestUnexplainedFailure(t *testing.T) {
 	t.Parallel()
 	c := sampleCheck(io.ErrClosedPipe)
@@ -178,7 +177,7 @@ func TestSlowCheck(t *testing.T) {
 	}
 }
 
-// The object of --json, exactly: programs read it.
+// Programs read the object of --json, so it is compared as a whole.
 func TestCheckJSON(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -205,8 +204,8 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
-// No terminal obeys what stands in a JSON object, and programs still read what
-// there was.
+// No terminal obeys the strings in a JSON object, and programs still read the
+// original ones.
 func TestPrintJSON(t *testing.T) {
 	t.Parallel()
 	const hostile = "\x1b[2J \x7f \u009b5n \u202e \u2028 \U000e0041 <&> 共有 📁 é \t\n"

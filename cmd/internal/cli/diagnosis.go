@@ -29,8 +29,7 @@ type Diagnosis struct {
 	Name, Code string
 	Look       string // one or two sentences: what it means, and what to look at
 
-	// LogonRefused: the server refused the password, and lockout
-	// policies count that.
+	// LogonRefused: the server refused the password. Lockout policies count that.
 	LogonRefused bool
 }
 

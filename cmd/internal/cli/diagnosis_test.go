@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whatever a network can answer has a name, a number where there is one, and an
-// action; what none of this is has nothing.
+// Every answer of a network has a name, a number if there is one, and an
+// advice. Other errors have none of these.
 func TestExplainNetwork(t *testing.T) {
 	t.Parallel()
 	dial := func(errno syscall.Errno) error {

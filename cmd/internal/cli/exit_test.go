@@ -6,8 +6,8 @@ import (
 	"fsmon/cmd/internal/argv"
 )
 
-// Whoever types the name alone is shown where to read on, in the one line that
-// every wrong command line gets; nobody else is.
+// Whoever types the name alone is sent to --help, in the one line that every
+// wrong command line gets.
 func TestNameAlone(t *testing.T) {
 	t.Parallel()
 	wrong := &argv.Error{Kind: argv.NoID, Text: "ID: missing (the rule)"}
@@ -21,7 +21,7 @@ func TestNameAlone(t *testing.T) {
 	}
 }
 
-// Each error of an action has its exit code, in every style.
+// Only what ends well has exit code 0, in every style.
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	s := sampleService()

@@ -105,7 +105,7 @@ func (c *checked) sayVerdict(out io.Writer, width int) {
 	}
 }
 
-// rungs are the steps that were begun, and which of them broke; -1 is none.
+// rungs returns the steps that were begun, and which of them broke (-1: none).
 func (c *checked) rungs() (rungs []watch.Rung, broken int) {
 	rungs = c.report.Rungs
 	last := len(rungs) - 1
@@ -124,10 +124,11 @@ type checkJSON struct {
 	Target string `json:"target"` // "//192.0.2.1:445/share"
 	// Address is what the probe connected to, "192.0.2.1:445"; absent without a
 	// connection.
-	Address  string      `json:"address,omitempty"`
-	Healthy  bool        `json:"healthy"`
-	MS       float64     `json:"ms"`               // milliseconds of the whole probe
-	Rungs    []rungJSON  `json:"rungs"`            // the steps begun, in wire order
+	Address string  `json:"address,omitempty"`
+	Healthy bool    `json:"healthy"`
+	MS      float64 `json:"ms"` // milliseconds of the whole probe
+	// Rungs are the steps begun, in wire order; if one broke, it is the last.
+	Rungs    []rungJSON  `json:"rungs"`
 	Failed   *failedJSON `json:"failed,omitempty"` // absent when healthy
 	Warnings []string    `json:"warnings"`
 	Notes    []string    `json:"notes"` // what the target was settled on, what the account risks
@@ -184,10 +185,10 @@ func (c *checked) json(out io.Writer) {
 	printJSON(out, j)
 }
 
-// printJSON prints one value in one line. Nothing here is anything but strings,
-// numbers and times, so it cannot fail to encode. What a terminal might obey
-// becomes an escape: the encoder leaves DEL, the C1 controls (U+009B is "ESC
-// [") and what reorders text as they are.
+// printJSON prints one value in one line. The value holds only strings, numbers
+// and times, so encoding cannot fail. The encoder leaves DEL, the C1 controls
+// (U+009B is "ESC [") and what reorders text as they are; here they become
+// escapes, so that no terminal obeys them.
 func printJSON(out io.Writer, v any) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)

@@ -39,8 +39,8 @@ type row struct {
 	why   string // a line below the table; empty for a watch that is well
 }
 
-// table draws the watches, one a line and no longer than width (0: as long as
-// it takes), and below it what is wrong with some.
+// table draws the watches, one a line and no line longer than width (0: no
+// limit), and below the table what is wrong with some of them.
 func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []byte {
 	var out bytes.Buffer
 	if len(entries) == 0 {
@@ -86,7 +86,7 @@ func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []
 	return out.Bytes()
 }
 
-// fit makes room for the table in width: the target gives way first, then the
+// fit makes the table fit into width: it cuts the target first, then the
 // identifier.
 func fit(widths *[columns]int, width int) {
 	if width == 0 {
@@ -142,7 +142,7 @@ func stateOf(e watchreg.Entry, now time.Time) (string, colour) {
 	return doing(*e.Status, func(t time.Time) string { return clock(t, now) })
 }
 
-// doing is what a live watch says of itself.
+// doing is the state that a live watch has written.
 func doing(st watchreg.Status, moment func(time.Time) string) (string, colour) {
 	since := " since " + moment(st.Since)
 	switch {
@@ -156,8 +156,8 @@ func doing(st watchreg.Status, moment func(time.Time) string) (string, colour) {
 	return printable(string(st.State)) + since, palette.odd
 }
 
-// trouble is the line below the table for a watch that is not well, or not told
-// about enough by its row.
+// trouble is the line below the table for a watch whose row does not say enough,
+// such as why it is not well.
 func trouble(e watchreg.Entry, now time.Time) string {
 	switch {
 	case e.Err != nil:
@@ -187,7 +187,7 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// sickFirst moves the watches that need somebody to the top, for a screen that
+// sickFirst moves the watches that need attention to the top, since the screen
 // may not hold all of them.
 func sickFirst(entries []watchreg.Entry, now time.Time) {
 	sick := func(e watchreg.Entry) bool {
@@ -211,9 +211,9 @@ func sickFirst(entries []watchreg.Entry, now time.Time) {
 	})
 }
 
-// redraw draws text over what stands on the terminal: from the top left corner,
-// each line to its end, and clears what is below. What does not fit into height
-// lines is counted instead, since a terminal that scrolls cannot be drawn over.
+// redraw draws text over the last one on the terminal: from the top left corner,
+// each line to its end, and clears what is below. Lines that do not fit into
+// height are only counted, since redrawing works on no terminal that scrolled.
 func redraw(out *bytes.Buffer, text []byte, width, height int) {
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	if room := height - 1; height > 0 && len(lines) > room {

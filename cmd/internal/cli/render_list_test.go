@@ -79,8 +79,8 @@ odd: guest; slow
 	}
 }
 
-// On a terminal no line of the table is longer than it, whatever the terminal
-// and the watches.
+// No line of the table is wider than the terminal, whatever the width and the
+// watches are.
 func TestTableFits(t *testing.T) {
 	t.Parallel()
 	entries := zoo()
@@ -121,7 +121,7 @@ func TestTableOn80Columns(t *testing.T) {
 	}
 }
 
-// What is drawn fits the terminal: no line wraps, and nothing scrolls.
+// What is redrawn fits the terminal: no line wraps, and nothing scrolls.
 func TestRedraw(t *testing.T) {
 	t.Parallel()
 	text := table(zoo(), noon, 80, false)

@@ -12,12 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lineWidth is where prose is broken without a better reason, in places of a
-// terminal's line.
+// lineWidth is the usual width of prose, in places of a terminal's line.
 const lineWidth = 100
 
-// wrapped prints a label and prose behind it, broken between words before
-// width; further lines begin with indent.
+// wrapped prints a label and prose after it, broken between words so that no
+// line is longer than width. Further lines begin with indent.
 func wrapped(out io.Writer, width int, label, text, indent string) {
 	line, used := label, visible(label)
 	fresh := true
@@ -67,9 +66,9 @@ func colours(out *os.File) palette {
 	return palette(steers && os.Getenv("NO_COLOR") == "")
 }
 
-// screen returns the size of the terminal that out is, in characters, 0 being
-// unknown, and whether it knows control sequences: one that calls itself dumb
-// (an editor's, a job server's) does not.
+// screen returns the size of out's terminal in characters (0: unknown), and
+// whether it knows control sequences. A terminal that calls itself dumb (an
+// editor's, a job server's) does not.
 func screen(out *os.File) (width, height int, steers bool) {
 	if _, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS); err != nil {
 		return 0, 0, false
@@ -80,7 +79,7 @@ func screen(out *os.File) (width, height int, steers bool) {
 	return width, height, os.Getenv("TERM") != "dumb"
 }
 
-// proseWidth is where prose on a terminal of this width is broken.
+// proseWidth is the width of prose on a terminal of this width.
 func proseWidth(terminal int) int {
 	if terminal == 0 {
 		return lineWidth
@@ -88,8 +87,8 @@ func proseWidth(terminal int) int {
 	return min(terminal, lineWidth)
 }
 
-// ago is a length of time in its one or two largest units, rounded down: "12
-// s", "3 min", "2 h 5 min", "4 d 1 h".
+// ago is a length of time in its one or two largest units, rounded down:
+// "12 s", "3 min", "2 h 5 min", "4 d 1 h".
 func ago(d time.Duration) string {
 	d = max(d, 0)
 	switch s := int(d.Seconds()); {
@@ -111,9 +110,9 @@ func units(n int, unit string, m int, smaller string) string {
 	return fmt.Sprintf("%d %s %d %s", n, unit, m, smaller)
 }
 
-// wideRanges are the characters that take two places of a terminal's line, as
-// in share names in Japanese: East Asian Width W and F of UAX #11, by whole
-// blocks where that changes nothing for a character that has a shape.
+// wideRanges are the characters that take two places of a terminal's line;
+// Japanese share names have them. They are East Asian Width W and F of UAX #11,
+// by whole blocks where that makes no difference for any visible character.
 var wideRanges = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x1100, Hi: 0x115F, Stride: 1}, // Hangul Jamo
@@ -150,7 +149,7 @@ func places(r rune) int {
 	return 1
 }
 
-// visible counts the places that s takes: colour sequences take none.
+// visible counts the places that s takes. Colour sequences take none.
 func visible(s string) int {
 	n, within := 0, false
 	for _, r := range s {

@@ -7,8 +7,7 @@ import (
 	"fsmon/watchreg"
 )
 
-// What a terminal gives two places counts twice, and what stands on another
-// character not at all.
+// A wide character counts twice, and a combining one not at all.
 func TestVisible(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]int{
@@ -26,8 +25,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// The columns stand below each other whatever the script of a share's name, and
-// the table keeps to its terminal.
+// The columns are aligned whatever the script of a share's name, and the table
+// fits the terminal.
 func TestTableOfWideNames(t *testing.T) {
 	t.Parallel()
 	entries := zoo()[3:6]
@@ -63,8 +62,7 @@ func TestTableOfWideNames(t *testing.T) {
 	}
 }
 
-// With more watches than lines, those that need somebody are the ones to be
-// seen; the others keep their order.
+// The watches that need attention come first; the others keep their order.
 func TestSickFirst(t *testing.T) {
 	t.Parallel()
 	entries := zoo()

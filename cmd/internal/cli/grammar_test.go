@@ -33,8 +33,8 @@ func (s *sample) declare(o *Options) {
 	o.Bool(&s.dry, "dry", "")
 }
 
-// outcome is what a line came to, in one line: the message and text of an
-// error, or the request and what differs from the defaults in it.
+// outcome is the result of a command line, in one line: the message and text of
+// an error, or what of the request differs from the defaults.
 func outcome(args []string) string {
 	var s sample
 	req, err := parse(args, s.declare)
@@ -185,13 +185,13 @@ func spill(args []string, at, way int) []string {
 
 const spillWays = 23
 
-// checkLine holds what must be true of every command line; secret says that
-// token stands on it as a secret only.
+// checkLine checks what must be true of every command line. If secret, the line
+// has token as a secret, and nowhere else.
 func checkLine(t *testing.T, args []string, secret bool) {
 	t.Helper()
 	var s sample
-	// The arguments lie in memory of their own, as those of a process do, and
-	// are overwritten after parsing.
+	// As in a process, the arguments have memory of their own, which is
+	// overwritten after parsing.
 	memory := make([][]byte, len(args))
 	own := make([]string, len(args))
 	for i, arg := range args {
@@ -271,8 +271,8 @@ func checkRequest(t *testing.T, args []string, req request, s sample) {
 	}
 }
 
-// Whatever is wrong with a line, and wherever the password stands on it, the
-// password is not in the error.
+// The password is never in the error, whatever is wrong with the line and
+// wherever the password stands.
 func TestSecretNeverShown(t *testing.T) {
 	lines, _ := cases(t)
 	for _, line := range lines {
