@@ -155,28 +155,6 @@ func (p Probe) run(ctx context.Context, done chan<- result) {
 	r.report, r.err = p(ctx)
 }
 
-// onceOverrun is overrun for Once. Only matters on a starved machine, where the
-// caller still wants the failing step.
-const onceOverrun = 5 * time.Second
-
-// Once runs one probe, as a watch does, for whoever waits for its result. It
-// returns at once when ctx ends, and at the latest 5 s after timeout, whatever
-// the probe does.
-func Once(ctx context.Context, timeout time.Duration, probe Probe) (Report, error) {
-	inner, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	done := make(chan result, 1)
-	go probe.run(inner, done)
-	select {
-	case r := <-done:
-		return r.report, r.err
-	case <-ctx.Done():
-		return Report{}, ctx.Err()
-	case <-time.After(timeout + onceOverrun):
-		return Report{}, errOverrun
-	}
-}
-
 // plan arms the timer for whatever is due next and returns when that is.
 func (l *loop) plan() time.Time {
 	now := time.Now()
