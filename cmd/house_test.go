@@ -110,7 +110,8 @@ func imports(t *testing.T, system string) {
 			imported, ours := strings.CutPrefix(imported, module)
 			fits := func(name string) bool { return within(imported, name) }
 			if ours && !slices.ContainsFunc(allowed, fits) {
-				t.Errorf("%s imports %s; it may import: %s", pkg, imported, strings.Join(allowed, ", "))
+				t.Errorf("%s imports %s; it may import: %s",
+					pkg, imported, strings.Join(allowed, ", "))
 			}
 		}
 	}
