@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"fsmon/cmd/internal/watch"
+	"fsmon/watchreg"
 )
 
-// announce returns a listener that tells people what happens to the watch of
-// target, in the catalogue's words.
+// announce returns a listener that sends the catalogue's message for whatever
+// happens to the watch of target.
 func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 	c := s.Catalogue
-	said := map[string]bool{} // warnings that stand
+	said := map[string]bool{} // the warnings of the last healthy probe
 	note, wasSlow := "", false
 	return func(e watch.Event) {
 		switch e.Kind {
@@ -26,15 +27,16 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			if e.Failures > 0 {
 				send(recovered.Alert(e.Failures))
 			}
-			standing := map[string]bool{}
+			now := map[string]bool{}
 			for _, w := range e.Report.Warnings {
-				if standing[w] = true; !said[w] {
+				if now[w] = true; !said[w] {
 					send(warned.Alert(w))
 				}
 			}
-			said = standing
+			said = now
 			if e.Slow && !wasSlow {
-				send(slow.Alert(e.Took.Round(time.Millisecond), e.Deadline, slowest(e.Report.Rungs)))
+				took := e.Took.Round(time.Millisecond)
+				send(slow.Alert(took, e.Deadline, slowest(e.Report.Rungs)))
 			}
 			wasSlow = e.Slow
 			if e.Report.Note != "" && e.Report.Note != note {
@@ -46,7 +48,8 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 		case watch.Void:
 			send(void.Alert(e.Late.Round(10*time.Millisecond), e.Err.Error()))
 		case watch.Forgiven:
-			send(forgiven.Alert(e.Until.Format(time.DateTime), s.Diagnose(e.Err).Brief, e.Err.Error()))
+			until := e.Until.Format(time.DateTime)
+			send(forgiven.Alert(until, s.Diagnose(e.Err).Brief, e.Err.Error()))
 		case watch.Paused:
 			if !e.Again {
 				send(c.Paused.Alert())
@@ -70,6 +73,25 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			a := c.Stopping.Alert(target)
 			a.Detail = "asked by " + e.Reason
 			send(a)
+		}
+	}
+}
+
+// announceStart returns a listener that says at the start what the watch takes
+// over, and what was settled before the first probe.
+func announceStart(send func(Alert), notes []string, left *watchreg.Status) func(watch.Event) {
+	return func(e watch.Event) {
+		if e.Kind != watch.Started {
+			return
+		}
+		if left != nil {
+			send(tookOver.Alert(left.PID))
+			if left.State == watchreg.Paused {
+				send(unpaused.Alert())
+			}
+		}
+		for _, note := range notes {
+			send(settled.Alert(note))
 		}
 	}
 }

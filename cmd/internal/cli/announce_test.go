@@ -16,68 +16,95 @@ var errBroken = errors.New("negotiate: broken")
 func announcer() Service {
 	e := func(n int, text string) Message { return entry(n, Info, text) }
 	return Service{Catalogue: Catalogue{
-		Started: e(1, "started"), Watching: e(2, "watching [%s]"), Stopping: e(3, "stopping [%s]"), Terminate: e(6, "terminate"),
-		Paused: e(7, "paused"), Continued: e(8, "continued"),
+		Started: e(1, "started"), Watching: e(2, "watching [%s]"), Stopping: e(3, "stopping [%s]"),
+		Terminate: e(6, "terminate"), Paused: e(7, "paused"), Continued: e(8, "continued"),
 	}, Diagnose: func(error) Diagnosis {
-		return Diagnosis{Alerts: []Alert{e(0, "cause of share").Alert(), e(66, "error").Alert()}, Brief: "select error[110]"}
+		return Diagnosis{
+			Alerts: []Alert{e(0, "cause of share").Alert(), e(66, "error").Alert()},
+			Brief:  "select error[110]",
+		}
 	}}
 }
 
 // Each event in the words of the catalogue.
 func TestAnnounce(t *testing.T) {
 	until := time.Date(2026, 11, 21, 20, 41, 0, 0, time.Local)
+	const broken = "select error[110]: negotiate: broken"
+	failed := func(n, allowed int) watch.Event {
+		return watch.Event{Kind: watch.Failed, Err: errBroken, Failures: n, Allowed: allowed}
+	}
+	slowly := func(took time.Duration, r watch.Report) watch.Event {
+		return watch.Event{
+			Kind: watch.Healthy, Took: took, Deadline: 10 * time.Second, Slow: true, Report: r,
+		}
+	}
 	report := func(warnings ...string) watch.Report { return watch.Report{Warnings: warnings} }
 	for _, c := range []struct {
 		name   string
 		events []watch.Event
 		want   []string
 	}{
-		{"start", []watch.Event{{Kind: watch.Started}, {Kind: watch.Healthy, First: true}, {Kind: watch.Healthy}},
+		{"start", []watch.Event{
+			{Kind: watch.Started}, {Kind: watch.Healthy, First: true}, {Kind: watch.Healthy}},
 			[]string{"1 started", "2 watching [share]"}},
 		{"verdict: the cause, then 6", []watch.Event{
-			{Kind: watch.Failed, Err: errBroken, Failures: 2, Allowed: 2},
+			failed(2, 2),
 			{Kind: watch.Judged, Err: errBroken, Failures: 2, Allowed: 2}},
-			[]string{"101 Probe failed (2 of 2), select error[110]: negotiate: broken", "0 cause of share", "66 error", "6 terminate"}},
-		{"recovery", []watch.Event{{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6}, {Kind: watch.Healthy, Failures: 1}},
-			[]string{"101 Probe failed (1 of 6), select error[110]: negotiate: broken", "102 The file server answers again after 1 failed probe(s)."}},
+			[]string{"101 Probe failed (2 of 2), " + broken,
+				"0 cause of share", "66 error", "6 terminate"}},
+		{"recovery", []watch.Event{failed(1, 6), {Kind: watch.Healthy, Failures: 1}},
+			[]string{"101 Probe failed (1 of 6), " + broken,
+				"102 The file server answers again after 1 failed probe(s)."}},
 		{"pause and continue", []watch.Event{{Kind: watch.Paused}, {Kind: watch.Continued}},
 			[]string{"7 paused", "8 continued"}},
 		{"a pause with an end, then another, then none", []watch.Event{
-			{Kind: watch.Paused, Until: until}, {Kind: watch.Paused, Until: until.Add(time.Minute), Again: true}, {Kind: watch.Paused, Again: true}},
+			{Kind: watch.Paused, Until: until},
+			{Kind: watch.Paused, Until: until.Add(time.Minute), Again: true},
+			{Kind: watch.Paused, Again: true}},
 			[]string{"7 paused", "106 The pause will end by itself at 2026-11-21 20:41:00.",
-				"106 The pause will end by itself at 2026-11-21 20:42:00.", "106 The pause will last until -continue."}},
+				"106 The pause will end by itself at 2026-11-21 20:42:00.",
+				"106 The pause will last until -continue."}},
 		{"a pause that ended by itself", []watch.Event{{Kind: watch.Continued, Expired: true}},
 			[]string{"105 The pause has ended by itself.", "8 continued"}},
 		{"void", []watch.Event{{Kind: watch.Void, Err: errBroken, Late: 10123 * time.Millisecond}},
-			[]string{"103 A failed probe is not counted, since this machine woke the watch 10.12s late. It is repeated. negotiate: broken"}},
-		{"stop", []watch.Event{{Kind: watch.Stopped, Reason: "SIGTERM"}}, []string{"3 stopping [share] (asked by SIGTERM)"}},
+			[]string{"103 A failed probe is not counted, since this machine woke the watch " +
+				"10.12s late. It is repeated. negotiate: broken"}},
+		{"stop", []watch.Event{{Kind: watch.Stopped, Reason: "SIGTERM"}},
+			[]string{"3 stopping [share] (asked by SIGTERM)"}},
 		{"a warning is said once a spell", []watch.Event{
-			{Kind: watch.Healthy, Report: report("a")}, {Kind: watch.Healthy, Report: report("a", "b")},
-			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6},
+			{Kind: watch.Healthy, Report: report("a")},
+			{Kind: watch.Healthy, Report: report("a", "b")},
+			failed(1, 6),
 			{Kind: watch.Healthy, Failures: 1, Report: report("a")},
 			{Kind: watch.Healthy}, {Kind: watch.Healthy, Report: report("a")}},
 			[]string{"104 Healthy, but a.", "104 Healthy, but b.",
-				"101 Probe failed (1 of 6), select error[110]: negotiate: broken",
-				"102 The file server answers again after 1 failed probe(s).", "104 Healthy, but a."}},
+				"101 Probe failed (1 of 6), " + broken,
+				"102 The file server answers again after 1 failed probe(s).",
+				"104 Healthy, but a."}},
 		{"slow, once a spell", []watch.Event{
-			{Kind: watch.Healthy, Took: 9 * time.Second, Deadline: 10 * time.Second, Slow: true, Report: rungs("connect", "tree connect")},
-			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6},
-			{Kind: watch.Healthy, Took: 9 * time.Second, Deadline: 10 * time.Second, Slow: true},
+			slowly(9*time.Second, rungs("connect", "tree connect")),
+			failed(1, 6),
+			slowly(9*time.Second, watch.Report{}),
 			{Kind: watch.Healthy},
-			{Kind: watch.Healthy, Took: 8001 * time.Millisecond, Deadline: 10 * time.Second, Slow: true}},
-			[]string{"114 Healthy, but slow: the probe took 9s of the 10s it has (tree connect alone took 2ms).",
-				"101 Probe failed (1 of 6), select error[110]: negotiate: broken",
-				"114 Healthy, but slow: the probe took 8.001s of the 10s it has (it named no step)."}},
+			slowly(8001*time.Millisecond, watch.Report{})},
+			[]string{"114 Healthy, but slow: the probe took 9s of the 10s it has " +
+				"(tree connect alone took 2ms).",
+				"101 Probe failed (1 of 6), " + broken,
+				"114 Healthy, but slow: the probe took 8.001s of the 10s it has " +
+					"(it named no step)."}},
 		{"start wait", []watch.Event{{Kind: watch.Forgiven, Err: errBroken, Until: until}},
-			[]string{"115 Probe failed, not counted before 2026-11-21 20:41:00 (start wait), select error[110]: negotiate: broken"}},
+			[]string{"115 Probe failed, not counted before 2026-11-21 20:41:00 (start wait), " +
+				broken}},
 		{"what the watch has settled on is said when it changes", []watch.Event{
-			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6, Report: watch.Report{Note: "NFS version 4"}},
+			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6,
+				Report: watch.Report{Note: "NFS version 4"}},
 			{Kind: watch.Healthy, First: true, Report: watch.Report{Note: "NFS version 3"}},
 			{Kind: watch.Healthy, Report: watch.Report{Note: "NFS version 3"}},
 			{Kind: watch.Healthy},
 			{Kind: watch.Healthy, Report: watch.Report{Note: "NFS version 4.2"}}},
-			[]string{"101 Probe failed (1 of 6), select error[110]: negotiate: broken", "2 watching [share]",
-				"111 The watch has settled on NFS version 3.", "111 The watch has settled on NFS version 4.2."}},
+			[]string{"101 Probe failed (1 of 6), " + broken, "2 watching [share]",
+				"111 The watch has settled on NFS version 3.",
+				"111 The watch has settled on NFS version 4.2."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
@@ -101,7 +128,8 @@ func TestAnnounce(t *testing.T) {
 func rungs(names ...string) watch.Report {
 	var r watch.Report
 	for i, name := range names {
-		r.Rungs = append(r.Rungs, watch.Rung{Name: name, Took: time.Duration(i+1) * time.Millisecond})
+		took := time.Duration(i+1) * time.Millisecond
+		r.Rungs = append(r.Rungs, watch.Rung{Name: name, Took: took})
 	}
 	return r
 }

@@ -16,9 +16,11 @@ import (
 func TestCheckOfPanickingProbe(t *testing.T) {
 	t.Parallel()
 	c := checked{}
-	_, c.err = watch.Once(t.Context(), time.Minute, func(context.Context) (watch.Report, error) { panic("out of range") })
+	panics := func(context.Context) (watch.Report, error) { panic("out of range") }
+	_, c.err = watch.Once(t.Context(), time.Minute, panics)
 	c.why = sampleService().diagnose(c.err, c.report)
-	if c.why.Name != "the probe panicked" || !strings.Contains(c.err.Error(), "out of range") || !strings.Contains(c.why.Look, "clp_test itself") {
+	if c.why.Name != "the probe panicked" || !strings.Contains(c.err.Error(), "out of range") ||
+		!strings.Contains(c.why.Look, "clp_test itself") {
 		t.Errorf("%v, %+v", c.err, c.why)
 	}
 }
@@ -30,9 +32,13 @@ func sampleService() Service {
 		Command: "clp_test",
 		Catalogue: Catalogue{
 			Terminate: Message{Number: 6, Severity: Error, Text: "The end."},
+			Invalid:   Message{Number: 11, Severity: Error, Text: "Invalid."},
+			Missing:   Message{Number: 12, Severity: Error, Text: "Missing."},
+			NoID:      Message{Number: 13, Severity: Error, Text: "No ID."},
 		},
 		Diagnose: func(err error) Diagnosis {
-			d := Diagnosis{Alerts: []Alert{{Number: 62, Severity: Error, Text: "[share] is broken."}}}
+			broken := Alert{Number: 62, Severity: Error, Text: "[share] is broken."}
+			d := Diagnosis{Alerts: []Alert{broken}}
 			if errors.Is(err, errSample) {
 				d.Step, d.Name, d.Code = "session setup", "STATUS_X", "0xC0000001, Win32 31"
 				d.Look, d.LogonRefused = "Look there.", true
@@ -42,15 +48,21 @@ func sampleService() Service {
 	}
 }
 
-// sample is a check that failed, or did not, of a server that says what it likes.
+// sampleCheck is a check of a hostile server; it failed with err, or is healthy.
 func sampleCheck(err error) *checked {
 	c := &checked{
-		req:    request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
-		target: Target{Name: "share", Where: "//h:445/share", Notes: []string{"a note"}, User: "me"},
-		report: watch.Report{Target: "192.0.2.1:445", Note: "version 3", Warnings: []string{"careful | \x1b[31mred\n"}, Rungs: []watch.Rung{
-			{Name: "connect", Took: 1500 * time.Microsecond, Learnt: "192.0.2.1:445"},
-			{Name: "session setup", Took: 2 * time.Millisecond, Learnt: "half of it"},
-		}},
+		req: request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
+		target: Target{
+			Name: "share", Where: "//h:445/share", Notes: []string{"a note"}, User: "me",
+		},
+		report: watch.Report{
+			Target: "192.0.2.1:445", Note: "version 3",
+			Warnings: []string{"careful | \x1b[31mred\n"},
+			Rungs: []watch.Rung{
+				{Name: "connect", Took: 1500 * time.Microsecond, Learnt: "192.0.2.1:445"},
+				{Name: "session setup", Took: 2 * time.Millisecond, Learnt: "half of it"},
+			},
+		},
 		took: 3600 * time.Microsecond,
 		err:  err,
 	}
@@ -111,13 +123,15 @@ counted from the start of the first failed probe, which is at most 30 s after th
 		}
 		var painted strings.Builder
 		c.check.ladder(&painted, lineWidth, true)
-		if plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted.String(), ""); plain != out.String() {
+		colour := regexp.MustCompile("\x1b\\[[0-9;]*m")
+		if plain := colour.ReplaceAllString(painted.String(), ""); plain != out.String() {
 			t.Errorf("%s: colours change the text:\n%s", name, plain)
 		}
 	}
 }
 
-// A narrow terminal breaks prose between words, not in them; one of unknown width gets the usual.
+// On a narrow terminal prose is broken between words. A terminal of unknown
+// width gets the usual one.
 func TestLadderOnNarrowTerminal(t *testing.T) {
 	t.Parallel()
 	if proseWidth(0) != lineWidth || proseWidth(500) != lineWidth {
@@ -133,7 +147,8 @@ func TestLadderOnNarrowTerminal(t *testing.T) {
 	}
 }
 
-// A step without a request of its own still has its rung, and an error nobody explains its text.
+// A step without a request of its own still has its rung, and an error that
+// nobody explains is shown as it is.
 func TestUnexplainedFailure(t *testing.T) {
 	t.Parallel()
 	c := sampleCheck(io.ErrClosedPipe)
@@ -142,7 +157,8 @@ func TestUnexplainedFailure(t *testing.T) {
 	}
 	c = sampleCheck(errSample)
 	c.why.Step = "share type"
-	if rungs, broken := c.rungs(); broken != 2 || len(rungs) != 3 || rungs[2].Name != "share type" || len(c.report.Rungs) != 2 {
+	rungs, broken := c.rungs()
+	if broken != 2 || len(rungs) != 3 || rungs[2].Name != "share type" || len(c.report.Rungs) != 2 {
 		t.Errorf("%+v, %d", rungs, broken)
 	}
 }
@@ -152,7 +168,8 @@ func TestSlowCheck(t *testing.T) {
 	t.Parallel()
 	c := sampleCheck(nil)
 	c.took = 9 * time.Second
-	if w := c.warnings(); len(w) != 2 || w[1] != "the probe took 9000.0 ms of the 10s that -r allows" {
+	const want = "the probe took 9000.0 ms of the 10s that -r allows"
+	if w := c.warnings(); len(w) != 2 || w[1] != want {
 		t.Errorf("%q", w)
 	}
 	if len(c.report.Warnings) != 1 {
@@ -160,7 +177,7 @@ func TestSlowCheck(t *testing.T) {
 	}
 }
 
-// The object of --json, exactly: programs read it.
+// Programs read the object of --json, so it is compared as a whole.
 func TestCheckJSON(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -187,7 +204,8 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
-// No terminal obeys what stands in a JSON object, and programs still read what there was.
+// No terminal obeys the strings in a JSON object, and programs still read the
+// original ones.
 func TestPrintJSON(t *testing.T) {
 	t.Parallel()
 	const hostile = "\x1b[2J \x7f \u009b5n \u202e \u2028 \U000e0041 <&> 共有 📁 é \t\n"
@@ -198,7 +216,8 @@ func TestPrintJSON(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 	var back map[string]string
-	if err := json.Unmarshal([]byte(text), &back); err != nil || back["a"] != hostile || back["b"] != "x\ufffd" {
+	err := json.Unmarshal([]byte(text), &back)
+	if err != nil || back["a"] != hostile || back["b"] != "x\ufffd" {
 		t.Errorf("%q, %v", back, err)
 	}
 }
@@ -209,12 +228,17 @@ func TestNagiosLine(t *testing.T) {
 	c.report.Rungs = append(c.report.Rungs, watch.Rung{Name: "connect"}, watch.Rung{Name: "time"})
 	var out strings.Builder
 	c.nagios(&out)
-	const want = "FSMON CRITICAL - //h:445/share failed at session setup: STATUS_X (0xC0000001, Win32 31); warning: careful / ?[31mred? | " +
-		"time=0.003600s;;;0;10 connect=0.001500s;;;0; session_setup=0.002000s;;;0; connect_2=0.000000s;;;0; time_2=0.000000s;;;0;\n"
+	const want = "FSMON CRITICAL - //h:445/share failed at session setup: " +
+		"STATUS_X (0xC0000001, Win32 31); warning: careful / ?[31mred? | " +
+		"time=0.003600s;;;0;10 connect=0.001500s;;;0; session_setup=0.002000s;;;0; " +
+		"connect_2=0.000000s;;;0; time_2=0.000000s;;;0;\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
-	for e, want := range map[ending]string{endHealthy: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN", endLocal: "UNKNOWN", endInterrupted: "UNKNOWN"} {
+	for e, want := range map[ending]string{
+		endOK: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN",
+		endLocal: "UNKNOWN", endInterrupted: "UNKNOWN",
+	} {
 		if got := nagiosLine(e, "x"); got != "FSMON "+want+" - x" {
 			t.Errorf("%d: %q", e, got)
 		}
@@ -227,8 +251,9 @@ func TestVerdictTimes(t *testing.T) {
 	for _, c := range []struct{ i, c, r, refused, stalled int }{
 		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160}, {10000, 10000, 10000, 1e8, 1e8 + 10000},
 	} {
-		refused, stalled := verdictTimes(request{Interval: time.Duration(c.i) * time.Second, Retries: c.c, Timeout: time.Duration(c.r) * time.Second})
-		if refused != time.Duration(c.refused)*time.Second || stalled != time.Duration(c.stalled)*time.Second {
+		s := func(n int) time.Duration { return time.Duration(n) * time.Second }
+		refused, stalled := verdictTimes(request{Interval: s(c.i), Retries: c.c, Timeout: s(c.r)})
+		if refused != s(c.refused) || stalled != s(c.stalled) {
 			t.Errorf("-i %d -c %d -r %d: %v and %v", c.i, c.c, c.r, refused, stalled)
 		}
 	}

@@ -24,43 +24,54 @@ type Diagnosis struct {
 
 	Step string // the rung that broke, as the report names it: "session setup"
 	// Name is the cause as the manuals spell it: "STATUS_LOGON_FAILURE",
-	// "ECONNREFUSED". Code is its number in the forms that logs and manuals use:
-	// "0xC000006D, Win32 1326", "errno 111". Either may be empty.
+	// "ECONNREFUSED". Code is its number in the forms that logs and manuals
+	// use: "0xC000006D, Win32 1326", "errno 111". Either may be empty.
 	Name, Code string
 	Look       string // one or two sentences: what it means, and what to look at
 
-	// LogonRefused: the server refused the password, which lockout policies count.
+	// LogonRefused: the server refused the password. Lockout policies count that.
 	LogonRefused bool
 }
 
-// Stage is how far a connection had come when the network failed it: the same error number means different things.
+// Stage is how far a connection had come when the network failed it: the same
+// error number means different things.
 type Stage int
 
 // The stages of a connection.
 const (
 	Resolving  Stage = iota // the name of the server is looked up
-	Connecting              // TCP does not stand yet
+	Connecting              // there is no TCP connection yet
 	Connected               // a request is under way
 )
 
 const (
-	lookClosed = "The server closed the connection: its process ended, or it turns this client away. Look at the server's log and for crashes; " +
-		"a firewall that cuts connections looks the same."
-	lookNoConnection = "Nothing answers on the network. The host is down, nobody has this address, or a firewall drops the packets: " +
+	lookClosed = "The server closed the connection: " +
+		"its process ended, or it turns this client away. " +
+		"Look at the server's log and for crashes; a firewall that cuts connections looks the same."
+	lookNoConnection = "Nothing answers on the network. " +
+		"The host is down, nobody has this address, or a firewall drops the packets: " +
 		"try ping, and look at the firewalls on the way for this port."
-	lookNoDescriptors = "This machine has no file descriptors left, so nothing is known about the server. Look at ulimit -n and /proc/sys/fs/file-nr."
-	lookNoMemory      = "This machine has no memory left for a socket, so nothing is known about the server. Look at free and dmesg."
-	lookForbidden     = "A packet filter or security module of this machine forbids the connection. Look at nft list ruleset (or iptables -S OUTPUT) and at the audit log."
-	lookNoFamily      = "This machine cannot speak to this kind of address (IPv6 may be switched off). Give -a an address of the other kind."
+	lookNoDescriptors = "This machine has no file descriptors left, " +
+		"so nothing is known about the server. Look at ulimit -n and /proc/sys/fs/file-nr."
+	lookNoMemory = "This machine has no memory left for a socket, " +
+		"so nothing is known about the server. Look at free and dmesg."
+	lookForbidden = "A packet filter or security module of this machine forbids the connection. " +
+		"Look at nft list ruleset (or iptables -S OUTPUT) and at the audit log."
+	lookNoFamily = "This machine cannot speak to this kind of address " +
+		"(IPv6 may be switched off). Give -a an address of the other kind."
 )
 
-// errnoLooks says what an error number of a socket means, after the connection stood or before.
+// errnoLooks says what an error number of a socket means, while connecting or
+// later.
 var errnoLooks = map[syscall.Errno]string{
-	unix.ECONNREFUSED: "Nothing listens on this address and port. Does the server run, and does it listen there (ss -ltn on the server)? " +
+	unix.ECONNREFUSED: "Nothing listens on this address and port. " +
+		"Does the server run, and does it listen there (ss -ltn on the server)? " +
 		"A firewall that rejects looks the same.",
-	unix.EHOSTUNREACH: "The host cannot be reached: it is down, or it is not where this machine looks for it. " +
+	unix.EHOSTUNREACH: "The host cannot be reached: " +
+		"it is down, or it is not where this machine looks for it. " +
 		"Try ping, and look at ip neigh, ip route and the firewalls on the way.",
-	unix.ENETUNREACH:     "This machine has no way to that network. Look at ip route and at the interface it should use.",
+	unix.ENETUNREACH: "This machine has no way to that network. " +
+		"Look at ip route and at the interface it should use.",
 	unix.ENETDOWN:        "The network interface of this machine is down. Look at ip link.",
 	unix.ETIMEDOUT:       lookNoConnection,
 	unix.ECONNRESET:      lookClosed,
@@ -74,9 +85,11 @@ var errnoLooks = map[syscall.Errno]string{
 	unix.EPERM:           lookForbidden,
 	unix.EAFNOSUPPORT:    lookNoFamily,
 	unix.EPROTONOSUPPORT: lookNoFamily,
-	unix.EADDRNOTAVAIL: "This machine has no local port or address left for the connection. Look at ss -s (many in timewait?), " +
-		"at net.ipv4.ip_local_port_range, and whether the interface has an address.",
-	unix.EINVAL: "This machine cannot use the address. An IPv6 address that begins with fe80 needs its interface: -a fe80::1%eth0.",
+	unix.EADDRNOTAVAIL: "This machine has no local port or address left for the connection. " +
+		"Look at ss -s (many in timewait?), at net.ipv4.ip_local_port_range, " +
+		"and whether the interface has an address.",
+	unix.EINVAL: "This machine cannot use the address. " +
+		"An IPv6 address that begins with fe80 needs its interface: -a fe80::1%eth0.",
 }
 
 // ExplainNetwork fills in Name, Code and Look for what sockets, name servers
@@ -115,7 +128,7 @@ func (d *Diagnosis) ExplainNetwork(err error, at Stage) bool {
 	return true
 }
 
-// isTimeout is about deadlines of this program, not about the kernel's ETIMEDOUT.
+// isTimeout reports a deadline of this program, not the kernel's ETIMEDOUT.
 func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
@@ -123,8 +136,8 @@ func isTimeout(err error) bool {
 func (d *Diagnosis) explainErrno(n syscall.Errno) {
 	d.Name, d.Code = unix.ErrnoName(n), fmt.Sprintf("errno %d", int(n))
 	if d.Look = errnoLooks[n]; d.Look == "" {
-		d.Look = "The network of this machine or the way to the server fails in an unusual manner (" +
-			n.Error() + "). Look at dmesg and at the server's log."
+		d.Look = "The network of this machine or the way to the server fails " +
+			"in an unusual manner (" + n.Error() + "). Look at dmesg and at the server's log."
 	}
 }
 
@@ -138,8 +151,8 @@ func (s Service) diagnose(err error, report watch.Report) Diagnosis {
 	var panicked *watch.PanicError
 	if errors.As(err, &panicked) {
 		d.Name, d.Code = "the probe panicked", ""
-		d.Look = "This is a mistake in " + s.Command + " itself and says nothing about the server. " +
-			"Please report it with what stands here."
+		d.Look = "This is a mistake in " + s.Command + " itself " +
+			"and says nothing about the server. Please report it with what stands here."
 	}
 	if n := len(report.Rungs); d.Step == "" && n > 0 {
 		d.Step = report.Rungs[n-1].Name

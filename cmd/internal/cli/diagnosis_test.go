@@ -14,11 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whatever a network can answer has a name, a number where there is one, and an action; what none of this is has nothing.
+// Every answer of a network has a name, a number if there is one, and an
+// advice. Other errors have none of these.
 func TestExplainNetwork(t *testing.T) {
 	t.Parallel()
 	dial := func(errno syscall.Errno) error {
-		return fmt.Errorf("step: %w", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)})
+		err := os.NewSyscallError("connect", errno)
+		return fmt.Errorf("step: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err})
 	}
 	for name, c := range map[string]struct {
 		err        error
@@ -46,13 +48,15 @@ func TestExplainNetwork(t *testing.T) {
 	} {
 		var e Diagnosis
 		ok := e.ExplainNetwork(c.err, c.at)
-		if got := e.Name + " " + e.Code; got != c.want || !strings.Contains(e.Look, c.look) || ok != (c.look != "") {
+		got := e.Name + " " + e.Code
+		if got != c.want || !strings.Contains(e.Look, c.look) || ok != (c.look != "") {
 			t.Errorf("%s: %q, %v, %q; want %q with %q", name, got, ok, e.Look, c.want, c.look)
 		}
 	}
 	for errno, look := range errnoLooks {
 		var e Diagnosis
-		if e.ExplainNetwork(errno, Connecting); e.Look != look || unix.ErrnoName(errno) == "" || !strings.HasSuffix(look, ".") && !strings.HasSuffix(look, "%eth0.") {
+		e.ExplainNetwork(errno, Connecting)
+		if e.Look != look || unix.ErrnoName(errno) == "" || !strings.HasSuffix(look, ".") {
 			t.Errorf("%v: %+v", errno, e)
 		}
 	}

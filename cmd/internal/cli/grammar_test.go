@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 	"unsafe"
+
+	"fsmon/cmd/internal/argv"
 )
 
-// sample is the options of a command like clp_sambamon, with a flag and a joined number besides.
+// sample is the options of a command like clp_sambamon, with a flag and a
+// joined number besides.
 type sample struct {
 	share, address, user, password string
 	port                           int
@@ -31,19 +33,21 @@ func (s *sample) declare(o *Options) {
 	o.Bool(&s.dry, "dry", "")
 }
 
-// outcome is what a line came to, in one line: the message and text of an error, or the request and what differs from the
-// defaults in it.
+// outcome is the result of a command line, in one line: the message and text of
+// an error, or what of the request differs from the defaults.
 func outcome(args []string) string {
 	var s sample
 	req, err := parse(args, s.declare)
 	if err != nil {
-		var usage *usageError
-		if !errors.As(err, &usage) {
-			return fmt.Sprintf("not a usageError: %v", err)
+		var wrong *argv.Error
+		if !errors.As(err, &wrong) {
+			return fmt.Sprintf("not an argv.Error: %v", err)
 		}
-		return fmt.Sprintf("%d %s", usage.Message, usage.Text)
+		return fmt.Sprintf("%d %s", sampleService().misuse(wrong, 1).alert.Number, wrong.Text)
 	}
-	verb := [...]string{"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version"}[req.Verb]
+	verb := [...]string{
+		"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version",
+	}[req.Verb]
 	out := []string{verb}
 	add := func(format string, v, usual any) {
 		if v != usual {
@@ -81,7 +85,8 @@ func outcome(args []string) string {
 	return strings.Join(out, " ")
 }
 
-// words splits a line of testdata/grammar.txt: a word in double quotes is a Go string, and {N} anywhere is N times "a".
+// words splits a line of testdata/grammar.txt: a word in double quotes is a Go
+// string, and {N} anywhere is N times "a".
 func words(t *testing.T, text string) (args []string) {
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimLeft(text, " ") {
 		word, rest, _ := strings.Cut(text, " ")
@@ -106,7 +111,8 @@ func words(t *testing.T, text string) (args []string) {
 	return args
 }
 
-// cases reads testdata/grammar.txt: a line of arguments, and below it, indented, its outcome.
+// cases reads testdata/grammar.txt: a line of arguments, and below it,
+// indented, its outcome.
 func cases(t testing.TB) (lines, want []string) {
 	text, err := os.ReadFile("testdata/grammar.txt")
 	if err != nil {
@@ -161,7 +167,8 @@ func TestNoSecretDeclared(t *testing.T) {
 
 const token = "S3CR3T"
 
-// spill puts a secret on a line before the word at index at, in one of the ways in which people write passwords, right or wrong.
+// spill puts a secret on a line before the word at index at, in one of the ways
+// in which people write passwords, right or wrong.
 func spill(args []string, at, way int) []string {
 	ways := [][]string{
 		{"-p", token}, {"--password", token}, {"--password=" + token},
@@ -178,11 +185,13 @@ func spill(args []string, at, way int) []string {
 
 const spillWays = 23
 
-// checkLine holds what must be true of every command line; secret says that token stands on it as a secret only.
+// checkLine checks what must be true of every command line. If secret, the line
+// has token as a secret, and nowhere else.
 func checkLine(t *testing.T, args []string, secret bool) {
 	t.Helper()
 	var s sample
-	// The arguments lie in memory of their own, as those of a process do, and are overwritten after parsing.
+	// As in a process, the arguments have memory of their own, which is
+	// overwritten after parsing.
 	memory := make([][]byte, len(args))
 	own := make([]string, len(args))
 	for i, arg := range args {
@@ -195,20 +204,20 @@ func checkLine(t *testing.T, args []string, secret bool) {
 		text = fmt.Sprintf("%s %+v %#v", err, err, err)
 	}
 	before := fmt.Sprintf("%+v %+v", req, s)
-	for _, place := range req.secrets {
-		clear(memory[place.Index][place.Offset:])
-	}
+	argv.Wipe(own, req.secrets)
 	wiped := strings.Join(own, " ")
 	for i := range memory {
 		clear(memory[i])
 	}
 	if after := fmt.Sprintf("%+v %+v", req, s); after != before {
-		t.Errorf("%q: overwriting the arguments changed the request from %s to %s", args, before, after)
+		t.Errorf("%q: overwriting the arguments changed the request from %s to %s",
+			args, before, after)
 	}
 	if err == nil {
 		checkRequest(t, args, req, s)
 		shown := fmt.Sprintf("%+v %s %s %s", req, s.share, s.address, s.user)
-		// After -s the first is a value like any other; the second is on an accepted line only behind --help.
+		// After -s the first is a value like any other; the second is on an
+		// accepted line only behind --help.
 		notSecret := strings.NewReplacer("x -p "+token, "", "-u me "+token, "")
 		if secret && strings.Contains(notSecret.Replace(wiped), token) {
 			t.Errorf("%q: the secret is still among the arguments: %q", args, wiped)
@@ -218,15 +227,15 @@ func checkLine(t *testing.T, args []string, secret bool) {
 		}
 		return
 	}
-	var usage *usageError
-	if !errors.As(err, &usage) || usage.Message < 11 || usage.Message > 13 {
+	var wrong *argv.Error
+	if !errors.As(err, &wrong) || sampleService().misuse(wrong, 1).alert.Number == 0 {
 		t.Fatalf("%q: %#v", args, err)
 	}
-	if usage.Text == "" || strings.ContainsFunc(usage.Text, func(r rune) bool { return !unicode.IsPrint(r) }) || len(usage.Text) > 400 {
-		t.Errorf("%q: not one printable line: %q", args, usage.Text)
+	if wrong.Text == "" || printable(wrong.Text) != wrong.Text || len(wrong.Text) > 400 {
+		t.Errorf("%q: not one printable line: %q", args, wrong.Text)
 	}
-	if usage.Text != fmt.Sprint(err) {
-		t.Errorf("%q: overwriting the arguments changed the text to %q", args, usage.Text)
+	if !strings.HasPrefix(text, wrong.Text) {
+		t.Errorf("%q: overwriting the arguments changed the text to %q", args, wrong.Text)
 	}
 	if secret && strings.Contains(text, token) {
 		t.Errorf("%q: the secret is in the error: %s", args, text)
@@ -246,7 +255,8 @@ func checkRequest(t *testing.T, args []string, req request, s sample) {
 		within("timeout", req.Timeout, 1, 10000)
 		within("retries", time.Duration(req.Retries)*time.Second, 1, 10000)
 		within("start wait", req.StartWait, 0, 604800)
-		if s.share == "" || len(s.share) > 255 || len(s.address) > 255 || len(s.user) > 255 || len(s.password) > 255 || s.port > 65535 {
+		longest := max(len(s.share), len(s.address), len(s.user), len(s.password))
+		if s.share == "" || longest > 255 || s.port > 65535 {
 			t.Errorf("%q: accepted %+v", args, s)
 		}
 	case verbStop:
@@ -261,7 +271,8 @@ func checkRequest(t *testing.T, args []string, req request, s sample) {
 	}
 }
 
-// Whatever is wrong with a line, and wherever the password stands on it, the password is not in the error.
+// The password is never in the error, whatever is wrong with the line and
+// wherever the password stands.
 func TestSecretNeverShown(t *testing.T) {
 	lines, _ := cases(t)
 	for _, line := range lines {

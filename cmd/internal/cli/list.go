@@ -13,36 +13,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// list shows every watch of the registry, once or again and again until it is interrupted.
-func (s Service) list(req request) int {
-	registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
+// list shows every watch of the registry, once or again and again until it is
+// interrupted.
+func (s Service) list(req request) error {
+	if req.Every > 0 {
+		return follow(req)
+	}
+	entries, err := watches()
 	if err != nil {
-		s.complain("%v", err)
-		return exitFailed
+		return err
 	}
-	if req.Every == 0 {
-		entries, err := registry.List()
-		if err != nil {
-			s.complain("%v", err)
-			return exitFailed
-		}
-		if req.JSON {
-			printJSON(os.Stdout, entriesJSON(entries, time.Now()))
-		} else {
-			width, _, _ := screen(os.Stdout)
-			os.Stdout.Write(table(entries, time.Now(), width, colours(os.Stdout)))
-		}
-		return exitOK
+	if req.JSON {
+		printJSON(os.Stdout, entriesJSON(entries, time.Now()))
+	} else {
+		width, _, _ := screen(os.Stdout)
+		os.Stdout.Write(table(entries, time.Now(), width, colours(os.Stdout)))
 	}
-	return s.follow(req)
+	return nil
 }
 
-// listFrame is how many lines of the screen are not for watches: the title, a blank line, the headings, and where the cursor rests.
+func watches() ([]watchreg.Entry, error) {
+	registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
+	if err != nil {
+		return nil, err
+	}
+	return registry.List()
+}
+
+// listFrame is how many lines of the screen are not for watches: the title, a
+// blank line, the headings, and where the cursor rests.
 const listFrame = 4
 
-// follow is -list --watch. On a terminal it redraws in place, elsewhere, and on a dumb one, the tables follow each other with a blank
-// line between.
-func (s Service) follow(req request) int {
+// follow is -list --watch. On a terminal it redraws in place. Elsewhere, and on
+// a dumb terminal, the tables follow each other with a blank line between.
+func follow(req request) error {
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM)
 	resized := make(chan os.Signal, 1)
@@ -52,15 +56,9 @@ func (s Service) follow(req request) int {
 	tick := time.NewTicker(req.Every)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		// The registry may be made, or change, while this looks at it.
-		registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
-		var entries []watchreg.Entry
-		if err == nil {
-			entries, err = registry.List()
-		}
+		entries, err := watches() // the registry may be made, or change, meanwhile
 		if err != nil {
-			s.complain("%v", err)
-			return exitFailed
+			return err
 		}
 		now := time.Now()
 		width, height, steers := screen(os.Stdout)
@@ -72,8 +70,10 @@ func (s Service) follow(req request) int {
 			if height > 0 && len(entries)+listFrame > height {
 				sickFirst(entries, now)
 			}
-			title := fmt.Sprintf("%s  every %s, end with Ctrl-C\n\n", now.Local().Format(time.DateTime), ago(req.Every))
-			redraw(&out, append([]byte(title), table(entries, now, width, colours(os.Stdout))...), width, height)
+			title := fmt.Sprintf("%s  every %s, end with Ctrl-C\n\n",
+				now.Local().Format(time.DateTime), ago(req.Every))
+			text := append([]byte(title), table(entries, now, width, colours(os.Stdout))...)
+			redraw(&out, text, width, height)
 		default:
 			if !first {
 				out.WriteByte('\n')
@@ -81,24 +81,26 @@ func (s Service) follow(req request) int {
 			out.Write(table(entries, now, width, false))
 		}
 		if _, err := os.Stdout.Write(out.Bytes()); err != nil {
-			s.complain("%v", err)
-			return exitFailed
+			return err
 		}
 		select {
 		case <-tick.C:
 		case <-resized:
 		case <-ends:
-			return exitOK
+			return nil
 		}
 	}
 }
 
-// entryJSON is one watch in -list --json and -disp --json: the status as the registry has it, with what the registry itself knows.
+// entryJSON is one watch in -list --json and -disp --json: the status as the
+// registry has it, with what the registry itself knows.
 type entryJSON struct {
-	ID      string `json:"id"`
-	Live    bool   `json:"live"`                      // false: a leftover, whatever its state says
-	Overdue int    `json:"overdue_seconds,omitempty"` // how long no probe of a live watch has ended, when that is too long
-	Error   string `json:"error,omitempty"`           // why the entry or its status could not be read
+	ID   string `json:"id"`
+	Live bool   `json:"live"` // false: a leftover, whatever its state says
+	// Overdue is how long no probe of a live watch has ended, if that is too
+	// long.
+	Overdue int    `json:"overdue_seconds,omitempty"`
+	Error   string `json:"error,omitempty"` // why the entry or its status could not be read
 	*watchreg.Status
 }
 

@@ -6,33 +6,40 @@ func entry(number int, severity alert.Severity, text string) Message {
 	return Message{Number: number, Severity: severity, Text: text}
 }
 
-// Messages of our own, numbered from 101, the same for every command. 107 is
-// alert.Dropped.
+// The messages that both commands have beyond the FSM manual, numbered from
+// 101. 107 is alert.Dropped.
 var (
-	probeFailed = entry(101, alert.Warning, "Probe failed (%d of %d), %s: %s")
-	recovered   = entry(102, alert.Info, "The file server answers again after %d failed probe(s).")
-	void        = entry(103, alert.Warning, "A failed probe is not counted, since this machine woke the watch %s late. It is repeated. %s")
-	warned      = entry(104, alert.Warning, "Healthy, but %s.")
-	pauseEnded  = entry(105, alert.Info, "The pause has ended by itself.")
-	pauseUntil  = entry(106, alert.Info, "The pause will end by itself at %s.")
-	pauseOpen   = entry(106, alert.Info, "The pause will last until -continue.")
-	tookOver    = entry(108, alert.Warning, "Took over the identifier from process %d, which was killed or crashed.")
-	unpaused    = entry(109, alert.Warning, "The watch that was killed was paused. This one is not.")
-	statusLost  = entry(110, alert.Warning, "The status cannot be written, the watch goes on (%v).")
-	settled     = entry(111, alert.Info, "The watch has settled on %s.") // at the start, and when it changes
-	// MarkerFailed and WriteFailed are for Service.Diagnose; verbs: the target's
-	// name, why.
-	MarkerFailed = entry(112, alert.Error, "The file server has failed the marker check of [%s] (%s).")
-	WriteFailed  = entry(113, alert.Error, "The file server has failed the write test of [%s] (%s).")
-	slow         = entry(114, alert.Warning, "Healthy, but slow: the probe took %s of the %s it has (%s).")
-	forgiven     = entry(115, alert.Info, "Probe failed, not counted before %s (start wait), %s: %s")
-	saved        = entry(116, alert.Info, "Evidence was saved in %s.")
-	notSaved     = entry(117, alert.Warning, "Evidence could not be saved (%v).")
-	metricsLost  = entry(118, alert.Warning, "The metrics file cannot be written, the watch goes on (%v).")
+	probeFailed = entry(101, Warning, "Probe failed (%d of %d), %s: %s")
+	recovered   = entry(102, Info, "The file server answers again after %d failed probe(s).")
+	void        = entry(103, Warning, "A failed probe is not counted, since this machine "+
+		"woke the watch %s late. It is repeated. %s")
+	warned     = entry(104, Warning, "Healthy, but %s.")
+	pauseEnded = entry(105, Info, "The pause has ended by itself.")
+	pauseUntil = entry(106, Info, "The pause will end by itself at %s.")
+	pauseOpen  = entry(106, Info, "The pause will last until -continue.")
+	tookOver   = entry(108, Warning, "Took over the identifier from process %d, "+
+		"which was killed or crashed.")
+	unpaused   = entry(109, Warning, "The watch that was killed was paused. This one is not.")
+	statusLost = entry(110, Warning, "The status cannot be written, the watch goes on (%v).")
+	settled    = entry(111, Info, "The watch has settled on %s.") // at the start, and on a change
+	// MarkerFailed and WriteFailed are for Service.Diagnose. Their verbs are
+	// the target's name and the reason.
+	MarkerFailed = entry(112, Error, "The file server has failed the marker check of [%s] (%s).")
+	WriteFailed  = entry(113, Error, "The file server has failed the write test of [%s] (%s).")
+	slow         = entry(114, Warning, "Healthy, but slow: "+
+		"the probe took %s of the %s it has (%s).")
+	forgiven    = entry(115, Info, "Probe failed, not counted before %s (start wait), %s: %s")
+	saved       = entry(116, Info, "Evidence was saved in %s.")
+	notSaved    = entry(117, Warning, "Evidence could not be saved (%v).")
+	metricsLost = entry(118, Warning, "The metrics file cannot be written, "+
+		"the watch goes on (%v).")
 )
 
-// Own lists the messages of our own in order, for the manual and the tests.
+// Own lists these messages in order, for the manual and the tests.
 func Own() []Message {
-	return []Message{probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped, tookOver, unpaused, statusLost,
-		settled, MarkerFailed, WriteFailed, slow, forgiven, saved, notSaved, metricsLost}
+	return []Message{
+		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
+		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
+		saved, notSaved, metricsLost,
+	}
 }

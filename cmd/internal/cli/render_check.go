@@ -13,7 +13,8 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// ladder prints a check for people: one rung a line, the verdict, and what to look at. Prose is broken before width.
+// ladder prints a check for people: one rung a line, the verdict, and what to
+// look at. Prose is broken before width.
 func (c *checked) ladder(out io.Writer, width int, paint palette) {
 	fmt.Fprintln(out, printable(c.target.Where))
 	for _, note := range c.target.Notes {
@@ -29,7 +30,8 @@ func (c *checked) ladder(out io.Writer, width int, paint palette) {
 		longest = max(longest, len(r.Name))
 	}
 	row := func(name, took, learnt string) {
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-*s  %11s  %s", longest, name, took, learnt), " "))
+		line := fmt.Sprintf("  %-*s  %11s  %s", longest, name, took, learnt)
+		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
 	for i, r := range rungs {
 		took, learnt := milliseconds(r.Took), printable(r.Learnt)
@@ -72,7 +74,9 @@ func (c *checked) sayFailure(out io.Writer, width int, paint palette) {
 		wrapped(out, width, "  ", printable(c.why.Look), "  ")
 	}
 	if c.why.Local {
-		wrapped(out, width, "  ", "A failover of the file server is no cure for this: a watch ends with exit code 4.", "  ")
+		const local = "A failover of the file server is no cure for this: " +
+			"a watch ends with exit code 4."
+		wrapped(out, width, "  ", local, "  ")
 	}
 }
 
@@ -87,9 +91,11 @@ func (c *checked) cause() string {
 func (c *checked) sayVerdict(out io.Writer, width int) {
 	refused, stalled := verdictTimes(c.req)
 	fmt.Fprintln(out)
-	wrapped(out, width, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: %s for a server that refuses, %s for one that stalls, counted from "+
-		"the start of the first failed probe, which is at most %s after the fault.", int(c.req.Interval.Seconds()), c.req.Retries,
-		int(c.req.Timeout.Seconds()), inSeconds(refused), inSeconds(stalled), inSeconds(c.req.Interval)), "")
+	wrapped(out, width, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: "+
+		"%s for a server that refuses, %s for one that stalls, counted from "+
+		"the start of the first failed probe, which is at most %s after the fault.",
+		int(c.req.Interval.Seconds()), c.req.Retries, int(c.req.Timeout.Seconds()),
+		inSeconds(refused), inSeconds(stalled), inSeconds(c.req.Interval)), "")
 	if c.err == nil {
 		return
 	}
@@ -99,7 +105,7 @@ func (c *checked) sayVerdict(out io.Writer, width int) {
 	}
 }
 
-// rungs are the steps that were begun, and which of them broke; -1 is none.
+// rungs returns the steps that were begun, and which of them broke (-1: none).
 func (c *checked) rungs() (rungs []watch.Rung, broken int) {
 	rungs = c.report.Rungs
 	last := len(rungs) - 1
@@ -112,19 +118,24 @@ func (c *checked) rungs() (rungs []watch.Rung, broken int) {
 	return append(rungs[:last+1:last+1], watch.Rung{Name: c.why.Step}), last + 1
 }
 
-// checkJSON is what -check --json prints, one object in one line. Fields may be added.
+// checkJSON is what -check --json prints, one object in one line. Fields may be
+// added.
 type checkJSON struct {
-	Target   string      `json:"target"`            // "//192.0.2.1:445/share"
-	Address  string      `json:"address,omitempty"` // what was spoken to, "192.0.2.1:445"; not there when no connection stood
-	Healthy  bool        `json:"healthy"`
-	MS       float64     `json:"ms"`               // milliseconds of the whole probe
-	Rungs    []rungJSON  `json:"rungs"`            // the steps that were begun, in wire order; the last one broke if one did
-	Failed   *failedJSON `json:"failed,omitempty"` // not there when healthy
+	Target string `json:"target"` // "//192.0.2.1:445/share"
+	// Address is what the probe connected to, "192.0.2.1:445"; absent without a
+	// connection.
+	Address string  `json:"address,omitempty"`
+	Healthy bool    `json:"healthy"`
+	MS      float64 `json:"ms"` // milliseconds of the whole probe
+	// Rungs are the steps begun, in wire order; if one broke, it is the last.
+	Rungs    []rungJSON  `json:"rungs"`
+	Failed   *failedJSON `json:"failed,omitempty"` // absent when healthy
 	Warnings []string    `json:"warnings"`
-	Notes    []string    `json:"notes"` // what the target was settled on, and what the account risks
-	Verdict  struct {
-		Refused int `json:"refused"` // seconds from the first failed probe to the verdict on a server that refuses
-		Stalled int `json:"stalled"` // and on one that does not answer
+	Notes    []string    `json:"notes"` // what the target was settled on, what the account risks
+	// Verdict is the seconds from the first failed probe to the verdict.
+	Verdict struct {
+		Refused int `json:"refused"` // on a server that refuses
+		Stalled int `json:"stalled"` // on one that does not answer
 	} `json:"verdict_seconds"`
 }
 
@@ -141,14 +152,16 @@ type failedJSON struct {
 	Detail  string `json:"detail"`  // the error in full
 	Message int    `json:"message"` // the number of the alert at the verdict
 	Text    string `json:"text"`    // its text
-	Local   bool   `json:"local"`   // a want of this machine, exit code 4
+	Local   bool   `json:"local"`   // the fault is this machine's, exit code 4
 	Look    string `json:"look"`    // what it means and what to look at
 }
 
 func (c *checked) json(out io.Writer) {
 	j := checkJSON{
-		Target: c.target.Where, Address: c.report.Target, Healthy: c.err == nil, MS: inMS(c.took), Rungs: []rungJSON{},
-		Warnings: append([]string{}, c.warnings()...), Notes: append([]string{}, c.target.Notes...),
+		Target: c.target.Where, Address: c.report.Target, Healthy: c.err == nil, MS: inMS(c.took),
+		Rungs:    []rungJSON{},
+		Warnings: append([]string{}, c.warnings()...),
+		Notes:    append([]string{}, c.target.Notes...),
 	}
 	rungs, _ := c.rungs()
 	for _, r := range rungs {
@@ -161,16 +174,21 @@ func (c *checked) json(out io.Writer) {
 		j.Notes = append(j.Notes, hint)
 	}
 	if c.err != nil {
-		j.Failed = &failedJSON{Step: c.why.Step, Name: c.why.Name, Code: c.why.Code, Detail: c.err.Error(),
-			Message: c.why.Alerts[0].Number, Text: c.why.Alerts[0].Text, Local: c.why.Local, Look: c.why.Look}
+		j.Failed = &failedJSON{
+			Step: c.why.Step, Name: c.why.Name, Code: c.why.Code, Detail: c.err.Error(),
+			Message: c.why.Alerts[0].Number, Text: c.why.Alerts[0].Text,
+			Local: c.why.Local, Look: c.why.Look,
+		}
 	}
 	refused, stalled := verdictTimes(c.req)
 	j.Verdict.Refused, j.Verdict.Stalled = int(refused.Seconds()), int(stalled.Seconds())
 	printJSON(out, j)
 }
 
-// printJSON prints one value in one line. Nothing here is anything but strings, numbers and times, so it cannot fail to encode. What a
-// terminal might obey becomes an escape: the encoder leaves DEL, the C1 controls (U+009B is "ESC [") and what reorders text as they are.
+// printJSON prints one value in one line. The value holds only strings, numbers
+// and times, so encoding cannot fail. The encoder leaves DEL, the C1 controls
+// (U+009B is "ESC [") and what reorders text as they are; here they become
+// escapes, so that no terminal obeys them.
 func printJSON(out io.Writer, v any) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -203,10 +221,12 @@ func (c *checked) summary() string {
 	return printable(text)
 }
 
-// nagios prints a check as the one line of a monitoring plugin (Monitoring Plugins Development Guidelines, "Plugin Output" and
-// "Performance data"): seconds, with 0 and the deadline as the bounds of the whole.
+// nagios prints a check as the one line of a monitoring plugin (Monitoring
+// Plugins Development Guidelines, "Plugin Output" and "Performance data"):
+// seconds, with 0 and the deadline as the bounds of the whole.
 func (c *checked) nagios(out io.Writer) {
-	data := []string{fmt.Sprintf("time=%.6fs;;;0;%d", c.took.Seconds(), int(c.req.Timeout.Seconds()))}
+	deadline := int(c.req.Timeout.Seconds())
+	data := []string{fmt.Sprintf("time=%.6fs;;;0;%d", c.took.Seconds(), deadline)}
 	seen := map[string]int{"time": 1}
 	for _, r := range c.report.Rungs {
 		label := metricLabel(r.Name)
@@ -221,7 +241,7 @@ func (c *checked) nagios(out io.Writer) {
 func nagiosLine(e ending, text string) string {
 	state := "UNKNOWN"
 	switch e {
-	case endHealthy:
+	case endOK:
 		state = "OK"
 	case endFailed:
 		state = "CRITICAL"
@@ -249,7 +269,8 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", inMS(d))
 }
 
-// inSeconds is a number of whole seconds, for long ones in hours and minutes too.
+// inSeconds is a number of whole seconds, for long ones in hours and minutes
+// too.
 func inSeconds(d time.Duration) string {
 	if d < 10*time.Minute {
 		return fmt.Sprintf("%d s", int(d.Seconds()))

@@ -24,19 +24,23 @@ const (
 	columns
 )
 
-var headings = [columns]string{"IDENTIFIER", "KIND", "TARGET", "STATE", "LAST PROBE", "FAILED", "PID"}
+var headings = [columns]string{
+	"IDENTIFIER", "KIND", "TARGET", "STATE", "LAST PROBE", "FAILED", "PID",
+}
 
-// leastName is what a narrow terminal leaves of a target or an identifier: a table fits into 80 characters with it.
+// leastName is how short a narrow terminal makes a target or an identifier: the
+// table then fits into 80 characters.
 const leastName = 10
 
 // row is one watch in the table.
 type row struct {
 	cells [columns]string
-	paint func(palette, string) string // colours the state
-	why   string                       // a line below the table; empty for a watch that is well
+	paint colour // of the state
+	why   string // a line below the table; empty for a watch that is well
 }
 
-// table draws the watches, one a line and no longer than width (0: as long as it takes), and below it what is wrong with some.
+// table draws the watches, one a line and no line longer than width (0: no
+// limit), and below the table what is wrong with some of them.
 func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []byte {
 	var out bytes.Buffer
 	if len(entries) == 0 {
@@ -82,7 +86,8 @@ func table(entries []watchreg.Entry, now time.Time, width int, paint palette) []
 	return out.Bytes()
 }
 
-// fit makes room for the table in width: the target gives way first, then the identifier.
+// fit makes the table fit into width: it cuts the target first, then the
+// identifier.
 func fit(widths *[columns]int, width int) {
 	if width == 0 {
 		return
@@ -104,7 +109,8 @@ func toRow(e watchreg.Entry, now time.Time) row {
 	r := row{cells: [columns]string{e.ID, "-", "-", "", "-", "-", "-"}}
 	if e.Status != nil {
 		st := *e.Status
-		r.cells[colKind], r.cells[colTarget] = cmp.Or(printable(st.Kind), "-"), cmp.Or(printable(st.Target), "-")
+		r.cells[colKind] = cmp.Or(printable(st.Kind), "-")
+		r.cells[colTarget] = cmp.Or(printable(st.Target), "-")
 		r.cells[colPID] = strconv.Itoa(st.PID)
 		r.cells[colFailures] = fmt.Sprintf("%d/%d", st.Failures, st.Retries+1)
 		if !st.LastProbe.IsZero() {
@@ -116,8 +122,11 @@ func toRow(e watchreg.Entry, now time.Time) row {
 	return r
 }
 
+// colour is a method of palette.
+type colour = func(palette, string) string
+
 // stateOf says in a few words how a watch is.
-func stateOf(e watchreg.Entry, now time.Time) (string, func(palette, string) string) {
+func stateOf(e watchreg.Entry, now time.Time) (string, colour) {
 	switch {
 	case e.Err != nil && e.Live:
 		return "running, unreadable", palette.bad
@@ -133,8 +142,8 @@ func stateOf(e watchreg.Entry, now time.Time) (string, func(palette, string) str
 	return doing(*e.Status, func(t time.Time) string { return clock(t, now) })
 }
 
-// doing is what a live watch says of itself.
-func doing(st watchreg.Status, moment func(time.Time) string) (string, func(palette, string) string) {
+// doing is the state that a live watch has written.
+func doing(st watchreg.Status, moment func(time.Time) string) (string, colour) {
 	since := " since " + moment(st.Since)
 	switch {
 	case st.State == watchreg.Healthy:
@@ -147,7 +156,8 @@ func doing(st watchreg.Status, moment func(time.Time) string) (string, func(pale
 	return printable(string(st.State)) + since, palette.odd
 }
 
-// trouble is the line below the table for a watch that is not well, or not told about enough by its row.
+// trouble is the line below the table for a watch whose row does not say enough,
+// such as why it is not well.
 func trouble(e watchreg.Entry, now time.Time) string {
 	switch {
 	case e.Err != nil:
@@ -155,13 +165,15 @@ func trouble(e watchreg.Entry, now time.Time) string {
 	case !e.Live && e.Status == nil:
 		return "was killed before it could say what it watched (-del removes what is left of it)"
 	case !e.Live:
-		return fmt.Sprintf("its process %d was killed or crashed; it was %s at %s (-del removes what is left, a new start takes it over)",
+		return fmt.Sprintf("its process %d was killed or crashed; it was %s at %s "+
+			"(-del removes what is left, a new start takes it over)",
 			e.Status.PID, e.Status.State, moment(e.Status.Since))
 	case e.Status == nil:
 		return ""
 	}
 	if late := overdue(*e.Status, now); late > 0 {
-		return ago(late) + " without the end of a probe: the watch's process may be frozen, or this machine starved"
+		return ago(late) + " without the end of a probe: " +
+			"the watch's process may be frozen, or this machine starved"
 	}
 	return cmp.Or(e.Status.LastError, strings.Join(e.Status.Warnings, "; "))
 }
@@ -175,14 +187,18 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// sickFirst moves the watches that need somebody to the top, for a screen that may not hold all of them.
+// sickFirst moves the watches that need attention to the top, since the screen
+// may not hold all of them.
 func sickFirst(entries []watchreg.Entry, now time.Time) {
 	sick := func(e watchreg.Entry) bool {
-		if e.Err != nil || !e.Live {
-			return true
-		}
 		st := e.Status
-		return st != nil && (st.State == watchreg.Failing || st.State == watchreg.Failed || overdue(*st, now) > 0)
+		switch {
+		case e.Err != nil, !e.Live:
+			return true
+		case st == nil:
+			return false
+		}
+		return st.State == watchreg.Failing || st.State == watchreg.Failed || overdue(*st, now) > 0
 	}
 	slices.SortStableFunc(entries, func(a, b watchreg.Entry) int {
 		switch {
@@ -195,17 +211,20 @@ func sickFirst(entries []watchreg.Entry, now time.Time) {
 	})
 }
 
-// redraw draws text over what stands on the terminal: from the top left corner, each line to its end, and clears what is below. What
-// does not fit into height lines is counted instead, since a terminal that scrolls cannot be drawn over.
+// redraw draws text over the last one on the terminal: from the top left corner,
+// each line to its end, and clears what is below. Lines that do not fit into
+// height are only counted, since redrawing works on no terminal that scrolled.
 func redraw(out *bytes.Buffer, text []byte, width, height int) {
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	if room := height - 1; height > 0 && len(lines) > room {
 		hidden := len(lines) - max(1, room) + 1
-		lines = append(lines[:len(lines)-hidden], fmt.Sprintf("… %d more lines: -list alone shows them", hidden))
+		more := fmt.Sprintf("… %d more lines: -list alone shows them", hidden)
+		lines = append(lines[:len(lines)-hidden], more)
 	}
 	out.WriteString("\x1b[H")
 	for _, line := range lines {
-		if width > 0 && visible(line) > width { // one word that is longer; such a line has no colours
+		// One word that is longer is cut; such a line has no colours.
+		if width > 0 && visible(line) > width {
 			line = shorten(line, width)
 		}
 		out.WriteString(line + "\x1b[K\n")

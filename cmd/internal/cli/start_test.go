@@ -21,7 +21,8 @@ func TestStartedOrder(t *testing.T) {
 		"after a pause": {&watchreg.Status{PID: 7, State: watchreg.Paused}, []int{108, 109, 111, 111}},
 	} {
 		var got []int
-		on := started(func(a Alert) { got = append(got, a.Number) }, []string{"an address", "a version"}, c.left)
+		note := func(a Alert) { got = append(got, a.Number) }
+		on := announceStart(note, []string{"an address", "a version"}, c.left)
 		on(watch.Event{Kind: watch.Started})
 		on(watch.Event{Kind: watch.Healthy, First: true})
 		if !slices.Equal(got, c.want) {
@@ -55,7 +56,8 @@ func TestBudgets(t *testing.T) {
 	if sum := stopBudget + statusBudget + releaseBudget; sum > 2*time.Second {
 		t.Errorf("a stop may take %s", sum)
 	}
-	if sum := evidenceBudget + statusBudget + sinkBudget + releaseBudget; sum > 2*time.Second || evidenceBudget < time.Second {
+	sum := evidenceBudget + statusBudget + sinkBudget + releaseBudget
+	if sum > 2*time.Second || evidenceBudget < time.Second {
 		t.Errorf("a verdict may take %s, the evidence %s", sum, evidenceBudget)
 	}
 }

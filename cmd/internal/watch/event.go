@@ -8,18 +8,19 @@ import (
 
 // A Probe asks the file server once. nil means healthy; an error is the first
 // rung of the ladder that broke. It must return when ctx ends, and must have
-// closed its connection by then. A report is also returned beside an error: it
-// holds the rungs that were climbed.
+// closed its connection by then. The report beside an error holds the rungs up
+// to the broken one.
 type Probe func(ctx context.Context) (Report, error)
 
 // Report is what one probe learnt.
 type Report struct {
-	Target string // the address that was spoken to, "192.0.2.1:445"; empty before a connection stood
-	Rungs  []Rung // in wire order; the last one is the one that broke, if one did
-	// Warnings are things about a healthy probe that an operator should know.
-	// Each is said once for as long as it stays true.
+	Target string // the address of the connection, "192.0.2.1:445"; empty: there was none
+	Rungs  []Rung // in wire order; if one broke, it is the last
+	// Warnings are what an operator should know about a healthy server. Each is
+	// announced once for as long as it stays true.
 	Warnings []string
-	// Note is what the watch has settled on, "NFS version 3". It is said when it changes.
+	// Note is what the watch has settled on, "NFS version 3". It is said when
+	// it changes.
 	Note string
 	// Wire is the transcript of the probe's connections, for the evidence.
 	Wire []Segment
@@ -48,8 +49,8 @@ const (
 	Started   Kind = iota // the watch runs; no probe yet
 	Healthy               // a probe succeeded
 	Failed                // a probe failed and was counted
-	Void                  // a probe failed while this machine slept or starved: not counted, repeated once
-	Forgiven              // a probe failed that began within the start wait: not counted
+	Void                  // a failure while this machine slept or starved: repeated once
+	Forgiven              // a failure that began within the start wait: not counted
 	Paused                // probing stopped by request, or a standing pause was given another end
 	Continued             // probing goes on
 	Judged                // the server is judged failed; the watch ends
@@ -69,12 +70,16 @@ type Event struct {
 	Report   Report
 	Err      error // why it failed
 
-	First    bool // Healthy: the first success of this watch
-	Slow     bool // Healthy: it took more than 80 % of its deadline
-	Failures int  // Healthy: failed probes in a row before it; Failed, Judged: in a row up to and with this one
-	Allowed  int  // Failed, Judged: so many in a row make the verdict (retries + 1)
+	First bool // Healthy: the first success of this watch
+	Slow  bool // Healthy: it took more than 80 % of its deadline
+	// Failures is the number of failed probes in a row: before a Healthy one; up
+	// to and with a Failed or Judged one.
+	Failures int
+	Allowed  int // Failed, Judged: so many in a row make the verdict (retries + 1)
 
-	Until   time.Time     // Paused: when the pause ends by itself; zero: it does not. Forgiven: when the start wait ends
+	// Until is when a pause ends by itself (Paused; zero: it does not), or when
+	// the start wait ends (Forgiven).
+	Until   time.Time
 	Again   bool          // Paused: it was paused already, only Until changed
 	Expired bool          // Continued: the pause ended by itself
 	Late    time.Duration // Void: how late this machine woke the watch

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A probe that ignores its context keeps nobody: not past the deadline, and not past an interrupt.
+// A probe that ignores its context keeps nobody: not past the deadline, and not
+// past an interrupt.
 func TestOnceNeverHangs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -36,7 +37,8 @@ func TestOnceNeverHangs(t *testing.T) {
 	}
 }
 
-// On a starved machine a probe comes back late; what it learnt is shown all the same.
+// On a starved machine a probe comes back late; what it learnt is shown all the
+// same.
 func TestOnceWaitsForAStarvedProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

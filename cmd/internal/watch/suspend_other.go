@@ -4,5 +4,5 @@ package watch
 
 import "time"
 
-// suspended is unknown here: only lateness of the monotonic clock is noticed.
+// suspended is unknown here: only a late monotonic clock is noticed.
 var suspended = func() time.Duration { return 0 }

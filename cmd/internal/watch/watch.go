@@ -10,15 +10,17 @@ import (
 	"time"
 )
 
-// Policy is how a server is watched (FSM 7.4).
+// Policy is how a server is watched (FSM manual 7.4).
 type Policy struct {
 	Interval time.Duration // from the start of one probe to the start of the next; 1 s to 10000 s
 	Timeout  time.Duration // one deadline for a whole probe; 1 s to 10000 s
-	Retries  int           // failed probes in a row after the first that make the verdict; 1 to 10000
+	// Retries is how many probes in a row must fail after a first failure for the
+	// verdict; 1 to 10000.
+	Retries int
 
-	// StartWait is how long after the start failed probes do not count, for as
-	// long as none has succeeded; 0: they count at once. It runs on by the clock
-	// while the watch is paused, and a continuation does not begin it anew.
+	// StartWait is how long after the start failed probes do not count, until
+	// the first success; 0: they count at once. A pause does not stop its clock,
+	// and -continue does not restart it.
 	StartWait time.Duration
 }
 
@@ -43,10 +45,10 @@ type Control struct {
 type Outcome struct{ Err error }
 
 // overrun is how long past its deadline a probe may take to return before the
-// loop goes on without it: a probe that ignores its context must not turn the
-// watch into the second thing that hangs. It runs from when the loop sees that
-// the deadline has passed: on a starved machine that may be later, and the probe,
-// which was not let on either, should still say which rung broke.
+// loop goes on without it: a probe that ignores its context must not hang the
+// watch too. It is counted from when the loop notices the deadline. On a starved
+// machine that is late, and the probe, which starved as well, should still say
+// which rung broke.
 const overrun = 100 * time.Millisecond
 
 var errOverrun = fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)
@@ -65,9 +67,9 @@ type Watch struct {
 	Probe   Probe
 	Publish func(Event) // called in order, from Run's goroutine; must not block
 
-	// Beat, if set, is called from Run's goroutine at least every BeatEvery, so
-	// that a loop that is stuck stops it: while waiting, while paused, and during
-	// a probe that is not past its deadline. It must not block.
+	// Beat, if set, is called from Run's goroutine at least every BeatEvery:
+	// while waiting, while paused, and during a probe that is not past its
+	// deadline. A stuck loop does not call it. It must not block.
 	Beat      func()
 	BeatEvery time.Duration
 }
@@ -153,36 +155,13 @@ func (p Probe) run(ctx context.Context, done chan<- result) {
 	r.report, r.err = p(ctx)
 }
 
-// onceOverrun is overrun for Once. Only matters on a starved machine, where the
-// caller still wants the failing step.
-const onceOverrun = 5 * time.Second
-
-// Once runs one probe, as a watch does, for whoever waits for its result. It
-// returns at once when ctx ends, and at the latest 5 s after timeout, whatever
-// the probe does.
-func Once(ctx context.Context, timeout time.Duration, probe Probe) (Report, error) {
-	inner, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	done := make(chan result, 1)
-	go probe.run(inner, done)
-	select {
-	case r := <-done:
-		return r.report, r.err
-	case <-ctx.Done():
-		return Report{}, ctx.Err()
-	case <-time.After(timeout + onceOverrun):
-		return Report{}, errOverrun
-	}
-}
-
 // plan arms the timer for whatever is due next and returns when that is.
 func (l *loop) plan() time.Time {
 	now := time.Now()
 	var wake time.Time
 	switch {
 	case l.running != nil:
-		// The beat: only a loop that expects to be woken soon can notice that
-		// it was woken late.
+		// Only a loop that expects to be woken soon notices that it is late.
 		wake = now.Add(min(l.Policy.Timeout/4, time.Second))
 		end := l.running.began.Add(l.Policy.Timeout)
 		if !now.Before(end) {
@@ -239,7 +218,8 @@ func (l *loop) noteLateness(wake time.Time) {
 	l.running.late = max(l.running.late, time.Since(wake)+slept)
 }
 
-// tick is the timer: a probe is due, one overran its deadline, or a pause ended.
+// tick is the timer: a probe is due, one overran its deadline, or a pause
+// ended.
 func (l *loop) tick() (Outcome, bool) {
 	now := time.Now()
 	switch {
@@ -272,7 +252,10 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	l.running = nil
 	r.cancel()
 	now := time.Now()
-	e := Event{Began: r.began, Took: now.Sub(r.began), Deadline: l.Policy.Timeout, Report: res.report, Err: res.err}
+	e := Event{
+		Began: r.began, Took: now.Sub(r.began), Deadline: l.Policy.Timeout,
+		Report: res.report, Err: res.err,
+	}
 
 	if res.err != nil && !l.repeat && r.late > l.Policy.Timeout/2 {
 		l.repeat = true

@@ -33,7 +33,8 @@ func TestJudge(t *testing.T) {
 	} {
 		got, judged := judge(c.failures, c.retries, c.healthy)
 		if got != c.want || judged != c.judged {
-			t.Errorf("judge(%d, %d, %v) = %d, %v; want %d, %v", c.failures, c.retries, c.healthy, got, judged, c.want, c.judged)
+			t.Errorf("judge(%d, %d, %v) = %d, %v; want %d, %v",
+				c.failures, c.retries, c.healthy, got, judged, c.want, c.judged)
 		}
 	}
 }
@@ -64,7 +65,9 @@ func run(t *testing.T, p Policy, probe func(ctx context.Context, n int) error) *
 	return l
 }
 
-var kinds = [...]string{"started", "healthy", "failed", "void", "forgiven", "paused", "continued", "judged", "stopped"}
+var kinds = [...]string{
+	"started", "healthy", "failed", "void", "forgiven", "paused", "continued", "judged", "stopped",
+}
 
 func (l *lab) note(e Event) {
 	s := fmt.Sprintf("%g %s", e.At.Sub(l.began).Seconds(), kinds[e.Kind])
@@ -96,7 +99,10 @@ func (l *lab) want(events ...string) {
 	}
 }
 
-func hang(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+// Probes.
+func succeed(context.Context, int) error     { return nil }
+func refuse(context.Context, int) error      { return errRefused }
+func stall(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
 
 var (
 	errRefused = errors.New("refused")
@@ -105,7 +111,7 @@ var (
 
 func TestStalledServerIsJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, quick, func(ctx context.Context, n int) error { return hang(ctx) })
+		l := run(t, quick, stall)
 		out := <-l.out
 		l.want("0 started", "1 failed 1/3", "2 failed 2/3", "3 failed 3/3", "3 judged 3/3")
 		if !errors.Is(out.Err, context.DeadlineExceeded) {
@@ -116,7 +122,7 @@ func TestStalledServerIsJudged(t *testing.T) {
 
 func TestRefusedServerIsJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, quick, func(ctx context.Context, n int) error { return errRefused })
+		l := run(t, quick, refuse)
 		if out := <-l.out; out.Err != errRefused {
 			t.Errorf("outcome %v", out.Err)
 		}
@@ -130,8 +136,8 @@ func TestTimeToVerdictAtTheDefaults(t *testing.T) {
 		probe func(ctx context.Context, n int) error
 		want  time.Duration
 	}{
-		"refused": {func(context.Context, int) error { return errRefused }, 150 * time.Second},
-		"stalled": {func(ctx context.Context, n int) error { return hang(ctx) }, 360 * time.Second},
+		"refused": {refuse, 150 * time.Second},
+		"stalled": {stall, 360 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -185,8 +191,9 @@ func TestStopDuringAStalledProbe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				let := make(chan bool)
-				l := run(t, Policy{Interval: time.Second, Timeout: 100 * time.Second, Retries: 2}, func(ctx context.Context, n int) error {
-					<-let // deaf to its context
+				p := Policy{Interval: time.Second, Timeout: 100 * time.Second, Retries: 2}
+				l := run(t, p, func(ctx context.Context, n int) error {
+					<-let // ignores its context
 					return nil
 				})
 				time.Sleep(10 * time.Second)
@@ -232,7 +239,7 @@ func TestPauseCancelsTheProbeAndContinueStartsClean(t *testing.T) {
 		began := time.Now()
 		l := run(t, quick, func(ctx context.Context, n int) error {
 			probes = append(probes, time.Since(began).Seconds())
-			return hang(ctx)
+			return stall(ctx, n)
 		})
 		time.Sleep(2500 * time.Millisecond) // two failures, the third probe under way
 		l.controls <- Control{Verb: Pause}
@@ -243,7 +250,8 @@ func TestPauseCancelsTheProbeAndContinueStartsClean(t *testing.T) {
 		l.controls <- Control{Verb: Continue}
 		<-l.out
 		l.want("0 started", "1 failed 1/3", "2 failed 2/3", "2.5 paused",
-			"12.5 continued", "13.5 failed 1/3", "14.5 failed 2/3", "15.5 failed 3/3", "15.5 judged 3/3")
+			"12.5 continued", "13.5 failed 1/3", "14.5 failed 2/3", "15.5 failed 3/3",
+			"15.5 judged 3/3")
 		if d := cmp.Diff([]float64{0, 1, 2, 12.5, 13.5, 14.5}, probes); d != "" {
 			t.Errorf("probes (-want +got):\n%s", d)
 		}
@@ -252,7 +260,8 @@ func TestPauseCancelsTheProbeAndContinueStartsClean(t *testing.T) {
 
 func TestPauseEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, Policy{Interval: 100 * time.Second, Timeout: time.Second, Retries: 2}, func(ctx context.Context, n int) error { return nil })
+		p := Policy{Interval: 100 * time.Second, Timeout: time.Second, Retries: 2}
+		l := run(t, p, succeed)
 		at := func(s float64, c Control) {
 			time.Sleep(time.Until(l.began.Add(time.Duration(s * float64(time.Second)))))
 			l.controls <- c
@@ -284,10 +293,11 @@ func TestSleptMachineVoidsAFailureOnce(t *testing.T) {
 			if n == 2 || n == 3 {
 				slept.Add(int64(time.Hour))
 			}
-			return hang(ctx)
+			return stall(ctx, n)
 		})
 		<-l.out
-		l.want("0 started", "1 failed 1/3", "2 void", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
+		l.want("0 started", "1 failed 1/3", "2 void",
+			"3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
 	})
 }
 
@@ -300,7 +310,7 @@ func TestLittleLatenessCounts(t *testing.T) {
 		suspended = func() time.Duration { return time.Duration(slept.Load()) }
 		l := run(t, quick, func(ctx context.Context, n int) error {
 			slept.Add(int64(500 * time.Millisecond))
-			return hang(ctx)
+			return stall(ctx, n)
 		})
 		<-l.out
 		l.want("0 started", "1 failed 1/3", "2 failed 2/3", "3 failed 3/3", "3 judged 3/3")
@@ -309,7 +319,7 @@ func TestLittleLatenessCounts(t *testing.T) {
 
 func TestClosedControlsDoNotEndTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, quick, func(ctx context.Context, n int) error { return nil })
+		l := run(t, quick, succeed)
 		close(l.controls)
 		time.Sleep(2500 * time.Millisecond)
 		l.cancel(errors.New("SIGINT"))
@@ -330,7 +340,7 @@ func TestLateLoopHearsTheProbeOut(t *testing.T) {
 				return Report{}, broken
 			},
 			Publish:   func(Event) {},
-			Beat:      func() { time.Sleep(2500 * time.Millisecond) }, // the loop is not let on for so long
+			Beat:      func() { time.Sleep(2500 * time.Millisecond) }, // the loop starves
 			BeatEvery: time.Second,
 		}
 		began := time.Now()

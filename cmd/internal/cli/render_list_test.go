@@ -21,8 +21,12 @@ var (
 // zoo is one watch of every sort.
 func zoo() []watchreg.Entry {
 	st := func(state watchreg.State, change func(*watchreg.Status)) *watchreg.Status {
-		s := &watchreg.Status{Command: "clp_x", Version: "1", PID: 42, Kind: "samba", Target: "//127.0.0.1:445/share", State: state,
-			Since: before(time.Hour), LastProbe: before(12 * time.Second), LastSuccess: before(12 * time.Second), Interval: 30, Retries: 5, Timeout: 60}
+		s := &watchreg.Status{
+			Command: "clp_x", Version: "1", PID: 42, Kind: "samba", Target: "//127.0.0.1:445/share",
+			State: state, Since: before(time.Hour),
+			LastProbe: before(12 * time.Second), LastSuccess: before(12 * time.Second),
+			Interval: 30, Retries: 5, Timeout: 60,
+		}
 		change(s)
 		return s
 	}
@@ -75,7 +79,8 @@ odd: guest; slow
 	}
 }
 
-// On a terminal no line of the table is longer than it, whatever the terminal and the watches.
+// No line of the table is wider than the terminal, whatever the width and the
+// watches are.
 func TestTableFits(t *testing.T) {
 	t.Parallel()
 	entries := zoo()
@@ -101,7 +106,8 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-// An ordinary terminal shows every column of ordinary watches, with long names too.
+// An ordinary terminal shows every column of ordinary watches, with long names
+// too.
 func TestTableOn80Columns(t *testing.T) {
 	t.Parallel()
 	all := zoo()
@@ -115,7 +121,7 @@ func TestTableOn80Columns(t *testing.T) {
 	}
 }
 
-// What is drawn fits the terminal: no line wraps, and nothing scrolls.
+// What is redrawn fits the terminal: no line wraps, and nothing scrolls.
 func TestRedraw(t *testing.T) {
 	t.Parallel()
 	text := table(zoo(), noon, 80, false)
@@ -130,7 +136,8 @@ func TestRedraw(t *testing.T) {
 		if height > 1 && n > height-1 {
 			t.Errorf("%d lines on a terminal of %d", n, height)
 		}
-		if all := strings.Count(string(text), "\n"); n < all != strings.Contains(got, fmt.Sprintf("… %d more lines", all-n+1)) {
+		all := strings.Count(string(text), "\n")
+		if n < all != strings.Contains(got, fmt.Sprintf("… %d more lines", all-n+1)) {
 			t.Errorf("height %d: %d of %d lines:\n%s", height, n, all, got)
 		}
 	}
@@ -168,7 +175,8 @@ settings      -i 30 -c 5 -r 60
 		12: "identifier    planted\nstate         unreadable: bad ?[2J\n",
 	} {
 		var out strings.Builder
-		display(&out, append(zoo(), watchreg.Entry{ID: "planted", Err: errors.New("bad \x1b[2J")})[i], noon, false)
+		planted := watchreg.Entry{ID: "planted", Err: errors.New("bad \x1b[2J")}
+		display(&out, append(zoo(), planted)[i], noon, false)
 		if out.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 		}

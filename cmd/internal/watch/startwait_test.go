@@ -40,20 +40,22 @@ func TestForgiven(t *testing.T) {
 // After the start wait the failures count from zero.
 func TestStartWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, waiting(2*time.Second), func(ctx context.Context, n int) error { return errRefused })
+		l := run(t, waiting(2*time.Second), refuse)
 		if out := <-l.out; out.Err != errRefused {
 			t.Errorf("outcome %v", out.Err)
 		}
-		l.want("0 started", "0 forgiven until 2", "1 forgiven until 2", "2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
+		l.want("0 started", "0 forgiven until 2", "1 forgiven until 2",
+			"2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
 	})
 }
 
 // The probe that is under way when the start wait ends began within it.
 func TestStalledProbeAtTheEndOfTheStartWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, waiting(1500*time.Millisecond), func(ctx context.Context, n int) error { return hang(ctx) })
+		l := run(t, waiting(1500*time.Millisecond), stall)
 		<-l.out
-		l.want("0 started", "1 forgiven until 1.5", "2 forgiven until 1.5", "3 failed 1/3", "4 failed 2/3", "5 failed 3/3", "5 judged 3/3")
+		l.want("0 started", "1 forgiven until 1.5", "2 forgiven until 1.5",
+			"3 failed 1/3", "4 failed 2/3", "5 failed 3/3", "5 judged 3/3")
 	})
 }
 
@@ -67,20 +69,23 @@ func TestStartWaitAfterTheFirstSuccess(t *testing.T) {
 			return errRefused
 		})
 		<-l.out
-		l.want("0 started", "0 forgiven until 3600", "1 healthy first", "2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
+		l.want("0 started", "0 forgiven until 3600", "1 healthy first",
+			"2 failed 1/3", "3 failed 2/3", "4 failed 3/3", "4 judged 3/3")
 	})
 }
 
-// A pause does not stop the clock of the start wait, and -continue does not start it anew.
+// A pause does not stop the clock of the start wait, and -continue does not
+// start it anew.
 func TestStartWaitAndPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := run(t, waiting(5*time.Second), func(ctx context.Context, n int) error { return errRefused })
+		l := run(t, waiting(5*time.Second), refuse)
 		time.Sleep(500 * time.Millisecond)
 		l.controls <- Control{Verb: Pause}
 		time.Sleep(4 * time.Second)
 		l.controls <- Control{Verb: Continue}
 		<-l.out
-		l.want("0 started", "0 forgiven until 5", "0.5 paused", "4.5 continued", "4.5 forgiven until 5",
+		l.want("0 started", "0 forgiven until 5",
+			"0.5 paused", "4.5 continued", "4.5 forgiven until 5",
 			"5.5 failed 1/3", "6.5 failed 2/3", "7.5 failed 3/3", "7.5 judged 3/3")
 	})
 }
@@ -95,7 +100,8 @@ func TestSlow(t *testing.T) {
 		time.Sleep(65 * time.Second)
 		l.cancel(errors.New("SIGTERM"))
 		<-l.out
-		l.want("0 started", "0 healthy first", "28 healthy", "48.000000001 healthy slow", "60 healthy", "65 stopped SIGTERM")
+		l.want("0 started", "0 healthy first", "28 healthy", "48.000000001 healthy slow",
+			"60 healthy", "65 stopped SIGTERM")
 	})
 }
 
@@ -114,7 +120,7 @@ func TestBeat(t *testing.T) {
 			Policy: Policy{Interval: 10 * time.Second, Timeout: 4 * time.Second, Retries: 5},
 			Probe: func(ctx context.Context) (Report, error) {
 				if n++; n == 2 {
-					<-let // deaf to its deadline
+					<-let // ignores its deadline
 				}
 				return Report{}, nil
 			},
@@ -128,7 +134,8 @@ func TestBeat(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		controls <- Control{Verb: Stop}
 		<-out
-		// From 10 to 14.1 the second probe stalls: past 14 nothing says that all is well.
+		// From 10 to 14.1 the second probe stalls: past 14 nothing says that
+		// all is well.
 		if d := cmp.Diff([]float64{0, 2, 4, 6, 8, 10, 12, 14.1, 16.1, 18.1, 20.1}, beats); d != "" {
 			t.Errorf("beats (-want +got):\n%s", d)
 		}

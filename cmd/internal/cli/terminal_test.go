@@ -7,7 +7,7 @@ import (
 	"fsmon/watchreg"
 )
 
-// What a terminal gives two places counts twice, and what stands on another character not at all.
+// A wide character counts twice, and a combining one not at all.
 func TestVisible(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]int{
@@ -25,7 +25,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// The columns stand below each other whatever the script of a share's name, and the table keeps to its terminal.
+// The columns are aligned whatever the script of a share's name, and the table
+// fits the terminal.
 func TestTableOfWideNames(t *testing.T) {
 	t.Parallel()
 	entries := zoo()[3:6]
@@ -51,15 +52,17 @@ func TestTableOfWideNames(t *testing.T) {
 		state := strings.Index(lines[0], "STATE")
 		for i, line := range lines[1 : len(entries)+1] {
 			for _, word := range []string{"failing since", "overdue", "healthy since"} {
-				if before, _, found := strings.Cut(line, "  "+word); found && visible(before)+2 != visible(lines[0][:state]) {
-					t.Errorf("width %d: the state of row %d stands at %d, not %d: %q", width, i, visible(before)+2, state, line)
+				before, _, found := strings.Cut(line, "  "+word)
+				if at := visible(before) + 2; found && at != visible(lines[0][:state]) {
+					t.Errorf("width %d: the state of row %d stands at %d, not %d: %q",
+						width, i, at, state, line)
 				}
 			}
 		}
 	}
 }
 
-// With more watches than lines, those that need somebody are the ones to be seen; the others keep their order.
+// The watches that need attention come first; the others keep their order.
 func TestSickFirst(t *testing.T) {
 	t.Parallel()
 	entries := zoo()
@@ -68,7 +71,8 @@ func TestSickFirst(t *testing.T) {
 	for _, e := range entries {
 		ids = append(ids, e.ID)
 	}
-	if got, want := strings.Join(ids, " "), "dead deadborn failing frozen newer evil healthy odd paused pausing starting unborn"; got != want {
+	const want = "dead deadborn failing frozen newer evil healthy odd paused pausing starting unborn"
+	if got := strings.Join(ids, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	sickFirst([]watchreg.Entry{}, noon)
