@@ -8,18 +8,18 @@ import (
 	"fsmon/cmd/internal/alert"
 )
 
-// The time budgets at the end of a watch. What works needs milliseconds; the
-// budgets limit what hangs, so that the process is gone within 2 s of the
-// request or of the verdict.
+// The budgets for the end of a watch. What works needs milliseconds: the budgets
+// only limit what hangs, so that the process is gone within 2 s of the request
+// or the verdict.
 const (
-	sinkBudget    = 500 * time.Millisecond // the queued messages, after a verdict or a verb
-	statusBudget  = 100 * time.Millisecond // the last status
-	releaseBudget = 100 * time.Millisecond // clearing the registry
-
-	// The queued messages, after a stop.
-	stopBudget = 2*time.Second - statusBudget - releaseBudget
-	// The evidence, at a verdict.
-	evidenceBudget = 2*time.Second - statusBudget - sinkBudget - releaseBudget
+	endBudget     = 2 * time.Second
+	releaseBudget = 100 * time.Millisecond // to clear the registry
+	// For the queued messages: what is left after a stop, this much after a
+	// verdict or a verb.
+	sinkBudget = 500 * time.Millisecond
+	// For the evidence, the last status and the metrics.
+	fileBudget     = endBudget - sinkBudget - releaseBudget
+	evidenceBudget = fileBudget - 200*time.Millisecond
 )
 
 // clplogcmd writes to the CLUSTERPRO alert view.

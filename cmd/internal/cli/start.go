@@ -41,14 +41,13 @@ func (s Service) start(req request) error {
 	defer done()
 
 	alerts := s.alerts(req)
-	err = s.watch(ctx, req, target, claim, alerts, notify)
-	budget := stopBudget
+	ended, err := s.watch(ctx, req, target, claim, alerts, notify)
+	budget := time.Until(ended.Add(endBudget - releaseBudget))
 	if err != nil {
-		budget = sinkBudget
+		budget = min(budget, sinkBudget)
 	}
-	end := time.Now().Add(budget + releaseBudget)
 	alerts.Close(budget)
-	release(claim, end) // in what the sinks did not need as well
+	release(claim, ended.Add(endBudget))
 	return err
 }
 
@@ -87,9 +86,10 @@ func untilSignalled() (ctx context.Context, done func()) {
 	}
 }
 
-// watch runs the loop with its listeners.
+// watch runs the loop with its listeners. It returns when the loop ended, and
+// nil if on request.
 func (s Service) watch(ctx context.Context, req request, target Target, claim *watchreg.Claim,
-	alerts *alert.Alerts, notify *observe.Notify) error {
+	alerts *alert.Alerts, notify *observe.Notify) (ended time.Time, err error) {
 	self := watchreg.Status{
 		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(),
 		Kind: s.Kind, Target: target.Where,
@@ -143,21 +143,21 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 		w.Beat, w.BeatEvery = notify.Beat, every
 	}
 	outcome := w.Run(ctx, controls(claim.Controls()))
+	ended = time.Now()
 	// The sinks and the files are served while the evidence is saved.
 	if outcome.Err != nil && saver != nil {
 		alerts.Send(saveEvidence(ctx, saver))
 	}
-	end := time.Now().Add(statusBudget)
 	for _, file := range written {
-		file.Close(time.Until(end))
+		file.Close(time.Until(ended.Add(fileBudget)))
 	}
 	switch {
 	case outcome.Err == nil:
-		return nil
+		return ended, nil
 	case s.Diagnose(outcome.Err).Local:
-		return &failure{end: endLocal}
+		return ended, &failure{end: endLocal}
 	}
-	return &failure{end: endFailed}
+	return ended, &failure{end: endFailed}
 }
 
 // saveEvidence returns the message about what was saved.
