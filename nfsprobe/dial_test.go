@@ -74,7 +74,7 @@ func TestResolveFails(t *testing.T) {
 	}
 	t.Run("silent", func(t *testing.T) {
 		_, p := named(t, silentResolver)
-		_, err := probeUntilDeadline(t, p)
+		_, err := probeUntilDeadline(t, p, Resolve)
 		fails(t, err, Resolve, context.DeadlineExceeded)
 	})
 	t.Run("cancelled", func(t *testing.T) {

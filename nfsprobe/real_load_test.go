@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"fsmon/nfsprobe/nfstest"
 )
@@ -29,7 +28,7 @@ func TestRealManyProbes(t *testing.T) {
 		port string
 	}{{0, "privileged port"}, {65534, "uid 65534, port"}} {
 		t.Run(fmt.Sprint(c.uid), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, self, l.Dir(), strconv.Itoa(c.uid), c.port)
 			cmd.Env = append(os.Environ(), childEnv+"=many")

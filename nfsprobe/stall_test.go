@@ -84,7 +84,7 @@ func TestStalls(t *testing.T) {
 		t.Parallel()
 		h, config := hostile(t)
 		h.On(nfstest.Getport, nfstest.Drip(20*time.Millisecond))
-		_, err := probeUntilDeadline(t, New(config))
+		_, err := probeUntilDeadline(t, New(config), PortMap)
 		fails(t, err, PortMap, context.DeadlineExceeded)
 		left(t, h)
 	})

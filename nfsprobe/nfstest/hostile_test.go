@@ -32,13 +32,13 @@ func hostile(t testing.TB) *Hostile {
 	return NewHostile(t, HostileConfig{Address: fmt.Sprintf("127.1.%d.%d", n>>8, n&0xff), PortmapPort: 111, NFSPort: 2049})
 }
 
-func probe(t testing.TB, h *Hostile, version string, patience time.Duration) (nfsprobe.Report, error) {
+func probe(t testing.TB, h *Hostile, version string, deadline time.Duration) (nfsprobe.Report, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	r, err := nfsprobe.New(nfsprobe.Config{Address: h.Address, Dir: "/some/export", Version: version}).Probe(ctx)
 	// The probe has closed everything; the server notices.
-	for until := time.Now().Add(10 * time.Second); h.Open() > 0; time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(time.Minute); h.Open() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%d connections are still open", h.Open())
 		}
@@ -146,12 +146,16 @@ func TestHostileAnswers(t *testing.T) {
 			t.Parallel()
 			h := hostile(t)
 			h.On(c.proc, c.answer)
-			patience := time.Minute
+			deadline := time.Minute
 			if name == "Hang" || name == "Drip" || name == "Mark, too long" {
-				patience = 500 * time.Millisecond
+				deadline = 500 * time.Millisecond
 			}
-			_, err := probe(t, h, "3", patience)
+			_, err := probe(t, h, "3", deadline)
 			var failed *nfsprobe.Error
+			for errors.As(err, &failed) && failed.Step < c.step && deadline < time.Minute {
+				deadline *= 10 // a busy machine did not come that far
+				_, err = probe(t, h, "3", deadline)
+			}
 			if !c.is(err) || errors.As(err, &failed) && failed.Step != c.step {
 				t.Errorf("got %v, want a failure of %v", err, c.step)
 			}

@@ -21,6 +21,9 @@ func Isolate() {
 	if isolated() == nil {
 		return
 	}
+	if _, err := lookPath("ip"); err != nil {
+		return // StartLab says so
+	}
 	outer, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
 		return

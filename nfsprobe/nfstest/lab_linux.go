@@ -21,9 +21,11 @@ import (
 )
 
 const (
-	startTime = 15 * time.Second     // bound of the start of one server
-	endTime   = 10 * time.Second     // bound of everything that ends or changes one
-	pollTime  = 2 * time.Millisecond // between two looks at a state
+	startTime = time.Minute // bound of the start of a lab or of one server
+	endTime   = time.Minute // bound of everything that ends or changes one
+	// answerTime is after how long a server that starts is asked again.
+	answerTime = 2 * time.Second
+	pollTime   = 2 * time.Millisecond // between two looks at a state
 )
 
 // Config says how a lab differs from the default one: rpcbind on port 111, and Ganesha with versions 3 and 4.0 to 4.2 and the
@@ -94,10 +96,8 @@ func StartLab(ctx context.Context, c Config) (*Lab, error) {
 	if c.Minors == nil {
 		c.Minors = []int{0, 1, 2}
 	}
-	for _, program := range []string{"ganesha.nfsd", "rpcbind", "ip", "iptables", "ip6tables", "nsenter"} {
-		if _, err := lookPath(program); err != nil {
-			return nil, fmt.Errorf("nfstest: %w", err)
-		}
+	if err := installed(); err != nil {
+		return nil, fmt.Errorf("nfstest: %w", err)
 	}
 	if c.InPlace {
 		if err := isolated(); err != nil {
@@ -203,7 +203,7 @@ func (l *Lab) startInit() error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: uintptr(flags), Setsid: true}
 	if err := cmd.Start(); err != nil {
 		answers.Close()
-		return fmt.Errorf("make namespaces: %w", err)
+		return fmt.Errorf("make namespaces (only root may): %w", err)
 	}
 	l.init = cmd
 	l.ended = make(chan struct{})
@@ -347,7 +347,26 @@ func lookPath(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s (install the packages nfs-ganesha, nfs-ganesha-vfs, rpcbind, iproute2, iptables)", exec.ErrNotFound, name)
+	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
+}
+
+// installed says in one line which programs of a lab are missing and how to get
+// them.
+func installed() error {
+	var missing, packages []string
+	for _, p := range []struct{ name, packages string }{
+		{"ganesha.nfsd", "nfs-ganesha nfs-ganesha-vfs"}, {"rpcbind", "rpcbind"},
+		{"ip", "iproute2"}, {"iptables", "iptables"}, {"nsenter", "util-linux"},
+	} {
+		if _, err := lookPath(p.name); err != nil {
+			missing, packages = append(missing, p.name), append(packages, p.packages)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: install the Debian packages %s, or run make servers",
+		strings.Join(missing, ", "), exec.ErrNotFound, strings.Join(packages, " "))
 }
 
 // Listen is net.Listen in the lab's network, for an IP address and a port.

@@ -44,7 +44,11 @@ func eventually(t testing.TB, what string, is func() bool) {
 }
 
 // asked asks both versions and the mount service.
-func asked(l *Lab, s Server) error { return l.answersNow(context.Background(), s) }
+func asked(l *Lab, s Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	return l.answersNow(ctx, s)
+}
 
 // silent asserts that a server takes longer to answer than one that does would.
 func silent(t testing.TB, l *Lab, s Server) {
@@ -122,7 +126,7 @@ func TestDropUDP(t *testing.T) {
 	must(t, l.Undrop(port))
 	_, err = client.Write([]byte("not dropped"))
 	must(t, err)
-	must(t, server.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, server.SetReadDeadline(time.Now().Add(endTime)))
 	b := make([]byte, 100)
 	n, _, err := server.ReadFrom(b)
 	must(t, err)
@@ -169,7 +173,7 @@ func TestNetworks(t *testing.T) {
 		must(t, err)
 		defer listener.Close()
 		dial := func() error {
-			c, err := net.DialTimeout("tcp", address, answerTime)
+			c, err := net.DialTimeout("tcp", address, endTime)
 			if err == nil {
 				c.Close()
 			}

@@ -27,7 +27,7 @@ func (l *Lab) start(ctx context.Context, s Server) error {
 	refused := l.said(noExport)
 	err := l.run(ctx, s)
 	if err == nil && l.said(noExport) > refused && !l.missing() {
-		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab?)\n%s", l.logTail(s))
+		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab, and the package nfs-ganesha-vfs?)\n%s", l.logTail(s))
 	}
 	return err
 }
@@ -55,7 +55,9 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 	}
 	l.pids[s] = pid
 	for {
-		err := l.answersNow(ctx, s)
+		once, cancel := context.WithTimeout(ctx, answerTime)
+		err := l.answersNow(once, s)
+		cancel()
 		// Ganesha answers before it has registered with rpcbind.
 		if err == nil && (s == Rpcbind || l.said(initialized) > starts) {
 			return nil
