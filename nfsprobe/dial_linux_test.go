@@ -61,7 +61,8 @@ func TestBlackhole(t *testing.T) {
 	// The good address has its part of the deadline, keeps the other connections, and is the one that is remembered.
 	p.lookup = answer("127.0.0.4", "127.0.0.1")
 	want := net.JoinHostPort("127.0.0.1", strconv.Itoa(h.NFSPort))
-	if r, err := probeInTime(t, p, 4*time.Second); err != nil || r.Address != want {
+	same := func() *Prober { return p }
+	if r, err := probeInTime(t, 4*time.Second, same); err != nil || r.Address != want {
 		t.Errorf("address %q, %v", r.Address, err)
 	}
 	p.lookup = unknownHost

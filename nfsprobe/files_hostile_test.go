@@ -248,12 +248,17 @@ func TestFilesBusy(t *testing.T) {
 	for _, version := range versions {
 		t.Run("too long "+version, func(t *testing.T) {
 			t.Parallel()
-			h, c := hostileFiles(t, version)
-			h.On(nfstest.Write3, busy3)
-			if version != "3" {
-				h.FailOp(-1, nfsv4.OP_WRITE, nfsv4.NFS4ERR_DELAY)
-			}
-			if _, err := probeInTime(t, New(c), 2*time.Second); status(err) != 10008 {
+			var h *nfstest.Hostile
+			_, err := probeInTime(t, 2*time.Second, func() *Prober {
+				var c Config
+				h, c = hostileFiles(t, version)
+				h.On(nfstest.Write3, busy3)
+				if version != "3" {
+					h.FailOp(-1, nfsv4.OP_WRITE, nfsv4.NFS4ERR_DELAY)
+				}
+				return New(c)
+			})
+			if status(err) != 10008 {
 				t.Error(err)
 			}
 			untouched(t, h, min(1, strings.Count(version, "4.0")))

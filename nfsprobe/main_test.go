@@ -3,6 +3,7 @@ package nfsprobe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -84,14 +85,20 @@ func retry(t testing.TB, try func() error) {
 	}
 }
 
-// probeInTime probes until a probe has ended before its deadline.
-func probeInTime(t testing.TB, p *Prober, deadline time.Duration) (r Report, err error) {
+// probeInTime probes until a probe has ended before its deadline, each time with
+// what begin returns: a probe that is cut off may leave something at the server.
+func probeInTime(
+	t testing.TB, deadline time.Duration, begin func() *Prober,
+) (r Report, err error) {
 	t.Helper()
 	retry(t, func() error {
+		p := begin()
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()
-		r, err = probeIn(t, ctx, p)
-		return ctx.Err()
+		if r, err = probeIn(t, ctx, p); ctx.Err() != nil {
+			return fmt.Errorf("no probe ended within %v; the last with %v", deadline, err)
+		}
+		return nil
 	})
 	return r, err
 }

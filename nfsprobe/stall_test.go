@@ -90,9 +90,13 @@ func TestStalls(t *testing.T) {
 	})
 	t.Run("busy", func(t *testing.T) {
 		t.Parallel()
-		h, config := hostile(t)
-		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
-		r, err := probeInTime(t, New(config), time.Second)
+		var h *nfstest.Hostile
+		r, err := probeInTime(t, time.Second, func() *Prober {
+			var config Config
+			h, config = hostile(t)
+			h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
+			return New(config)
+		})
 		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_JUKEBOX))
 		if h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 || h.Count(nfstest.Umnt) != h.Count(nfstest.Mnt) {
 			t.Errorf("asked %d times, warnings %q", h.Count(nfstest.Getattr3), r.Warnings)
