@@ -224,7 +224,7 @@ func TestJukebox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		ask, asked := jukebox(6)
-		learnt, err := patiently(t.Context(), ask)
+		learnt, err := retryBusy(t.Context(), ask)
 		if want := 3500 * time.Millisecond; err != nil || learnt != "well" || *asked != 7 || time.Since(began) != want {
 			t.Errorf("%q, %v after %v and %d times, want %v", learnt, err, time.Since(began), *asked, want)
 		}
@@ -233,7 +233,7 @@ func TestJukebox(t *testing.T) {
 		defer cancel()
 		began = time.Now()
 		ask, asked = jukebox(1000)
-		if _, err := patiently(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) || time.Since(began) != 900*time.Millisecond || *asked != 5 {
+		if _, err := retryBusy(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) || time.Since(began) != 900*time.Millisecond || *asked != 5 {
 			t.Errorf("%v after %v and %d times", err, time.Since(began), *asked)
 		}
 
@@ -241,12 +241,12 @@ func TestJukebox(t *testing.T) {
 		time.AfterFunc(2*time.Second, stop)
 		began = time.Now()
 		ask, _ = jukebox(1000)
-		if _, err := patiently(ctx, ask); !errors.Is(err, context.Canceled) || time.Since(began) != 2*time.Second {
+		if _, err := retryBusy(ctx, ask); !errors.Is(err, context.Canceled) || time.Since(began) != 2*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
 	stale := func() (string, error) { return "", Status3(nfsv3.NFS3ERR_STALE) }
-	if _, err := patiently(t.Context(), stale); err != Status3(nfsv3.NFS3ERR_STALE) {
+	if _, err := retryBusy(t.Context(), stale); err != Status3(nfsv3.NFS3ERR_STALE) {
 		t.Error(err)
 	}
 }

@@ -58,7 +58,7 @@ func (a *attempt) resolve(ctx context.Context, r *Report) error {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, a.lastGood))
 			addrs = []netip.Addr{a.lastGood}
 		default:
-			if want := wanting(err); want != nil {
+			if want := localCause(err); want != nil {
 				err = want
 			}
 			return "", err
@@ -157,10 +157,10 @@ func pathless(err error) bool {
 	return local(err) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
 }
 
-// wanting returns what this machine lacks if that may be why a name did not
+// localCause returns what this machine lacks if that may be why a name did not
 // resolve. The resolver does not say so when it could open no socket and no
 // file, so that is tried again here.
-func wanting(err error) error {
+func localCause(err error) error {
 	if local(err) {
 		return err
 	}

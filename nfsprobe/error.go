@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -102,6 +103,14 @@ type Status interface {
 	Name() string
 	// Number is the status as it is on the wire; never 0.
 	Number() uint32
+}
+
+// statusName is the RFC's name of a status, or its number behind a prefix.
+func statusName[S ~int32](names map[S]string, prefix string, number uint32) string {
+	if name, ok := names[S(number)]; ok {
+		return name
+	}
+	return prefix + strconv.FormatUint(uint64(number), 10)
 }
 
 // afterPrefix is the part of a status's name that Name returns.

@@ -62,6 +62,14 @@ func (a *attempt) testNames() []string {
 	return names[:len(names)-1]
 }
 
+// readMarker says what the marker held, which must be something.
+func (a *attempt) readMarker(data []byte, err error) (learnt string, _ error) {
+	if err == nil && len(data) == 0 {
+		err = ErrEmpty
+	}
+	return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
+}
+
 // testName is the name of the write test's file, the same in every probe of a
 // watch, so that each finds what one before it was killed over.
 func (a *attempt) testName() string {

@@ -24,10 +24,7 @@ type MountStatus uint32
 
 // Error is the name of RFC 1813, such as MNT3ERR_ACCES, or "mountstat3 99".
 func (s MountStatus) Error() string {
-	if name, ok := mount.Mountstat3_name[mount.Mountstat3(s)]; ok {
-		return name
-	}
-	return fmt.Sprintf("mountstat3 %d", uint32(s))
+	return statusName(mount.Mountstat3_name, "mountstat3 ", uint32(s))
 }
 
 // Name implements Status.

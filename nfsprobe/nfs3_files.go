@@ -20,17 +20,19 @@ const (
 	procCommit3 = 21
 )
 
-// deeper3 climbs the rungs that open files below an exported directory.
-func (a *attempt) deeper3(ctx, whole context.Context, r *Report, c *client, dir []byte) error {
+// openFiles3 climbs the rungs that open files below an exported directory.
+func (a *attempt) openFiles3(
+	ctx, whole context.Context, r *Report, c *client, dir []byte,
+) error {
 	if a.Marker != "" {
 		if err := a.climb(ctx, r, Marker, func() (string, error) {
 			handle, err := c.lookup3(ctx, dir, a.markerNames())
 			if err != nil {
 				return "", err
 			}
-			// What is no file might not even answer: a server would wait for
-			// somebody at the other end of a pipe.
-			kind, err := ask3(ctx, c, "GETATTR", procGetattr3, &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}, parseType3)
+			// Only a regular file is read: a READ of a pipe might never be answered.
+			args := &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}
+			kind, err := ask3(ctx, c, "GETATTR", procGetattr3, args, parseType3)
 			switch {
 			case err != nil:
 				return "", err
@@ -38,10 +40,7 @@ func (a *attempt) deeper3(ctx, whole context.Context, r *Report, c *client, dir 
 				return "", ErrNotFile
 			}
 			data, err := (&file3{client: c, handle: handle}).read(ctx, markerBytes)
-			if err == nil && len(data) == 0 {
-				err = ErrEmpty
-			}
-			return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
+			return a.readMarker(data, err)
 		}); err != nil {
 			return err
 		}
@@ -58,16 +57,12 @@ func (a *attempt) deeper3(ctx, whole context.Context, r *Report, c *client, dir 
 	return nil
 }
 
-// ask3 calls a procedure of version 3, patiently, and decodes its results. Its
-// errors name the procedure.
-func ask3[T any](ctx context.Context, c *client, name string, proc uint32, args io.WriterTo, parse func(io.Reader) (T, error)) (T, error) {
-	answer, err := patiently(ctx, func() (answer T, err error) {
-		results, err := c.call(ctx, nfsProgram, nfs3Version, proc, args)
-		if err == nil {
-			answer, err = parse(results)
-		}
-		return answer, err
-	})
+// ask3 is callBusy3 with errors that name the procedure.
+func ask3[T any](
+	ctx context.Context, c *client, name string, proc uint32, args io.WriterTo,
+	parse func(io.Reader) (T, error),
+) (T, error) {
+	answer, err := callBusy3(ctx, c, proc, args, parse)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
@@ -158,26 +153,18 @@ func (f *file3) remove(ctx context.Context, name string) error {
 // The decoders of the results (RFC 1813 3.3.1 to 3.3.21).
 
 func parseType3(results io.Reader) (nfsv3.Ftype3, error) {
-	answer, _, err := nfsv3.ReadGetattr3res(results)
+	ok, err := decode3[*nfsv3.Getattr3res_NFS3_OK](results, nfsv3.ReadGetattr3res, "")
 	if err != nil {
-		return 0, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Getattr3res_NFS3_OK)
-	if !is {
-		return 0, Status3(answer.GetStatus())
+		return 0, err
 	}
 	return ok.Resok.ObjAttributes.Type, nil
 }
 
 func parseLookup3(results io.Reader) ([]byte, error) {
-	answer, _, err := nfsv3.ReadLookup3res(results)
-	if err != nil {
-		return nil, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Lookup3res_NFS3_OK)
+	ok, err := decode3[*nfsv3.Lookup3res_NFS3_OK](results, nfsv3.ReadLookup3res, "")
 	switch {
-	case !is:
-		return nil, Status3(answer.GetStatus())
+	case err != nil:
+		return nil, err
 	case len(ok.Resok.Object.Data) == 0:
 		return nil, malformed("an empty file handle")
 	}
@@ -186,13 +173,9 @@ func parseLookup3(results io.Reader) ([]byte, error) {
 
 // parseCreate3 returns the new file's handle, or nil if it was left out.
 func parseCreate3(results io.Reader) ([]byte, error) {
-	answer, _, err := nfsv3.ReadCreate3res(results)
+	ok, err := decode3[*nfsv3.Create3res_NFS3_OK](results, nfsv3.ReadCreate3res, "")
 	if err != nil {
-		return nil, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Create3res_NFS3_OK)
-	if !is {
-		return nil, Status3(answer.GetStatus())
+		return nil, err
 	}
 	given, is := ok.Resok.Obj.(*nfsv3.PostOpFh3_TRUE)
 	switch {
@@ -205,38 +188,26 @@ func parseCreate3(results io.Reader) ([]byte, error) {
 }
 
 func parseWrite3(results io.Reader) (nfsv3.Write3resok, error) {
-	answer, _, err := nfsv3.ReadWrite3res(results)
+	ok, err := decode3[*nfsv3.Write3res_NFS3_OK](results, nfsv3.ReadWrite3res, "")
 	if err != nil {
-		return nfsv3.Write3resok{}, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Write3res_NFS3_OK)
-	if !is {
-		return nfsv3.Write3resok{}, Status3(answer.GetStatus())
+		return nfsv3.Write3resok{}, err
 	}
 	return ok.Resok, nil
 }
 
 func parseCommit3(results io.Reader) (verifier [8]byte, _ error) {
-	answer, _, err := nfsv3.ReadCommit3res(results)
+	ok, err := decode3[*nfsv3.Commit3res_NFS3_OK](results, nfsv3.ReadCommit3res, "")
 	if err != nil {
-		return verifier, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Commit3res_NFS3_OK)
-	if !is {
-		return verifier, Status3(answer.GetStatus())
+		return verifier, err
 	}
 	return ok.Resok.Verf, nil
 }
 
 func parseRead3(results io.Reader, most int) ([]byte, error) {
-	answer, _, err := nfsv3.ReadRead3res(results)
-	if err != nil {
-		return nil, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Read3res_NFS3_OK)
+	ok, err := decode3[*nfsv3.Read3res_NFS3_OK](results, nfsv3.ReadRead3res, "")
 	switch {
-	case !is:
-		return nil, Status3(answer.GetStatus())
+	case err != nil:
+		return nil, err
 	case len(ok.Resok.Data) > most:
 		return nil, malformed("%d bytes, where %d were asked for", len(ok.Resok.Data), most)
 	}
@@ -244,12 +215,6 @@ func parseRead3(results io.Reader, most int) ([]byte, error) {
 }
 
 func parseRemove3(results io.Reader) (none struct{}, _ error) {
-	answer, _, err := nfsv3.ReadRemove3res(results)
-	switch {
-	case err != nil:
-		return none, malformed("%v", err)
-	case answer.GetStatus() != nfsv3.NFS3_OK:
-		return none, Status3(answer.GetStatus())
-	}
-	return none, nil
+	_, err := decode3[*nfsv3.Remove3res_NFS3_OK](results, nfsv3.ReadRemove3res, "")
+	return none, err
 }

@@ -20,11 +20,11 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 	}
 	defer conn.Close()
 	r.NFSPort = port
-	return a.speak4(ctx, r, conn)
+	return a.climb4(ctx, r, conn)
 }
 
-// speak4 climbs from NULL to the last COMPOUND.
-func (a *attempt) speak4(ctx context.Context, r *Report, conn *client) error {
+// climb4 climbs from NULL to the last COMPOUND.
+func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
 	err := a.climb(ctx, r, Null, func() (string, error) {
 		_, err := conn.call(ctx, nfsProgram, nfs4Version, procNull, nil)
 		return "", err
@@ -33,7 +33,7 @@ func (a *attempt) speak4(ctx context.Context, r *Report, conn *client) error {
 		return err
 	}
 	for _, minor := range minors4(a.Version) {
-		err = a.converse4(ctx, r, &conversation4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes})
+		err = a.climbMinor4(ctx, r, &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes})
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}
@@ -68,10 +68,10 @@ func (r *Report) agreed4(minor uint32, err error) {
 	}
 }
 
-// converse4 climbs from the first COMPOUND to the last, of one minor version.
-func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) error {
+// climbMinor4 climbs from the first COMPOUND to the last, of one minor version.
+func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error {
 	if c.minor == 0 {
-		return a.walk4(ctx, r, c, 0)
+		return a.export4(ctx, r, c, 0)
 	}
 	var us nfsv4.ExchangeId4resok
 	err := a.climb(ctx, r, ExchangeID, func() (learnt string, err error) {
@@ -89,7 +89,7 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 		return "1 slot", c.createSession(ctx, us.EirClientid, us.EirSequenceid)
 	})
 	if err == nil {
-		err = a.walk4(ctx, r, c, us.EirClientid)
+		err = a.export4(ctx, r, c, us.EirClientid)
 	}
 	if err == nil {
 		err = a.climb(ctx, r, DestroySession, func() (string, error) {
@@ -107,12 +107,12 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 	})
 }
 
-// walk4 climbs from LOOKUP to the rungs that open files. Up to ACCESS they
+// export4 climbs from LOOKUP to the rungs that open files. Up to ACCESS they
 // travel together, so the time of all of them is that of LOOKUP. The client id
 // is that of the session, if there is one.
-func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4, id nfsv4.Clientid4) error {
+func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.Clientid4) error {
 	names := components4(a.Path4)
-	var found found4
+	var found object4
 	var dir nfsv4.NfsFh4
 	err := a.climb(ctx, r, Lookup, func() (_ string, err error) {
 		found = c.walk(ctx, &nfsv4.NfsArgop4_OP_PUTROOTFH{}, names)
@@ -129,7 +129,7 @@ func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4, id nfs
 	if err := a.climb(ctx, r, Access, func() (string, error) { return found.access() }); err != nil {
 		return err
 	}
-	return a.deeper4(ctx, r, c, dir, id)
+	return a.openFiles4(ctx, r, c, dir, id)
 }
 
 // serverName4 is how the server calls itself: its implementation if it says

@@ -244,7 +244,7 @@ func TestAccess4(t *testing.T) {
 		{63, 0, "nothing allowed"},
 		{1<<32 - 1, 64, "nothing allowed"},
 	} {
-		f := found4{tail: []nfsv4.NfsResop4{nil, nil, access4(c.supported, c.granted)}}
+		f := object4{tail: []nfsv4.NfsResop4{nil, nil, access4(c.supported, c.granted)}}
 		if got, err := f.access(); got != c.want || err != nil {
 			t.Errorf("%q, %v, want %q", got, err, c.want)
 		}
@@ -336,7 +336,7 @@ func FuzzCompound(f *testing.F) {
 			(&session4{}).advance(results[0])
 		}
 		if i%uint(len(all)) == 3 { // SEQUENCE, PUTFH and what is looked at
-			found := found4{results[min(len(results), 2):], err}
+			found := object4{results[min(len(results), 2):], err}
 			handle, herr := found.handle()
 			if herr == nil && (len(handle) == 0 || len(handle) > nfsv4.NFS4_FHSIZE) {
 				t.Errorf("handle of %d bytes", len(handle))

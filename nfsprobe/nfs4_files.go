@@ -9,8 +9,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// deeper4 climbs the rungs that open files below an exported directory.
-func (a *attempt) deeper4(ctx context.Context, r *Report, c *conversation4, dir nfsv4.NfsFh4, id nfsv4.Clientid4) error {
+// openFiles4 climbs the rungs that open files below an exported directory.
+func (a *attempt) openFiles4(ctx context.Context, r *Report, c *client4, dir nfsv4.NfsFh4, id nfsv4.Clientid4) error {
 	if a.Marker == "" && !a.WriteTest || a.opens != nil && !a.opens(ctx) {
 		return nil
 	}
@@ -19,32 +19,29 @@ func (a *attempt) deeper4(ctx context.Context, r *Report, c *conversation4, dir 
 			found := c.walk(ctx, put4(dir), a.markerNames())
 			handle, err := found.handle()
 			if err != nil {
-				return "", named4("LOOKUP", err)
+				return "", nameOp("LOOKUP", err)
 			}
 			kind, err := found.kind()
 			switch {
 			case err != nil:
-				return "", named4("GETATTR", err)
+				return "", nameOp("GETATTR", err)
 			case kind != nfsv4.NF4REG: // it might not even answer
 				return "", ErrNotFile
 			}
 			// The stateid of somebody who has not opened it (RFC 7530 9.1.4.3).
-			data, err := (&file4{conversation4: c, handle: handle}).read(ctx, c.bytes)
-			if err == nil && len(data) == 0 {
-				err = ErrEmpty
-			}
-			return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
+			data, err := (&file4{client4: c, handle: handle}).read(ctx, c.bytes)
+			return a.readMarker(data, err)
 		}); err != nil {
 			return err
 		}
 	}
 	if a.WriteTest {
 		return a.climb(ctx, r, WriteTest, func() (string, error) {
-			f := &file4{conversation4: c, client: id, dir: dir}
+			f := &file4{client4: c, client: id, dir: dir}
 			if names := a.testNames(); len(names) > 0 {
 				var err error
 				if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
-					return "", named4("LOOKUP", err)
+					return "", nameOp("LOOKUP", err)
 				}
 			}
 			if err := f.introduce(ctx, a.owner); err != nil {
@@ -60,8 +57,8 @@ func (a *attempt) deeper4(ctx context.Context, r *Report, c *conversation4, dir 
 	return nil
 }
 
-// named4 names the operation, unless the error does.
-func named4(op string, err error) error {
+// nameOp names the operation, unless the error does.
+func nameOp(op string, err error) error {
 	var status *Status4
 	if err == nil || errors.As(err, &status) {
 		return err
@@ -71,7 +68,7 @@ func named4(op string, err error) error {
 
 // file4 is the file of a write test.
 type file4 struct {
-	*conversation4
+	*client4
 	client      nfsv4.Clientid4
 	dir, handle nfsv4.NfsFh4
 	state       nfsv4.Stateid4 // of the open; zero, or closed: anonymous
@@ -83,7 +80,7 @@ type file4 struct {
 func (f *file4) ask4(ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4) (nfsv4.NfsResop4, error) {
 	results, err := f.run(ctx, put4(on), op)
 	if err != nil {
-		return nil, named4(opName(op.GetArgop()), err)
+		return nil, nameOp(opName(op.GetArgop()), err)
 	}
 	return results[1], nil
 }
@@ -96,7 +93,7 @@ func (f *file4) ask4(ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4) (
 func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	if f.session != nil {
 		_, err := f.run(ctx, &nfsv4.NfsArgop4_OP_RECLAIM_COMPLETE{})
-		return named4("RECLAIM_COMPLETE", err)
+		return nameOp("RECLAIM_COMPLETE", err)
 	}
 	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
 	fill(me.Verifier[:])
@@ -104,12 +101,12 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 		Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"}}, // no delegations
 	}})
 	if err != nil {
-		return named4("SETCLIENTID", err)
+		return nameOp("SETCLIENTID", err)
 	}
 	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
 	f.client = given.Clientid
 	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given)})
-	return named4("SETCLIENTID_CONFIRM", err)
+	return nameOp("SETCLIENTID_CONFIRM", err)
 }
 
 // create is an OPEN that finds no file of this name (RFC 7530 16.16, RFC 8881
@@ -119,7 +116,7 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 	if f.session != nil {
 		access |= nfsv4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG
 	}
-	results, err := patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
+	results, err := retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
 		var owner [8]byte // a new one each time, so that its requests begin with 0
 		fill(owner[:])
 		f.sequence = 1
@@ -132,11 +129,11 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 		}}, &nfsv4.NfsArgop4_OP_GETFH{}})
 	})
 	if len(results) < 2 {
-		return false, named4("OPEN", kerberos4(err))
+		return false, nameOp("OPEN", kerberos4(err))
 	}
 	open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
 	f.state, f.opened = open.Stateid, true
-	if f.handle, err = (found4{results[2:], err}).handle(); err != nil {
+	if f.handle, err = (object4{results[2:], err}).handle(); err != nil {
 		return true, err
 	}
 	if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
@@ -152,7 +149,7 @@ func (f *file4) confirm(ctx context.Context) error {
 		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence}}
 	})
 	if err != nil {
-		return named4("OPEN_CONFIRM", err)
+		return nameOp("OPEN_CONFIRM", err)
 	}
 	f.state = results[1].(*nfsv4.NfsResop4_OP_OPEN_CONFIRM).OpopenConfirm.(*nfsv4.OpenConfirm4res_NFS4_OK).Resok4.OpenStateid
 	return nil
@@ -161,7 +158,7 @@ func (f *file4) confirm(ctx context.Context) error {
 // next sends a request about the open. Their numbers go on whatever the answer
 // is, but for errors after which there is no next one (RFC 7530 9.1.7).
 func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
-	return patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
+	return retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
 		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle), op()})
 		if len(results) > 0 || unusable(err) { // it came that far
 			f.sequence++
@@ -212,7 +209,7 @@ func (f *file4) close(ctx context.Context) error {
 	_, err := f.next(ctx, func() nfsv4.NfsArgop4 {
 		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence, OpenStateid: f.state}}
 	})
-	return named4("CLOSE", err)
+	return nameOp("CLOSE", err)
 }
 
 func (f *file4) remove(ctx context.Context, name string) error {

@@ -22,9 +22,9 @@ const (
 	statelessOps = 12
 )
 
-// conversation4 sends COMPOUNDs of one minor version over one connection,
+// client4 sends COMPOUNDs of one minor version over one connection,
 // inside the session once there is one.
-type conversation4 struct {
+type client4 struct {
 	conn    *client
 	minor   uint32
 	ops     int       // how many operations one COMPOUND may have
@@ -41,15 +41,15 @@ type session4 struct {
 // run sends the operations as one COMPOUND, and again while the server answers
 // that it is busy or recovering and there is time. In a session SEQUENCE goes
 // first; its result is not among those returned.
-func (c *conversation4) run(ctx context.Context, ops ...nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
-	results, err := patiently(ctx, func() ([]nfsv4.NfsResop4, error) { return c.once(ctx, ops) })
+func (c *client4) run(ctx context.Context, ops ...nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
+	results, err := retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) { return c.once(ctx, ops) })
 	return results, kerberos4(err)
 }
 
 // once sends the operations as one COMPOUND. After one that failed behind a
 // SEQUENCE the slot has moved on, after a SEQUENCE that failed it has not
 // (RFC 8881 15.1.1.3, 18.46.3): asking again is right in both cases.
-func (c *conversation4) once(ctx context.Context, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
+func (c *client4) once(ctx context.Context, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
 	s := c.session
 	if s != nil {
 		ops = append([]nfsv4.NfsArgop4{&nfsv4.NfsArgop4_OP_SEQUENCE{Opsequence: nfsv4.Sequence4args{
@@ -94,7 +94,7 @@ func (s *session4) advance(result nfsv4.NfsResop4) error {
 // exchangeID makes a client id of the probe's own (RFC 8881 18.35). The owner
 // is never the same twice: to a server the probes are so many clients that
 // know nothing of each other.
-func (c *conversation4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error) {
+func (c *client4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error) {
 	var once [16]byte
 	fill(once[:])
 	owner := nfsv4.ClientOwner4{CoOwnerid: fmt.Appendf(nil, "fsmon %s %d %x", machineName(), os.Getpid(), once[8:])}
@@ -111,7 +111,7 @@ func (c *conversation4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok,
 // createSession makes a session without a back channel (RFC 8881 18.36). From
 // here to destroySession c speaks in it, also when the session that the server
 // made is of no use.
-func (c *conversation4) createSession(ctx context.Context, id nfsv4.Clientid4, sequence nfsv4.Sequenceid4) error {
+func (c *client4) createSession(ctx context.Context, id nfsv4.Clientid4, sequence nfsv4.Sequenceid4) error {
 	attrs := nfsv4.ChannelAttrs4{
 		CaMaxrequestsize: sessionBytes, CaMaxresponsesize: sessionBytes, CaMaxresponsesizeCached: leastSessionBytes,
 		CaMaxoperations: sessionOps, CaMaxrequests: 1,
@@ -144,7 +144,7 @@ func (c *conversation4) createSession(ctx context.Context, id nfsv4.Clientid4, s
 
 // destroySession ends the session, which no longer counts whatever the answer
 // is (RFC 8881 18.37).
-func (c *conversation4) destroySession(ctx context.Context) error {
+func (c *client4) destroySession(ctx context.Context) error {
 	id := c.session.id
 	c.session = nil
 	_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_DESTROY_SESSION{OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id}})
@@ -153,14 +153,14 @@ func (c *conversation4) destroySession(ctx context.Context) error {
 
 // destroyClientID ends the client id, which must have no session any more
 // (RFC 8881 18.50).
-func (c *conversation4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error {
+func (c *client4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error {
 	_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id}})
 	return err
 }
 
 // leave is a goodbye after a failure. It reports whether nothing is left at
 // the server; why not adds nothing to the failure.
-func (c *conversation4) leave(ctx context.Context, id nfsv4.Clientid4) bool {
+func (c *client4) leave(ctx context.Context, id nfsv4.Clientid4) bool {
 	if c.session != nil && c.conn.broken == nil {
 		c.destroySession(ctx)
 	}

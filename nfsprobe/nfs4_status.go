@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
@@ -18,11 +17,7 @@ type Status4 struct {
 // Error is the operation and the RFCs' name of the status, such as "LOOKUP:
 // NFS4ERR_NOENT", or its number if they have none.
 func (s *Status4) Error() string {
-	name, ok := nfsv4.Nfsstat4_name[nfsv4.Nfsstat4(s.Code)]
-	if !ok {
-		name = strconv.FormatUint(uint64(s.Code), 10)
-	}
-	return s.Op + ": " + name
+	return s.Op + ": " + statusName(nfsv4.Nfsstat4_name, "", s.Code)
 }
 
 // Name implements Status.

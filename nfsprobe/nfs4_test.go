@@ -29,7 +29,7 @@ func (f *fake4) speak(t *testing.T, version, path string) (r Report, err error) 
 		a := &attempt{Config: Config{Path4: path, Version: version}, wire: new(transcript)}
 		ctx, cancel := context.WithTimeout(context.Background(), deadline4)
 		defer cancel()
-		err = a.speak4(ctx, &r, newClient(near, authSys(0, 0)))
+		err = a.climb4(ctx, &r, newClient(near, authSys(0, 0)))
 		near.Close()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -308,7 +308,7 @@ func TestCancelledWhileBusy4(t *testing.T) {
 		a := &attempt{Config: Config{Path4: "/export", Version: "4.0"}, wire: new(transcript)}
 		time.AfterFunc(time.Minute+time.Millisecond, cancel)
 		began := time.Now()
-		err := a.speak4(ctx, new(Report), newClient(near, authSys(0, 0)))
+		err := a.climb4(ctx, new(Report), newClient(near, authSys(0, 0)))
 		fails(t, err, Lookup, context.Canceled)
 		if took := time.Since(began); took != time.Minute+time.Millisecond {
 			t.Errorf("took %v", took)

@@ -9,9 +9,9 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// found4 is the object at the end of a path: what the server said of it behind
+// object4 is the object at the end of a path: what the server said of it behind
 // the last LOOKUP, in the same COMPOUND.
-type found4 struct {
+type object4 struct {
 	tail []nfsv4.NfsResop4 // of GETFH, GETATTR and ACCESS, those that succeeded
 	err  error             // why not all of them did
 }
@@ -26,7 +26,7 @@ func components4(path string) []string {
 // walk looks up a path from where start leads, with as few COMPOUNDs as their size
 // allows, and looks at what is there (RFC 7530 16.20, 16.13). The
 // current file handle ends with its COMPOUND, so it is fetched and put again.
-func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []string) found4 {
+func (c *client4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []string) object4 {
 	most := c.ops - 4 // beside PUTFH, GETFH, GETATTR and ACCESS
 	if c.session != nil {
 		most-- // SEQUENCE
@@ -45,10 +45,10 @@ func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names [
 				&nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}})
 		}
 		results, err := c.run(ctx, ops...)
-		f := found4{results[min(len(results), 1+len(now)):], err}
+		f := object4{results[min(len(results), 1+len(now)):], err}
 		handle, herr := f.handle()
 		if herr != nil {
-			return found4{err: herr}
+			return object4{err: herr}
 		}
 		if len(names) == 0 {
 			return f
@@ -59,7 +59,7 @@ func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names [
 
 // handle is the file handle; the library has checked its size against
 // NFS4_FHSIZE.
-func (f found4) handle() (nfsv4.NfsFh4, error) {
+func (f object4) handle() (nfsv4.NfsFh4, error) {
 	if len(f.tail) < 1 {
 		return nil, f.err
 	}
@@ -75,7 +75,7 @@ func put4(handle nfsv4.NfsFh4) nfsv4.NfsArgop4 {
 }
 
 // kind is what kind of object it is.
-func (f found4) kind() (nfsv4.NfsFtype4, error) {
+func (f object4) kind() (nfsv4.NfsFtype4, error) {
 	if len(f.tail) < 2 {
 		return 0, f.err
 	}
@@ -84,7 +84,7 @@ func (f found4) kind() (nfsv4.NfsFtype4, error) {
 
 // directory says what kind of object it is, and fails unless it is a
 // directory.
-func (f found4) directory() (string, error) {
+func (f object4) directory() (string, error) {
 	kind, err := f.kind()
 	switch {
 	case err != nil:
@@ -97,21 +97,12 @@ func (f found4) directory() (string, error) {
 
 // access names what the server allows, by the bits that version 3 has too
 // (RFC 7530 16.1).
-func (f found4) access() (string, error) {
+func (f object4) access() (string, error) {
 	if len(f.tail) < 3 {
 		return "", f.err
 	}
 	ok := f.tail[2].(*nfsv4.NfsResop4_OP_ACCESS).Opaccess.(*nfsv4.Access4res_NFS4_OK).Resok4
-	var may []string
-	for i, name := range accessBits {
-		if ok.Supported&ok.Access&(1<<i) != 0 {
-			may = append(may, name)
-		}
-	}
-	if len(may) == 0 {
-		return "nothing allowed", nil
-	}
-	return "may " + strings.Join(may, ", "), nil
+	return allowed(ok.Supported & ok.Access), nil
 }
 
 // fileType4 takes the type out of attributes, which must be the only one.

@@ -12,9 +12,9 @@ import (
 // The first is also what is left to the goodbye before the deadline.
 const firstWait, longestWait = 100 * time.Millisecond, time.Second
 
-// patiently asks again while the server answers that it is busy or recovering
+// retryBusy asks again while the server answers that it is busy or recovering
 // (RFC 1813 2.6, RFC 8881 15.1.1.3): it is alive. At the deadline it has failed.
-func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+func retryBusy[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		answer, err := ask()
 		if !busy(err) {
