@@ -38,13 +38,18 @@ func Reset(c net.Conn, _ Call, _ func() []byte) bool {
 	return false
 }
 
+// sending answers with the message that make returns.
+func sending(make func(call Call, healthy func() []byte) []byte) Answer {
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		_, err := c.Write(Record(make(call, healthy)))
+		return err == nil
+	}
+}
+
 // Message answers with the healthy message as change returns it, a reply of xid, 1 (REPLY), 0 (accepted), the
 // verifier's flavor 0 and length 0, 0 (SUCCESS), results.
 func Message(change func(message []byte) []byte) Answer {
-	return func(c net.Conn, _ Call, healthy func() []byte) bool {
-		_, err := c.Write(Record(change(healthy())))
-		return err == nil
-	}
+	return sending(func(_ Call, healthy func() []byte) []byte { return change(healthy()) })
 }
 
 // word replaces a 32-bit word of the healthy message.
@@ -84,10 +89,7 @@ func Truncated(n int) Answer {
 // Results is a successful reply with these results; the call has no effect.
 func Results(v io.WriterTo) Answer {
 	results := encode(v)
-	return func(c net.Conn, call Call, _ func() []byte) bool {
-		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)))
-		return err == nil
-	}
+	return sending(func(call Call, _ func() []byte) []byte { return success(call.XID, results) })
 }
 
 // Accepted is an accepted reply with this accept_stat and without results (RFC 5531 9); PROG_MISMATCH says that versions 5 to 7
@@ -101,16 +103,17 @@ func Accepted(stat rpcv2.AcceptStat) Answer {
 
 // Versions is a PROG_MISMATCH that says that these versions of the program are supported (RFC 5531 9).
 func Versions(low, high uint32) Answer {
+	return accepted(progMismatch(low, high))
+}
+
+func progMismatch(low, high uint32) rpcv2.AcceptedReplyData {
 	mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
 	mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = low, high
-	return accepted(mismatch)
+	return mismatch
 }
 
 func accepted(data rpcv2.AcceptedReplyData) Answer {
-	return func(c net.Conn, call Call, _ func() []byte) bool {
-		_, err := c.Write(Record(reply(call.XID, data, nil)))
-		return err == nil
-	}
+	return sending(func(call Call, _ func() []byte) []byte { return reply(call.XID, data, nil) })
 }
 
 // Denied refuses the call with this auth_stat (RFC 5531 9).
@@ -126,10 +129,9 @@ func DeniedVersion(low, high uint32) Answer {
 }
 
 func denied(r rpcv2.RejectedReply) Answer {
-	return func(c net.Conn, call Call, _ func() []byte) bool {
-		_, err := c.Write(Record(message(call.XID, &rpcv2.ReplyBody_MSG_DENIED{Rreply: r})))
-		return err == nil
-	}
+	return sending(func(call Call, _ func() []byte) []byte {
+		return message(call.XID, &rpcv2.ReplyBody_MSG_DENIED{Rreply: r})
+	})
 }
 
 // Cut sends the first n bytes of the healthy record, its mark included, and closes the connection.

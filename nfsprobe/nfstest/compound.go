@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
-	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
 // state4 is what clients of version 4 have left with a hostile server.
@@ -33,7 +32,7 @@ type slot struct {
 func (h *Hostile) compound(args []byte) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state.compound(args, func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4 { return nfsv4.NFS4_OK }, func(_ nfsv4.NfsOpnum4, result []byte) []byte { return result })
+	return h.state.compound(args, nil, nil)
 }
 
 // FailOp lets the first n COMPOUNDs that reach an operation fail there with this status, without its effect; n below 0: all.
@@ -56,12 +55,12 @@ func (h *Hostile) atOp(n int, op nfsv4.NfsOpnum4, do func() nfsv4.Nfsstat4) {
 			return do()
 		}
 		return nfsv4.NFS4_OK
-	}, func(_ nfsv4.NfsOpnum4, result []byte) []byte { return result })
+	}, nil)
 }
 
 // EditOp changes the result of every further operation of this kind that succeeds, as XDR: its number, its status, 0, and what follows.
 func (h *Hostile) EditOp(op nfsv4.NfsOpnum4, edit func(result []byte) []byte) {
-	h.onOps(func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4 { return nfsv4.NFS4_OK }, func(now nfsv4.NfsOpnum4, result []byte) []byte {
+	h.onOps(nil, func(now nfsv4.NfsOpnum4, result []byte) []byte {
 		if now == op {
 			return edit(result)
 		}
@@ -69,14 +68,12 @@ func (h *Hostile) EditOp(op nfsv4.NfsOpnum4, edit func(result []byte) []byte) {
 	})
 }
 
-func (h *Hostile) onOps(before func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4, after func(nfsv4.NfsOpnum4, []byte) []byte) {
-	h.On(Compound, func(c net.Conn, call Call, _ func() []byte) bool {
+func (h *Hostile) onOps(before beforeOp, after afterOp) {
+	h.On(Compound, sending(func(call Call, _ func() []byte) []byte {
 		h.mu.Lock()
-		results := h.state.compound(call.Args, before, after)
-		h.mu.Unlock()
-		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)))
-		return err == nil
-	})
+		defer h.mu.Unlock()
+		return success(call.XID, h.state.compound(call.Args, before, after))
+	}))
 }
 
 // CompoundStatus answers every COMPOUND with a status and no results, as NFS4ERR_MINOR_VERS_MISMATCH comes.
@@ -95,7 +92,15 @@ func Minors(minors ...uint32) Answer {
 	}
 }
 
-func (s *state4) compound(encoded []byte, before func(nfsv4.NfsOpnum4) nfsv4.Nfsstat4, after func(nfsv4.NfsOpnum4, []byte) []byte) []byte {
+// beforeOp gives an operation a status; with another than NFS4_OK it is not done.
+type beforeOp func(op nfsv4.NfsOpnum4) nfsv4.Nfsstat4
+
+// afterOp changes the result of an operation that succeeded.
+type afterOp func(op nfsv4.NfsOpnum4, result []byte) []byte
+
+// compound does the operations of a COMPOUND up to the first that fails. Either
+// function may be nil.
+func (s *state4) compound(encoded []byte, before beforeOp, after afterOp) []byte {
 	var args nfsv4.Compound4args
 	if _, err := args.ReadFrom(bytes.NewReader(encoded)); err != nil {
 		return encode(&nfsv4.Compound4res{Status: nfsv4.NFS4ERR_BADXDR})
@@ -109,13 +114,15 @@ func (s *state4) compound(encoded []byte, before func(nfsv4.NfsOpnum4) nfsv4.Nfs
 	for _, op := range args.Argarray {
 		n++
 		var result []byte
-		status = before(op.GetArgop())
+		if before != nil {
+			status = before(op.GetArgop())
+		}
 		if status == nfsv4.NFS4_OK {
 			status, result = s.operation(op)
 		} else {
 			s.refused(op)
 		}
-		if status == nfsv4.NFS4_OK {
+		if status == nfsv4.NFS4_OK && after != nil {
 			result = after(op.GetArgop(), result)
 		}
 		if status != nfsv4.NFS4_OK {

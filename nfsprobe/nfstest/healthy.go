@@ -15,38 +15,33 @@ import (
 
 // healthy is the reply message of a healthy server.
 func (h *Hostile) healthy(call Call) []byte {
-	success := func(results []byte) []byte {
-		return reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)
-	}
 	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3}, nfsProgram: {3, 4}}[call.Program]
 	if call.Version < supported[0] || call.Version > supported[1] {
-		mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
-		mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = supported[0], supported[1]
-		return reply(call.XID, mismatch, nil)
+		return reply(call.XID, progMismatch(supported[0], supported[1]), nil)
 	}
 	if call.Procedure == 0 {
-		return success(nil)
+		return success(call.XID, nil)
 	}
 	switch call.Proc {
 	case Getport:
-		return success(encode(words{uint32(h.registered(call.Args))}))
+		return success(call.XID, encode(words{uint32(h.registered(call.Args))}))
 	case Getaddr, Proc{portmapProgram, 3, 3}:
 		address := ""
 		if port := h.registered(call.Args); port != 0 {
 			address = UniversalAddress(h.Address, port)
 		}
-		return success(encode(text(address)))
+		return success(call.XID, encode(text(address)))
 	case Mnt:
-		return success(encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
+		return success(call.XID, encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
 	case Umnt:
-		return success(nil)
+		return success(call.XID, nil)
 	case Access3:
-		return success(encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
+		return success(call.XID, encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
 	case Compound:
-		return success(h.compound(call.Args))
+		return success(call.XID, h.compound(call.Args))
 	}
 	if results := h.onFiles(call); results != nil {
-		return success(encode(results))
+		return success(call.XID, encode(results))
 	}
 	return reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROC_UNAVAIL}, nil)
 }

@@ -67,9 +67,8 @@ type Hostile struct {
 	Address                         string
 	PortmapPort, MountPort, NFSPort int
 
+	open    connections
 	mu      sync.Mutex
-	closed  bool
-	open    map[net.Conn]bool
 	answers map[Proc]Answer
 	calls   []Call
 	files   store
@@ -85,7 +84,7 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
 	}
-	h := &Hostile{Address: c.Address, open: map[net.Conn]bool{}, answers: map[Proc]Answer{}}
+	h := &Hostile{Address: c.Address, answers: map[Proc]Answer{}}
 	h.state.files = &h.files
 	var wg sync.WaitGroup
 	var listeners []net.Listener
@@ -93,7 +92,7 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 		for _, l := range listeners {
 			l.Close()
 		}
-		h.closeAll()
+		h.open.closeAll()
 		wg.Wait()
 	})
 	for _, one := range []struct {
@@ -140,11 +139,7 @@ func (h *Hostile) Count(p Proc) int {
 }
 
 // Open is the number of connections that neither side has closed.
-func (h *Hostile) Open() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.open)
-}
+func (h *Hostile) Open() int { return h.open.count() }
 
 // State is the number of client IDs and sessions of version 4.1 and later that have not been destroyed.
 func (h *Hostile) State() (clients, sessions int) {
@@ -160,34 +155,15 @@ func (h *Hostile) Opens() (files, clients0 int) {
 	return len(h.state.opens), len(h.state.clients0)
 }
 
-func (h *Hostile) closeAll() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for c := range h.open {
-		c.Close()
-	}
-}
-
 func (h *Hostile) accept(wg *sync.WaitGroup, l net.Listener, program uint32) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		h.mu.Lock()
-		h.open[c] = true
-		if h.closed {
-			c.Close()
-		}
-		h.mu.Unlock()
+		h.open.add(c)
 		wg.Go(func() {
-			defer func() {
-				c.Close()
-				h.mu.Lock()
-				delete(h.open, c)
-				h.mu.Unlock()
-			}()
+			defer h.open.close(c)
 			for h.serve(c, program) == nil {
 			}
 		})
@@ -198,18 +174,18 @@ var errDone = errors.New("the connection is done")
 
 // serve answers one call.
 func (h *Hostile) serve(c net.Conn, program uint32) error {
-	record, err := readRecord(c)
+	_, request, err := readRecord(c)
 	if err != nil {
 		return err
 	}
-	args := bytes.NewBuffer(record)
+	args := bytes.NewBuffer(request)
 	var msg rpcv2.RpcMsg
 	if _, err := msg.ReadFrom(args); err != nil {
 		return err
 	}
 	body, ok := msg.Body.(*rpcv2.RpcMsgBody_CALL)
 	if !ok {
-		return fmt.Errorf("not a call: %x", record)
+		return fmt.Errorf("not a call: %x", request)
 	}
 	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	call := Call{
@@ -225,36 +201,12 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 	}
 	if call.Program != program {
 		// Whoever asks at the wrong port is told so, scripted or not.
-		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROG_UNAVAIL}, nil)))
-		return err
+		answer = Accepted(rpcv2.PROG_UNAVAIL)
 	}
 	if !answer(c, call, func() []byte { return h.healthy(call) }) {
 		return errDone
 	}
 	return nil
-}
-
-// readRecord reads a record of any number of fragments (RFC 5531 11), of 1 MiB at most.
-func readRecord(r io.Reader) ([]byte, error) {
-	var record []byte
-	for {
-		var mark uint32
-		if err := binary.Read(r, binary.BigEndian, &mark); err != nil {
-			return nil, err
-		}
-		n := int(mark &^ (1 << 31))
-		if len(record)+n > 1<<20 {
-			return nil, fmt.Errorf("a record of %d bytes", len(record)+n)
-		}
-		fragment := make([]byte, n)
-		if _, err := io.ReadFull(r, fragment); err != nil {
-			return nil, err
-		}
-		record = append(record, fragment...)
-		if mark>>31 == 1 {
-			return record, nil
-		}
-	}
 }
 
 // Record is a message as one record of one fragment, as it goes over TCP.
@@ -265,6 +217,11 @@ func Record(message []byte) []byte {
 // reply is an accepted reply message; results follow only in a successful one.
 func reply(xid uint32, data rpcv2.AcceptedReplyData, results []byte) []byte {
 	return append(message(xid, &rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
+}
+
+// success is a successful reply message.
+func success(xid uint32, results []byte) []byte {
+	return reply(xid, &rpcv2.AcceptedReplyData_SUCCESS{}, results)
 }
 
 func message(xid uint32, body rpcv2.ReplyBody) []byte {

@@ -47,11 +47,9 @@ func Resetting(c net.Conn) {
 func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), filter Filter) {
 	t.Helper()
 	var (
-		mu     sync.Mutex
-		open   = map[net.Conn]bool{}
-		closed bool
-		wg     sync.WaitGroup
-		one    sync.Mutex
+		open connections
+		wg   sync.WaitGroup
+		one  sync.Mutex
 	)
 	filterOne := func(p *Passing) End {
 		if filter == nil {
@@ -67,32 +65,16 @@ func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), f
 			if err != nil {
 				return
 			}
-			mu.Lock()
-			if closed {
-				client.Close()
-			} else {
-				open[client] = true
-			}
-			mu.Unlock()
+			open.add(client)
 			wg.Go(func() {
-				defer func() {
-					client.Close()
-					mu.Lock()
-					delete(open, client)
-					mu.Unlock()
-				}()
+				defer open.close(client)
 				relayOne(client, dial, n, filterOne)
 			})
 		}
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		mu.Lock()
-		closed = true
-		for c := range open {
-			c.Close()
-		}
-		mu.Unlock()
+		open.closeAll()
 		wg.Wait()
 	})
 }
@@ -125,7 +107,7 @@ type calls struct {
 // pump passes records on and returns what the client is to meet when that has ended.
 func pump(dst, src net.Conn, id Passing, calls *calls, filter Filter) End {
 	for i := 0; ; i++ {
-		b, message, err := readMarked(src)
+		b, message, err := readRecord(src)
 		if err != nil {
 			dst.Write(b) // a record that ended early is the other side's to see
 			if errors.Is(err, syscall.ECONNRESET) {
@@ -168,9 +150,9 @@ func (c *calls) learn(message []byte, fromServer bool) (xid uint32, proc Proc) {
 	return xid, proc
 }
 
-// readMarked reads a record of any number of fragments, of 1 MiB at most, as it is on the wire and as the message that it bears.
+// readRecord reads a record of any number of fragments, of 1 MiB at most, as it is on the wire and as the message that it bears.
 // With an error it returns what came before.
-func readMarked(r io.Reader) (wire, message []byte, err error) {
+func readRecord(r io.Reader) (wire, message []byte, err error) {
 	for {
 		var mark [4]byte
 		n, err := io.ReadFull(r, mark[:])
