@@ -54,7 +54,8 @@ func TestAutoBoth(t *testing.T) {
 	_, err = probeWith(t, p)
 	fails(t, err, Mount, MountStatus(mount.MNT3ERR_ACCES))
 	var failed *Error
-	if errors.As(err, &failed) && failed.Other != nil || p.Pinned() != "3" || h.Count(nfstest.Compound) != before {
+	if errors.As(err, &failed) && failed.Other != nil || p.Pinned() != "3" ||
+		h.Count(nfstest.Compound) != before {
 		t.Errorf("pinned to %q, %v", p.Pinned(), err)
 	}
 }
@@ -74,7 +75,9 @@ func TestAutoOnly4(t *testing.T) {
 	h.On(nfstest.Compound, nfstest.Minors(0, 1))
 	_, err = probeWith(t, p)
 	var status *Status4
-	if !errors.As(err, &status) || nfsv4.Nfsstat4(status.Code) != nfsv4.NFS4ERR_MINOR_VERS_MISMATCH || p.Pinned() != "4.2" || h.Count(nfstest.Getport) != before {
+	if !errors.As(err, &status) ||
+		nfsv4.Nfsstat4(status.Code) != nfsv4.NFS4ERR_MINOR_VERS_MISMATCH || p.Pinned() != "4.2" ||
+		h.Count(nfstest.Getport) != before {
 		t.Errorf("pinned to %q, %v", p.Pinned(), err)
 	}
 }
@@ -260,11 +263,14 @@ func TestAutoFiles(t *testing.T) {
 			config.MountPort = 0
 			c.on(h)
 			r, err := probe(t, config)
-			if err != nil || r.Version != c.version || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || r.Version != c.version ||
+				learnt(r, Marker) != "read 12 bytes of MOUNTED" ||
+				learnt(r, WriteTest) != wrote(r) {
 				t.Fatalf("version %q, %v, rungs %v", r.Version, err, r.Rungs)
 			}
 			var not3 *Error
-			if errors.As(r.NotVersion3, &not3) != (c.version != "3") || not3 != nil && not3.Step != c.not3 {
+			if errors.As(r.NotVersion3, &not3) != (c.version != "3") ||
+				not3 != nil && not3.Step != c.not3 {
 				t.Errorf("not version 3 since %v", r.NotVersion3)
 			}
 			if n := h.Count(nfstest.Create3); n != c.creates {
@@ -285,7 +291,8 @@ func TestAutoFilesStalling3(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 		defer cancel()
 		r, err := probeIn(t, ctx, New(c))
-		if err != nil || r.Version != "4.2" || learnt(r, WriteTest) != wrote(r) || ctx.Err() != nil {
+		if err != nil || r.Version != "4.2" || learnt(r, WriteTest) != wrote(r) ||
+			ctx.Err() != nil {
 			return fmt.Errorf("version %q, %v, %v, rungs %v", r.Version, err, ctx.Err(), r.Rungs)
 		}
 		fails(t, r.NotVersion3, WriteTest, context.DeadlineExceeded)
@@ -340,7 +347,8 @@ func TestAutoWire(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	for version, want := range map[string]string{"": "auto", "auto": "auto", "3": "3", "4": "4", "4.1": "4.1"} {
+	for version, want := range map[string]string{"": "auto", "auto": "auto", "3": "3", "4": "4",
+		"4.1": "4.1"} {
 		if got := New(Config{Version: version}).config.Version; got != want {
 			t.Errorf("%q: %q", version, got)
 		}

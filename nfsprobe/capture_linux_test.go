@@ -32,10 +32,13 @@ func TestCapture(t *testing.T) {
 	ipv6.Address = "::1"
 	streams := map[string][]byte{}
 	for name, c := range map[string]Config{
-		"3": marked(l, "export", "3"), "3-ipv6": ipv6, "3-unknown": export(l, "nowhere", "3"), "3-kerberos": export(l, "kerberos", "3"),
+		"3": marked(l, "export", "3"), "3-ipv6": ipv6, "3-unknown": export(l, "nowhere", "3"),
+		"3-kerberos": export(l, "kerberos", "3"),
 		"3-readonly": marked(l, "readonly", "3"),
-		"4.0":        marked(l, "export", "4.0"), "4.1": marked(l, "export", "4.1"), "4.2": marked(l, "export", "4.2"),
-		"4.1-unknown": export(l, "nowhere", "4.1"), "4.1-kerberos": export(l, "kerberos", "4.1"), "4.1-readonly": marked(l, "readonly", "4.1"),
+		"4.0":        marked(l, "export", "4.0"), "4.1": marked(l, "export", "4.1"),
+		"4.2":         marked(l, "export", "4.2"),
+		"4.1-unknown": export(l, "nowhere", "4.1"), "4.1-kerberos": export(l, "kerberos", "4.1"),
+		"4.1-readonly": marked(l, "readonly", "4.1"),
 	} {
 		r, err := probe(t, c)
 		if healthy := len(name) == 3 || name == "3" || name == "3-ipv6"; healthy != (err == nil) {
@@ -43,7 +46,8 @@ func TestCapture(t *testing.T) {
 		}
 		connections := map[netip.AddrPort]string{} // by the prober's end
 		for _, s := range r.Wire {
-			service, answer := map[uint16]string{111: "-portmap", 20048: "-mount", 2049: "-nfs"}[s.From.Port()]
+			service, answer := map[uint16]string{111: "-portmap", 20048: "-mount",
+				2049: "-nfs"}[s.From.Port()]
 			if !answer {
 				continue
 			}
@@ -64,8 +68,10 @@ func TestCapture(t *testing.T) {
 		stored = captures(t)
 	}
 	for _, name := range []string{
-		"3-portmap.bin", "3-mount.bin", "3-nfs.bin", "3-ipv6-portmap.bin", "3-unknown-mount.bin", "3-kerberos-mount.bin", "3-kerberos-nfs.bin",
-		"3-readonly-nfs.bin", "4.0.bin", "4.1.bin", "4.2.bin", "4.1-unknown.bin", "4.1-kerberos.bin", "4.1-readonly.bin",
+		"3-portmap.bin", "3-mount.bin", "3-nfs.bin", "3-ipv6-portmap.bin", "3-unknown-mount.bin",
+		"3-kerberos-mount.bin", "3-kerberos-nfs.bin",
+		"3-readonly-nfs.bin", "4.0.bin", "4.1.bin", "4.2.bin", "4.1-unknown.bin",
+		"4.1-kerberos.bin", "4.1-readonly.bin",
 	} {
 		if *update {
 			if bytes.Contains(streams[name], []byte(host)) {

@@ -82,7 +82,8 @@ func seed(f *testing.F, pattern string) {
 
 // The captures hold what they are named after, so that the fuzz targets begin there.
 func TestCaptures(t *testing.T) {
-	for pattern, want := range map[string][]int{"3-portmap.bin": {20048, 2049}, "3-ipv6-portmap.bin": {20048, 2049}} {
+	for pattern, want := range map[string][]int{"3-portmap.bin": {20048, 2049},
+		"3-ipv6-portmap.bin": {20048, 2049}} {
 		parse := parseGetPort
 		if strings.Contains(pattern, "ipv6") {
 			parse = parseGetAddr
@@ -99,16 +100,20 @@ func TestCaptures(t *testing.T) {
 			t.Errorf("%s: ports %d", pattern, ports)
 		}
 	}
-	if _, granted, err := parseMnt(bytes.NewReader(capturedResults(t, "3-mount.bin")[0])); err != nil || !granted {
+	if _, granted,
+		err := parseMnt(bytes.NewReader(capturedResults(t, "3-mount.bin")[0])); err != nil ||
+		!granted {
 		t.Errorf("granted %v, %v", granted, err)
 	}
 	var refused MountStatus
-	if _, _, err := parseMnt(bytes.NewReader(capturedResults(t, "3-unknown-mount.bin")[0])); !errors.As(err, &refused) {
+	if _, _, err := parseMnt(bytes.NewReader(capturedResults(t,
+		"3-unknown-mount.bin")[0])); !errors.As(err, &refused) {
 		t.Errorf("an unknown path: %v", err)
 	}
 	var weak *RPCError
 	records := captured(t, "3-kerberos-nfs.bin")
-	if _, err := parseReply(records[len(records)-1], 7); !errors.As(err, &weak) || weak.Auth != "AUTH_TOOWEAK" {
+	if _, err := parseReply(records[len(records)-1], 7); !errors.As(err, &weak) ||
+		weak.Auth != "AUTH_TOOWEAK" {
 		t.Errorf("Kerberos: %v", err)
 	}
 	for name, stream := range captures(t) {

@@ -97,7 +97,8 @@ func TestParseMnt(t *testing.T) {
 			}
 			if c.cause != nil {
 				fails(t, &Error{Step: Mount, Err: err}, Mount, c.cause)
-			} else if err != nil || string(m.handle) != c.handle || !slices.Equal(m.flavors, c.flavors) {
+			} else if err != nil || string(m.handle) != c.handle || !slices.Equal(m.flavors,
+				c.flavors) {
 				t.Errorf("%+v, %v", m, err)
 			}
 		})
@@ -119,20 +120,25 @@ func TestCredential(t *testing.T) {
 		{[]int32{390003}, 0, ErrKerberos},
 		{[]int32{390003, 390004, 390005}, 0, ErrKerberos},
 	} {
-		if got, err := (mounted{flavors: c.flavors}).credential(sys); err != c.err || err == nil && got.Flavor != c.want {
+		if got, err := (mounted{flavors: c.flavors}).credential(sys); err != c.err ||
+			err == nil && got.Flavor != c.want {
 			t.Errorf("%v: flavor %d, %v", c.flavors, got.Flavor, err)
 		}
 	}
-	if got := flavorNames([]int32{1, 0, 390003, 390004, 390005, 3, 7, 8, 9}); got != "sys:none:krb5:krb5i:krb5p:3:7:8:…" {
+	if got := flavorNames([]int32{1, 0, 390003, 390004, 390005, 3, 7, 8,
+		9}); got != "sys:none:krb5:krb5i:krb5p:3:7:8:…" {
 		t.Error(got)
 	}
 }
 
 func TestStatusNames(t *testing.T) {
 	for want, err := range map[string]error{
-		"MNT3ERR_PERM": MountStatus(1), "MNT3ERR_NOENT": MountStatus(2), "MNT3ERR_ACCES": MountStatus(13), "MNT3ERR_NOTDIR": MountStatus(20),
-		"MNT3ERR_SERVERFAULT": MountStatus(10006), "mountstat3 99": MountStatus(99), "mountstat3 4294967295": MountStatus(1<<32 - 1),
-		"NFS3ERR_ACCES": Status3(13), "NFS3ERR_STALE": Status3(70), "NFS3ERR_JUKEBOX": Status3(10008), "nfsstat3 99": Status3(99),
+		"MNT3ERR_PERM": MountStatus(1), "MNT3ERR_NOENT": MountStatus(2),
+		"MNT3ERR_ACCES": MountStatus(13), "MNT3ERR_NOTDIR": MountStatus(20),
+		"MNT3ERR_SERVERFAULT": MountStatus(10006), "mountstat3 99": MountStatus(99),
+		"mountstat3 4294967295": MountStatus(1<<32 - 1),
+		"NFS3ERR_ACCES":         Status3(13), "NFS3ERR_STALE": Status3(70),
+		"NFS3ERR_JUKEBOX": Status3(10008), "nfsstat3 99": Status3(99),
 	} {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
@@ -166,7 +172,8 @@ func attributes(kind uint32) []byte {
 }
 
 func TestParseGetattr3(t *testing.T) {
-	if learnt, err := parseGetattr3(bytes.NewReader(attributes(2))); err != nil || learnt != "directory, mode 0755, owner 500:600" {
+	if learnt, err := parseGetattr3(bytes.NewReader(attributes(2))); err != nil ||
+		learnt != "directory, mode 0755, owner 500:600" {
 		t.Errorf("%q, %v", learnt, err)
 	}
 	for _, kind := range []uint32{1, 3, 4, 5, 6, 7} {
@@ -225,15 +232,18 @@ func TestJukebox(t *testing.T) {
 		began := time.Now()
 		ask, asked := jukebox(6)
 		learnt, err := retryBusy(t.Context(), ask)
-		if want := 3500 * time.Millisecond; err != nil || learnt != "well" || *asked != 7 || time.Since(began) != want {
-			t.Errorf("%q, %v after %v and %d times, want %v", learnt, err, time.Since(began), *asked, want)
+		if want := 3500 * time.Millisecond; err != nil || learnt != "well" || *asked != 7 ||
+			time.Since(began) != want {
+			t.Errorf("%q, %v after %v and %d times, want %v", learnt, err, time.Since(began),
+				*asked, want)
 		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began = time.Now()
 		ask, asked = jukebox(1000)
-		if _, err := retryBusy(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) || time.Since(began) != 900*time.Millisecond || *asked != 5 {
+		if _, err := retryBusy(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) ||
+			time.Since(began) != 900*time.Millisecond || *asked != 5 {
 			t.Errorf("%v after %v and %d times", err, time.Since(began), *asked)
 		}
 
@@ -241,7 +251,8 @@ func TestJukebox(t *testing.T) {
 		time.AfterFunc(2*time.Second, stop)
 		began = time.Now()
 		ask, _ = jukebox(1000)
-		if _, err := retryBusy(ctx, ask); !errors.Is(err, context.Canceled) || time.Since(began) != 2*time.Second {
+		if _, err := retryBusy(ctx, ask); !errors.Is(err, context.Canceled) ||
+			time.Since(began) != 2*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})

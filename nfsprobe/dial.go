@@ -55,7 +55,9 @@ func (a *attempt) resolve(ctx context.Context, r *Report) error {
 			}
 			return "", err
 		case a.lastGood.IsValid():
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, a.lastGood))
+			r.Warnings = append(r.Warnings,
+				fmt.Sprintf("%q does not resolve, so its last good address %s is used", host,
+					a.lastGood))
 			addrs = []netip.Addr{a.lastGood}
 		default:
 			if want := localCause(err); want != nil {
@@ -104,7 +106,8 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 		cancel()
 		if err == nil {
 			a.addrs = []netip.Addr{addr}
-			return recorded{conn, a.wire, addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())}, nil
+			return recorded{conn, a.wire, addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())},
+				nil
 		}
 		// The first failure is the cause, unless it says less about the server
 		// than a later one: an address family that this machine has no way for.
@@ -176,7 +179,9 @@ func localCause(err error) error {
 // local reports whether an error is a want of this machine and says nothing
 // about the server: no descriptors, no memory, no local port.
 func local(err error) bool {
-	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT} {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
+		syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT,
+		syscall.EPROTONOSUPPORT} {
 		if errors.Is(err, e) {
 			return true
 		}

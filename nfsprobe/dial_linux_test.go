@@ -33,7 +33,9 @@ func blackhole(t *testing.T, host string, port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cerr := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); cerr != nil || err != nil {
+	if cerr := raw.Control(func(fd uintptr) {
+		err = syscall.Listen(int(fd), 0)
+	}); cerr != nil || err != nil {
 		t.Fatal(cerr, err)
 	}
 	c, err := net.Dial("tcp", addr)
@@ -130,7 +132,8 @@ func TestSourcePorts(t *testing.T) {
 	h, c := hostile(t)
 	c.MountPort, c.Port = h.MountPort, h.NFSPort
 	for range 60 {
-		if r, err := probe(t, c); err != nil || !strings.Contains(r.Identity, fmt.Sprintf("uid %d, privileged port ", os.Getuid())) {
+		if r, err := probe(t, c); err != nil || !strings.Contains(r.Identity,
+			fmt.Sprintf("uid %d, privileged port ", os.Getuid())) {
 			t.Fatalf("identity %q, %v", r.Identity, err)
 		}
 	}
@@ -144,7 +147,8 @@ func TestSourcePorts(t *testing.T) {
 
 	c.Unprivileged = true
 	r, err := probe(t, c)
-	if last := sources(h); err != nil || last[len(last)-1] < 1024 || strings.Contains(r.Identity, "privileged") {
+	if last := sources(h); err != nil || last[len(last)-1] < 1024 || strings.Contains(r.Identity,
+		"privileged") {
 		t.Errorf("from %d, identity %q, %v", last[len(last)-1], r.Identity, err)
 	}
 }
@@ -274,13 +278,15 @@ func withoutDescriptors() {
 	defer cancel()
 	port := l.Addr().(*net.TCPAddr).Port
 	for _, version := range []string{"3", "4", "auto"} {
-		_, err = New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port, Port: port, Version: version}).Probe(ctx)
+		_, err = New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port, Port: port,
+			Version: version}).Probe(ctx)
 		sayIfWanting(err)
 	}
 	// A resolver that found no descriptor says only that it failed.
 	p := New(Config{Address: "files.example", Dir: "/"})
 	p.lookup = func(context.Context, string) ([]netip.Addr, error) {
-		return nil, &net.DNSError{Err: "dial udp: too many open files", Name: "files.example", IsTemporary: true}
+		return nil, &net.DNSError{Err: "dial udp: too many open files", Name: "files.example",
+			IsTemporary: true}
 	}
 	_, err = p.Probe(ctx)
 	sayIfWanting(err)
@@ -313,16 +319,19 @@ func asNobody() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	r, err := New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port("MOUNT"), Port: port("NFS"), Version: "3"}).Probe(ctx)
+	r, err := New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port("MOUNT"),
+		Port: port("NFS"), Version: "3"}).Probe(ctx)
 	fmt.Println(r.Identity, err)
 }
 
 func TestWithoutPrivilege(t *testing.T) {
 	asRoot(t)
 	h, _ := hostile(t)
-	out := child(t, "as nobody", fmt.Sprintf("MOUNT=%d", h.MountPort), fmt.Sprintf("NFS=%d", h.NFSPort))
+	out := child(t, "as nobody", fmt.Sprintf("MOUNT=%d", h.MountPort),
+		fmt.Sprintf("NFS=%d", h.NFSPort))
 	ports := sources(h)
-	if len(ports) != 2 || ports[0] < 1024 || out != fmt.Sprintf("AUTH_SYS uid 65534, port %d <nil>\n", ports[1]) {
+	if len(ports) != 2 || ports[0] < 1024 ||
+		out != fmt.Sprintf("AUTH_SYS uid 65534, port %d <nil>\n", ports[1]) {
 		t.Errorf("from %d: %q", ports, out)
 	}
 }
@@ -355,10 +364,12 @@ func TestTooWeak(t *testing.T) {
 		r, err := probe(t, config)
 		fails(t, err, Getattr, c.cause)
 		fails(t, err, Getattr, tooWeak)
-		if text := fmt.Sprintf("getattr: %s%v", c.text, tooWeak); err == nil || err.Error() != text {
+		if text := fmt.Sprintf("getattr: %s%v", c.text, tooWeak); err == nil ||
+			err.Error() != text {
 			t.Errorf("%+v: %v, want %s", c, err, text)
 		}
-		if (r.SourcePort > 1023) != c.unprivileged || !strings.HasSuffix(r.Identity, fmt.Sprint(" port ", r.SourcePort)) {
+		if (r.SourcePort > 1023) != c.unprivileged || !strings.HasSuffix(r.Identity,
+			fmt.Sprint(" port ", r.SourcePort)) {
 			t.Errorf("from port %d, as %s", r.SourcePort, r.Identity)
 		}
 	}
@@ -392,9 +403,11 @@ func TestLinkLocal(t *testing.T) {
 		}
 	}
 	for _, version := range []string{"3", "4.1"} {
-		p := New(Config{Address: "fe80::2049%lo", Dir: "/export", Version: version, Port: h.NFSPort, portMapper: h.PortmapPort})
+		p := New(Config{Address: "fe80::2049%lo", Dir: "/export", Version: version, Port: h.NFSPort,
+			portMapper: h.PortmapPort})
 		for range 2 {
-			if r, err := probeWith(t, p); err != nil || r.Address != fmt.Sprintf("[fe80::2049%%lo]:%d", h.NFSPort) {
+			if r, err := probeWith(t, p); err != nil ||
+				r.Address != fmt.Sprintf("[fe80::2049%%lo]:%d", h.NFSPort) {
 				t.Errorf("version %s: address %q, %v", version, r.Address, err)
 			}
 		}

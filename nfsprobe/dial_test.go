@@ -211,31 +211,38 @@ func TestConnectFails(t *testing.T) {
 
 // The wants of this machine are told apart from those of the server.
 func TestLocal(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
+		syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if err := fmt.Errorf("probe: %w", &net.OpError{Op: "dial", Err: errno}); !local(err) {
 			t.Errorf("%v: not local", err)
 		}
 	}
-	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT, syscall.ECONNRESET} {
+	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH,
+		syscall.ENETUNREACH, syscall.ETIMEDOUT, syscall.ECONNRESET} {
 		if local(&net.OpError{Op: "dial", Err: errno}) {
 			t.Errorf("%v: local", errno)
 		}
 	}
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}
-	if forbidden(refused) || !forbidden(&net.OpError{Op: "dial", Err: os.NewSyscallError("bind", syscall.EACCES)}) {
+	if forbidden(refused) ||
+		!forbidden(&net.OpError{Op: "dial", Err: os.NewSyscallError("bind", syscall.EACCES)}) {
 		t.Error("only bind says that a source port is forbidden")
 	}
 }
 
 func TestMachineName(t *testing.T) {
-	if name := machineName(); name == "" || len(name) > 255 || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' }) {
+	if name := machineName(); name == "" || len(name) > 255 || strings.ContainsFunc(name,
+		func(c rune) bool {
+			return c <= ' ' || c > '~'
+		}) {
 		t.Errorf("%q", name)
 	}
 	if cred := authSys(1, 2); cred.Flavor != 1 || len(cred.Body) < 24 {
 		t.Errorf("%+v", cred)
 	}
 	var already *Error
-	if err := (&attempt{}).failed(t.Context(), new(Report), Null, &Error{Step: Mount, Err: ErrKerberos}); !errors.As(err, &already) || already.Step != Mount {
+	if err := (&attempt{}).failed(t.Context(), new(Report), Null,
+		&Error{Step: Mount, Err: ErrKerberos}); !errors.As(err, &already) || already.Step != Mount {
 		t.Error(err)
 	}
 }
@@ -258,8 +265,10 @@ func TestAddressWithoutNFS(t *testing.T) {
 			}
 			record, err := readRecord(conn)
 			if err == nil {
-				_, err = conn.Write(record4(binary.BigEndian.Uint32(record), &rpcv2.ReplyBody_MSG_ACCEPTED{
-					Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}}, xdr(0)))
+				_, err = conn.Write(record4(binary.BigEndian.Uint32(record),
+					&rpcv2.ReplyBody_MSG_ACCEPTED{
+						Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}},
+					xdr(0)))
 			}
 			conn.Close()
 			asked <- err

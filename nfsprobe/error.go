@@ -14,28 +14,33 @@ type Step int
 // The steps of a probe. Version 4 has no PortMap, MountConnect, Mount and
 // Unmount, version 3 no ExchangeID to DestroyClientID and no Lookup.
 const (
-	Resolve         Step = iota // name to addresses
-	Socket                      // socket(2), and every other want of this machine: descriptors, memory, local ports
-	PortMap                     // GETPORT or GETADDR, its connect included (RFC 1833)
-	MountConnect                // TCP connect to the mount port
-	Mount                       // MNT (RFC 1813 5.2.1)
-	Connect                     // TCP connect to the NFS port
-	Null                        // NULL (RFC 1813 3.3.0, RFC 7530 15.1)
-	ExchangeID                  // EXCHANGE_ID (RFC 8881 18.35)
-	CreateSession               // CREATE_SESSION (RFC 8881 18.36)
-	Lookup                      // PUTROOTFH and LOOKUP of each component (RFC 7530 16.20, 16.13)
-	Getattr                     // GETATTR: the object is a directory
-	Access                      // ACCESS is answered, whatever its bits
-	Marker                      // the marker file is read; off unless configured
-	WriteTest                   // a small file is written, read back and removed; off unless configured
-	DestroySession              // DESTROY_SESSION (RFC 8881 18.37)
-	DestroyClientID             // DESTROY_CLIENTID (RFC 8881 18.50)
-	Unmount                     // UMNT (RFC 1813 5.2.3)
+	Resolve Step = iota // name to addresses
+	// socket(2), and every other want of this machine: descriptors, memory,
+	// local ports
+	Socket
+	PortMap       // GETPORT or GETADDR, its connect included (RFC 1833)
+	MountConnect  // TCP connect to the mount port
+	Mount         // MNT (RFC 1813 5.2.1)
+	Connect       // TCP connect to the NFS port
+	Null          // NULL (RFC 1813 3.3.0, RFC 7530 15.1)
+	ExchangeID    // EXCHANGE_ID (RFC 8881 18.35)
+	CreateSession // CREATE_SESSION (RFC 8881 18.36)
+	Lookup        // PUTROOTFH and LOOKUP of each component (RFC 7530 16.20, 16.13)
+	Getattr       // GETATTR: the object is a directory
+	Access        // ACCESS is answered, whatever its bits
+	Marker        // the marker file is read; off unless configured
+	// a small file is written, read back and removed; off unless configured
+	WriteTest
+	DestroySession  // DESTROY_SESSION (RFC 8881 18.37)
+	DestroyClientID // DESTROY_CLIENTID (RFC 8881 18.50)
+	Unmount         // UMNT (RFC 1813 5.2.3)
 )
 
 var stepNames = [...]string{
-	"resolve", "socket", "port map", "mount connect", "mount", "connect", "null", "exchange id", "create session",
-	"lookup", "getattr", "access", "marker", "write test", "destroy session", "destroy client id", "unmount",
+	"resolve", "socket", "port map", "mount connect", "mount", "connect", "null", "exchange id",
+	"create session",
+	"lookup", "getattr", "access", "marker", "write test", "destroy session",
+	"destroy client id", "unmount",
 }
 
 func (s Step) String() string {

@@ -75,7 +75,8 @@ func (a *attempt) readMarker(data []byte, err error) (learnt string, _ error) {
 func (a *attempt) testName() string {
 	host, _ := os.Hostname() // without one the names still differ by export
 	id := fnv.New64a()
-	fmt.Fprintf(id, "%s\x00%s\x00%d\x00%s", strings.ToLower(host), strings.ToLower(a.Address), a.Port, a.Dir)
+	fmt.Fprintf(id, "%s\x00%s\x00%d\x00%s", strings.ToLower(host), strings.ToLower(a.Address),
+		a.Port, a.Dir)
 	return fmt.Sprintf(".fsmon-%016x", id.Sum64())
 }
 
@@ -111,7 +112,9 @@ func status(err error) uint32 {
 // left of whole. Several probes of one watch may be at it at once ("-check", or
 // one that is about to end): each writes to a file that it has made itself, and
 // begins anew when another one took that for a leftover.
-func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (learnt string, err error) {
+func (a *attempt) writeTest(
+	ctx, whole context.Context, r *Report, f testFile,
+) (learnt string, err error) {
 	name := a.testName()
 	for try := range testTries {
 		made := false
@@ -125,7 +128,8 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 		switch code := status(err); {
 		case err == nil:
 			err = f.close(ctx)
-			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale { // another probe has removed it
+			// another probe has removed it
+			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale {
 				err = e
 			}
 			if err != nil {
@@ -156,14 +160,17 @@ func removeTest(ctx context.Context, r *Report, f testFile, name string) error {
 		return nil
 	}
 	if err != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the write test's file %s may stay until the next probe (%v)", name, err))
+		r.Warnings = append(r.Warnings,
+			fmt.Sprintf("the write test's file %s may stay until the next probe (%v)", name, err))
 	}
 	return err
 }
 
 // createInTurn makes the file, at most so much later if there is one: another
 // probe removes its own.
-func createInTurn(ctx context.Context, f testFile, name string, most time.Duration) (made bool, err error) {
+func createInTurn(
+	ctx context.Context, f testFile, name string, most time.Duration,
+) (made bool, err error) {
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(end)/leftoverShare)
 	}

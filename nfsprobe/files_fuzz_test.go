@@ -82,15 +82,18 @@ func FuzzMessage(f *testing.F) {
 		b.Write(xdr(0x01020304))
 		m := message{bytes.NewReader(b.Bytes())}
 		var answer nfsv4.Compound4res // a status and a tag, then how many results
-		_, err := answer.ReadFrom(message{bytes.NewReader(append(bytes.Clone(b.Bytes()[:b.Len()-4]), 0, 0, 0, 0))})
+		_, err := answer.ReadFrom(message{bytes.NewReader(append(bytes.Clone(b.Bytes()[:b.Len()-4]),
+			0, 0, 0, 0))})
 		if err == nil && answer.Tag != string(data) {
 			t.Errorf("%q, want %q", answer.Tag, data)
 		}
 		var auth rpcv2.OpaqueAuth
-		if _, err := auth.ReadFrom(m); len(data) <= 400 && (err != nil || !bytes.Equal(auth.Body, data)) {
+		if _, err := auth.ReadFrom(m); len(data) <= 400 &&
+			(err != nil || !bytes.Equal(auth.Body, data)) {
 			t.Errorf("%q, %v", auth.Body, err)
 		} else if last := make([]byte, 4); err == nil {
-			if _, err := io.ReadFull(m, last); err != nil || binary.BigEndian.Uint32(last) != 0x01020304 {
+			if _, err := io.ReadFull(m, last); err != nil ||
+				binary.BigEndian.Uint32(last) != 0x01020304 {
 				t.Errorf("behind it %x, %v", last, err)
 			}
 		}
@@ -106,13 +109,15 @@ func FuzzFiles4(f *testing.F) {
 			f.Add(version == "4.0", uint(i), results[:len(results)/2])
 		}
 	}
-	for _, name := range []string{"4.0.bin", "4.1.bin", "4.2.bin", "4.1-readonly.bin", "4.1-unknown.bin", "4.1-kerberos.bin"} {
+	for _, name := range []string{"4.0.bin", "4.1.bin", "4.2.bin", "4.1-readonly.bin",
+		"4.1-unknown.bin", "4.1-kerberos.bin"} {
 		for i, results := range capturedResults(f, name) {
 			f.Add(name == "4.0.bin", uint(i), results)
 		}
 	}
 	f.Fuzz(func(t *testing.T, zero bool, at uint, results []byte) {
-		if len(results) > maxRecord-24 || len(results) > 10 && binary.BigEndian.Uint32(results) > 10000 {
+		if len(results) > maxRecord-24 || len(results) > 10 &&
+			binary.BigEndian.Uint32(results) > 10000 {
 			return // busy and the like: it would be waited for
 		}
 		version := "4.1"

@@ -31,13 +31,16 @@ func setWord(n int, to uint32) nfstest.Answer {
 func TestFilesSpoilt3(t *testing.T) {
 	cases := slices.Concat(
 		everywhere(nfstest.Lookup3, Marker, true), everywhere(nfstest.Read3, Marker, true),
-		everywhere(nfstest.Create3, WriteTest, true), everywhere(nfstest.Write3, WriteTest, true), everywhere(nfstest.Remove3, WriteTest, true),
+		everywhere(nfstest.Create3, WriteTest, true), everywhere(nfstest.Write3, WriteTest, true),
+		everywhere(nfstest.Remove3, WriteTest, true),
 	)
 	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3} {
-		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), Marker, &MalformedError{"EOF"}, true})
+		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), Marker,
+			&MalformedError{"EOF"}, true})
 	}
 	for _, proc := range []nfstest.Proc{nfstest.Create3, nfstest.Write3, nfstest.Remove3} {
-		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), WriteTest, &MalformedError{"EOF"}, true})
+		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), WriteTest,
+			&MalformedError{"EOF"}, true})
 	}
 	cases = append(cases, []spoilt{
 		{"LOOKUP without a handle", nfstest.Lookup3, nfstest.Results(words{0, 0, 0, 0}), Marker, &MalformedError{"empty file handle"}, true},
@@ -63,7 +66,8 @@ func TestFilesSpoilt3(t *testing.T) {
 				t.Error("no UMNT")
 			}
 			stays := len(h.Files()) > 1
-			warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], ".fsmon-") && strings.Contains(r.Warnings[0], "may stay")
+			warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], ".fsmon-") &&
+				strings.Contains(r.Warnings[0], "may stay")
 			if stays && !warned || len(r.Warnings) > 1 {
 				t.Errorf("files %q, warnings %q", h.Files(), r.Warnings)
 			}
@@ -83,7 +87,9 @@ func TestCommit(t *testing.T) {
 			m[verf] = verifier
 			return m
 		}
-		h.On(nfstest.Write3, nfstest.Message(func(m []byte) []byte { return edit(m, 24+16, 24+20) }))
+		h.On(nfstest.Write3, nfstest.Message(func(m []byte) []byte {
+			return edit(m, 24+16, 24+20)
+		}))
 		if version != "3" {
 			h.EditOp(nfsv4.OP_WRITE, func(result []byte) []byte { return edit(result, 12, 16) })
 		}
@@ -101,7 +107,8 @@ func TestCommit(t *testing.T) {
 		}
 		unstable(h, version, 9)
 		_, err = probeWith(t, p)
-		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest || !strings.Contains(err.Error(), "COMMIT: the server has restarted") {
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest ||
+			!strings.Contains(err.Error(), "COMMIT: the server has restarted") {
 			t.Errorf("%s: %v", version, err)
 		}
 		if version == "3" {
@@ -132,7 +139,9 @@ func TestReadBack(t *testing.T) {
 			}
 			h.On(nfstest.Read3, nfstest.Message(func(m []byte) []byte { return edit(m, 24+16) }))
 			if version != "3" {
-				h.EditOp(nfsv4.OP_READ, func(result []byte) []byte { return edit(result, 12)[:len(result)-change] })
+				h.EditOp(nfsv4.OP_READ, func(result []byte) []byte {
+					return edit(result, 12)[:len(result)-change]
+				})
 			}
 			_, err := probe(t, c)
 			fails(t, err, WriteTest, ErrReadBack)
@@ -151,7 +160,9 @@ func TestMadeInVain(t *testing.T) {
 
 	h, config = hostileFiles(t, "3")
 	config.Marker = ""
-	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte { return append(m[:24:24], xdr(0, 0, 0, 0, 0)...) }))
+	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte {
+		return append(m[:24:24], xdr(0, 0, 0, 0, 0)...)
+	}))
 	h.On(nfstest.Lookup3, nfstest.FileStatus(nfsv3.NFS3ERR_IO))
 	_, err = probe(t, config)
 	fails(t, err, WriteTest, Status3(nfsv3.NFS3ERR_IO))
@@ -161,7 +172,9 @@ func TestMadeInVain(t *testing.T) {
 // A CREATE may leave the handle out.
 func TestCreateWithoutHandle(t *testing.T) {
 	h, c := hostileFiles(t, "3")
-	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte { return append(m[:24:24], xdr(0, 0, 0, 0, 0)...) }))
+	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte {
+		return append(m[:24:24], xdr(0, 0, 0, 0, 0)...)
+	}))
 	if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
 		t.Errorf("%v", err)
 	}
@@ -217,7 +230,8 @@ func TestFilesMalformed4(t *testing.T) {
 // A server that is busy or recovering is waited for, at every operation.
 func TestFilesBusy(t *testing.T) {
 	busy3 := nfstest.FileStatus(nfsv3.NFS3ERR_JUKEBOX)
-	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3, nfstest.Create3, nfstest.Write3, nfstest.Remove3} {
+	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3, nfstest.Create3,
+		nfstest.Write3, nfstest.Remove3} {
 		t.Run(fmt.Sprint("3 ", proc.Procedure), func(t *testing.T) {
 			t.Parallel()
 			h, c := hostileFiles(t, "3")
@@ -230,7 +244,8 @@ func TestFilesBusy(t *testing.T) {
 	}
 	for _, version := range versions[1:] {
 		for _, op := range []nfsv4.NfsOpnum4{
-			nfsv4.OP_SETCLIENTID, nfsv4.OP_SETCLIENTID_CONFIRM, nfsv4.OP_RECLAIM_COMPLETE, nfsv4.OP_READ, nfsv4.OP_OPEN, nfsv4.OP_WRITE, nfsv4.OP_REMOVE, nfsv4.OP_PUTFH,
+			nfsv4.OP_SETCLIENTID, nfsv4.OP_SETCLIENTID_CONFIRM, nfsv4.OP_RECLAIM_COMPLETE,
+			nfsv4.OP_READ, nfsv4.OP_OPEN, nfsv4.OP_WRITE, nfsv4.OP_REMOVE, nfsv4.OP_PUTFH,
 			nfsv4.OP_OPEN_CONFIRM, nfsv4.OP_CLOSE,
 		} {
 			t.Run(version+" "+opName(op), func(t *testing.T) {
@@ -280,7 +295,8 @@ func TestDiskHangs(t *testing.T) {
 			}
 			h.On(nfstest.Write3, hang)
 			if version != "3" {
-				h.On(nfstest.Compound, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+				h.On(nfstest.Compound, func(conn net.Conn, call nfstest.Call,
+					healthy func() []byte) bool {
 					var args nfsv4.Compound4args
 					args.ReadFrom(bytes.NewReader(call.Args))
 					for _, op := range args.Argarray {
@@ -294,7 +310,8 @@ func TestDiskHangs(t *testing.T) {
 			p := New(c)
 			r, err := probeIn(t, deadline, p)
 			fails(t, err, WriteTest, context.DeadlineExceeded)
-			if err == nil || !strings.HasPrefix(err.Error(), "write test: WRITE: no answer") || !strings.Contains(strings.Join(r.Warnings, " "), "may stay until the next probe") {
+			if err == nil || !strings.HasPrefix(err.Error(), "write test: WRITE: no answer") ||
+				!strings.Contains(strings.Join(r.Warnings, " "), "may stay until the next probe") {
 				t.Errorf("%v, warnings %q", err, r.Warnings)
 			}
 			left(t, h)
@@ -320,7 +337,8 @@ func TestPadding(t *testing.T) {
 		h, c := hostileFiles(t, version)
 		h.Put("MOUNTED", "thirteen byte")
 		h.On(nfstest.Mnt, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
-			m := slices.Concat(xdr(call.XID, 1, 0, 2, 5), []byte("verif\xff\xff\xff"), healthy()[20:])
+			m := slices.Concat(xdr(call.XID, 1, 0, 2, 5), []byte("verif\xff\xff\xff"),
+				healthy()[20:])
 			at := bytes.Index(m, []byte("handle")) + len("handle")
 			copy(m[at:at+2], "\xff\xff")
 			_, err := conn.Write(nfstest.Record(m))

@@ -46,7 +46,8 @@ func untouched(t testing.TB, h *nfstest.Hostile, clients0 int) {
 		t.Errorf("files %q", files)
 	}
 	if opens, clients := h.Opens(); opens != 0 || clients != clients0 {
-		t.Errorf("%d opens and %d client ids of version 4.0 left, want %d", opens, clients, clients0)
+		t.Errorf("%d opens and %d client ids of version 4.0 left, want %d", opens,
+			clients, clients0)
 	}
 }
 
@@ -65,7 +66,9 @@ func TestFiles(t *testing.T) {
 		p := New(c)
 		for range 3 {
 			r, err := probeWith(t, p)
-			if err != nil || len(r.Warnings) != 0 || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || len(r.Warnings) != 0 ||
+				learnt(r, Marker) != "read 12 bytes of MOUNTED" ||
+				learnt(r, WriteTest) != wrote(r) {
 				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
 			}
 			clients := 0
@@ -79,15 +82,19 @@ func TestFiles(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
 		c.Marker = ""
-		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "no such rung" || learnt(r, WriteTest) != wrote(r) {
+		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "no such rung" ||
+			learnt(r, WriteTest) != wrote(r) {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
 		c.Marker, c.WriteTest = "a/b/MOUNTED", false
-		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "read 12 bytes of a/b/MOUNTED" || learnt(r, WriteTest) != "no such rung" {
+		if r, err := probe(t, c); err != nil ||
+			learnt(r, Marker) != "read 12 bytes of a/b/MOUNTED" ||
+			learnt(r, WriteTest) != "no such rung" {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
 		h.Put("MOUNTED", strings.Repeat("x", 5000)) // of a big one only a part
-		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "read 4096 bytes of a/b/MOUNTED" {
+		if r, err := probe(t, c); err != nil ||
+			learnt(r, Marker) != "read 4096 bytes of a/b/MOUNTED" {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
 	}
@@ -102,8 +109,10 @@ func TestTestName(t *testing.T) {
 		t.Errorf("%q", first)
 	}
 	for what, edit := range map[string]func(*Config){
-		"version": func(c *Config) { c.Version = "4.1" }, "spelling": func(c *Config) { c.Address = "fIles" },
-		"pseudo path": func(c *Config) { c.Path4 = "/b" }, "marker": func(c *Config) { c.Marker = "x" },
+		"version":     func(c *Config) { c.Version = "4.1" },
+		"spelling":    func(c *Config) { c.Address = "fIles" },
+		"pseudo path": func(c *Config) { c.Path4 = "/b" },
+		"marker":      func(c *Config) { c.Marker = "x" },
 	} {
 		c := config
 		if edit(&c); name(c) != first {
@@ -111,7 +120,8 @@ func TestTestName(t *testing.T) {
 		}
 	}
 	for what, edit := range map[string]func(*Config){
-		"address": func(c *Config) { c.Address = "file" }, "port": func(c *Config) { c.Port = 2 }, "directory": func(c *Config) { c.Dir = "/A" },
+		"address": func(c *Config) { c.Address = "file" }, "port": func(c *Config) { c.Port = 2 },
+		"directory": func(c *Config) { c.Dir = "/A" },
 	} {
 		c := config
 		if edit(&c); name(c) == first {
@@ -121,14 +131,17 @@ func TestTestName(t *testing.T) {
 }
 
 func TestCheckMarker(t *testing.T) {
-	for _, path := range []string{"MOUNTED", "a/b/c", ".mounted", "..x/y..", "a b", "印", "caf\xe9", strings.Repeat("x", 255)} {
+	for _, path := range []string{"MOUNTED", "a/b/c", ".mounted", "..x/y..", "a b", "印", "caf\xe9",
+		strings.Repeat("x", 255)} {
 		if err := CheckMarker(path); err != nil {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
 	for path, want := range map[string]string{
-		"": "1 to 255 bytes", strings.Repeat("x", 256): "1 to 255 bytes", "a\x00b": "1 to 255 bytes",
-		"/a": "no slash", "a/": "no slash", "a//b": "no slash", ".": "no slash", "a/../b": "no slash", "..": "no slash", "a/./b": "no slash",
+		"": "1 to 255 bytes", strings.Repeat("x", 256): "1 to 255 bytes",
+		"a\x00b": "1 to 255 bytes",
+		"/a":     "no slash", "a/": "no slash", "a//b": "no slash", ".": "no slash",
+		"a/../b": "no slash", "..": "no slash", "a/./b": "no slash",
 	} {
 		if err := CheckMarker(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", path, err)
@@ -200,7 +213,8 @@ func TestFilesRefused(t *testing.T) {
 				} else {
 					fails(t, err, c.step, &Status4{op, uint32(c.four)})
 				}
-				if err == nil || !strings.HasPrefix(err.Error(), c.step.String()+": "+op+": NFS") || len(r.Warnings) != 0 {
+				if err == nil || !strings.HasPrefix(err.Error(), c.step.String()+": "+op+": NFS") ||
+					len(r.Warnings) != 0 {
 					t.Errorf("%v, warnings %q", err, r.Warnings)
 				}
 				clients := 0
@@ -234,7 +248,8 @@ func TestLeftover(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			h, c := hostileFiles(t, version)
-			h.Put((&attempt{Config: c}).testName(), "a leftover that is longer than what a write test writes, so that it would show in what is read back")
+			h.Put((&attempt{Config: c}).testName(),
+				"a leftover that is longer than what a write test writes, so that it would show in what is read back")
 			r, err := probe(t, c)
 			if err != nil || learnt(r, WriteTest) != wrote(r) {
 				t.Errorf("%v, rungs %v", err, r.Rungs)
@@ -280,7 +295,8 @@ func TestRemovedByAnother(t *testing.T) {
 				h.RemoveAt(times, op, name)
 				return
 			}
-			h.On(on, nfstest.Times(times, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+			h.On(on, nfstest.Times(times, func(conn net.Conn, call nfstest.Call,
+				healthy func() []byte) bool {
 				h.Remove(name)
 				return nfstest.Healthy(conn, call, healthy)
 			}, nfstest.Healthy))
@@ -288,7 +304,8 @@ func TestRemovedByAnother(t *testing.T) {
 		for _, at := range []struct {
 			proc nfstest.Proc
 			op   nfsv4.NfsOpnum4
-		}{{nfstest.Write3, nfsv4.OP_WRITE}, {nfstest.Read3, nfsv4.OP_READ}, {nfstest.Remove3, nfsv4.OP_REMOVE}} {
+		}{{nfstest.Write3, nfsv4.OP_WRITE}, {nfstest.Read3, nfsv4.OP_READ},
+			{nfstest.Remove3, nfsv4.OP_REMOVE}} {
 			steal(1, at.proc, at.op)
 			if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
 				t.Errorf("%s %v: %v, rungs %v", version, at.op, err, r.Rungs)
@@ -298,7 +315,8 @@ func TestRemovedByAnother(t *testing.T) {
 		h.On(nfstest.Remove3, nfstest.Healthy)
 		steal(1000, nfstest.Write3, nfsv4.OP_WRITE)
 		_, err := probe(t, c)
-		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest || status(err) != statusStale {
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest ||
+			status(err) != statusStale {
 			t.Errorf("%s: %v", version, err)
 		}
 		left(t, h)

@@ -14,10 +14,14 @@ import (
 // climb runs one step and enters it into the report as a rung. A step that is
 // run again (a minor version lower, say) goes on with the rung it has. Its
 // error becomes an *Error of this step; a panic is a malformed answer.
-func (a *attempt) climb(ctx context.Context, r *Report, step Step, do func() (learnt string, err error)) error {
+func (a *attempt) climb(
+	ctx context.Context, r *Report, step Step, do func() (learnt string, err error),
+) error {
 	began := time.Now()
 	learnt, err := guarded(do)
-	at, again := slices.BinarySearchFunc(r.Rungs, step, func(rung Rung, s Step) int { return cmp.Compare(rung.Step, s) })
+	at, again := slices.BinarySearchFunc(r.Rungs, step, func(rung Rung, s Step) int {
+		return cmp.Compare(rung.Step, s)
+	})
 	if !again {
 		r.Rungs = slices.Insert(r.Rungs, at, Rung{Step: step})
 	}
@@ -47,11 +51,13 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &already) {
 		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) ||
+		errors.Is(err, context.Canceled) {
 		err = whyEnded(ctx, err)
 	}
 	var refused *RPCError
-	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap && !a.portWanted {
+	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap &&
+		!a.portWanted {
 		why := ErrKerberos
 		if r.ordinaryPort() {
 			why = ErrPortOrKerberos
@@ -89,7 +95,8 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 		return "refused", nil
 	case closed(err):
 		// The same text every time, whatever the ports: it is told once.
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the server closed the connection instead of answering %s, and may keep what it knows of the probe for a while", step))
+		r.Warnings = append(r.Warnings,
+			fmt.Sprintf("the server closed the connection instead of answering %s, and may keep what it knows of the probe for a while", step))
 		return "connection closed", nil
 	}
 	return "", err
@@ -97,5 +104,6 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 
 // closed: the other end closed or reset the connection.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE)
 }

@@ -111,7 +111,8 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	if err != nil && !errors.As(err, &failed) {
 		t.Errorf("failed with %T %v, want an *Error", err, err)
 	}
-	if failed != nil && (failed.Connected != (r.Address != "") || failed.OrdinaryPort != (r.SourcePort > 1023)) {
+	if failed != nil && (failed.Connected != (r.Address != "") ||
+		failed.OrdinaryPort != (r.SourcePort > 1023)) {
 		t.Errorf("%+v does not agree with %q, from %q", failed, r.Address, r.Identity)
 	}
 	last := Step(-1)
@@ -124,7 +125,8 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 			t.Errorf("%v took %v", rung.Step, rung.Took)
 		}
 	}
-	goodbye := map[string]Step{"3": Unmount, "4.0": Access, "4.1": DestroyClientID, "4.2": DestroyClientID}
+	goodbye := map[string]Step{"3": Unmount, "4.0": Access, "4.1": DestroyClientID,
+		"4.2": DestroyClientID}
 	switch {
 	case p.config.WriteTest:
 		goodbye["4.0"] = WriteTest

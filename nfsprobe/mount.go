@@ -83,7 +83,9 @@ func (m mounted) credential(sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
 
 // mount asks for the export's file handle. granted: UMNT is due, also after an
 // error.
-func (a *attempt) mount(ctx context.Context, r *Report, c *client) (m mounted, granted bool, err error) {
+func (a *attempt) mount(
+	ctx context.Context, r *Report, c *client,
+) (m mounted, granted bool, err error) {
 	err = a.climb(ctx, r, Mount, func() (string, error) {
 		results, err := c.call(ctx, mountProgram, mountVersion, procMnt, dirpath(a.Dir))
 		if err != nil {
@@ -117,7 +119,8 @@ func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before erro
 	}
 	if _, err := guarded(umnt); err != nil {
 		if _, err = r.goodbye(Unmount, err); err != nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("the server may have kept its mount entry (unmount: %v)", err))
+			r.Warnings = append(r.Warnings,
+				fmt.Sprintf("the server may have kept its mount entry (unmount: %v)", err))
 		}
 	}
 	return before

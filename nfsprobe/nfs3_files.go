@@ -72,7 +72,8 @@ func ask3[T any](
 // lookup3 goes from a directory by names to the file handle of an object.
 func (c *client) lookup3(ctx context.Context, handle []byte, names []string) (_ []byte, err error) {
 	for _, name := range names {
-		if handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name}, parseLookup3); err != nil {
+		if handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name},
+			parseLookup3); err != nil {
 			return nil, err
 		}
 	}
@@ -106,8 +107,10 @@ func (f *file3) create(ctx context.Context, name string) (made bool, err error) 
 	f.handle, err = ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
 		Where: nfsv3.Diropargs3{Dir: nfsv3.NfsFh3{Data: f.dir}, Name: name},
 		How: &nfsv3.Createhow3_GUARDED{ObjAttributes: nfsv3.Sattr3{
-			Mode: &nfsv3.SetMode3_TRUE{Mode: testMode}, Uid: &nfsv3.SetUid3_default{}, Gid: &nfsv3.SetGid3_default{},
-			Size: &nfsv3.SetSize3_default{}, Atime: &nfsv3.SetAtime_default{}, Mtime: &nfsv3.SetMtime_default{},
+			Mode: &nfsv3.SetMode3_TRUE{Mode: testMode}, Uid: &nfsv3.SetUid3_default{},
+			Gid:  &nfsv3.SetGid3_default{},
+			Size: &nfsv3.SetSize3_default{}, Atime: &nfsv3.SetAtime_default{},
+			Mtime: &nfsv3.SetMtime_default{},
 		}},
 	}, parseCreate3)
 	if err != nil {
@@ -121,7 +124,8 @@ func (f *file3) create(ctx context.Context, name string) (made bool, err error) 
 
 func (f *file3) write(ctx context.Context, data []byte) error {
 	wrote, err := ask3(ctx, f.client, "WRITE", procWrite3, &nfsv3.Write3args{
-		File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(len(data)), Stable: nfsv3.FILE_SYNC, Data: data,
+		File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(len(data)),
+		Stable: nfsv3.FILE_SYNC, Data: data,
 	}, parseWrite3)
 	switch {
 	case err != nil:
@@ -131,7 +135,8 @@ func (f *file3) write(ctx context.Context, data []byte) error {
 	case wrote.Committed == nfsv3.FILE_SYNC:
 		return nil
 	}
-	verifier, err := ask3(ctx, f.client, "COMMIT", procCommit3, &nfsv3.Commit3args{File: nfsv3.NfsFh3{Data: f.handle}}, parseCommit3)
+	verifier, err := ask3(ctx, f.client, "COMMIT", procCommit3,
+		&nfsv3.Commit3args{File: nfsv3.NfsFh3{Data: f.handle}}, parseCommit3)
 	if err == nil && verifier != wrote.Verf {
 		err = errors.New("COMMIT: the server has restarted since it took the data")
 	}
@@ -139,7 +144,8 @@ func (f *file3) write(ctx context.Context, data []byte) error {
 }
 
 func (f *file3) read(ctx context.Context, most int) ([]byte, error) {
-	return ask3(ctx, f.client, "READ", procRead3, &nfsv3.Read3args{File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(most)},
+	return ask3(ctx, f.client, "READ", procRead3,
+		&nfsv3.Read3args{File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(most)},
 		func(results io.Reader) ([]byte, error) { return parseRead3(results, most) })
 }
 

@@ -33,7 +33,8 @@ func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
 		return err
 	}
 	for _, minor := range minors4(a.Version) {
-		err = a.climbMinor4(ctx, r, &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes})
+		err = a.climbMinor4(ctx, r, &client4{conn: conn, minor: minor, ops: statelessOps,
+			bytes: markerBytes})
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}
@@ -56,7 +57,8 @@ func minors4(version string) []uint32 {
 
 func minorMismatch(err error) bool {
 	var status *Status4
-	return errors.As(err, &status) && nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
+	return errors.As(err, &status) &&
+		nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
 }
 
 // agreed4 enters the version: one whose operations the server looked at, with
@@ -98,7 +100,8 @@ func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error 
 	}
 	if err != nil {
 		if !c.leave(ctx, us.EirClientid) {
-			r.Warnings = append(r.Warnings, "the server may keep the probe's client id until its lease ends")
+			r.Warnings = append(r.Warnings,
+				"the server may keep the probe's client id until its lease ends")
 		}
 		return err
 	}
@@ -123,10 +126,14 @@ func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.C
 	if err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Getattr, func() (string, error) { return found.directory() }); err != nil {
+	if err := a.climb(ctx, r, Getattr, func() (string, error) {
+		return found.directory()
+	}); err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Access, func() (string, error) { return found.access() }); err != nil {
+	if err := a.climb(ctx, r, Access, func() (string, error) {
+		return found.access()
+	}); err != nil {
 		return err
 	}
 	return a.openFiles4(ctx, r, c, dir, id)

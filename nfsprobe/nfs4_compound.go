@@ -57,7 +57,8 @@ func decodeCompound(r io.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, erro
 			return nil, malformed("a result of %s for %s", opName(got), opName(asked))
 		}
 		if want := answer.Status; last && status != want || !last && status != nfsv4.NFS4_OK {
-			return nil, malformed("%s in a COMPOUND of status %d, result %d of %d", &Status4{opName(asked), uint32(status)}, want, i+1, n)
+			return nil, malformed("%s in a COMPOUND of status %d, result %d of %d",
+				&Status4{opName(asked), uint32(status)}, want, i+1, n)
 		}
 	}
 	if answer.Status == nfsv4.NFS4_OK {

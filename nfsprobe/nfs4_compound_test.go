@@ -23,7 +23,8 @@ func exchanges4(t testing.TB) []exchange4 {
 	f := newFake4()
 	sid := nfsv4.Sessionid4{6: 1001 >> 8, 7: 1001 & 0xff}
 	sequence := func(n uint32) nfsv4.NfsArgop4 {
-		return &nfsv4.NfsArgop4_OP_SEQUENCE{Opsequence: nfsv4.Sequence4args{SaSessionid: sid, SaSequenceid: n}}
+		return &nfsv4.NfsArgop4_OP_SEQUENCE{Opsequence: nfsv4.Sequence4args{SaSessionid: sid,
+			SaSequenceid: n}}
 	}
 	lookup := func(name string) nfsv4.NfsArgop4 { return newLookup4(name).NfsArgop4_OP_LOOKUP }
 	getattr := &nfsv4.NfsArgop4_OP_GETATTR{Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{2}}}
@@ -58,7 +59,8 @@ func decoded4(t *testing.T, ops []nfsv4.NfsArgop4, answer []byte) ([]nfsv4.NfsRe
 		if len(results) != 0 {
 			t.Errorf("%d results with %v", len(results), err)
 		}
-	case err == nil && len(results) != len(ops), errors.As(err, &status) && len(results) >= len(ops):
+	case err == nil && len(results) != len(ops), errors.As(err, &status) &&
+		len(results) >= len(ops):
 		t.Errorf("%d results for %d operations, %v", len(results), len(ops), err)
 	case err != nil && (status == nil || status.Code == 0):
 		t.Errorf("%T %v", err, err)
@@ -99,7 +101,8 @@ func TestTruncatedOnWire4(t *testing.T) {
 	if _, err := f.speak(t, "4.1", "/export"); err != nil || len(sizes) != 5 {
 		t.Fatal(err, sizes)
 	}
-	for n, step := range []Step{ExchangeID, CreateSession, Lookup, DestroySession, DestroyClientID} {
+	for n, step := range []Step{ExchangeID, CreateSession, Lookup, DestroySession,
+		DestroyClientID} {
 		for cut := 1; cut < sizes[n]; cut++ {
 			f := newFake4()
 			f.edit = func(i int, reply []byte) []byte {
@@ -178,7 +181,8 @@ func TestMalformed4(t *testing.T) {
 		return &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{SrSessionid: id, SrSequenceid: n, SrSlotid: slot}}}
 	}
 	session := func(edit func(*nfsv4.CreateSession4resok)) nfsv4.NfsResop4 {
-		fore := nfsv4.ChannelAttrs4{CaMaxrequestsize: 1024, CaMaxresponsesize: 1024, CaMaxoperations: 6, CaMaxrequests: 1}
+		fore := nfsv4.ChannelAttrs4{CaMaxrequestsize: 1024, CaMaxresponsesize: 1024,
+			CaMaxoperations: 6, CaMaxrequests: 1}
 		made := nfsv4.CreateSession4resok{CsrSessionid: id, CsrSequence: 7, CsrForeChanAttrs: fore}
 		edit(&made)
 		return &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made}}
@@ -266,7 +270,9 @@ func TestLookupName4(t *testing.T) {
 }
 
 func TestServerName4(t *testing.T) {
-	implementation := func(name string) []nfsv4.NfsImplId4 { return []nfsv4.NfsImplId4{{NiiName: name}} }
+	implementation := func(name string) []nfsv4.NfsImplId4 {
+		return []nfsv4.NfsImplId4{{NiiName: name}}
+	}
 	for _, c := range []struct {
 		owner string
 		impl  []nfsv4.NfsImplId4
@@ -279,7 +285,8 @@ func TestServerName4(t *testing.T) {
 		{strings.Repeat("x", 1000), nil, strings.Repeat("x", 60)},
 		{"", nil, ""},
 	} {
-		us := nfsv4.ExchangeId4resok{EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte(c.owner)}, EirServerImplId: c.impl}
+		us := nfsv4.ExchangeId4resok{EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte(c.owner)},
+			EirServerImplId: c.impl}
 		if got := serverName4(us); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
@@ -315,7 +322,8 @@ func TestStatus4(t *testing.T) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
-	if got := opName(nfsv4.OP_DESTROY_CLIENTID) + " " + opName(99999); got != "DESTROY_CLIENTID operation 99999" {
+	if got := opName(nfsv4.OP_DESTROY_CLIENTID) + " " +
+		opName(99999); got != "DESTROY_CLIENTID operation 99999" {
 		t.Error(got)
 	}
 }

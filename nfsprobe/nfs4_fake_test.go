@@ -21,8 +21,10 @@ type fake4 struct {
 	maxOps  uint32                     // of a session, and of a COMPOUND of version 4.0
 
 	answer func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 // instead of the proper one; nil: that
-	edit   func(n int, reply []byte) []byte         // of COMPOUND n; nil: silence; empty: the connection is closed
-	deny   string                                   // the operation whose COMPOUND is denied with AUTH_TOOWEAK
+	// of COMPOUND n; nil: silence; empty: the connection is closed
+	edit func(n int, reply []byte) []byte
+	// the operation whose COMPOUND is denied with AUTH_TOOWEAK
+	deny string
 
 	asked    []string // the COMPOUNDs: "4.2 SEQUENCE(1) PUTROOTFH LOOKUP(export)"
 	owners   []string
@@ -36,7 +38,8 @@ type fake4 struct {
 func newFake4() *fake4 {
 	return &fake4{
 		minors: []uint32{0, 1, 2}, maxOps: 16,
-		objects: map[string]nfsv4.NfsFtype4{"/": nfsv4.NF4DIR, "/export": nfsv4.NF4DIR, "/export/file": nfsv4.NF4REG},
+		objects: map[string]nfsv4.NfsFtype4{"/": nfsv4.NF4DIR, "/export": nfsv4.NF4DIR,
+			"/export/file": nfsv4.NF4REG},
 		clients: map[uint64]bool{}, sessions: map[uint64]uint32{},
 	}
 }
@@ -63,7 +66,8 @@ func (f *fake4) serve(conn net.Conn) error {
 			f.null = &body
 		} else {
 			var c nfsv4.Compound4args
-			if _, err := c.ReadFrom(r); err != nil || body.Prog != 100003 || body.Vers != 4 || body.Proc != 1 {
+			if _, err := c.ReadFrom(r); err != nil || body.Prog != 100003 || body.Vers != 4 ||
+				body.Proc != 1 {
 				return fmt.Errorf("not a COMPOUND: %+v, %v", body, err)
 			}
 			if results = encode4(f.compound(c)); f.edit != nil {
@@ -112,7 +116,8 @@ func (f *fake4) compound(c nfsv4.Compound4args) *nfsv4.Compound4res {
 	}
 	answer := &nfsv4.Compound4res{Tag: c.Tag}
 	first := c.Argarray[0].GetArgop()
-	switch alone := first == nfsv4.OP_EXCHANGE_ID || first == nfsv4.OP_CREATE_SESSION || first == nfsv4.OP_DESTROY_SESSION || first == nfsv4.OP_DESTROY_CLIENTID; {
+	switch alone := first == nfsv4.OP_EXCHANGE_ID || first == nfsv4.OP_CREATE_SESSION ||
+		first == nfsv4.OP_DESTROY_SESSION || first == nfsv4.OP_DESTROY_CLIENTID; {
 	case !slices.Contains(f.minors, c.Minorversion):
 		answer.Status = nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
 	case len(c.Argarray) > int(f.maxOps):
@@ -159,7 +164,8 @@ func (f *fake4) do(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 		f.clients[id] = false
 		return &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
 			EirClientid: id, EirSequenceid: 7, EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
-			EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte("fake.example")}, EirServerScope: []byte("scope"),
+			EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte("fake.example")},
+			EirServerScope: []byte("scope"),
 		}}}
 	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
 		return f.createSession(op.OpcreateSession)
@@ -195,7 +201,8 @@ func (f *fake4) createSession(args nfsv4.CreateSession4args) nfsv4.NfsResop4 {
 	}
 	f.clients[args.CsaClientid] = true
 	f.sessions[args.CsaClientid] = 0
-	made := nfsv4.CreateSession4resok{CsrSequence: 7, CsrForeChanAttrs: args.CsaForeChanAttrs, CsrBackChanAttrs: args.CsaBackChanAttrs}
+	made := nfsv4.CreateSession4resok{CsrSequence: 7, CsrForeChanAttrs: args.CsaForeChanAttrs,
+		CsrBackChanAttrs: args.CsaBackChanAttrs}
 	made.CsrForeChanAttrs.CaMaxoperations = min(f.maxOps, args.CsaForeChanAttrs.CaMaxoperations)
 	binary.BigEndian.PutUint64(made.CsrSessionid[:], args.CsaClientid)
 	return &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made}}
@@ -236,7 +243,8 @@ func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 		f.handles = append(f.handles, f.current)
 		return handle4(binary.BigEndian.AppendUint32(nil, uint32(len(f.handles)-1)))
 	case *nfsv4.NfsArgop4_OP_GETATTR:
-		return attributes4(op.Opgetattr.AttrRequest, binary.BigEndian.AppendUint32(nil, uint32(f.objects[f.current])))
+		return attributes4(op.Opgetattr.AttrRequest, binary.BigEndian.AppendUint32(nil,
+			uint32(f.objects[f.current])))
 	case *nfsv4.NfsArgop4_OP_ACCESS:
 		return access4(0x1f, op.Opaccess.Access&^1)
 	}
@@ -260,7 +268,8 @@ func access4(supported, granted uint32) nfsv4.NfsResop4 {
 // failed4 is a result of a status and nothing else; a success of an operation that has nothing else, too.
 func failed4(op nfsv4.NfsArgop4, status nfsv4.Nfsstat4) nfsv4.NfsResop4 {
 	b := binary.BigEndian.AppendUint32(nil, uint32(op.GetArgop()))
-	result, _, err := nfsv4.ReadNfsResop4(bytes.NewReader(binary.BigEndian.AppendUint32(b, uint32(status))))
+	result, _, err := nfsv4.ReadNfsResop4(bytes.NewReader(binary.BigEndian.AppendUint32(b,
+		uint32(status))))
 	if err != nil {
 		panic(err)
 	}

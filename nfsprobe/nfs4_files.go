@@ -10,7 +10,9 @@ import (
 )
 
 // openFiles4 climbs the rungs that open files below an exported directory.
-func (a *attempt) openFiles4(ctx context.Context, r *Report, c *client4, dir nfsv4.NfsFh4, id nfsv4.Clientid4) error {
+func (a *attempt) openFiles4(
+	ctx context.Context, r *Report, c *client4, dir nfsv4.NfsFh4, id nfsv4.Clientid4,
+) error {
 	if a.Marker == "" && !a.WriteTest || a.opens != nil && !a.opens(ctx) {
 		return nil
 	}
@@ -77,7 +79,9 @@ type file4 struct {
 }
 
 // ask4 asks for one operation, the last of ops, and returns its result.
-func (f *file4) ask4(ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4) (nfsv4.NfsResop4, error) {
+func (f *file4) ask4(
+	ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4,
+) (nfsv4.NfsResop4, error) {
 	results, err := f.run(ctx, put4(on), op)
 	if err != nil {
 		return nil, nameOp(opName(op.GetArgop()), err)
@@ -97,15 +101,19 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	}
 	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
 	fill(me.Verifier[:])
-	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{Opsetclientid: nfsv4.Setclientid4args{
-		Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"}}, // no delegations
-	}})
+	results, err := f.run(ctx,
+		&nfsv4.NfsArgop4_OP_SETCLIENTID{Opsetclientid: nfsv4.Setclientid4args{
+			// no delegations
+			Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp",
+				NaRAddr: "0.0.0.0.0.0"}},
+		}})
 	if err != nil {
 		return nameOp("SETCLIENTID", err)
 	}
 	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
 	f.client = given.Clientid
-	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given)})
+	_, err = f.run(ctx,
+		&nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given)})
 	return nameOp("SETCLIENTID_CONFIRM", err)
 }
 
@@ -120,13 +128,15 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 		var owner [8]byte // a new one each time, so that its requests begin with 0
 		fill(owner[:])
 		f.sequence = 1
-		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
-			ShareAccess: access, Owner: nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
-			Openhow: &nfsv4.Openflag4_OPEN4_CREATE{How: &nfsv4.Createhow4_GUARDED4{Createattrs: nfsv4.Fattr4{
-				Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)}, AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
-			}}},
-			Claim: &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
-		}}, &nfsv4.NfsArgop4_OP_GETFH{}})
+		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir),
+			&nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
+				ShareAccess: access, Owner: nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
+				Openhow: &nfsv4.Openflag4_OPEN4_CREATE{How: &nfsv4.Createhow4_GUARDED4{Createattrs: nfsv4.Fattr4{
+					Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)},
+					AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
+				}}},
+				Claim: &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
+			}}, &nfsv4.NfsArgop4_OP_GETFH{}})
 	})
 	if len(results) < 2 {
 		return false, nameOp("OPEN", kerberos4(err))
@@ -168,7 +178,8 @@ func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.Nf
 }
 
 func (f *file4) write(ctx context.Context, data []byte) error {
-	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{Stateid: f.state, Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{Stateid: f.state,
+		Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
 	if err != nil {
 		return err
 	}
@@ -189,7 +200,8 @@ func (f *file4) write(ctx context.Context, data []byte) error {
 }
 
 func (f *file4) read(ctx context.Context, most int) ([]byte, error) {
-	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_READ{Opread: nfsv4.Read4args{Stateid: f.state, Count: uint32(most)}}, f.handle)
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_READ{Opread: nfsv4.Read4args{Stateid: f.state,
+		Count: uint32(most)}}, f.handle)
 	if err != nil {
 		return nil, err
 	}
@@ -207,12 +219,14 @@ func (f *file4) close(ctx context.Context) error {
 	}
 	f.opened = false
 	_, err := f.next(ctx, func() nfsv4.NfsArgop4 {
-		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence, OpenStateid: f.state}}
+		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence,
+			OpenStateid: f.state}}
 	})
 	return nameOp("CLOSE", err)
 }
 
 func (f *file4) remove(ctx context.Context, name string) error {
-	_, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_REMOVE{Opremove: nfsv4.Remove4args{Target: name}}, f.dir)
+	_, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_REMOVE{Opremove: nfsv4.Remove4args{Target: name}},
+		f.dir)
 	return err
 }

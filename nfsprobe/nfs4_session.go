@@ -85,7 +85,8 @@ func (s *session4) advance(result nfsv4.NfsResop4) error {
 	case ok.SrSessionid != s.id:
 		return malformed("SEQUENCE of another session")
 	case ok.SrSlotid != 0 || ok.SrSequenceid != s.sequence:
-		return malformed("SEQUENCE of slot %d, request %d instead of slot 0, request %d", ok.SrSlotid, ok.SrSequenceid, s.sequence)
+		return malformed("SEQUENCE of slot %d, request %d instead of slot 0, request %d",
+			ok.SrSlotid, ok.SrSequenceid, s.sequence)
 	}
 	s.sequence++
 	return nil
@@ -97,7 +98,8 @@ func (s *session4) advance(result nfsv4.NfsResop4) error {
 func (c *client4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error) {
 	var once [16]byte
 	fill(once[:])
-	owner := nfsv4.ClientOwner4{CoOwnerid: fmt.Appendf(nil, "fsmon %s %d %x", machineName(), os.Getpid(), once[8:])}
+	owner := nfsv4.ClientOwner4{CoOwnerid: fmt.Appendf(nil, "fsmon %s %d %x", machineName(),
+		os.Getpid(), once[8:])}
 	copy(owner.CoVerifier[:], once[:])
 	results, err := c.run(ctx, &nfsv4.NfsArgop4_OP_EXCHANGE_ID{OpexchangeId: nfsv4.ExchangeId4args{
 		EiaClientowner: owner, EiaStateProtect: &nfsv4.StateProtect4A_SP4_NONE{},
@@ -111,16 +113,21 @@ func (c *client4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error
 // createSession makes a session without a back channel (RFC 8881 18.36). From
 // here to destroySession c speaks in it, also when the session that the server
 // made is of no use.
-func (c *client4) createSession(ctx context.Context, id nfsv4.Clientid4, sequence nfsv4.Sequenceid4) error {
+func (c *client4) createSession(
+	ctx context.Context, id nfsv4.Clientid4, sequence nfsv4.Sequenceid4,
+) error {
 	attrs := nfsv4.ChannelAttrs4{
-		CaMaxrequestsize: sessionBytes, CaMaxresponsesize: sessionBytes, CaMaxresponsesizeCached: leastSessionBytes,
-		CaMaxoperations: sessionOps, CaMaxrequests: 1,
+		CaMaxrequestsize: sessionBytes, CaMaxresponsesize: sessionBytes,
+		CaMaxresponsesizeCached: leastSessionBytes,
+		CaMaxoperations:         sessionOps, CaMaxrequests: 1,
 	}
-	results, err := c.run(ctx, &nfsv4.NfsArgop4_OP_CREATE_SESSION{OpcreateSession: nfsv4.CreateSession4args{
-		CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs, CsaBackChanAttrs: attrs,
-		// Without a back channel nobody calls this, but servers look at it.
-		CsaCbProgram: 0x40000000, CsaSecParms: []nfsv4.CallbackSecParms4{&nfsv4.CallbackSecParms4_AUTH_NONE{}},
-	}})
+	results, err := c.run(ctx,
+		&nfsv4.NfsArgop4_OP_CREATE_SESSION{OpcreateSession: nfsv4.CreateSession4args{
+			CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs, CsaBackChanAttrs: attrs,
+			// Without a back channel nobody calls this, but servers look at it.
+			CsaCbProgram: 0x40000000,
+			CsaSecParms:  []nfsv4.CallbackSecParms4{&nfsv4.CallbackSecParms4_AUTH_NONE{}},
+		}})
 	if err != nil {
 		return err
 	}
@@ -135,7 +142,8 @@ func (c *client4) createSession(ctx context.Context, id nfsv4.Clientid4, sequenc
 	case got.CaMaxoperations < leastSessionOps:
 		return malformed("a session of %d operations a request", got.CaMaxoperations)
 	case min(got.CaMaxrequestsize, got.CaMaxresponsesize) < leastSessionBytes:
-		return malformed("a session of %d bytes a request and %d bytes an answer", got.CaMaxrequestsize, got.CaMaxresponsesize)
+		return malformed("a session of %d bytes a request and %d bytes an answer",
+			got.CaMaxrequestsize, got.CaMaxresponsesize)
 	}
 	c.ops = int(min(got.CaMaxoperations, sessionOps))
 	c.bytes = int(min(got.CaMaxresponsesize-leastSessionBytes/2, markerBytes))
@@ -147,14 +155,16 @@ func (c *client4) createSession(ctx context.Context, id nfsv4.Clientid4, sequenc
 func (c *client4) destroySession(ctx context.Context) error {
 	id := c.session.id
 	c.session = nil
-	_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_DESTROY_SESSION{OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id}})
+	_, err := c.run(ctx,
+		&nfsv4.NfsArgop4_OP_DESTROY_SESSION{OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id}})
 	return err
 }
 
 // destroyClientID ends the client id, which must have no session any more
 // (RFC 8881 18.50).
 func (c *client4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error {
-	_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id}})
+	_, err := c.run(ctx,
+		&nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id}})
 	return err
 }
 

@@ -62,7 +62,8 @@ const (
 )
 
 func inSession4(version string) []string {
-	return []string{version + " EXCHANGE_ID", version + " CREATE_SESSION", version + " SEQUENCE(1)" + walked4, version + " DESTROY_SESSION", version + " DESTROY_CLIENTID"}
+	return []string{version + " EXCHANGE_ID", version + " CREATE_SESSION", version +
+		" SEQUENCE(1)" + walked4, version + " DESTROY_SESSION", version + " DESTROY_CLIENTID"}
 }
 
 func TestVersions4(t *testing.T) {
@@ -85,7 +86,8 @@ func TestVersions4(t *testing.T) {
 		f.minors = c.minors
 		r, err := f.speak(t, c.asked, "/export")
 		if err != nil || r.Version != c.agreed || len(r.Warnings) != 0 || f.left() != 0 {
-			t.Errorf("%s: version %q, warnings %q, error %v, %d left", c.asked, r.Version, r.Warnings, err, f.left())
+			t.Errorf("%s: version %q, warnings %q, error %v, %d left", c.asked, r.Version,
+				r.Warnings, err, f.left())
 		}
 		if !slices.Equal(f.asked, c.said) {
 			t.Errorf("%s: asked %q, want %q", c.asked, f.asked, c.said)
@@ -151,7 +153,8 @@ var ops4 = []struct {
 
 // Whatever is refused, the step is named, and what was made before is destroyed.
 func TestRefused4(t *testing.T) {
-	for _, status := range []nfsv4.Nfsstat4{nfsv4.NFS4ERR_NOENT, nfsv4.NFS4ERR_STALE, nfsv4.NFS4ERR_MOVED, nfsv4.NFS4ERR_BADSESSION, nfsv4.NFS4ERR_WRONGSEC, 99999} {
+	for _, status := range []nfsv4.Nfsstat4{nfsv4.NFS4ERR_NOENT, nfsv4.NFS4ERR_STALE,
+		nfsv4.NFS4ERR_MOVED, nfsv4.NFS4ERR_BADSESSION, nfsv4.NFS4ERR_WRONGSEC, 99999} {
 		for _, op := range ops4 {
 			f := newFake4()
 			f.answer = refuse4(op.name, status, 1)
@@ -159,7 +162,8 @@ func TestRefused4(t *testing.T) {
 			want := &Status4{op.name, uint32(status)}
 			switch {
 			case op.step == DestroySession || op.step == DestroyClientID:
-				if err != nil || len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0], want.Error()) {
+				if err != nil || len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0],
+					want.Error()) {
 					t.Errorf("%v: error %v, warnings %q", want, err, r.Warnings)
 				}
 				continue
@@ -170,7 +174,8 @@ func TestRefused4(t *testing.T) {
 				t.Errorf("%v: Kerberos %t", err, wants)
 			}
 			if f.left() != 0 || r.Version != "4.1" || len(r.Warnings) != 0 {
-				t.Errorf("%v: %d left, version %q, warnings %q", want, f.left(), r.Version, r.Warnings)
+				t.Errorf("%v: %d left, version %q, warnings %q", want, f.left(),
+					r.Version, r.Warnings)
 			}
 		}
 	}
@@ -187,7 +192,8 @@ func TestBusy4(t *testing.T) {
 			if err != nil || len(r.Warnings) != 0 || f.left() != 0 {
 				t.Errorf("%s: error %v, warnings %q, %d left", op.name, err, r.Warnings, f.left())
 			}
-			at := map[Step]int{ExchangeID: 0, CreateSession: 1, DestroySession: 3, DestroyClientID: 4}
+			at := map[Step]int{ExchangeID: 0, CreateSession: 1, DestroySession: 3,
+				DestroyClientID: 4}
 			n, ok := at[op.step]
 			if !ok {
 				n = 2
@@ -259,7 +265,8 @@ func TestSilence4(t *testing.T) {
 			case silent:
 				fails(t, err, step, context.DeadlineExceeded)
 			case n >= 3:
-				if err != nil || len(r.Warnings) == 0 || !strings.HasPrefix(r.Warnings[0], "the server closed the connection instead of answering "+step.String()) {
+				if err != nil || len(r.Warnings) == 0 || !strings.HasPrefix(r.Warnings[0],
+					"the server closed the connection instead of answering "+step.String()) {
 					t.Errorf("%v: error %v, warnings %q", step, err, r.Warnings)
 				}
 				continue
@@ -267,7 +274,8 @@ func TestSilence4(t *testing.T) {
 				fails(t, err, step, broken("read", io.EOF))
 			}
 			// The server made a client id that the probe knows of.
-			if warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], "client id"); warned != (n > 0 && n < 4) {
+			if warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0],
+				"client id"); warned != (n > 0 && n < 4) {
 				t.Errorf("%v: warnings %q", step, r.Warnings)
 			}
 		}
@@ -281,7 +289,8 @@ func TestDenied4(t *testing.T) {
 		f.deny = op.name
 		r, err := f.speak(t, "4.2", "/export")
 		if op.step == DestroySession || op.step == DestroyClientID {
-			if err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], op.step.String()+" was refused: Authentication error") {
+			if err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0],
+				op.step.String()+" was refused: Authentication error") {
 				t.Errorf("%s: error %v, warnings %q", op.name, err, r.Warnings)
 			}
 			continue
@@ -349,7 +358,8 @@ func TestProbe4(t *testing.T) {
 	}()
 	port := l.Addr().(*net.TCPAddr).Port
 	r, err := probe(t, Config{Address: "127.0.0.1", Dir: "/export", Port: port, Version: "4"})
-	if err != nil || r.Version != "4.2" || r.NFSPort != port || r.Rungs[0].Step != Connect || r.Address != l.Addr().String() {
+	if err != nil || r.Version != "4.2" || r.NFSPort != port || r.Rungs[0].Step != Connect ||
+		r.Address != l.Addr().String() {
 		t.Errorf("%v, report %+v", err, r)
 	}
 	// serve ends when the probe has closed its connection.

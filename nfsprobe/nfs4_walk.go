@@ -20,7 +20,9 @@ type object4 struct {
 // name for "here"; ".." is left to the server, which should refuse it
 // (RFC 7530 12.7).
 func components4(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool {
+		return name == "" || name == "."
+	})
 }
 
 // walk looks up a path from where start leads, with as few COMPOUNDs as their size

@@ -103,19 +103,23 @@ func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, er
 	network := "tcp6"
 	if !ipv6 {
 		network = "tcp"
-		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort, words{program, 3, protocolTCP, 0})
+		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort,
+			words{program, 3, protocolTCP, 0})
 		if err == nil {
 			return parseGetPort(results)
 		}
 		var refused *RPCError
-		if !errors.As(err, &refused) || refused.Stat != "PROG_MISMATCH" || refused.Low > rpcbindVersion || refused.High < rpcbindVersion-1 {
+		if !errors.As(err, &refused) || refused.Stat != "PROG_MISMATCH" ||
+			refused.Low > rpcbindVersion || refused.High < rpcbindVersion-1 {
 			return 0, err
 		}
 	}
-	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort, rpcb{program, 3, network})
+	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort,
+		rpcb{program, 3, network})
 	var refused *RPCError
 	if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
-		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort, rpcb{program, 3, network})
+		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort,
+			rpcb{program, 3, network})
 	}
 	if err != nil {
 		return 0, err

@@ -86,7 +86,8 @@ func (p *Prober) Pinned() string {
 // on the way, also on failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, wire: new(transcript)}
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
+		wire: new(transcript)}
 	if p.pinned != "" {
 		a.Version = p.pinned
 	}

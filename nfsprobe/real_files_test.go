@@ -49,7 +49,8 @@ func known(t testing.TB, l *nfstest.Lab, most int) {
 	t.Helper()
 	clients, err := l.Clients()
 	slices.Sort(clients)
-	if err != nil || len(clients) > most || len(slices.Compact(slices.Clone(clients))) != len(clients) {
+	if err != nil || len(clients) > most ||
+		len(slices.Compact(slices.Clone(clients))) != len(clients) {
 		t.Errorf("the server still knows %q (%v), want %d at most", clients, err, most)
 	}
 }
@@ -61,7 +62,9 @@ func TestRealFiles(t *testing.T) {
 		p := New(marked(l, "export", version))
 		for range 3 {
 			r, err := probeWith(t, p)
-			if err != nil || len(r.Warnings) > 0 || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || len(r.Warnings) > 0 ||
+				learnt(r, Marker) != "read 12 bytes of MOUNTED" ||
+				learnt(r, WriteTest) != wrote(r) {
 				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
 			}
 		}
@@ -101,7 +104,8 @@ func TestRealFilesRefused(t *testing.T) {
 			config.Marker, config.WriteTest = c.marker, c.write
 			r, err := probe(t, config)
 			var failed *Error
-			if !errors.As(err, &failed) || failed.Step != c.step || status(err) != c.code || c.cause != nil && !errors.Is(err, c.cause) || len(r.Warnings) > 0 {
+			if !errors.As(err, &failed) || failed.Step != c.step || status(err) != c.code ||
+				c.cause != nil && !errors.Is(err, c.cause) || len(r.Warnings) > 0 {
 				t.Errorf("%s, %s: %v, warnings %q", c.name, version, err, r.Warnings)
 			}
 		}
@@ -116,7 +120,8 @@ func TestRealFilesRefused(t *testing.T) {
 		}
 		config.Marker = "open/secret"
 		_, err := probe(t, config)
-		if failed := new(Error); !errors.As(err, &failed) || failed.Step != Marker || status(err) != 13 {
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != Marker ||
+			status(err) != 13 {
 			t.Errorf("%s: %v", version, err)
 		}
 	}
@@ -137,7 +142,8 @@ func TestRealDisk(t *testing.T) {
 			t.Errorf("%s: %v", version, err)
 		}
 	}
-	if err := os.WriteFile(dir+"/big", make([]byte, 64<<10), 0o644); !errors.Is(err, syscall.ENOSPC) {
+	if err := os.WriteFile(dir+"/big", make([]byte, 64<<10), 0o644); !errors.Is(err,
+		syscall.ENOSPC) {
 		t.Fatal(err)
 	}
 	for version, p := range probers {
@@ -212,7 +218,8 @@ func init() { childRoles["write for ever"] = writeForEver }
 
 // writeForEver probes until it is killed, and says when it has begun.
 func writeForEver() {
-	p := New(Config{Address: "127.0.0.1", Dir: os.Args[1], Path4: "/export", Version: os.Args[2], WriteTest: true})
+	p := New(Config{Address: "127.0.0.1", Dir: os.Args[1], Path4: "/export", Version: os.Args[2],
+		WriteTest: true})
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		if _, err := p.Probe(ctx); err != nil {

@@ -53,7 +53,8 @@ func manyProbes() {
 		fail("%v", err)
 	} else if uid != 0 {
 		// The test binary lies where that user could not execute it.
-		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)} {
+		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid),
+			syscall.Setuid(uid)} {
 			if err != nil {
 				fail("become user %d: %v", uid, err)
 			}
@@ -61,7 +62,8 @@ func manyProbes() {
 	}
 	var probers []*Prober
 	for _, version := range []string{"3", "4.0", "4.2", "auto"} {
-		probers = append(probers, New(Config{Address: "127.0.0.1", Dir: dir, Path4: "/export", Version: version}))
+		probers = append(probers, New(Config{Address: "127.0.0.1", Dir: dir, Path4: "/export",
+			Version: version}))
 	}
 	once := func(p *Prober) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -42,7 +42,8 @@ func must(t testing.TB, err error) {
 // Every version at every kind of address, and nothing is left on the server.
 func TestRealHealthy(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1", "4.2": "4.2", "4": "4.2", "auto": "3", "": "3"} {
+	for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1",
+		"4.2": "4.2", "4": "4.2", "auto": "3", "": "3"} {
 		for _, address := range []string{"127.0.0.1", "::1", "localhost", nfstest.Address} {
 			for _, name := range []string{"export", "export/sub", "squashed", "secure"} {
 				t.Run(fmt.Sprintf("%s %s %s", version, address, name), func(t *testing.T) {
@@ -51,8 +52,10 @@ func TestRealHealthy(t *testing.T) {
 					p := New(c)
 					for range 2 { // the second one with what the first one has learnt
 						r, err := probeWith(t, p)
-						if err != nil || r.Version != spoken || p.Pinned() != spoken || len(r.Warnings) > 0 {
-							t.Errorf("got %q, %v, pinned to %q, warnings %q, want version %s", r.Version, err, p.Pinned(), r.Warnings, spoken)
+						if err != nil || r.Version != spoken || p.Pinned() != spoken ||
+							len(r.Warnings) > 0 {
+							t.Errorf("got %q, %v, pinned to %q, warnings %q, want version %s",
+								r.Version, err, p.Pinned(), r.Warnings, spoken)
 						}
 						if !strings.Contains(r.Identity, "privileged port") {
 							t.Errorf("root spoke as %q", r.Identity)
@@ -61,8 +64,10 @@ func TestRealHealthy(t *testing.T) {
 						if spoken == "3" {
 							mountPort = 20048
 						}
-						if r.NFSPort != 2049 || r.MountPort != mountPort || !strings.HasSuffix(r.Address, ":2049") {
-							t.Errorf("NFS port %d, mount port %d, address %s", r.NFSPort, r.MountPort, r.Address)
+						if r.NFSPort != 2049 || r.MountPort != mountPort ||
+							!strings.HasSuffix(r.Address, ":2049") {
+							t.Errorf("NFS port %d, mount port %d, address %s", r.NFSPort,
+								r.MountPort, r.Address)
 						}
 					}
 				})
@@ -76,7 +81,8 @@ func TestRealHealthy(t *testing.T) {
 
 // A server that has only some versions.
 func TestRealVersions(t *testing.T) {
-	version3, version4, version41 := nfstest.Config{NoV4: true}, nfstest.Config{NoV3: true}, nfstest.Config{Minors: []int{1}}
+	version3, version4, version41 := nfstest.Config{NoV4: true}, nfstest.Config{NoV3: true},
+		nfstest.Config{Minors: []int{1}}
 	unsupported := &RPCError{Stat: "PROG_MISMATCH", Low: 3, High: 3}
 	mismatch := &Status4{"COMPOUND", uint32(nfsv4.NFS4ERR_MINOR_VERS_MISMATCH)}
 	for _, c := range []struct {
@@ -125,7 +131,8 @@ func TestRealPorts(t *testing.T) {
 	})
 	t.Run("told by the user, without a port mapper", func(t *testing.T) {
 		l := realLab(t, nfstest.Config{NFSPort: 23049, MountPort: 23048, NoPortmap: true})
-		for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1", "4.2": "4.2", "auto": "3"} {
+		for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1",
+			"4.2": "4.2", "auto": "3"} {
 			c := export(l, "export", version)
 			c.Port, c.MountPort = 23049, 23048
 			if r, err := probe(t, c); err != nil || r.Version != spoken {
@@ -203,7 +210,8 @@ func TestRealFaults(t *testing.T) {
 		{"server frozen", freeze(nfstest.Ganesha), outcome{Mount, noAnswer}, outcome{Null, noAnswer}, outcome{Null, noAnswer}},
 		{"server killed", kill(nfstest.Ganesha), outcome{MountConnect, refused}, outcome{Connect, refused}, outcome{Connect, refused}},
 		{"server stopped", func(l *nfstest.Lab) error { return l.Stop(nfstest.Ganesha) },
-			outcome{PortMap, ErrNotRegistered}, outcome{Connect, refused}, outcome{Connect, refused}},
+			outcome{PortMap, ErrNotRegistered}, outcome{Connect, refused},
+			outcome{Connect, refused}},
 		{"rpcbind frozen", freeze(nfstest.Rpcbind), outcome{PortMap, noAnswer}, healthy, healthy},
 		{"rpcbind killed", kill(nfstest.Rpcbind), outcome{PortMap, refused}, healthy, healthy},
 		{"rpcbind restarted, and knows nobody", func(l *nfstest.Lab) error { return l.Restart(nfstest.Rpcbind) },
@@ -212,17 +220,22 @@ func TestRealFaults(t *testing.T) {
 		{"mount port blackholed", drop(20048), outcome{MountConnect, noAnswer}, healthy, healthy},
 		{"NFS port blackholed", drop(2049), outcome{Connect, noAnswer}, outcome{Connect, noAnswer}, outcome{Connect, noAnswer}},
 		{"export removed by a reload", func(l *nfstest.Lab) error {
-			return l.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool { return e.Name == "export" })...)
+			return l.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool {
+				return e.Name == "export"
+			})...)
 		}, outcome{Mount, MountStatus(mount.MNT3ERR_ACCES)},
-			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}, outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}},
+			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}},
+			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}},
 		{"directory removed", func(l *nfstest.Lab) error { return os.RemoveAll(l.Dir()) },
 			outcome{Getattr, Status3(nfsv3.NFS3ERR_STALE)},
-			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}, outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}},
+			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}},
+			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := realLab(t, nfstest.Config{})
 			probers := map[string]*Prober{}
-			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four0, "4.2": c.four}
+			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four0,
+				"4.2": c.four}
 			for version := range wanted {
 				probers[version] = New(export(l, "export", version))
 				if _, err := probeWith(t, probers[version]); err != nil {

@@ -7,7 +7,9 @@ import (
 
 // Report is what a probe learnt, as far up the ladder as it came.
 type Report struct {
-	Address   string // the address and NFS port spoken to, or the one of the port mapper or mount service before that; empty before a connection stood
+	// the address and NFS port spoken to, or the one of the port mapper or
+	// mount service before that; empty before a connection stood
+	Address   string
 	Rungs     []Rung // the steps that were begun, in wire order
 	Version   string // "3", "4.0", "4.1", "4.2"; empty before the server agreed to one
 	MountPort int    // version 3: the mount service's port; 0: not known

@@ -92,7 +92,9 @@ func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 // *MalformedError, *net.OpError (a closed connection is one of io.EOF) or a
 // context error; after any but *RPCError the connection is of no further use, and
 // every call has the same error.
-func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
+func (c *client) call(
+	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
+) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
@@ -104,7 +106,9 @@ func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.Writ
 	return results, err
 }
 
-func (c *client) ask(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
+func (c *client) ask(
+	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
+) (io.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, whyEnded(ctx, err)
 	}
@@ -152,7 +156,8 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 		body.Cred = c.cred
 	}
 	b := bytes.NewBuffer(make([]byte, 4, 256))
-	if _, err := (&rpcv2.RpcMsg{Xid: c.xid, Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
+	if _, err := (&rpcv2.RpcMsg{Xid: c.xid,
+		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
 		return nil, fmt.Errorf("call: %w", err)
 	}
 	if args != nil {
@@ -244,7 +249,8 @@ func accepted(data rpcv2.AcceptedReplyData) error {
 		return nil
 	case rpcv2.PROG_MISMATCH:
 		if m, ok := data.(*rpcv2.AcceptedReplyData_PROG_MISMATCH); ok {
-			return &RPCError{Stat: "PROG_MISMATCH", Low: m.MismatchInfo.Low, High: m.MismatchInfo.High}
+			return &RPCError{Stat: "PROG_MISMATCH", Low: m.MismatchInfo.Low,
+				High: m.MismatchInfo.High}
 		}
 	case rpcv2.PROG_UNAVAIL, rpcv2.PROC_UNAVAIL, rpcv2.GARBAGE_ARGS, rpcv2.SYSTEM_ERR:
 		return &RPCError{Stat: rpcv2.AcceptStat_name[stat]}

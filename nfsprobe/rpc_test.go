@@ -58,7 +58,8 @@ func TestReadRecord(t *testing.T) {
 			stream = append(stream, fragment(last, []byte(p))...)
 		}
 		stream = append(stream, "what follows"...)
-		for _, r := range []io.Reader{bytes.NewReader(stream), iotest.OneByteReader(bytes.NewReader(stream))} {
+		for _, r := range []io.Reader{bytes.NewReader(stream),
+			iotest.OneByteReader(bytes.NewReader(stream))} {
 			got, err := readRecord(r)
 			rest, _ := io.ReadAll(r)
 			if err != nil || string(got) != text || string(rest) != "what follows" {
@@ -70,12 +71,14 @@ func TestReadRecord(t *testing.T) {
 
 func TestReadRecordCaps(t *testing.T) {
 	largest := make([]byte, maxRecord)
-	if got, err := readRecord(bytes.NewReader(append(fragment(0, largest[1:]), fragment(1, largest[:1])...))); err != nil || len(got) != maxRecord {
+	if got, err := readRecord(bytes.NewReader(append(fragment(0, largest[1:]),
+		fragment(1, largest[:1])...))); err != nil || len(got) != maxRecord {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	_, err := readRecord(bytes.NewReader(append(fragment(0, largest), fragment(1, largest[:1])...)))
 	isMalformed(t, err, "65537 bytes")
-	for mark, size := range map[uint32]string{0xffffffff: "2147483647 bytes", 0x7fffffff: "2147483647 bytes", 1<<31 | maxRecord + 1: "65537 bytes"} {
+	for mark, size := range map[uint32]string{0xffffffff: "2147483647 bytes",
+		0x7fffffff: "2147483647 bytes", 1<<31 | maxRecord + 1: "65537 bytes"} {
 		_, err := readRecord(bytes.NewReader(xdr(mark)))
 		isMalformed(t, err, size)
 	}
@@ -94,7 +97,9 @@ func TestReadRecordMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range times {
-		if _, err := readRecord(bytes.NewReader(fragment(1, make([]byte, 64))[:20])); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := readRecord(bytes.NewReader(fragment(1,
+			make([]byte, 64))[:20])); !errors.Is(err, io.EOF) && !errors.Is(err,
+			io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if _, err := readRecord(bytes.NewReader(xdr(1<<31|maxRecord, 0))); err == nil {
@@ -207,7 +212,8 @@ func TestCall(t *testing.T) {
 			}
 			call := m.Body.(*rpcv2.RpcMsgBody_CALL).Cbody
 			xids = append(xids, m.Xid)
-			if call.Rpcvers != 2 || call.Prog != 100003 || call.Vers != 3 || call.Proc != proc || call.Verf.Flavor != rpcv2.AUTH_NONE {
+			if call.Rpcvers != 2 || call.Prog != 100003 || call.Vers != 3 || call.Proc != proc ||
+				call.Verf.Flavor != rpcv2.AUTH_NONE {
 				t.Errorf("call %+v", call)
 			}
 			var sys rpcv2.AuthsysParms
@@ -215,7 +221,9 @@ func TestCall(t *testing.T) {
 				if call.Cred.Flavor != rpcv2.AUTH_NONE || len(call.Cred.Body) != 0 {
 					t.Errorf("NULL with %+v", call.Cred)
 				}
-			} else if _, err := sys.ReadFrom(bytes.NewReader(call.Cred.Body)); err != nil || call.Cred.Flavor != rpcv2.AUTH_SYS || sys.Uid != 12 || sys.Gid != 34 || len(sys.Gids) != 0 || sys.Machinename != machineName() {
+			} else if _, err := sys.ReadFrom(bytes.NewReader(call.Cred.Body)); err != nil ||
+				call.Cred.Flavor != rpcv2.AUTH_SYS || sys.Uid != 12 || sys.Gid != 34 ||
+				len(sys.Gids) != 0 || sys.Machinename != machineName() {
 				t.Errorf("credential %+v, %v", sys, err)
 			}
 			if rest, _ := io.ReadAll(args); !bytes.Equal(rest, xdr(8, 9)) {
@@ -272,7 +280,8 @@ func TestCallEnds(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
 				began := time.Now()
-				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != limit {
+				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.DeadlineExceeded) ||
+					time.Since(began) != limit {
 					t.Errorf("%v after %v", err, time.Since(began))
 				}
 				c.Close()
@@ -285,7 +294,8 @@ func TestCallEnds(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(limit, cancel)
 				began := time.Now()
-				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.Canceled) || time.Since(began) != limit {
+				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.Canceled) ||
+					time.Since(began) != limit {
 					t.Errorf("%v after %v", err, time.Since(began))
 				}
 				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.Canceled) {
@@ -334,7 +344,8 @@ func TestCallAfterDeadline(t *testing.T) {
 		for range 100 {
 			ctx, cancel := context.WithCancel(t.Context())
 			go cancel()
-			if _, err := c.call(ctx, 1, 2, 3, nil); err != nil && !errors.Is(err, context.Canceled) {
+			if _, err := c.call(ctx, 1, 2, 3, nil); err != nil &&
+				!errors.Is(err, context.Canceled) {
 				t.Errorf("cancelled: %v", err)
 			} else if err == nil {
 				if _, err := c.call(t.Context(), 1, 2, 3, nil); err != nil {

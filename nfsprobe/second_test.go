@@ -50,7 +50,8 @@ func mountAndLook(address, dir string) error {
 // process.
 func TestSecondOpinion(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	for _, name := range []string{"export", "export/sub", "squashed", "secure", "restricted", "nowhere", "export/missing", "export/file"} {
+	for _, name := range []string{"export", "export/sub", "squashed", "secure", "restricted",
+		"nowhere", "export/missing", "export/file"} {
 		_, first := probe(t, export(l, name, "3"))
 		second := secondOpinion(t, "127.0.0.1", l.Path(name))
 		var said string

@@ -98,7 +98,8 @@ func TestStalls(t *testing.T) {
 			return New(config)
 		})
 		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_JUKEBOX))
-		if h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 || h.Count(nfstest.Umnt) != h.Count(nfstest.Mnt) {
+		if h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 ||
+			h.Count(nfstest.Umnt) != h.Count(nfstest.Mnt) {
 			t.Errorf("asked %d times, warnings %q", h.Count(nfstest.Getattr3), r.Warnings)
 		}
 	})

@@ -26,11 +26,13 @@ type transcript struct {
 func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 || len(t.segments) == maxSegments {
+	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 ||
+		len(t.segments) == maxSegments {
 		return
 	}
 	t.size += len(data)
-	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to, Data: bytes.Clone(data)})
+	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to,
+		Data: bytes.Clone(data)})
 }
 
 // recorded is a connection whose traffic goes into a transcript.

@@ -12,7 +12,8 @@ import (
 
 // null calls procedure 0 of a program at 127.0.0.1 over TCP (RFC 5531), in the calling thread's network.
 func null(ctx context.Context, port int, program, version uint32) error {
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1",
+		strconv.Itoa(port)))
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,8 @@ func null(ctx context.Context, port int, program, version uint32) error {
 		return err
 	}
 	if !bytes.Equal(got, want) {
-		return fmt.Errorf("port %d answers program %d version %d with %x", port, program, version, got)
+		return fmt.Errorf("port %d answers program %d version %d with %x", port, program,
+			version, got)
 	}
 	return nil
 }

@@ -85,7 +85,8 @@ func CompoundStatus(status nfsv4.Nfsstat4) Answer {
 func Minors(minors ...uint32) Answer {
 	return func(c net.Conn, call Call, healthy func() []byte) bool {
 		var args nfsv4.Compound4args
-		if _, err := args.ReadFrom(bytes.NewReader(call.Args)); err == nil && !slices.Contains(minors, args.Minorversion) {
+		if _, err := args.ReadFrom(bytes.NewReader(call.Args)); err == nil &&
+			!slices.Contains(minors, args.Minorversion) {
 			return CompoundStatus(nfsv4.NFS4ERR_MINOR_VERS_MISMATCH)(c, call, healthy)
 		}
 		return Healthy(c, call, healthy)
@@ -133,7 +134,8 @@ func (s *state4) compound(encoded []byte, before beforeOp, after afterOp) []byte
 			break
 		}
 	}
-	return encode(raw(slices.Concat(encode(words{uint32(status)}), encode(text(args.Tag)), encode(words{uint32(n)}), results)))
+	return encode(raw(slices.Concat(encode(words{uint32(status)}), encode(text(args.Tag)),
+		encode(words{uint32(n)}), results)))
 }
 
 // operation does one operation and encodes its result.
@@ -149,7 +151,8 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		result = &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
 			EirClientid: s.last, EirSequenceid: 1, EirFlags: nfsv4.EXCHGID4_FLAG_USE_NON_PNFS,
 			EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
-			EirServerOwner:  nfsv4.ServerOwner4{SoMajorId: []byte("nfstest")}, EirServerScope: []byte("nfstest"),
+			EirServerOwner:  nfsv4.ServerOwner4{SoMajorId: []byte("nfstest")},
+			EirServerScope:  []byte("nfstest"),
 		}}}
 	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
 		args := op.OpcreateSession
@@ -161,7 +164,8 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		binary.BigEndian.PutUint64(id[:], s.last)
 		s.sessions[id] = &slot{client: args.CsaClientid}
 		result = &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: nfsv4.CreateSession4resok{
-			CsrSessionid: id, CsrSequence: args.CsaSequence, CsrForeChanAttrs: args.CsaForeChanAttrs, CsrBackChanAttrs: args.CsaBackChanAttrs,
+			CsrSessionid: id, CsrSequence: args.CsaSequence,
+			CsrForeChanAttrs: args.CsaForeChanAttrs, CsrBackChanAttrs: args.CsaBackChanAttrs,
 		}}}
 	case *nfsv4.NfsArgop4_OP_SEQUENCE:
 		args := op.Opsequence

@@ -114,7 +114,8 @@ var noWcc = nfsv3.WccData{Before: &nfsv3.PreOpAttr_FALSE{}, After: &nfsv3.PostOp
 
 // onFiles answers a procedure of version 3 about files; nil: it is none.
 func (h *Hostile) onFiles(call Call) io.WriterTo {
-	decode := func(args io.ReaderFrom) { args.ReadFrom(bytes.NewReader(call.Args)) } // what is no call is one of zeros
+	// what is no call is one of zeros
+	decode := func(args io.ReaderFrom) { args.ReadFrom(bytes.NewReader(call.Args)) }
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := &h.files
@@ -133,7 +134,8 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 		var args nfsv3.Lookup3args
 		decode(&args)
 		return &nfsv3.Lookup3res_NFS3_OK{Resok: nfsv3.Lookup3resok{
-			Object: nfsv3.NfsFh3{Data: s.lookup(args.What.Name)}, ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirAttributes: &nfsv3.PostOpAttr_FALSE{},
+			Object:        nfsv3.NfsFh3{Data: s.lookup(args.What.Name)},
+			ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirAttributes: &nfsv3.PostOpAttr_FALSE{},
 		}}
 	case Read3:
 		var args nfsv3.Read3args
@@ -151,7 +153,8 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 			return refused3(nfsv3.NFS3ERR_EXIST)
 		}
 		made := &nfsv3.PostOpFh3_TRUE{Handle: nfsv3.NfsFh3{Data: fileHandle(s.create(args.Where.Name))}}
-		return &nfsv3.Create3res_NFS3_OK{Resok: nfsv3.Create3resok{Obj: made, ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirWcc: noWcc}}
+		return &nfsv3.Create3res_NFS3_OK{Resok: nfsv3.Create3resok{Obj: made,
+			ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirWcc: noWcc}}
 	case Write3:
 		var args nfsv3.Write3args
 		decode(&args)
@@ -160,7 +163,8 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 			return refused3(nfsv3.NFS3ERR_STALE)
 		}
 		s.write(file, args.Offset, args.Data)
-		return &nfsv3.Write3res_NFS3_OK{Resok: nfsv3.Write3resok{FileWcc: noWcc, Count: uint32(len(args.Data)), Committed: args.Stable}}
+		return &nfsv3.Write3res_NFS3_OK{Resok: nfsv3.Write3resok{FileWcc: noWcc,
+			Count: uint32(len(args.Data)), Committed: args.Stable}}
 	case Commit3:
 		return &nfsv3.Commit3res_NFS3_OK{Resok: nfsv3.Commit3resok{FileWcc: noWcc}}
 	case Remove3:

@@ -15,7 +15,8 @@ import (
 
 // healthy is the reply message of a healthy server.
 func (h *Hostile) healthy(call Call) []byte {
-	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3}, nfsProgram: {3, 4}}[call.Program]
+	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3},
+		nfsProgram: {3, 4}}[call.Program]
 	if call.Version < supported[0] || call.Version > supported[1] {
 		return reply(call.XID, progMismatch(supported[0], supported[1]), nil)
 	}
@@ -32,11 +33,13 @@ func (h *Hostile) healthy(call Call) []byte {
 		}
 		return success(call.XID, encode(text(address)))
 	case Mnt:
-		return success(call.XID, encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
+		return success(call.XID,
+			encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
 	case Umnt:
 		return success(call.XID, nil)
 	case Access3:
-		return success(call.XID, encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
+		return success(call.XID,
+			encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
 	case Compound:
 		return success(call.XID, h.compound(call.Args))
 	}
@@ -80,21 +83,27 @@ func Uaddr(address string) Answer { return Results(text(address)) }
 func Mounted(handle []byte, flavors ...int32) Answer { return Results(mounted(handle, flavors...)) }
 
 // MountStatus answers MNT with an error.
-func MountStatus(s mount.Mountstat3) Answer { return Results(&mount.Mountres3_default{FhsStatus: s}) }
+func MountStatus(s mount.Mountstat3) Answer {
+	return Results(&mount.Mountres3_default{FhsStatus: s})
+}
 
 // Attributes answers GETATTR with an object of this type.
 func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind)) }
 
 // GetattrStatus answers GETATTR with an error.
-func GetattrStatus(s nfsv3.Nfsstat3) Answer { return Results(&nfsv3.Getattr3res_default{Status: s}) }
+func GetattrStatus(s nfsv3.Nfsstat3) Answer {
+	return Results(&nfsv3.Getattr3res_default{Status: s})
+}
 
 // AccessStatus answers ACCESS with an error.
 func AccessStatus(s nfsv3.Nfsstat3) Answer {
-	return Results(&nfsv3.Access3res_default{Status: s, Resfail: nfsv3.Access3resfail{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}}})
+	return Results(&nfsv3.Access3res_default{Status: s,
+		Resfail: nfsv3.Access3resfail{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}}})
 }
 
 func mounted(handle []byte, flavors ...int32) io.WriterTo {
-	return &mount.Mountres3_MNT3_OK{Mountinfo: mount.Mountres3Ok{Fhandle: handle, AuthFlavors: flavors}}
+	return &mount.Mountres3_MNT3_OK{Mountinfo: mount.Mountres3Ok{Fhandle: handle,
+		AuthFlavors: flavors}}
 }
 
 func attributes3(kind nfsv3.Ftype3) io.WriterTo {

@@ -54,8 +54,9 @@ type Call struct {
 
 // HostileConfig says where a hostile server listens.
 type HostileConfig struct {
-	Listen  func(network, address string) (net.Listener, error) // default net.Listen; Lab.Listen for a lab's network
-	Address string                                              // default 127.0.0.1
+	// default net.Listen; Lab.Listen for a lab's network
+	Listen  func(network, address string) (net.Listener, error)
+	Address string // default 127.0.0.1
 	// Ports; 0: the kernel chooses. A probe asks the port mapper on 111.
 	PortmapPort, MountPort, NFSPort int
 }
@@ -99,7 +100,8 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 		program uint32
 		port    int
 		got     *int
-	}{{portmapProgram, c.PortmapPort, &h.PortmapPort}, {mountProgram, c.MountPort, &h.MountPort}, {nfsProgram, c.NFSPort, &h.NFSPort}} {
+	}{{portmapProgram, c.PortmapPort, &h.PortmapPort}, {mountProgram, c.MountPort, &h.MountPort},
+		{nfsProgram, c.NFSPort, &h.NFSPort}} {
 		l, err := c.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(one.port)))
 		if err != nil {
 			t.Fatalf("nfstest: %v", err)
@@ -216,7 +218,8 @@ func Record(message []byte) []byte {
 
 // reply is an accepted reply message; results follow only in a successful one.
 func reply(xid uint32, data rpcv2.AcceptedReplyData, results []byte) []byte {
-	return append(message(xid, &rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
+	return append(message(xid,
+		&rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
 }
 
 // success is a successful reply message.

@@ -39,7 +39,8 @@ exec "$@"`, "sh", self}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), outerEnv+"="+outer)
 	// The signal comes when the thread that started the process ends, so this goroutine keeps its thread.
 	runtime.LockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET,
+		Pdeathsig: syscall.SIGKILL}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 	if err := cmd.Start(); err != nil {

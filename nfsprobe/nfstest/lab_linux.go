@@ -38,8 +38,12 @@ type Config struct {
 	NoV4      bool     // no version 4
 	NoPortmap bool     // rpcbind has been killed when the lab is ready
 	Exports   []Export // besides those of Exports
-	Empty     bool     // neither rpcbind nor Ganesha: a network for a hostile server, or one whose servers Restart brings
-	InPlace   bool     // in this process's own network namespace, which must be that of Isolate; one such lab at a time
+	// neither rpcbind nor Ganesha: a network for a hostile server, or one whose
+	// servers Restart brings
+	Empty bool
+	// in this process's own network namespace, which must be that of Isolate;
+	// one such lab at a time
+	InPlace bool
 }
 
 // Address is an address of every lab besides 127.0.0.1 and ::1: one from the block for documentation, on an interface that
@@ -70,7 +74,8 @@ func New(t testing.TB, c Config) *Lab {
 	t.Helper()
 	l, err := StartLab(t.Context(), c)
 	switch {
-	case (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) && os.Getenv("CI") != "true":
+	case (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) &&
+		os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
@@ -258,7 +263,8 @@ func (l *Lab) Close() error {
 		select {
 		case <-l.ended:
 		case <-time.After(endTime):
-			err = errors.Join(err, errors.New("nfstest: the lab did not end and is killed"), l.init.Process.Kill())
+			err = errors.Join(err, errors.New("nfstest: the lab did not end and is killed"),
+				l.init.Process.Kill())
 			<-l.ended
 		}
 		l.init = nil
@@ -302,7 +308,9 @@ func (l *Lab) Command(name string, args ...string) *exec.Cmd {
 	if err != nil {
 		nsenter = "nsenter"
 	}
-	return exec.Command(nsenter, append([]string{fmt.Sprintf("--net=/proc/%d/fd/%d", os.Getpid(), l.network.Fd()), "--", path}, args...)...)
+	return exec.Command(nsenter,
+		append([]string{fmt.Sprintf("--net=/proc/%d/fd/%d", os.Getpid(), l.network.Fd()), "--",
+			path}, args...)...)
 }
 
 // Do calls f on a thread in the lab's network: sockets f itself opens are there, and stay there. A goroutine that f starts is elsewhere;

@@ -142,12 +142,14 @@ func TestDisk(t *testing.T) {
 	must(t, l.MountDisk("export", 64))
 	must(t, asked(l, Ganesha))
 	must(t, os.WriteFile(l.Inside(l.Dir()+"/on the disk"), nil, 0o644))
-	for path, want := range map[string]bool{l.Inside(l.Dir() + "/on the disk"): true, l.Dir() + "/on the disk": false, l.Dir() + "/file": true, l.Inside(l.Dir() + "/file"): false} {
+	for path, want := range map[string]bool{l.Inside(l.Dir() + "/on the disk"): true, l.Dir() +
+		"/on the disk": false, l.Dir() + "/file": true, l.Inside(l.Dir() + "/file"): false} {
 		if _, err := os.Stat(path); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if err := os.WriteFile(l.Inside(l.Dir()+"/big"), make([]byte, 64<<10+1), 0o644); !errors.Is(err, syscall.ENOSPC) {
+	if err := os.WriteFile(l.Inside(l.Dir()+"/big"), make([]byte, 64<<10+1), 0o644); !errors.Is(err,
+		syscall.ENOSPC) {
 		t.Errorf("64 KiB and one byte: %v", err)
 	}
 	must(t, l.UnmountDisk("export"))
@@ -191,7 +193,9 @@ func TestNetworks(t *testing.T) {
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	l := New(t, Config{Empty: true})
-	cmd := l.Command("sh", "-c", `echo $$; readlink /proc/self/ns/net /proc/self/ns/pid /proc/self/ns/mnt; ls "$1"`, "sh", l.path("log"))
+	cmd := l.Command("sh", "-c",
+		`echo $$; readlink /proc/self/ns/net /proc/self/ns/pid /proc/self/ns/mnt; ls "$1"`, "sh",
+		l.path("log"))
 	out, err := cmd.Output()
 	must(t, err)
 	var network string
@@ -201,7 +205,8 @@ func TestCommand(t *testing.T) {
 	must(t, err)
 	mounts, err := os.Readlink("/proc/self/ns/mnt")
 	must(t, err)
-	if want := fmt.Sprintf("%d\n%s\n%s\n%s\ninit\n", cmd.Process.Pid, network, pids, mounts); string(out) != want {
+	if want := fmt.Sprintf("%d\n%s\n%s\n%s\ninit\n", cmd.Process.Pid, network, pids,
+		mounts); string(out) != want {
 		t.Errorf("got %s\nwant %s", out, want)
 	}
 	if mine, err := os.Readlink("/proc/self/ns/net"); err != nil || mine == network {
@@ -235,7 +240,8 @@ func TestClose(t *testing.T) {
 
 func TestFailedStart(t *testing.T) {
 	t.Parallel()
-	_, err := StartLab(t.Context(), Config{Exports: []Export{{Name: "bad", Squash: "nonsense"}, {Name: "export/file/x"}}})
+	_, err := StartLab(t.Context(), Config{Exports: []Export{{Name: "bad", Squash: "nonsense"},
+		{Name: "export/file/x"}}})
 	if err == nil {
 		t.Error("started with an export below a file")
 	}
@@ -255,7 +261,8 @@ func TestRefusedExport(t *testing.T) {
 	must(t, os.RemoveAll(l.Path("export")))
 	must(t, l.Restart(Ganesha))
 	must(t, os.Symlink("/proc", l.Path("export"))) // a file system that cannot be exported
-	if err := l.Restart(Ganesha); err == nil || !strings.Contains(err.Error(), "does not take its exports") {
+	if err := l.Restart(Ganesha); err == nil || !strings.Contains(err.Error(),
+		"does not take its exports") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -293,7 +300,8 @@ func TestOrphan(t *testing.T) {
 	})
 	eventually(t, "the lab's end", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		return err != nil || strings.Contains(string(stat), ") Z ") // whoever inherits it may be slow to reap
+		// whoever inherits it may be slow to reap
+		return err != nil || strings.Contains(string(stat), ") Z ")
 	})
 }
 

@@ -83,13 +83,15 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		delete(s.opens, stateNumber(op.Opclose.OpenStateid))
 		result = &nfsv4.NfsResop4_OP_CLOSE{Opclose: &nfsv4.Close4res_NFS4_OK{}}
 	case *nfsv4.NfsArgop4_OP_READ:
-		if o := s.opens[stateNumber(op.Opread.Stateid)]; op.Opread.Stateid != (nfsv4.Stateid4{}) && (o == nil || !o.confirmed || o.file != file) {
+		if o := s.opens[stateNumber(op.Opread.Stateid)]; op.Opread.Stateid != (nfsv4.Stateid4{}) &&
+			(o == nil || !o.confirmed || o.file != file) {
 			return nfsv4.NFS4ERR_BAD_STATEID, nil
 		}
 		data := s.files.read(file, op.Opread.Offset, op.Opread.Count)
 		result = &nfsv4.NfsResop4_OP_READ{Opread: &nfsv4.Read4res_NFS4_OK{Resok4: nfsv4.Read4resok{Eof: true, Data: data}}}
 	case *nfsv4.NfsArgop4_OP_WRITE:
-		if o := s.opens[stateNumber(op.Opwrite.Stateid)]; o == nil || !o.confirmed || o.file != file {
+		if o := s.opens[stateNumber(op.Opwrite.Stateid)]; o == nil || !o.confirmed ||
+			o.file != file {
 			return nfsv4.NFS4ERR_BAD_STATEID, nil
 		}
 		s.files.write(file, op.Opwrite.Offset, op.Opwrite.Data)
@@ -118,12 +120,14 @@ func (s *state4) setClientID(args nfsv4.Setclientid4args) (nfsv4.Nfsstat4, []byt
 	s.clients0[string(args.Client.Id)] = &client0{id: s.last, confirm: ^s.last}
 	made := nfsv4.Setclientid4resok{Clientid: s.last}
 	binary.BigEndian.PutUint64(made.SetclientidConfirm[:], ^s.last)
-	return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_SETCLIENTID{Opsetclientid: &nfsv4.Setclientid4res_NFS4_OK{Resok4: made}})
+	return nfsv4.NFS4_OK,
+		encode(&nfsv4.NfsResop4_OP_SETCLIENTID{Opsetclientid: &nfsv4.Setclientid4res_NFS4_OK{Resok4: made}})
 }
 
 func (s *state4) confirmClientID(args nfsv4.SetclientidConfirm4args) (nfsv4.Nfsstat4, []byte) {
 	for _, c := range s.clients0 {
-		if c.id == args.Clientid && c.confirm == binary.BigEndian.Uint64(args.SetclientidConfirm[:]) {
+		if c.id == args.Clientid &&
+			c.confirm == binary.BigEndian.Uint64(args.SetclientidConfirm[:]) {
 			c.confirmed = true
 			return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_SETCLIENTID_CONFIRM{})
 		}
@@ -153,16 +157,19 @@ func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 	if s.opens == nil {
 		s.opens = map[uint64]*open{}
 	}
-	o := &open{client: args.Owner.Clientid, file: s.files.create(claim.File), sequence: args.Seqid + 1, confirmed: s.client != 0}
+	o := &open{client: args.Owner.Clientid, file: s.files.create(claim.File), sequence: args.Seqid +
+		1, confirmed: s.client != 0}
 	s.last++
 	s.opens[s.last] = o
 	s.current = fileHandle(o.file)
-	made := nfsv4.Open4resok{Stateid: nfsv4.Stateid4{Seqid: 1}, Delegation: &nfsv4.OpenDelegation4_OPEN_DELEGATE_NONE{}}
+	made := nfsv4.Open4resok{Stateid: nfsv4.Stateid4{Seqid: 1},
+		Delegation: &nfsv4.OpenDelegation4_OPEN_DELEGATE_NONE{}}
 	binary.BigEndian.PutUint64(made.Stateid.Other[:], s.last)
 	if !o.confirmed {
 		made.Rflags = nfsv4.OPEN4_RESULT_CONFIRM
 	}
-	return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_OPEN{Opopen: &nfsv4.Open4res_NFS4_OK{Resok4: made}})
+	return nfsv4.NFS4_OK,
+		encode(&nfsv4.NfsResop4_OP_OPEN{Opopen: &nfsv4.Open4res_NFS4_OK{Resok4: made}})
 }
 
 // opened finds the open that a request is about, the next one of its owner; in a session those have no numbers.

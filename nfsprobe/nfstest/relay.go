@@ -92,7 +92,9 @@ func relayOne(client net.Conn, dial func() (net.Conn, error), n int, filter Filt
 	defer wg.Wait()
 	defer client.Close()
 	wg.Go(func() { ends <- pump(server, client, Passing{Conn: n}, calls, filter) })
-	wg.Go(func() { ends <- pump(client, server, Passing{Conn: n, FromServer: true}, calls, filter) })
+	wg.Go(func() {
+		ends <- pump(client, server, Passing{Conn: n, FromServer: true}, calls, filter)
+	})
 	end := <-ends
 	server.Close()
 	end(client)

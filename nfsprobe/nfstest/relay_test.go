@@ -34,7 +34,8 @@ func relayed(t *testing.T, h *Hostile, filter Filter) net.Conn {
 
 // nullCall calls NULL of version 3, as a record of two fragments.
 func nullCall(xid uint32) []byte {
-	b, _ := binary.Append(nil, binary.BigEndian, []uint32{8, xid, 0, 1<<31 | 32, 2, 100003, 3, 0, 0, 0, 0, 0})
+	b, _ := binary.Append(nil, binary.BigEndian, []uint32{8, xid, 0, 1<<31 | 32, 2, 100003, 3, 0,
+		0, 0, 0, 0})
 	return b
 }
 
@@ -66,7 +67,8 @@ func TestRelay(t *testing.T) {
 		}
 		// The reply has come, so the filter has seen both, and nothing else is under way.
 		mu.Lock()
-		if n := len(log); n != 2*i+2 || log[n-2] != (seen{false, i, xid, Null3}) || log[n-1] != (seen{true, i, xid, Null3}) {
+		if n := len(log); n != 2*i+2 || log[n-2] != (seen{false, i, xid, Null3}) ||
+			log[n-1] != (seen{true, i, xid, Null3}) {
 			t.Errorf("seen %+v", log)
 		}
 		mu.Unlock()

@@ -68,7 +68,8 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no answer from %s: %w (last: %v)\n%s", s, ctx.Err(), err, l.logTail(s))
+			return fmt.Errorf("no answer from %s: %w (last: %v)\n%s", s, ctx.Err(), err,
+				l.logTail(s))
 		case <-time.After(pollTime):
 		}
 	}
@@ -111,7 +112,8 @@ func (l *Lab) logTail(s Server) string {
 // states returns the state letters of a server's threads (proc(5)); none when it has ended.
 func (l *Lab) states(s Server) (string, error) {
 	// The lab's own /proc, since the process ID is the lab's own.
-	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/proc/%s/task/*/stat", l.init.Process.Pid, l.pids[s]))
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/proc/%s/task/*/stat",
+		l.init.Process.Pid, l.pids[s]))
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +124,8 @@ func (l *Lab) states(s Server) (string, error) {
 			continue // a thread that has just ended
 		}
 		// The name in parentheses may hold anything; after it comes the state.
-		if _, rest, ok := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " "); ok && rest[0] != 'Z' && rest[0] != 'X' {
+		if _, rest, ok := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " "); ok &&
+			rest[0] != 'Z' && rest[0] != 'X' {
 			states.WriteByte(rest[0])
 		}
 	}
@@ -281,7 +284,8 @@ func (l *Lab) Clients() ([]string, error) {
 	if l.init == nil {
 		return nil, os.ErrClosed
 	}
-	dirs, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/var/lib/nfs/ganesha/v4recov/*/*", l.init.Process.Pid))
+	dirs, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/var/lib/nfs/ganesha/v4recov/*/*",
+		l.init.Process.Pid))
 	for i := range dirs {
 		dirs[i] = filepath.Base(dirs[i])
 	}
