@@ -96,7 +96,8 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 	case closed(err):
 		// The same text every time, whatever the ports: it is told once.
 		r.Warnings = append(r.Warnings,
-			fmt.Sprintf("the server closed the connection instead of answering %s, and may keep what it knows of the probe for a while", step))
+			fmt.Sprintf("the server closed the connection instead of answering %s, "+
+				"and may keep what it knows of the probe for a while", step))
 		return "connection closed", nil
 	}
 	return "", err

@@ -178,14 +178,19 @@ func (oversized) WriteTo(w io.Writer) (int64, error) {
 func TestMalformed4(t *testing.T) {
 	id := nfsv4.Sessionid4{6: 1001 >> 8, 7: 1001 & 0xff}
 	sequence := func(id nfsv4.Sessionid4, n, slot uint32) nfsv4.NfsResop4 {
-		return &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{SrSessionid: id, SrSequenceid: n, SrSlotid: slot}}}
+		return &nfsv4.NfsResop4_OP_SEQUENCE{
+			Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{SrSessionid: id,
+				SrSequenceid: n, SrSlotid: slot}},
+		}
 	}
 	session := func(edit func(*nfsv4.CreateSession4resok)) nfsv4.NfsResop4 {
 		fore := nfsv4.ChannelAttrs4{CaMaxrequestsize: 1024, CaMaxresponsesize: 1024,
 			CaMaxoperations: 6, CaMaxrequests: 1}
 		made := nfsv4.CreateSession4resok{CsrSessionid: id, CsrSequence: 7, CsrForeChanAttrs: fore}
 		edit(&made)
-		return &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made}}
+		return &nfsv4.NfsResop4_OP_CREATE_SESSION{
+			OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made},
+		}
 	}
 	directory := []byte{0, 0, 0, 2}
 	for _, c := range []struct {
@@ -357,7 +362,8 @@ func FuzzCompound(f *testing.F) {
 		}
 		if len(results) == 1 {
 			if x, ok := results[0].(*nfsv4.NfsResop4_OP_EXCHANGE_ID); ok {
-				if name := serverName4(x.OpexchangeId.(*nfsv4.ExchangeId4res_NFS4_OK).EirResok4); len(name) > 60 {
+				if name := serverName4(x.OpexchangeId.(*nfsv4.ExchangeId4res_NFS4_OK).
+					EirResok4); len(name) > 60 {
 					t.Errorf("name %q", name)
 				}
 			}

@@ -81,9 +81,13 @@ func (f *fake4) serve(conn net.Conn) error {
 				return nil
 			}
 		}
-		var reply rpcv2.ReplyBody = &rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}}
+		var reply rpcv2.ReplyBody = &rpcv2.ReplyBody_MSG_ACCEPTED{
+			Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}},
+		}
 		if f.deny != "" && len(f.asked) > 0 && strings.Contains(f.asked[len(f.asked)-1], f.deny) {
-			reply, results = &rpcv2.ReplyBody_MSG_DENIED{Rreply: &rpcv2.RejectedReply_AUTH_ERROR{Stat: rpcv2.AUTH_TOOWEAK}}, nil
+			reply, results = &rpcv2.ReplyBody_MSG_DENIED{
+				Rreply: &rpcv2.RejectedReply_AUTH_ERROR{Stat: rpcv2.AUTH_TOOWEAK},
+			}, nil
 		}
 		if _, err := conn.Write(record4(call.Xid, reply, results)); err != nil {
 			return nil
@@ -162,11 +166,14 @@ func (f *fake4) do(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 		f.owners = append(f.owners, string(op.OpexchangeId.EiaClientowner.CoOwnerid))
 		id := uint64(1000 + len(f.owners))
 		f.clients[id] = false
-		return &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
+		ok := nfsv4.ExchangeId4resok{
 			EirClientid: id, EirSequenceid: 7, EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
 			EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte("fake.example")},
 			EirServerScope: []byte("scope"),
-		}}}
+		}
+		return &nfsv4.NfsResop4_OP_EXCHANGE_ID{
+			OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
 		return f.createSession(op.OpcreateSession)
 	case *nfsv4.NfsArgop4_OP_SEQUENCE:
@@ -205,7 +212,9 @@ func (f *fake4) createSession(args nfsv4.CreateSession4args) nfsv4.NfsResop4 {
 		CsrBackChanAttrs: args.CsaBackChanAttrs}
 	made.CsrForeChanAttrs.CaMaxoperations = min(f.maxOps, args.CsaForeChanAttrs.CaMaxoperations)
 	binary.BigEndian.PutUint64(made.CsrSessionid[:], args.CsaClientid)
-	return &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made}}
+	return &nfsv4.NfsResop4_OP_CREATE_SESSION{
+		OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made},
+	}
 }
 
 func (f *fake4) sequence(args nfsv4.Sequence4args) nfsv4.NfsResop4 {
@@ -219,9 +228,12 @@ func (f *fake4) sequence(args nfsv4.Sequence4args) nfsv4.NfsResop4 {
 		return failed4(op, nfsv4.NFS4ERR_SEQ_MISORDERED)
 	}
 	f.sessions[id]++
-	return &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{
+	ok := nfsv4.Sequence4resok{
 		SrSessionid: args.SaSessionid, SrSequenceid: args.SaSequenceid,
-	}}}
+	}
+	return &nfsv4.NfsResop4_OP_SEQUENCE{
+		Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: ok},
+	}
 }
 
 func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
@@ -252,17 +264,25 @@ func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 }
 
 func handle4(handle []byte) nfsv4.NfsResop4 {
-	return &nfsv4.NfsResop4_OP_GETFH{Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: handle}}}
+	return &nfsv4.NfsResop4_OP_GETFH{
+		Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: handle}},
+	}
 }
 
 func attributes4(mask []uint32, values []byte) nfsv4.NfsResop4 {
-	return &nfsv4.NfsResop4_OP_GETATTR{Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{
+	ok := nfsv4.Getattr4resok{
 		ObjAttributes: nfsv4.Fattr4{Attrmask: mask, AttrVals: values},
-	}}}
+	}
+	return &nfsv4.NfsResop4_OP_GETATTR{
+		Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: ok},
+	}
 }
 
 func access4(supported, granted uint32) nfsv4.NfsResop4 {
-	return &nfsv4.NfsResop4_OP_ACCESS{Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{Supported: supported, Access: granted}}}
+	return &nfsv4.NfsResop4_OP_ACCESS{
+		Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{Supported: supported,
+			Access: granted}},
+	}
 }
 
 // failed4 is a result of a status and nothing else; a success of an operation that has nothing else, too.

@@ -110,10 +110,13 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	if err != nil {
 		return nameOp("SETCLIENTID", err)
 	}
-	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
+	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).
+		Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
 	f.client = given.Clientid
 	_, err = f.run(ctx,
-		&nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given)})
+		&nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{
+			OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given),
+		})
 	return nameOp("SETCLIENTID_CONFIRM", err)
 }
 
@@ -128,15 +131,18 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 		var owner [8]byte // a new one each time, so that its requests begin with 0
 		fill(owner[:])
 		f.sequence = 1
-		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir),
-			&nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
-				ShareAccess: access, Owner: nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
-				Openhow: &nfsv4.Openflag4_OPEN4_CREATE{How: &nfsv4.Createhow4_GUARDED4{Createattrs: nfsv4.Fattr4{
-					Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)},
-					AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
-				}}},
-				Claim: &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
-			}}, &nfsv4.NfsArgop4_OP_GETFH{}})
+		mode := nfsv4.Fattr4{
+			Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)},
+			AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
+		}
+		how := &nfsv4.Createhow4_GUARDED4{Createattrs: mode}
+		open := &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
+			ShareAccess: access,
+			Owner:       nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
+			Openhow:     &nfsv4.Openflag4_OPEN4_CREATE{How: how},
+			Claim:       &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
+		}}
+		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), open, &nfsv4.NfsArgop4_OP_GETFH{}})
 	})
 	if len(results) < 2 {
 		return false, nameOp("OPEN", kerberos4(err))
@@ -156,12 +162,15 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 // not know (RFC 7530 16.18).
 func (f *file4) confirm(ctx context.Context) error {
 	results, err := f.next(ctx, func() nfsv4.NfsArgop4 {
-		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence}}
+		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{
+			OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence},
+		}
 	})
 	if err != nil {
 		return nameOp("OPEN_CONFIRM", err)
 	}
-	f.state = results[1].(*nfsv4.NfsResop4_OP_OPEN_CONFIRM).OpopenConfirm.(*nfsv4.OpenConfirm4res_NFS4_OK).Resok4.OpenStateid
+	f.state = results[1].(*nfsv4.NfsResop4_OP_OPEN_CONFIRM).
+		OpopenConfirm.(*nfsv4.OpenConfirm4res_NFS4_OK).Resok4.OpenStateid
 	return nil
 }
 
@@ -193,7 +202,8 @@ func (f *file4) write(ctx context.Context, data []byte) error {
 	if result, err = f.ask4(ctx, &nfsv4.NfsArgop4_OP_COMMIT{}, f.handle); err != nil {
 		return err
 	}
-	if result.(*nfsv4.NfsResop4_OP_COMMIT).Opcommit.(*nfsv4.Commit4res_NFS4_OK).Resok4.Writeverf != wrote.Writeverf {
+	if result.(*nfsv4.NfsResop4_OP_COMMIT).Opcommit.(*nfsv4.Commit4res_NFS4_OK).
+		Resok4.Writeverf != wrote.Writeverf {
 		return errors.New("COMMIT: the server has restarted since it took the data")
 	}
 	return nil

@@ -107,7 +107,8 @@ func (c *client4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error
 	if err != nil {
 		return nfsv4.ExchangeId4resok{}, err
 	}
-	return results[0].(*nfsv4.NfsResop4_OP_EXCHANGE_ID).OpexchangeId.(*nfsv4.ExchangeId4res_NFS4_OK).EirResok4, nil
+	return results[0].(*nfsv4.NfsResop4_OP_EXCHANGE_ID).
+		OpexchangeId.(*nfsv4.ExchangeId4res_NFS4_OK).EirResok4, nil
 }
 
 // createSession makes a session without a back channel (RFC 8881 18.36). From
@@ -123,7 +124,8 @@ func (c *client4) createSession(
 	}
 	results, err := c.run(ctx,
 		&nfsv4.NfsArgop4_OP_CREATE_SESSION{OpcreateSession: nfsv4.CreateSession4args{
-			CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs, CsaBackChanAttrs: attrs,
+			CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs,
+			CsaBackChanAttrs: attrs,
 			// Without a back channel nobody calls this, but servers look at it.
 			CsaCbProgram: 0x40000000,
 			CsaSecParms:  []nfsv4.CallbackSecParms4{&nfsv4.CallbackSecParms4_AUTH_NONE{}},
@@ -131,7 +133,8 @@ func (c *client4) createSession(
 	if err != nil {
 		return err
 	}
-	made := results[0].(*nfsv4.NfsResop4_OP_CREATE_SESSION).OpcreateSession.(*nfsv4.CreateSession4res_NFS4_OK).CsrResok4
+	made := results[0].(*nfsv4.NfsResop4_OP_CREATE_SESSION).
+		OpcreateSession.(*nfsv4.CreateSession4res_NFS4_OK).CsrResok4
 	c.session = &session4{id: made.CsrSessionid, sequence: 1}
 	got := made.CsrForeChanAttrs
 	switch {
@@ -156,7 +159,9 @@ func (c *client4) destroySession(ctx context.Context) error {
 	id := c.session.id
 	c.session = nil
 	_, err := c.run(ctx,
-		&nfsv4.NfsArgop4_OP_DESTROY_SESSION{OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id}})
+		&nfsv4.NfsArgop4_OP_DESTROY_SESSION{
+			OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id},
+		})
 	return err
 }
 
@@ -164,7 +169,9 @@ func (c *client4) destroySession(ctx context.Context) error {
 // (RFC 8881 18.50).
 func (c *client4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error {
 	_, err := c.run(ctx,
-		&nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id}})
+		&nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{
+			OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id},
+		})
 	return err
 }
 

@@ -43,7 +43,9 @@ func (c *client4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []strin
 		ops = append(ops, &nfsv4.NfsArgop4_OP_GETFH{})
 		if len(names) == 0 {
 			ops = append(ops,
-				&nfsv4.NfsArgop4_OP_GETATTR{Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{1 << nfsv4.FATTR4_TYPE}}},
+				&nfsv4.NfsArgop4_OP_GETATTR{
+					Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{1 << nfsv4.FATTR4_TYPE}},
+				},
 				&nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}})
 		}
 		results, err := c.run(ctx, ops...)
@@ -81,7 +83,8 @@ func (f object4) kind() (nfsv4.NfsFtype4, error) {
 	if len(f.tail) < 2 {
 		return 0, f.err
 	}
-	return fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).Resok4.ObjAttributes)
+	return fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).
+		Resok4.ObjAttributes)
 }
 
 // directory says what kind of object it is, and fails unless it is a

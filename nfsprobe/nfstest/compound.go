@@ -148,12 +148,15 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 			s.clients, s.sessions = map[uint64]bool{}, map[nfsv4.Sessionid4]*slot{}
 		}
 		s.clients[s.last] = false
-		result = &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
+		ok := nfsv4.ExchangeId4resok{
 			EirClientid: s.last, EirSequenceid: 1, EirFlags: nfsv4.EXCHGID4_FLAG_USE_NON_PNFS,
 			EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
 			EirServerOwner:  nfsv4.ServerOwner4{SoMajorId: []byte("nfstest")},
 			EirServerScope:  []byte("nfstest"),
-		}}}
+		}
+		result = &nfsv4.NfsResop4_OP_EXCHANGE_ID{
+			OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
 		args := op.OpcreateSession
 		if _, known := s.clients[args.CsaClientid]; !known {
@@ -163,10 +166,13 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		s.last++
 		binary.BigEndian.PutUint64(id[:], s.last)
 		s.sessions[id] = &slot{client: args.CsaClientid}
-		result = &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: nfsv4.CreateSession4resok{
+		ok := nfsv4.CreateSession4resok{
 			CsrSessionid: id, CsrSequence: args.CsaSequence,
 			CsrForeChanAttrs: args.CsaForeChanAttrs, CsrBackChanAttrs: args.CsaBackChanAttrs,
-		}}}
+		}
+		result = &nfsv4.NfsResop4_OP_CREATE_SESSION{
+			OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_SEQUENCE:
 		args := op.Opsequence
 		slot := s.sessions[args.SaSessionid]
@@ -180,9 +186,12 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		}
 		slot.sequence++
 		s.client = slot.client
-		result = &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{
+		ok := nfsv4.Sequence4resok{
 			SrSessionid: args.SaSessionid, SrSequenceid: args.SaSequenceid,
-		}}}
+		}
+		result = &nfsv4.NfsResop4_OP_SEQUENCE{
+			Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_DESTROY_SESSION:
 		if s.sessions[op.OpdestroySession.DsaSessionid] == nil {
 			return nfsv4.NFS4ERR_BADSESSION, nil
@@ -207,9 +216,12 @@ func (s *state4) operation(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		delete(s.clients, id)
 		result = &nfsv4.NfsResop4_OP_DESTROY_CLIENTID{}
 	case *nfsv4.NfsArgop4_OP_ACCESS:
-		result = &nfsv4.NfsResop4_OP_ACCESS{Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{
+		ok := nfsv4.Access4resok{
 			Supported: op.Opaccess.Access, Access: op.Opaccess.Access,
-		}}}
+		}
+		result = &nfsv4.NfsResop4_OP_ACCESS{
+			Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: ok},
+		}
 	default:
 		return s.onFiles(op)
 	}

@@ -69,7 +69,8 @@ LOG { Default_Log_Level = EVENT; }
 	Squash = %s; SecType = %s; PrivilegedPort = %t; Attr_Expiration_Time = 0; Protocols = %s; Transports = TCP, UDP;
 	%s
 }
-`, id, l.path(e.Name), e.Name, cmp.Or(e.Squash, "no_root_squash"), cmp.Or(e.SecType, "sys, none"), e.Privileged, protocols, access)
+`, id, l.path(e.Name), e.Name, cmp.Or(e.Squash, "no_root_squash"),
+			cmp.Or(e.SecType, "sys, none"), e.Privileged, protocols, access)
 	}
 	return os.WriteFile(l.path("ganesha.conf"), []byte(conf.String()), 0o644)
 }

@@ -145,14 +145,19 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 			return refused3(nfsv3.NFS3ERR_STALE)
 		}
 		data := s.read(file, args.Offset, args.Count)
-		return &nfsv3.Read3res_NFS3_OK{Resok: nfsv3.Read3resok{FileAttributes: &nfsv3.PostOpAttr_FALSE{}, Count: uint32(len(data)), Eof: true, Data: data}}
+		return &nfsv3.Read3res_NFS3_OK{
+			Resok: nfsv3.Read3resok{FileAttributes: &nfsv3.PostOpAttr_FALSE{},
+				Count: uint32(len(data)), Eof: true, Data: data},
+		}
 	case Create3:
 		var args nfsv3.Create3args
 		decode(&args)
 		if _, is := s.names[args.Where.Name]; is && args.How.GetMode() != nfsv3.UNCHECKED {
 			return refused3(nfsv3.NFS3ERR_EXIST)
 		}
-		made := &nfsv3.PostOpFh3_TRUE{Handle: nfsv3.NfsFh3{Data: fileHandle(s.create(args.Where.Name))}}
+		made := &nfsv3.PostOpFh3_TRUE{
+			Handle: nfsv3.NfsFh3{Data: fileHandle(s.create(args.Where.Name))},
+		}
 		return &nfsv3.Create3res_NFS3_OK{Resok: nfsv3.Create3resok{Obj: made,
 			ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirWcc: noWcc}}
 	case Write3:

@@ -39,7 +39,10 @@ func (h *Hostile) healthy(call Call) []byte {
 		return success(call.XID, nil)
 	case Access3:
 		return success(call.XID,
-			encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
+			encode(&nfsv3.Access3res_NFS3_OK{
+				Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{},
+					Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP},
+			}))
 	case Compound:
 		return success(call.XID, h.compound(call.Args))
 	}
@@ -107,7 +110,10 @@ func mounted(handle []byte, flavors ...int32) io.WriterTo {
 }
 
 func attributes3(kind nfsv3.Ftype3) io.WriterTo {
-	return &nfsv3.Getattr3res_NFS3_OK{Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2, Size: 4096, Fileid: 2}}}
+	return &nfsv3.Getattr3res_NFS3_OK{
+		Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2,
+			Size: 4096, Fileid: 2}},
+	}
 }
 
 // words are 32-bit integers in XDR.

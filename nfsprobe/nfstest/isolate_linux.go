@@ -32,9 +32,9 @@ func Isolate() {
 	if err != nil {
 		return
 	}
-	// Network first: a test binary in a namespace without interfaces would be of no use.
-	cmd := exec.Command("/bin/sh", append([]string{"-c", "PATH=$PATH:/usr/sbin:/sbin\n" + networkScript + ` || exit
-exec "$@"`, "sh", self}, os.Args[1:]...)...)
+	// The interfaces come up before the test binary starts: it needs them.
+	script := "PATH=$PATH:/usr/sbin:/sbin\n" + networkScript + " || exit\nexec \"$@\""
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "sh", self}, os.Args[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), outerEnv+"="+outer)
 	// The signal comes when the thread that started the process ends, so this goroutine keeps its thread.

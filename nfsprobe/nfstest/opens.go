@@ -56,16 +56,21 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		s.current = s.files.lookup(op.Oplookup.Objname)
 		result = &nfsv4.NfsResop4_OP_LOOKUP{}
 	case *nfsv4.NfsArgop4_OP_GETFH:
-		result = &nfsv4.NfsResop4_OP_GETFH{Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: s.current}}}
+		result = &nfsv4.NfsResop4_OP_GETFH{
+			Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: s.current}},
+		}
 	case *nfsv4.NfsArgop4_OP_GETATTR:
 		kind := nfsv4.NF4DIR
 		if file != 0 {
 			kind = nfsv4.NF4REG
 		}
 		// Only the type is known here.
-		result = &nfsv4.NfsResop4_OP_GETATTR{Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{ObjAttributes: nfsv4.Fattr4{
+		attributes := nfsv4.Fattr4{
 			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(kind)}),
-		}}}}
+		}
+		result = &nfsv4.NfsResop4_OP_GETATTR{
+			Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{ObjAttributes: attributes}},
+		}
 	case *nfsv4.NfsArgop4_OP_OPEN:
 		return s.openFile(op.Opopen)
 	case *nfsv4.NfsArgop4_OP_OPEN_CONFIRM:
@@ -74,7 +79,11 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 			return status, nil
 		}
 		o.confirmed = true
-		result = &nfsv4.NfsResop4_OP_OPEN_CONFIRM{OpopenConfirm: &nfsv4.OpenConfirm4res_NFS4_OK{Resok4: nfsv4.OpenConfirm4resok{OpenStateid: op.OpopenConfirm.OpenStateid}}}
+		result = &nfsv4.NfsResop4_OP_OPEN_CONFIRM{
+			OpopenConfirm: &nfsv4.OpenConfirm4res_NFS4_OK{
+				Resok4: nfsv4.OpenConfirm4resok{OpenStateid: op.OpopenConfirm.OpenStateid},
+			},
+		}
 	case *nfsv4.NfsArgop4_OP_CLOSE:
 		o, status := s.opened(op.Opclose.OpenStateid, file, op.Opclose.Seqid)
 		if o == nil {
@@ -88,16 +97,21 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 			return nfsv4.NFS4ERR_BAD_STATEID, nil
 		}
 		data := s.files.read(file, op.Opread.Offset, op.Opread.Count)
-		result = &nfsv4.NfsResop4_OP_READ{Opread: &nfsv4.Read4res_NFS4_OK{Resok4: nfsv4.Read4resok{Eof: true, Data: data}}}
+		result = &nfsv4.NfsResop4_OP_READ{
+			Opread: &nfsv4.Read4res_NFS4_OK{Resok4: nfsv4.Read4resok{Eof: true, Data: data}},
+		}
 	case *nfsv4.NfsArgop4_OP_WRITE:
 		if o := s.opens[stateNumber(op.Opwrite.Stateid)]; o == nil || !o.confirmed ||
 			o.file != file {
 			return nfsv4.NFS4ERR_BAD_STATEID, nil
 		}
 		s.files.write(file, op.Opwrite.Offset, op.Opwrite.Data)
-		result = &nfsv4.NfsResop4_OP_WRITE{Opwrite: &nfsv4.Write4res_NFS4_OK{Resok4: nfsv4.Write4resok{
+		ok := nfsv4.Write4resok{
 			Count: uint32(len(op.Opwrite.Data)), Committed: op.Opwrite.Stable,
-		}}}
+		}
+		result = &nfsv4.NfsResop4_OP_WRITE{
+			Opwrite: &nfsv4.Write4res_NFS4_OK{Resok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_COMMIT:
 		result = &nfsv4.NfsResop4_OP_COMMIT{Opcommit: &nfsv4.Commit4res_NFS4_OK{}}
 	case *nfsv4.NfsArgop4_OP_REMOVE:
@@ -121,7 +135,9 @@ func (s *state4) setClientID(args nfsv4.Setclientid4args) (nfsv4.Nfsstat4, []byt
 	made := nfsv4.Setclientid4resok{Clientid: s.last}
 	binary.BigEndian.PutUint64(made.SetclientidConfirm[:], ^s.last)
 	return nfsv4.NFS4_OK,
-		encode(&nfsv4.NfsResop4_OP_SETCLIENTID{Opsetclientid: &nfsv4.Setclientid4res_NFS4_OK{Resok4: made}})
+		encode(&nfsv4.NfsResop4_OP_SETCLIENTID{
+			Opsetclientid: &nfsv4.Setclientid4res_NFS4_OK{Resok4: made},
+		})
 }
 
 func (s *state4) confirmClientID(args nfsv4.SetclientidConfirm4args) (nfsv4.Nfsstat4, []byte) {

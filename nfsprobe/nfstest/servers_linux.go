@@ -27,7 +27,8 @@ func (l *Lab) start(ctx context.Context, s Server) error {
 	refused := l.said(noExport)
 	err := l.run(ctx, s)
 	if err == nil && l.said(noExport) > refused && !l.missing() {
-		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab, and the package nfs-ganesha-vfs?)\n%s", l.logTail(s))
+		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab, "+
+			"and the package nfs-ganesha-vfs?)\n%s", l.logTail(s))
 	}
 	return err
 }
@@ -47,7 +48,8 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 		if err := l.writeConf(l.exports); err != nil {
 			return err
 		}
-		line = fmt.Sprintf("ganesha.nfsd -F -f %[1]s/ganesha.conf -L %[1]s/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", l.dir)
+		line = fmt.Sprintf("ganesha.nfsd -F -f %[1]s/ganesha.conf -L %[1]s/log/ganesha.log "+
+			"-p /run/ganesha.pid -N NIV_EVENT", l.dir)
 	}
 	pid, err := l.order(fmt.Sprintf("%s </dev/null >>%s/log/%s 2>&1 &", line, l.dir, s))
 	if err != nil {
