@@ -136,7 +136,7 @@ func TestAutoStalling3(t *testing.T) {
 }
 
 // A version 4 that stalls holds up a success of version 3 for no longer than its
-// farewell may take, so not until the deadline.
+// finishTime may take, so not until the deadline.
 func TestAutoStalling4(t *testing.T) {
 	h, p := hostileAuto(t)
 	h.On(nfstest.Null4, nfstest.Hang)
@@ -155,13 +155,13 @@ func TestAutoStalling4InTime(t *testing.T) {
 	retry(t, func() error {
 		h, p := hostileAuto(t)
 		h.On(nfstest.Null4, nfstest.Hang)
-		ctx, cancel := context.WithTimeout(t.Context(), farewell)
+		ctx, cancel := context.WithTimeout(t.Context(), finishTime)
 		defer cancel()
 		r, err := probeIn(t, ctx, p)
 		end, _ := ctx.Deadline()
 		spare := time.Until(end)
 		stateless(t, h)
-		if err != nil || spare < farewell/10 || r.Version != "3" {
+		if err != nil || spare < finishTime/10 || r.Version != "3" {
 			return fmt.Errorf("version %q %v before the deadline, %v", r.Version, spare, err)
 		}
 		return nil
@@ -232,11 +232,11 @@ func TestAutoResolve(t *testing.T) {
 
 func TestDecides(t *testing.T) {
 	for _, step := range []Step{PortMap, MountConnect, Mount, Getattr} {
-		if !decides(&Error{Step: step, Err: errNoAnswer}) {
+		if !pins4(&Error{Step: step, Err: errNoAnswer}) {
 			t.Error(step)
 		}
 	}
-	if !decides(nil) || decides(&Error{Step: Socket, Err: errNoAnswer}) {
+	if !pins4(nil) || pins4(&Error{Step: Socket, Err: errNoAnswer}) {
 		t.Error("a want of this machine, and only that, decides nothing")
 	}
 }

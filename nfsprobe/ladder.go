@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// climb runs one step and enters it into the report as a rung. A step that is
-// run again (a minor version lower, say) goes on with the rung it has. Its
-// error becomes an *Error of this step; a panic is a malformed answer.
+// climb runs one step and enters it into the report as a rung. If a step is run
+// again (with a lower minor version, say), it continues its rung. An error
+// becomes an *Error of this step, a panic a malformed answer.
 func (a *attempt) climb(
 	ctx context.Context, r *Report, step Step, do func() (learnt string, err error),
 ) error {
@@ -33,7 +33,8 @@ func (a *attempt) climb(
 	return a.failed(ctx, r, step, err)
 }
 
-// guarded: the decoders of what a server sent run in it.
+// guarded calls do and turns a panic into an error: do decodes what a server
+// sent.
 func guarded(do func() (string, error)) (learnt string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -45,7 +46,7 @@ func guarded(do func() (string, error)) (learnt string, err error) {
 
 func panicked(v any) error { return malformed("the decoder panicked on it: %v", v) }
 
-// failed makes an *Error of whatever a step failed on.
+// failed makes an *Error of a step's error.
 func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) error {
 	var already *Error
 	if errors.As(err, &already) {
@@ -77,10 +78,11 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	}
 }
 
-// goodbye turns a goodbye that was refused, or met a closed connection, into a
-// warning: the export was served, and a server may close what has been idle for
-// long, or what has nothing more to say. If it has died, the next probe finds it
-// dead. Silence and what cannot be decoded remain failures.
+// goodbye handles the error of a step that only cleans up at the server. The
+// export was served before, so a refusal or a closed connection is a warning:
+// servers may close connections that have nothing more to say, and if this one
+// has died, the next probe finds out. Silence and malformed answers remain
+// failures.
 func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 	var (
 		refused *RPCError
@@ -88,13 +90,14 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 	)
 	switch {
 	case errors.As(err, &status):
-		err = status // which names the operation that the server refused
+		err = status // its text names the operation
 		fallthrough
 	case errors.As(err, &refused):
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, err))
 		return "refused", nil
 	case closed(err):
-		// The same text every time, whatever the ports: it is told once.
+		// The text has no ports in it, so that it is the same for every probe
+		// and is reported once.
 		r.Warnings = append(r.Warnings,
 			fmt.Sprintf("the server closed the connection instead of answering %s, "+
 				"and may keep what it knows of the probe for a while", step))
@@ -103,7 +106,7 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 	return "", err
 }
 
-// closed: the other end closed or reset the connection.
+// closed reports whether the other end closed or reset the connection.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE)

@@ -18,13 +18,13 @@ const (
 	procAccess3  = 4
 )
 
-// accessBits are what ACCESS asks for, from bit 0 (RFC 1813 3.3.4).
+// accessBits are the bits of ACCESS, from bit 0 (RFC 1813 3.3.4).
 var accessBits = [...]string{"read", "lookup", "modify", "extend", "delete", "execute"}
 
-// accessAll asks for all of them.
+// accessAll is all of accessBits.
 const accessAll = 1<<len(accessBits) - 1
 
-// allowed names the bits of an answer to ACCESS.
+// allowed says what an answer to ACCESS allows.
 func allowed(bits uint32) string {
 	var may []string
 	for i, name := range accessBits {
@@ -38,7 +38,7 @@ func allowed(bits uint32) string {
 	return "may " + strings.Join(may, ", ")
 }
 
-// Status3 is an nfsstat3 (RFC 1813 2.6), never 0.
+// Status3 is an nfsstat3 (RFC 1813 2.6). It is never 0.
 type Status3 uint32
 
 // Error is the name in RFC 1813, such as NFS3ERR_STALE, or "nfsstat3 99".
@@ -107,7 +107,7 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	return a.openFiles3(ctx, whole, r, c, m.handle)
 }
 
-// callBusy3 calls a procedure of version 3, again while the server is busy, and
+// callBusy3 calls a procedure of version 3, again if the server is busy, and
 // decodes its results.
 func callBusy3[T any](
 	ctx context.Context, c *client, proc uint32, args io.WriterTo,
@@ -122,8 +122,9 @@ func callBusy3[T any](
 	})
 }
 
-// decode3 reads the results of a procedure, which are an OK or a Status3. What
-// cannot be read is a *MalformedError whose text begins with prefix.
+// decode3 reads the results of a procedure: an OK, or a Status3 as error. If
+// they cannot be read, the error is a *MalformedError whose text begins with
+// prefix.
 func decode3[OK any, Answer interface{ GetStatus() nfsv3.Nfsstat3 }](
 	results io.Reader, read func(io.Reader) (Answer, int64, error), prefix string,
 ) (ok OK, _ error) {
@@ -138,8 +139,8 @@ func decode3[OK any, Answer interface{ GetStatus() nfsv3.Nfsstat3 }](
 	return ok, nil
 }
 
-// parseGetattr3 decodes the results of GETATTR (RFC 1813 3.3.1) of what should
-// be a directory.
+// parseGetattr3 decodes the results of GETATTR of the export (RFC 1813 3.3.1),
+// which must be a directory.
 func parseGetattr3(results io.Reader) (learnt string, err error) {
 	const prefix = "GETATTR: "
 	ok, err := decode3[*nfsv3.Getattr3res_NFS3_OK](results, nfsv3.ReadGetattr3res, prefix)

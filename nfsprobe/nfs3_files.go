@@ -10,7 +10,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/runtime"
 )
 
-// Procedures of the rungs that open files (RFC 1813 3.3).
+// Procedures of the steps that open files (RFC 1813 3.3).
 const (
 	procLookup3 = 3
 	procRead3   = 6
@@ -20,7 +20,7 @@ const (
 	procCommit3 = 21
 )
 
-// openFiles3 climbs the rungs that open files below an exported directory.
+// openFiles3 runs the steps that open files below an exported directory.
 func (a *attempt) openFiles3(
 	ctx, whole context.Context, r *Report, c *client, dir []byte,
 ) error {
@@ -30,7 +30,8 @@ func (a *attempt) openFiles3(
 			if err != nil {
 				return "", err
 			}
-			// Only a regular file is read: a READ of a pipe might never be answered.
+			// Only a regular file is read: a READ of a pipe may never be
+			// answered.
 			args := &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}
 			kind, err := ask3(ctx, c, "GETATTR", procGetattr3, args, parseType3)
 			switch {
@@ -57,7 +58,7 @@ func (a *attempt) openFiles3(
 	return nil
 }
 
-// ask3 is callBusy3 with errors that name the procedure.
+// ask3 is callBusy3 with the procedure's name in its errors.
 func ask3[T any](
 	ctx context.Context, c *client, name string, proc uint32, args io.WriterTo,
 	parse func(io.Reader) (T, error),
@@ -69,7 +70,8 @@ func ask3[T any](
 	return answer, err
 }
 
-// lookup3 goes from a directory by names to the file handle of an object.
+// lookup3 looks up names, one in the other, from a directory on, and returns
+// the last file handle.
 func (c *client) lookup3(ctx context.Context, handle []byte, names []string) (_ []byte, err error) {
 	for _, name := range names {
 		if handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name},
@@ -80,7 +82,7 @@ func (c *client) lookup3(ctx context.Context, handle []byte, names []string) (_ 
 	return handle, nil
 }
 
-// in3 is a name in a directory (diropargs3), and all of the arguments of LOOKUP
+// in3 is a name in a directory (diropargs3), and so all the arguments of LOOKUP
 // and REMOVE. The library would refuse a name that is not ASCII.
 type in3 struct {
 	dir  []byte
@@ -102,7 +104,7 @@ type file3 struct {
 	dir, handle []byte
 }
 
-// create is a CREATE that finds no file of this name (GUARDED).
+// create makes a new file (GUARDED: it fails if there is one).
 func (f *file3) create(ctx context.Context, name string) (made bool, err error) {
 	f.handle, err = ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
 		Where: nfsv3.Diropargs3{Dir: nfsv3.NfsFh3{Data: f.dir}, Name: name},

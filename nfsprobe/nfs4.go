@@ -10,8 +10,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest of
-// them that the server has.
+// probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest that
+// the server has.
 func (a *attempt) probe4(ctx context.Context, r *Report) error {
 	port := cmp.Or(a.Port, DefaultPort)
 	conn, err := a.dial(ctx, r, Connect, port)
@@ -23,7 +23,7 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 	return a.climb4(ctx, r, conn)
 }
 
-// climb4 climbs from NULL to the last COMPOUND.
+// climb4 runs all steps after the connect.
 func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
 	err := a.climb(ctx, r, Null, func() (string, error) {
 		_, err := conn.call(ctx, nfsProgram, nfs4Version, procNull, nil)
@@ -42,7 +42,7 @@ func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
 	return err
 }
 
-// minors4 are the minor versions to try, from the highest down.
+// minors4 are the minor versions to try, the highest first.
 func minors4(version string) []uint32 {
 	switch version {
 	case "4.0":
@@ -61,8 +61,8 @@ func minorMismatch(err error) bool {
 		nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
 }
 
-// agreed4 enters the version: one whose operations the server looked at, with
-// whatever result.
+// agreed4 enters the version into the report if the server looked at the
+// operations, with whatever result.
 func (r *Report) agreed4(minor uint32, err error) {
 	var status *Status4
 	if err == nil || errors.As(err, &status) && !minorMismatch(err) {
@@ -70,7 +70,7 @@ func (r *Report) agreed4(minor uint32, err error) {
 	}
 }
 
-// climbMinor4 climbs from the first COMPOUND to the last, of one minor version.
+// climbMinor4 runs all steps after NULL, with one minor version.
 func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error {
 	if c.minor == 0 {
 		return a.export4(ctx, r, c, 0)
@@ -99,7 +99,7 @@ func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error 
 		})
 	}
 	if err != nil {
-		if !c.leave(ctx, us.EirClientid) {
+		if !c.cleanUp(ctx, us.EirClientid) {
 			r.Warnings = append(r.Warnings,
 				"the server may keep the probe's client id until its lease ends")
 		}
@@ -110,9 +110,9 @@ func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error 
 	})
 }
 
-// export4 climbs from LOOKUP to the rungs that open files. Up to ACCESS they
-// travel together, so the time of all of them is that of LOOKUP. The client id
-// is that of the session, if there is one.
+// export4 runs the steps from LOOKUP to those that open files. LOOKUP, GETATTR
+// and ACCESS are one COMPOUND, so its time is entered for LOOKUP. id is the
+// client id of the session, if there is one.
 func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.Clientid4) error {
 	names := components4(a.Path4)
 	var found object4
@@ -139,8 +139,8 @@ func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.C
 	return a.openFiles4(ctx, r, c, dir, id)
 }
 
-// serverName4 is how the server calls itself: its implementation if it says
-// so, or the name that it goes by (RFC 8881 18.35.4).
+// serverName4 is the server's name for itself: its implementation if it tells,
+// or its owner (RFC 8881 18.35.4).
 func serverName4(us nfsv4.ExchangeId4resok) string {
 	name := string(us.EirServerOwner.SoMajorId)
 	if len(us.EirServerImplId) > 0 && us.EirServerImplId[0].NiiName != "" {

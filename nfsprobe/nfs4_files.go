@@ -9,7 +9,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// openFiles4 climbs the rungs that open files below an exported directory.
+// openFiles4 runs the steps that open files below an exported directory.
 func (a *attempt) openFiles4(
 	ctx context.Context, r *Report, c *client4, dir nfsv4.NfsFh4, id nfsv4.Clientid4,
 ) error {
@@ -27,10 +27,11 @@ func (a *attempt) openFiles4(
 			switch {
 			case err != nil:
 				return "", nameOp("GETATTR", err)
-			case kind != nfsv4.NF4REG: // it might not even answer
+			case kind != nfsv4.NF4REG: // a READ of it may never be answered
 				return "", ErrNotFile
 			}
-			// The stateid of somebody who has not opened it (RFC 7530 9.1.4.3).
+			// The stateid is zero: nobody has opened the file (RFC 7530
+			// 9.1.4.3).
 			data, err := (&file4{client4: c, handle: handle}).read(ctx, c.bytes)
 			return a.readMarker(data, err)
 		}); err != nil {
@@ -59,7 +60,7 @@ func (a *attempt) openFiles4(
 	return nil
 }
 
-// nameOp names the operation, unless the error does.
+// nameOp adds the operation's name to an error that does not have it.
 func nameOp(op string, err error) error {
 	var status *Status4
 	if err == nil || errors.As(err, &status) {
@@ -73,12 +74,12 @@ type file4 struct {
 	*client4
 	client      nfsv4.Clientid4
 	dir, handle nfsv4.NfsFh4
-	state       nfsv4.Stateid4 // of the open; zero, or closed: anonymous
+	state       nfsv4.Stateid4 // of the open; zero: not opened
 	opened      bool
-	sequence    nfsv4.Seqid4 // version 4.0: of the owner's next request about the open
+	sequence    nfsv4.Seqid4 // version 4.0: number of the next request about the open
 }
 
-// ask4 asks for one operation, the last of ops, and returns its result.
+// ask4 does one operation on a file handle and returns its result.
 func (f *file4) ask4(
 	ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4,
 ) (nfsv4.NfsResop4, error) {
@@ -89,11 +90,11 @@ func (f *file4) ask4(
 	return results[1], nil
 }
 
-// introduce makes the prober known as one who may open files. In a session that
-// is to say that there is nothing to reclaim (RFC 8881 18.51); in version 4.0 it
-// is a client id (RFC 7530 16.33, 16.34). Its name is the prober's, so there is
-// never a second one, and its verifier is new, so that a server forgets what a
-// probe before it left open.
+// introduce lets the prober open files. In a session that is to say that it has
+// nothing to reclaim (RFC 8881 18.51). In version 4.0 it is to get a client id
+// (RFC 7530 16.33, 16.34): under the prober's own name, so that there is never
+// a second one, and with a new verifier, so that the server forgets what an
+// earlier probe left open.
 func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	if f.session != nil {
 		_, err := f.run(ctx, &nfsv4.NfsArgop4_OP_RECLAIM_COMPLETE{})
@@ -120,15 +121,15 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	return nameOp("SETCLIENTID_CONFIRM", err)
 }
 
-// create is an OPEN that finds no file of this name (RFC 7530 16.16, RFC 8881
-// 18.16).
+// create opens a new file (GUARDED: it fails if there is one; RFC 7530 16.16,
+// RFC 8881 18.16).
 func (f *file4) create(ctx context.Context, name string) (made bool, err error) {
 	access := uint32(nfsv4.OPEN4_SHARE_ACCESS_BOTH)
 	if f.session != nil {
 		access |= nfsv4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG
 	}
 	results, err := retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
-		var owner [8]byte // a new one each time, so that its requests begin with 0
+		var owner [8]byte // a new one each time, so that its numbers begin with 0
 		fill(owner[:])
 		f.sequence = 1
 		mode := nfsv4.Fattr4{
@@ -158,8 +159,8 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 	return true, err
 }
 
-// confirm does what a server of version 4.0 may ask of an owner that it does
-// not know (RFC 7530 16.18).
+// confirm confirms the open, as a server of version 4.0 may demand from an
+// owner that it does not know (RFC 7530 16.18).
 func (f *file4) confirm(ctx context.Context) error {
 	results, err := f.next(ctx, func() nfsv4.NfsArgop4 {
 		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{
@@ -174,12 +175,12 @@ func (f *file4) confirm(ctx context.Context) error {
 	return nil
 }
 
-// next sends a request about the open. Their numbers go on whatever the answer
-// is, but for errors after which there is no next one (RFC 7530 9.1.7).
+// next sends a request about the open. Its number goes on whatever the answer
+// is, except after errors that end the open (RFC 7530 9.1.7).
 func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
 	return retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
 		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle), op()})
-		if len(results) > 0 || unusable(err) { // it came that far
+		if len(results) > 0 || unusable(err) { // the server has looked at it
 			f.sequence++
 		}
 		return results, err
@@ -222,7 +223,7 @@ func (f *file4) read(ctx context.Context, most int) ([]byte, error) {
 	return data, nil
 }
 
-// close gives the open back, if there is one.
+// close closes the file if it is open.
 func (f *file4) close(ctx context.Context) error {
 	if !f.opened {
 		return nil

@@ -8,22 +8,23 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// What the probe asks of a session: no request of it is near these sizes.
+// What the probe asks for when it creates a session. None of its requests comes
+// near these sizes.
 const (
 	sessionBytes = 8192
 	sessionOps   = 32
 
-	// A request of the walk has at least six operations, and is some hundred
-	// bytes long with its credential.
+	// A request of the walk has six operations or more, and some hundred bytes
+	// with its credential.
 	leastSessionBytes = 1024
 	leastSessionOps   = 6
 
-	// Version 4.0 has no way to ask; Linux servers took 16 until 2020.
+	// Version 4.0 cannot ask for a limit. Linux servers took 16 until 2020.
 	statelessOps = 12
 )
 
-// client4 sends COMPOUNDs of one minor version over one connection,
-// inside the session once there is one.
+// client4 sends COMPOUNDs of one minor version over one connection, in a
+// session once there is one.
 type client4 struct {
 	conn    *client
 	minor   uint32
@@ -66,7 +67,7 @@ func (c *client4) once(ctx context.Context, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsR
 		return results, err
 	}
 	if len(results) == 0 {
-		if unusable(err) { // it was done, as far as can be known
+		if unusable(err) { // it may have been done
 			s.sequence++
 		}
 		return nil, err
@@ -77,8 +78,8 @@ func (c *client4) once(ctx context.Context, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsR
 	return results[1:], err
 }
 
-// advance checks that a SEQUENCE was answered for this session, slot and
-// request.
+// advance checks that the answer to SEQUENCE has this session, slot and request
+// number.
 func (s *session4) advance(result nfsv4.NfsResop4) error {
 	ok := result.(*nfsv4.NfsResop4_OP_SEQUENCE).Opsequence.(*nfsv4.Sequence4res_NFS4_OK).SrResok4
 	switch {
@@ -93,8 +94,8 @@ func (s *session4) advance(result nfsv4.NfsResop4) error {
 }
 
 // exchangeID makes a client id of the probe's own (RFC 8881 18.35). The owner
-// is never the same twice: to a server the probes are so many clients that
-// know nothing of each other.
+// is new every time, so that to a server the probes are clients that have
+// nothing to do with each other.
 func (c *client4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error) {
 	var once [16]byte
 	fill(once[:])
@@ -112,8 +113,8 @@ func (c *client4) exchangeID(ctx context.Context) (nfsv4.ExchangeId4resok, error
 }
 
 // createSession makes a session without a back channel (RFC 8881 18.36). From
-// here to destroySession c speaks in it, also when the session that the server
-// made is of no use.
+// here to destroySession c sends in it, even if the session turns out to be of
+// no use.
 func (c *client4) createSession(
 	ctx context.Context, id nfsv4.Clientid4, sequence nfsv4.Sequenceid4,
 ) error {
@@ -126,7 +127,7 @@ func (c *client4) createSession(
 		&nfsv4.NfsArgop4_OP_CREATE_SESSION{OpcreateSession: nfsv4.CreateSession4args{
 			CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs,
 			CsaBackChanAttrs: attrs,
-			// Without a back channel nobody calls this, but servers look at it.
+			// Nobody calls this program, but servers look at the arguments.
 			CsaCbProgram: 0x40000000,
 			CsaSecParms:  []nfsv4.CallbackSecParms4{&nfsv4.CallbackSecParms4_AUTH_NONE{}},
 		}})
@@ -153,8 +154,7 @@ func (c *client4) createSession(
 	return nil
 }
 
-// destroySession ends the session, which no longer counts whatever the answer
-// is (RFC 8881 18.37).
+// destroySession ends the session, whatever the answer is (RFC 8881 18.37).
 func (c *client4) destroySession(ctx context.Context) error {
 	id := c.session.id
 	c.session = nil
@@ -165,8 +165,8 @@ func (c *client4) destroySession(ctx context.Context) error {
 	return err
 }
 
-// destroyClientID ends the client id, which must have no session any more
-// (RFC 8881 18.50).
+// destroyClientID ends the client id, which must have no session (RFC 8881
+// 18.50).
 func (c *client4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error {
 	_, err := c.run(ctx,
 		&nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{
@@ -175,17 +175,17 @@ func (c *client4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error
 	return err
 }
 
-// leave is a goodbye after a failure. It reports whether nothing is left at
-// the server; why not adds nothing to the failure.
-func (c *client4) leave(ctx context.Context, id nfsv4.Clientid4) bool {
+// cleanUp ends session and client id after a failure. It reports whether
+// nothing is left at the server; its own error would add nothing.
+func (c *client4) cleanUp(ctx context.Context, id nfsv4.Clientid4) bool {
 	if c.session != nil && c.conn.broken == nil {
 		c.destroySession(ctx)
 	}
 	return c.conn.broken == nil && c.destroyClientID(ctx, id) == nil
 }
 
-// kerberos4 adds what it means when the server wants another security flavor
-// than AUTH_SYS.
+// kerberos4 adds ErrKerberos to a WRONGSEC: the server wants another security
+// flavor than AUTH_SYS.
 func kerberos4(err error) error {
 	if status, ok := err.(*Status4); ok && nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_WRONGSEC {
 		return fmt.Errorf("%w: %w", ErrKerberos, err)

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// How much of what went over the wire a report holds: in bytes, and in pieces,
-// since one costs a hundred bytes and a server may send byte by byte. A probe has
-// some forty.
+// How much of the traffic a report holds, in bytes and in segments: a segment
+// costs a hundred bytes, and a server may send byte by byte. A probe has some
+// forty.
 const (
 	maxWire     = 128 << 10
 	maxSegments = 1 << 10
 )
 
-// transcript collects what all connections of a probe send and receive.
+// transcript collects what a probe sends and receives over all its connections.
 type transcript struct {
 	mu       sync.Mutex
 	segments []Segment
@@ -35,7 +35,7 @@ func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 		Data: bytes.Clone(data)})
 }
 
-// recorded is a connection whose traffic goes into a transcript.
+// recorded is a connection that notes its traffic in a transcript.
 type recorded struct {
 	net.Conn
 	wire          *transcript

@@ -10,37 +10,39 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// state4 is what clients of version 4 have left with a hostile server.
+// state4 is what a hostile server knows of its clients of version 4.
 type state4 struct {
 	last     uint64
-	clients  map[uint64]bool // of version 4.1 and later; whether they have said RECLAIM_COMPLETE
+	clients  map[uint64]bool // version 4.1 and later; true after RECLAIM_COMPLETE
 	sessions map[nfsv4.Sessionid4]*slot
-	clients0 map[string]*client0 // of version 4.0, by what they call themselves
-	opens    map[uint64]*open    // by what is in their stateid
+	clients0 map[string]*client0 // version 4.0, by their own names
+	opens    map[uint64]*open    // by the number in their stateid
 	files    *store
 	current  []byte // file handle of a COMPOUND; nil: none
 	client   uint64 // of the session of a COMPOUND; 0: none
 }
 
-// slot is the one slot of a session.
+// slot is the only slot of a session.
 type slot struct {
 	client   uint64
 	sequence uint32 // of its last request
 }
 
-// compound answers a COMPOUND as a healthy server does: every path is a directory.
+// compound does a COMPOUND as a healthy server does: every path is a directory.
 func (h *Hostile) compound(args []byte) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.state.compound(args, nil, nil)
 }
 
-// FailOp lets the first n COMPOUNDs that reach an operation fail there with this status, without its effect; n below 0: all.
+// FailOp makes this operation fail with a status in the first n COMPOUNDs that
+// reach it; in all if n is below 0. The operation then has no effect.
 func (h *Hostile) FailOp(n int, op nfsv4.NfsOpnum4, status nfsv4.Nfsstat4) {
 	h.atOp(n, op, func() nfsv4.Nfsstat4 { return status })
 }
 
-// RemoveAt removes a file under the first n COMPOUNDs that reach an operation, as another client would, before they do it.
+// RemoveAt removes a file just before this operation, in the first n COMPOUNDs
+// that reach it, as another client could.
 func (h *Hostile) RemoveAt(n int, op nfsv4.NfsOpnum4, file string) {
 	h.atOp(n, op, func() nfsv4.Nfsstat4 {
 		h.files.remove(file)
@@ -58,7 +60,8 @@ func (h *Hostile) atOp(n int, op nfsv4.NfsOpnum4, do func() nfsv4.Nfsstat4) {
 	}, nil)
 }
 
-// EditOp changes the result of every further operation of this kind that succeeds, as XDR: its number, its status, 0, and what follows.
+// EditOp changes the result of this operation in all further COMPOUNDs in which
+// it succeeds. The result is in XDR: operation number, status 0, and the rest.
 func (h *Hostile) EditOp(op nfsv4.NfsOpnum4, edit func(result []byte) []byte) {
 	h.onOps(nil, func(now nfsv4.NfsOpnum4, result []byte) []byte {
 		if now == op {
@@ -76,12 +79,14 @@ func (h *Hostile) onOps(before beforeOp, after afterOp) {
 	}))
 }
 
-// CompoundStatus answers every COMPOUND with a status and no results, as NFS4ERR_MINOR_VERS_MISMATCH comes.
+// CompoundStatus answers every COMPOUND with a status and no results, as
+// servers send NFS4ERR_MINOR_VERS_MISMATCH.
 func CompoundStatus(status nfsv4.Nfsstat4) Answer {
 	return Results(&nfsv4.Compound4res{Status: status})
 }
 
-// Minors answers COMPOUNDs of these minor versions as a healthy server does, and others with NFS4ERR_MINOR_VERS_MISMATCH.
+// Minors answers COMPOUNDs of these minor versions as a healthy server does,
+// and all others with NFS4ERR_MINOR_VERS_MISMATCH.
 func Minors(minors ...uint32) Answer {
 	return func(c net.Conn, call Call, healthy func() []byte) bool {
 		var args nfsv4.Compound4args
@@ -93,7 +98,8 @@ func Minors(minors ...uint32) Answer {
 	}
 }
 
-// beforeOp gives an operation a status; with another than NFS4_OK it is not done.
+// beforeOp returns a status for an operation, which is done only if that is
+// NFS4_OK.
 type beforeOp func(op nfsv4.NfsOpnum4) nfsv4.Nfsstat4
 
 // afterOp changes the result of an operation that succeeded.
@@ -127,7 +133,8 @@ func (s *state4) compound(encoded []byte, before beforeOp, after afterOp) []byte
 			result = after(op.GetArgop(), result)
 		}
 		if status != nfsv4.NFS4_OK {
-			// The result of an operation that failed is its number and its status, in all that are known here.
+			// The result of a failed operation is its number and status, for
+			// all operations that are known here.
 			result = encode(words{uint32(op.GetArgop()), uint32(status)})
 		}
 		if results = append(results, result...); status != nfsv4.NFS4_OK {

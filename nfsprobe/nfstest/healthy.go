@@ -13,7 +13,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/runtime"
 )
 
-// healthy is the reply message of a healthy server.
+// healthy returns the reply message of a healthy server.
 func (h *Hostile) healthy(call Call) []byte {
 	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3},
 		nfsProgram: {3, 4}}[call.Program]
@@ -55,7 +55,8 @@ func (h *Hostile) healthy(call Call) []byte {
 // handle is the file handle of every directory.
 var handle = []byte("nfstest's only file handle")
 
-// registered is the port of the program and version that the arguments of GETPORT or GETADDR name; 0: none.
+// registered returns the port of the program and version in the arguments of
+// GETPORT or GETADDR; 0: none.
 func (h *Hostile) registered(args []byte) int {
 	if len(args) < 8 {
 		return 0
@@ -71,18 +72,20 @@ func (h *Hostile) registered(args []byte) int {
 	return 0
 }
 
-// UniversalAddress is an address and port as rpcbind gives them (RFC 5665 5.2.3).
+// UniversalAddress returns an address and port in rpcbind's form (RFC 5665
+// 5.2.3).
 func UniversalAddress(address string, port int) string {
 	return fmt.Sprintf("%s.%d.%d", net.ParseIP(address), port>>8, port&0xff)
 }
 
-// Port answers GETPORT; 0: not registered.
+// Port answers GETPORT; 0 means not registered.
 func Port(port uint32) Answer { return Results(words{port}) }
 
-// Uaddr answers GETADDR; empty: not registered.
+// Uaddr answers GETADDR; empty means not registered.
 func Uaddr(address string) Answer { return Results(text(address)) }
 
-// Mounted answers MNT with a file handle of up to 64 bytes and a list of flavors.
+// Mounted answers MNT with a file handle of up to 64 bytes and a list of
+// flavors.
 func Mounted(handle []byte, flavors ...int32) Answer { return Results(mounted(handle, flavors...)) }
 
 // MountStatus answers MNT with an error.
@@ -116,7 +119,7 @@ func attributes3(kind nfsv3.Ftype3) io.WriterTo {
 	}
 }
 
-// words are 32-bit integers in XDR.
+// words are unsigned integers in XDR.
 type words []uint32
 
 func (w words) WriteTo(out io.Writer) (int64, error) {
@@ -130,7 +133,7 @@ func (s text) WriteTo(out io.Writer) (int64, error) {
 	return runtime.WriteVariableLengthOpaque(out, uint32(len(s)), []byte(s))
 }
 
-// raw is XDR already.
+// raw is encoded already.
 type raw []byte
 
 func (r raw) WriteTo(out io.Writer) (int64, error) { return bytes.NewReader(r).WriteTo(out) }

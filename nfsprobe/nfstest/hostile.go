@@ -1,6 +1,7 @@
-// Package nfstest gives tests, the demo and the benchmark something to probe: a private real Ganesha and rpcbind on their well-known
-// ports in a network of their own (StartLab), and a scriptable hostile server (Hostile). Isolate gives a test binary such
-// a network.
+// Package nfstest has NFS servers to probe, for tests, the demo and the
+// benchmark: a real Ganesha and rpcbind on their well-known ports in a network
+// of their own (StartLab), and a hostile server whose answers a test chooses
+// (Hostile). Isolate gives a test binary such a network.
 package nfstest
 
 import (
@@ -42,7 +43,7 @@ const (
 	mountProgram   = 100005
 )
 
-// Call is something a hostile server was asked.
+// Call is one RPC call to a hostile server.
 type Call struct {
 	Proc
 	At   time.Time
@@ -54,16 +55,17 @@ type Call struct {
 
 // HostileConfig says where a hostile server listens.
 type HostileConfig struct {
-	// default net.Listen; Lab.Listen for a lab's network
+	// Default net.Listen; use Lab.Listen for a lab's network.
 	Listen  func(network, address string) (net.Listener, error)
 	Address string // default 127.0.0.1
-	// Ports; 0: the kernel chooses. A probe asks the port mapper on 111.
+	// Ports; 0: the kernel chooses one. Probes ask the port mapper on 111.
 	PortmapPort, MountPort, NFSPort int
 }
 
-// Hostile is a port mapper, a mount service and an NFS server of versions 3 and 4.0 to 4.2, all over TCP, whose answers a test may
-// spoil one by one. Unless On says otherwise it is healthy: it knows its own ports, and every path is a directory but for the files that
-// Put and its clients make.
+// Hostile is a port mapper, a mount service and an NFS server of versions 3 and
+// 4.0 to 4.2, all over TCP. A test may change its answer to each procedure with
+// On; without that it is healthy: it knows its own ports, and every path is a
+// directory, except for the files that Put and its clients make.
 type Hostile struct {
 	Address                         string
 	PortmapPort, MountPort, NFSPort int
@@ -76,7 +78,8 @@ type Hostile struct {
 	state   state4
 }
 
-// NewHostile starts a hostile server. Its listeners and connections are closed in t.Cleanup.
+// NewHostile starts a hostile server and closes it, with its connections, in
+// t.Cleanup.
 func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 	t.Helper()
 	if c.Listen == nil {
@@ -115,21 +118,21 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 	return h
 }
 
-// On sets the answer to every further call of a procedure.
+// On sets the answer to all further calls of a procedure.
 func (h *Hostile) On(p Proc, a Answer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answers[p] = a
 }
 
-// Calls returns what the server has been asked so far, in order.
+// Calls returns the calls so far, in order.
 func (h *Hostile) Calls() []Call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.calls)
 }
 
-// Count is how often a procedure has been called so far.
+// Count returns how often a procedure was called so far.
 func (h *Hostile) Count(p Proc) int {
 	n := 0
 	for _, c := range h.Calls() {
@@ -140,17 +143,19 @@ func (h *Hostile) Count(p Proc) int {
 	return n
 }
 
-// Open is the number of connections that neither side has closed.
+// Open returns the number of connections that are open at either end.
 func (h *Hostile) Open() int { return h.open.count() }
 
-// State is the number of client IDs and sessions of version 4.1 and later that have not been destroyed.
+// State returns the numbers of client IDs and sessions of version 4.1 and later
+// that were not destroyed.
 func (h *Hostile) State() (clients, sessions int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.state.clients), len(h.state.sessions)
 }
 
-// Opens is the number of files that clients of version 4 have opened and not closed, and of the client IDs of version 4.0.
+// Opens returns the number of files that clients of version 4 have opened and
+// not closed, and the number of client IDs of version 4.0.
 func (h *Hostile) Opens() (files, clients0 int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -202,7 +207,7 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 		answer = Healthy
 	}
 	if call.Program != program {
-		// Whoever asks at the wrong port is told so, scripted or not.
+		// A call at the wrong port is refused whatever On says.
 		answer = Accepted(rpcv2.PROG_UNAVAIL)
 	}
 	if !answer(c, call, func() []byte { return h.healthy(call) }) {
@@ -211,18 +216,19 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 	return nil
 }
 
-// Record is a message as one record of one fragment, as it goes over TCP.
+// Record returns a message as a record of one fragment, as it goes over TCP.
 func Record(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, 1<<31|uint32(len(message))), message...)
 }
 
-// reply is an accepted reply message; results follow only in a successful one.
+// reply returns an accepted reply message. Results follow only if the call
+// succeeded.
 func reply(xid uint32, data rpcv2.AcceptedReplyData, results []byte) []byte {
 	return append(message(xid,
 		&rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
 }
 
-// success is a successful reply message.
+// success returns a successful reply message.
 func success(xid uint32, results []byte) []byte {
 	return reply(xid, &rpcv2.AcceptedReplyData_SUCCESS{}, results)
 }
@@ -231,7 +237,7 @@ func message(xid uint32, body rpcv2.ReplyBody) []byte {
 	return encode(&rpcv2.RpcMsg{Xid: xid, Body: &rpcv2.RpcMsgBody_REPLY{Rbody: body}})
 }
 
-// encode is the XDR of a value. A value that cannot be encoded is a mistake of the test.
+// encode returns a value in XDR. It panics if a test built one that has none.
 func encode(v io.WriterTo) []byte {
 	var b bytes.Buffer
 	if _, err := v.WriteTo(&b); err != nil {

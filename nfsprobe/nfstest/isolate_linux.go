@@ -10,13 +10,15 @@ import (
 	"syscall"
 )
 
-// outerEnv tells the inner test binary from which network namespace it was taken away.
+// outerEnv names the network namespace that the test binary came from.
 const outerEnv = "FSMON_NFSTEST_OUTER"
 
-// Isolate moves the test binary into a network namespace of its own with 127.0.0.0/8, ::1 and Address, so that its
-// goroutines can meet servers on well-known ports; TestMain calls it first. The test binary runs once more there, with
-// the same arguments and descriptors, its signals are passed on, and this process exits as that one does. Inside,
-// and where this process may not make namespaces, Isolate just returns; Config.InPlace then knows.
+// Isolate moves the test binary into a network namespace of its own, with
+// 127.0.0.0/8, ::1 and Address, so that tests can start servers on well-known
+// ports. TestMain calls it first. It runs the test binary once more in there,
+// with the same arguments and descriptors, passes signals on, and exits as that
+// one does. Inside, or if this process may not make namespaces, it just
+// returns; Config.InPlace then checks.
 func Isolate() {
 	if isolated() == nil {
 		return
@@ -37,7 +39,8 @@ func Isolate() {
 	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "sh", self}, os.Args[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), outerEnv+"="+outer)
-	// The signal comes when the thread that started the process ends, so this goroutine keeps its thread.
+	// The kernel sends Pdeathsig when the thread that started the process ends,
+	// so this goroutine keeps its thread.
 	runtime.LockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET,
 		Pdeathsig: syscall.SIGKILL}
@@ -65,7 +68,7 @@ func Isolate() {
 	os.Exit(1)
 }
 
-// isolated tells why this process is not one that Isolate has moved, if so.
+// isolated returns nil if Isolate has moved this process, or why it has not.
 func isolated() error {
 	network, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {

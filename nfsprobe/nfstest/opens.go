@@ -17,10 +17,11 @@ type client0 struct {
 type open struct {
 	client, file uint64
 	confirmed    bool
-	sequence     uint32 // version 4.0: of the owner's next request
+	sequence     uint32 // version 4.0: number of the owner's next request
 }
 
-// onFiles does an operation on the current file handle, or one about who opens files.
+// onFiles does an operation on the current file handle, or one that identifies
+// a client.
 func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 	file, found := s.files.object(s.current)
 	var result nfsv4.NfsResop4
@@ -64,7 +65,7 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		if file != 0 {
 			kind = nfsv4.NF4REG
 		}
-		// Only the type is known here.
+		// The type is the only attribute known here.
 		attributes := nfsv4.Fattr4{
 			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(kind)}),
 		}
@@ -125,7 +126,8 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 	return nfsv4.NFS4_OK, encode(result)
 }
 
-// setClientID makes a client ID; what it had opened goes when it is confirmed (RFC 7530 16.33.5).
+// setClientID makes a client ID. When it is confirmed, the files that the
+// client had opened are closed (RFC 7530 16.33.5).
 func (s *state4) setClientID(args nfsv4.Setclientid4args) (nfsv4.Nfsstat4, []byte) {
 	if s.clients0 == nil {
 		s.clients0 = map[string]*client0{}
@@ -151,7 +153,8 @@ func (s *state4) confirmClientID(args nfsv4.SetclientidConfirm4args) (nfsv4.Nfss
 	return nfsv4.NFS4ERR_STALE_CLIENTID, nil
 }
 
-// openFile makes and opens a file. In version 4.0 nobody's owner is known, so the open is to be confirmed.
+// openFile creates and opens a file. In version 4.0 every open owner is new, so
+// the open must be confirmed.
 func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 	claim, named := args.Claim.(*nfsv4.OpenClaim4_CLAIM_NULL)
 	how, creates := args.Openhow.(*nfsv4.Openflag4_OPEN4_CREATE)
@@ -188,7 +191,8 @@ func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 		encode(&nfsv4.NfsResop4_OP_OPEN{Opopen: &nfsv4.Open4res_NFS4_OK{Resok4: made}})
 }
 
-// opened finds the open that a request is about, the next one of its owner; in a session those have no numbers.
+// opened returns the open that a request is about. In version 4.0 the request
+// must have the owner's next number; in a session there are no such numbers.
 func (s *state4) opened(id nfsv4.Stateid4, file uint64, sequence uint32) (*open, nfsv4.Nfsstat4) {
 	o := s.opens[stateNumber(id)]
 	switch {
@@ -201,7 +205,8 @@ func (s *state4) opened(id nfsv4.Stateid4, file uint64, sequence uint32) (*open,
 	return o, nfsv4.NFS4_OK
 }
 
-// refused counts a request about an open, which is one also when it fails (RFC 7530 9.1.7).
+// refused counts a request about an open that failed: the number goes on all
+// the same (RFC 7530 9.1.7).
 func (s *state4) refused(op nfsv4.NfsArgop4) {
 	var o *open
 	switch op := op.(type) {
