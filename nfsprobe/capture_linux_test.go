@@ -84,8 +84,9 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// nameThread gives what this goroutine starts from now on another host name, since a server of version 4.1 calls itself by it in its answers. The
-// thread ends with the goroutine.
+// nameThread gives this thread, and what it starts, another host name, since a
+// server of version 4.1 sends its host name in answers. The thread ends with
+// the goroutine.
 func nameThread(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread()

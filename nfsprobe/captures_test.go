@@ -12,11 +12,12 @@ import (
 	"testing"
 )
 
-// captureHost is what the server of the captures calls itself.
+// captureHost is the name that the server of the captures gives itself.
 const captureHost = "server.example"
 
-// captures are all that rpcbind and NFS-Ganesha 4.3 answered in whole probes, by name: of each connection the records one after another, with
-// their marks (testdata/answers; TestCapture with -update takes them anew).
+// captures are the answers of rpcbind and NFS-Ganesha 4.3 in whole probes, by
+// file name: the records of each connection, with their marks
+// (testdata/answers; TestCapture with -update makes them).
 func captures(t testing.TB) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob("testdata/answers/*.bin")
@@ -34,7 +35,8 @@ func captures(t testing.TB) map[string][]byte {
 	return all
 }
 
-// captured are the records of the captures whose names match, in order, as answers to call 7.
+// captured returns the records of the captures whose names match, in order, as
+// answers to call 7.
 func captured(t testing.TB, pattern string) [][]byte {
 	t.Helper()
 	all, records := captures(t), [][]byte(nil)
@@ -59,7 +61,8 @@ func captured(t testing.TB, pattern string) [][]byte {
 	return records
 }
 
-// capturedResults are what stands behind the reply headers of accepted calls in the captures whose names match; procedure 0 has none.
+// capturedResults returns what follows the reply headers of accepted calls in
+// the captures whose names match. Procedure 0 has none.
 func capturedResults(t testing.TB, pattern string) [][]byte {
 	t.Helper()
 	var all [][]byte
@@ -73,14 +76,14 @@ func capturedResults(t testing.TB, pattern string) [][]byte {
 	return all
 }
 
-// seed adds the captured results of a kind to a target.
+// seed adds the captured results of one kind to a fuzz target.
 func seed(f *testing.F, pattern string) {
 	for _, results := range capturedResults(f, pattern) {
 		f.Add(results)
 	}
 }
 
-// The captures hold what they are named after, so that the fuzz targets begin there.
+// The captures hold what their names say, so that fuzzing begins there.
 func TestCaptures(t *testing.T) {
 	for pattern, want := range map[string][]int{"3-portmap.bin": {20048, 2049},
 		"3-ipv6-portmap.bin": {20048, 2049}} {

@@ -16,7 +16,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// opaque is variable-length data in XDR.
+// opaque returns variable-length data in XDR.
 func opaque(data string) []byte {
 	return slices.Concat(xdr(uint32(len(data))), []byte(data), make([]byte, -len(data)&3))
 }
@@ -144,7 +144,8 @@ func TestStatusNames(t *testing.T) {
 			t.Errorf("%q, want %q", err, want)
 		}
 	}
-	// What a table of advice is keyed by, whichever kind of status an error wraps.
+	// What a table of advice uses as its key, whichever kind of status an error
+	// wraps.
 	for _, c := range []struct {
 		status Status
 		name   string
@@ -166,7 +167,7 @@ func TestStatusNames(t *testing.T) {
 	}
 }
 
-// attributes are those of an object of this type, as GETATTR gives them.
+// attributes returns the attributes of an object of this type, as in GETATTR.
 func attributes(kind uint32) []byte {
 	return xdr(0, kind, 0o100755, 2, 500, 600, 0, 4096, 0, 4096, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0)
 }
@@ -215,7 +216,7 @@ func TestParseAccess3(t *testing.T) {
 	}
 }
 
-// jukebox answers NFS3ERR_JUKEBOX some times, then that it is well.
+// jukebox fails with NFS3ERR_JUKEBOX so many times, then succeeds.
 func jukebox(times int) (ask func() (string, error), asked *int) {
 	asked = new(int)
 	return func() (string, error) {
@@ -226,7 +227,8 @@ func jukebox(times int) (ask func() (string, error), asked *int) {
 	}, asked
 }
 
-// A busy server is asked again, at longer and longer intervals, until shortly before the deadline.
+// A busy server is asked again, at longer and longer intervals, until shortly
+// before the deadline.
 func TestJukebox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

@@ -19,8 +19,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// blackhole makes connections to host and port hang: the one place in a listener's queue is taken, and Linux drops what
-// would need another.
+// blackhole makes connections to host and port hang: the only place in the
+// listener's queue is taken, so Linux drops further SYNs.
 func blackhole(t *testing.T, host string, port int) {
 	t.Helper()
 	addr := net.JoinHostPort(host, strconv.Itoa(port))
@@ -60,7 +60,8 @@ func TestBlackhole(t *testing.T) {
 	_, err = probeIn(t, ctx, p)
 	fails(t, err, PortMap, context.Canceled)
 
-	// The good address has its part of the deadline, keeps the other connections, and is the one that is remembered.
+	// The good address has its part of the deadline, serves the other
+	// connections too, and is remembered.
 	p.lookup = answer("127.0.0.4", "127.0.0.1")
 	want := net.JoinHostPort("127.0.0.1", strconv.Itoa(h.NFSPort))
 	same := func() *Prober { return p }
@@ -105,7 +106,7 @@ func TestBlackhole(t *testing.T) {
 	}
 }
 
-// asRoot is for what only root may do.
+// asRoot skips a test without root, or fails it if CI=true.
 func asRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -116,7 +117,8 @@ func asRoot(t *testing.T) {
 	}
 }
 
-// sources are the source ports that the mount service and NFS saw, in order.
+// sources returns the source ports that the mount service and NFS server saw,
+// in order.
 func sources(h *nfstest.Hostile) (ports []uint16) {
 	for _, call := range h.Calls() {
 		if call.Proc == nfstest.Mnt || call.Proc == nfstest.Null3 {
@@ -126,7 +128,7 @@ func sources(h *nfstest.Hostile) (ports []uint16) {
 	return ports
 }
 
-// Source ports are privileged, and none is used again before all others were.
+// Source ports are privileged, and none is used twice before all others.
 func TestSourcePorts(t *testing.T) {
 	asRoot(t)
 	h, c := hostile(t)
@@ -153,7 +155,7 @@ func TestSourcePorts(t *testing.T) {
 	}
 }
 
-// A source port that is taken costs no time, and all of them being taken is a want of this machine.
+// A source port in use costs no time. If all are in use, the fault is local.
 func TestSourcePortsTaken(t *testing.T) {
 	asRoot(t)
 	h, c := hostile(t)
@@ -194,7 +196,7 @@ func TestSourcePortsTaken(t *testing.T) {
 	}
 }
 
-// A connection of a port with itself would stand, so no source port is the one that is called.
+// The source port is never the port that is called: it would connect to itself.
 func TestNoSelfConnect(t *testing.T) {
 	asRoot(t)
 	_, c := hostile(t)
@@ -208,14 +210,14 @@ func TestNoSelfConnect(t *testing.T) {
 	}
 }
 
-// A daemon can listen on a port from which a probe has called a moment ago.
+// A daemon can listen on a port that a probe used as source port a moment ago.
 func TestDaemonOnSourcePort(t *testing.T) {
 	asRoot(t)
 	h, c := hostile(t)
 	if _, err := probe(t, c); err != nil {
 		t.Fatal(err)
 	}
-	left(t, h)
+	disconnected(t, h)
 	for _, port := range sources(h) {
 		l, err := net.Listen("tcp", ":"+strconv.Itoa(int(port)))
 		if err != nil {
@@ -244,7 +246,7 @@ func init() {
 	childRoles["as nobody"] = asNobody
 }
 
-// child runs the test binary in a role and returns what it says.
+// child runs the test binary in a role and returns its output.
 func child(t *testing.T, role string, env ...string) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -262,7 +264,8 @@ func child(t *testing.T, role string, env ...string) string {
 	return string(out)
 }
 
-// withoutDescriptors probes as a process that may open no further files, and says how that ended.
+// withoutDescriptors probes in a process that may open no more files, and
+// prints how that ended.
 func withoutDescriptors() {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the runtime's poller needs a descriptor too
 	if err != nil {
@@ -280,19 +283,19 @@ func withoutDescriptors() {
 	for _, version := range []string{"3", "4", "auto"} {
 		_, err = New(Config{Address: "127.0.0.1", Dir: "/", MountPort: port, Port: port,
 			Version: version}).Probe(ctx)
-		sayIfWanting(err)
+		printLocalFailure(err)
 	}
-	// A resolver that found no descriptor says only that it failed.
+	// A resolver without a descriptor says only that it failed.
 	p := New(Config{Address: "files.example", Dir: "/"})
 	p.lookup = func(context.Context, string) ([]netip.Addr, error) {
 		return nil, &net.DNSError{Err: "dial udp: too many open files", Name: "files.example",
 			IsTemporary: true}
 	}
 	_, err = p.Probe(ctx)
-	sayIfWanting(err)
+	printLocalFailure(err)
 }
 
-func sayIfWanting(err error) {
+func printLocalFailure(err error) {
 	var failed *Error
 	if errors.As(err, &failed) && failed.Step == Socket && errors.Is(err, syscall.EMFILE) {
 		fmt.Println("no descriptors")
@@ -336,8 +339,8 @@ func TestWithoutPrivilege(t *testing.T) {
 	}
 }
 
-// AUTH_TOOWEAK to an ordinary source port may be about that port, and is if the
-// export's list of flavors has AUTH_SYS.
+// AUTH_TOOWEAK to an ordinary source port may be about the port. It is if the
+// export's flavors include AUTH_SYS.
 func TestTooWeak(t *testing.T) {
 	tooWeak := &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}
 	for _, c := range []struct {
@@ -375,7 +378,7 @@ func TestTooWeak(t *testing.T) {
 	}
 }
 
-// The zone of a link-local address goes with it everywhere.
+// The zone of a link-local address is kept everywhere.
 func TestLinkLocal(t *testing.T) {
 	mine, err := os.Readlink("/proc/self/ns/net")
 	if machine, _ := os.Readlink("/proc/1/ns/net"); err == nil && mine == machine {
@@ -391,7 +394,7 @@ func TestLinkLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := nfstest.NewHostile(t, nfstest.HostileConfig{Address: "fe80::2049%lo"})
-	// The route to a new address may come a moment after it.
+	// A new address may have its route a moment later.
 	for end := time.Now().Add(patience); ; {
 		conn, err := net.Dial("tcp", fmt.Sprintf("[%s]:%d", h.Address, h.PortmapPort))
 		if err == nil {

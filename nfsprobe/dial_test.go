@@ -21,7 +21,7 @@ import (
 
 type lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// answer is a resolver that gives these addresses.
+// answer returns a resolver that returns these addresses.
 func answer(addrs ...string) lookup {
 	return func(context.Context, string) ([]netip.Addr, error) {
 		var parsed []netip.Addr
@@ -41,7 +41,8 @@ var notFound = &net.DNSError{Err: "no such host", Name: "fileserver.example", Is
 
 func unknownHost(context.Context, string) ([]netip.Addr, error) { return nil, notFound }
 
-// named is a prober of version 3 of a server by a name that this resolver resolves.
+// named returns a hostile server and a prober of version 3 that finds it by
+// name with this resolver.
 func named(t testing.TB, l lookup) (*nfstest.Hostile, *Prober) {
 	t.Helper()
 	h, c := hostile(t)
@@ -102,7 +103,7 @@ func TestResolverOutage(t *testing.T) {
 	_, err := probeWith(t, p)
 	fails(t, err, Mount, MountStatus(13))
 
-	// A server that was found but not healthy is no good address.
+	// The address of a server that was not healthy is not a good one.
 	p.lookup = unknownHost
 	_, err = probeWith(t, p)
 	fails(t, err, Resolve, notFound)
@@ -138,7 +139,8 @@ func TestResolverOutage(t *testing.T) {
 	}
 }
 
-// The server listens on 127.0.0.1 and no other address of this machine, so its ports are closed on those.
+// The server listens on 127.0.0.1 only, so connections to this machine's other
+// addresses are refused.
 func TestAddresses(t *testing.T) {
 	for _, c := range []struct {
 		addrs string
@@ -148,7 +150,8 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.2 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3", broken("dial", syscall.ECONNREFUSED)},
-		// 255.255.255.255 is no address to connect to: ENETUNREACH, which says nothing about the server.
+		// Nobody can connect to 255.255.255.255: ENETUNREACH says nothing about
+		// the server.
 		{"255.255.255.255 127.0.0.1", nil},
 		{"255.255.255.255", broken("dial", syscall.ENETUNREACH)},
 		{"255.255.255.255 127.0.0.2", broken("dial", syscall.ECONNREFUSED)},
@@ -176,7 +179,7 @@ func TestConnectFails(t *testing.T) {
 		t.Errorf("%d UMNT, warnings %q", h.Count(nfstest.Umnt), r.Warnings)
 	}
 
-	// A server that takes connections only to close them.
+	// A server that accepts connections and closes them at once.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +212,7 @@ func TestConnectFails(t *testing.T) {
 	fails(t, err, MountConnect, context.Canceled)
 }
 
-// The wants of this machine are told apart from those of the server.
+// Faults of this machine are told apart from those of the server.
 func TestLocal(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
 		syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
@@ -247,8 +250,8 @@ func TestMachineName(t *testing.T) {
 	}
 }
 
-// An address where the port mapper knows no NFS, as over IPv6 when only the port mapper speaks that, does not fail a server
-// whose next address has it.
+// A server is healthy if its next address has NFS, though the port mapper at
+// the first does not know it. (Over IPv6 there may be a port mapper only.)
 func TestAddressWithoutNFS(t *testing.T) {
 	h, p := named(t, answer("127.0.0.2", "127.0.0.1"))
 	other, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(h.PortmapPort)))

@@ -12,7 +12,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// replies are the results that a server gave in a probe that reads a marker and writes, in order.
+// replies returns the results that a server sent to a probe with marker and
+// write test, in order.
 func replies(t testing.TB, version string) [][]byte {
 	t.Helper()
 	_, c := hostileFiles(t, version)
@@ -29,7 +30,8 @@ func replies(t testing.TB, version string) [][]byte {
 	return all
 }
 
-// Whatever a server sends, the decoders of version 3 panic at nothing, and give nothing that is too long.
+// Whatever a server sends, the decoders of version 3 do not panic and return
+// nothing that is too long.
 func FuzzParseFiles3(f *testing.F) {
 	for _, results := range replies(f, "3") {
 		f.Add(results)
@@ -64,7 +66,7 @@ func FuzzParseFiles3(f *testing.F) {
 	})
 }
 
-// The padding of XDR may be anything, and nothing else is changed by that.
+// XDR padding may be any bytes, and no other bytes are changed for it.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte("abcde"), byte(0xff))
 	f.Add([]byte(""), byte(1))
@@ -100,8 +102,8 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// Whatever a server of version 4 answers to one COMPOUND of a probe that reads a marker and writes, the probe ends, with an *Error if it
-// failed, and panics at nothing.
+// Whatever a server answers to one COMPOUND of a probe with marker and write
+// test, the probe ends without a panic; if it fails, with an *Error.
 func FuzzFiles4(f *testing.F) {
 	for _, version := range []string{"4.0", "4.1"} {
 		for i, results := range replies(f, version) {

@@ -19,7 +19,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// setWord changes a word of the results of a reply message, from 0.
+// setWord changes one word of the results, counted from 0.
 func setWord(n int, to uint32) nfstest.Answer {
 	return nfstest.Message(func(m []byte) []byte {
 		binary.BigEndian.PutUint32(m[24+4*n:], to)
@@ -27,7 +27,8 @@ func setWord(n int, to uint32) nfstest.Answer {
 	})
 }
 
-// Everything that can go wrong with a call can go wrong with these, too, and the file is removed, or the warning says that it may stay.
+// All that can go wrong with any call goes wrong with these. The file is
+// removed, or a warning says that it may stay.
 func TestFilesSpoilt3(t *testing.T) {
 	cases := slices.Concat(
 		everywhere(nfstest.Lookup3, Marker, true), everywhere(nfstest.Read3, Marker, true),
@@ -61,7 +62,7 @@ func TestFilesSpoilt3(t *testing.T) {
 			if c.cause != nil {
 				fails(t, err, c.step, c.cause)
 			}
-			left(t, h)
+			disconnected(t, h)
 			if h.Count(nfstest.Umnt) != 1 {
 				t.Error("no UMNT")
 			}
@@ -79,7 +80,7 @@ type raw []byte
 
 func (r raw) WriteTo(w io.Writer) (int64, error) { return bytes.NewReader(r).WriteTo(w) }
 
-// A server that has not written to the disk yet is asked to.
+// If the server has not written the data to its disk yet, COMMIT follows.
 func TestCommit(t *testing.T) {
 	unstable := func(h *nfstest.Hostile, version string, verifier byte) {
 		edit := func(m []byte, committed, verf int) []byte {
@@ -99,7 +100,7 @@ func TestCommit(t *testing.T) {
 		unstable(h, version, 0)
 		p := New(c)
 		r, err := probeWith(t, p)
-		if err != nil || learnt(r, WriteTest) != wrote(r) {
+		if err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 			t.Errorf("%s: %v", version, err)
 		}
 		if version == "3" && h.Count(nfstest.Commit3) != 1 {
@@ -119,11 +120,11 @@ func TestCommit(t *testing.T) {
 			_, err = probe(t, c)
 			fails(t, err, WriteTest, &MalformedError{"EOF"})
 		}
-		untouched(t, h, min(1, strings.Count(version, "4.0")))
+		nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 	}
 }
 
-// Other bytes than were written, or not as many.
+// The server returns other bytes than were written, or fewer.
 func TestReadBack(t *testing.T) {
 	for _, version := range versions {
 		for _, change := range []int{0, 4} { // a byte of the data, of its length
@@ -145,18 +146,18 @@ func TestReadBack(t *testing.T) {
 			}
 			_, err := probe(t, c)
 			fails(t, err, WriteTest, ErrReadBack)
-			untouched(t, h, min(1, strings.Count(version, "4.0")))
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		}
 	}
 }
 
-// A file that was made, but is of no use, is removed, too.
+// A file is removed even if the answer to its creation was of no use.
 func TestMadeInVain(t *testing.T) {
 	h, config := hostileFiles(t, "4.0")
 	h.FailOp(-1, nfsv4.OP_OPEN_CONFIRM, nfsv4.NFS4ERR_SERVERFAULT)
 	_, err := probe(t, config)
 	fails(t, err, WriteTest, &Status4{"OPEN_CONFIRM", uint32(nfsv4.NFS4ERR_SERVERFAULT)})
-	untouched(t, h, 1)
+	nothingLeft(t, h, 1)
 
 	h, config = hostileFiles(t, "3")
 	config.Marker = ""
@@ -166,22 +167,22 @@ func TestMadeInVain(t *testing.T) {
 	h.On(nfstest.Lookup3, nfstest.FileStatus(nfsv3.NFS3ERR_IO))
 	_, err = probe(t, config)
 	fails(t, err, WriteTest, Status3(nfsv3.NFS3ERR_IO))
-	untouched(t, h, 0)
+	nothingLeft(t, h, 0)
 }
 
-// A CREATE may leave the handle out.
+// The answer to CREATE may have no handle.
 func TestCreateWithoutHandle(t *testing.T) {
 	h, c := hostileFiles(t, "3")
 	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte {
 		return append(m[:24:24], xdr(0, 0, 0, 0, 0)...)
 	}))
-	if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
+	if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 		t.Errorf("%v", err)
 	}
-	untouched(t, h, 0)
+	nothingLeft(t, h, 0)
 }
 
-// Answers of version 4 that decode and are none.
+// Answers of version 4 that are malformed.
 func TestFilesMalformed4(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -216,7 +217,7 @@ func TestFilesMalformed4(t *testing.T) {
 			h.EditOp(c.op, c.edit)
 			_, err := probe(t, config)
 			fails(t, err, c.step, &MalformedError{c.want})
-			left(t, h)
+			disconnected(t, h)
 			if files := h.Files(); len(files) != 1+c.left {
 				t.Errorf("%s, %s: files %q", version, c.name, files)
 			}
@@ -227,7 +228,7 @@ func TestFilesMalformed4(t *testing.T) {
 	}
 }
 
-// A server that is busy or recovering is waited for, at every operation.
+// The probe waits for a server that is busy or recovering, at every operation.
 func TestFilesBusy(t *testing.T) {
 	busy3 := nfstest.FileStatus(nfsv3.NFS3ERR_JUKEBOX)
 	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3, nfstest.Create3,
@@ -239,7 +240,7 @@ func TestFilesBusy(t *testing.T) {
 			if _, err := probe(t, c); err != nil {
 				t.Error(err)
 			}
-			untouched(t, h, 0)
+			nothingLeft(t, h, 0)
 		})
 	}
 	for _, version := range versions[1:] {
@@ -255,11 +256,11 @@ func TestFilesBusy(t *testing.T) {
 				if _, err := probe(t, c); err != nil {
 					t.Error(err)
 				}
-				untouched(t, h, min(1, strings.Count(version, "4.0")))
+				nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 			})
 		}
 	}
-	// At the deadline it has failed, and there was time to clean up.
+	// At the deadline the probe fails, but has had time to clean up.
 	for _, version := range versions {
 		t.Run("too long "+version, func(t *testing.T) {
 			t.Parallel()
@@ -276,13 +277,13 @@ func TestFilesBusy(t *testing.T) {
 			if status(err) != 10008 {
 				t.Error(err)
 			}
-			untouched(t, h, min(1, strings.Count(version, "4.0")))
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		})
 	}
 }
 
-// A disk that hangs under a server that answers everything else ends the probe at its deadline, with the operation named; when it is back,
-// what the stalled probe left behind is removed.
+// If only the server's disk hangs, the probe ends at its deadline and names the
+// operation. When the disk is back, the next probe removes what is left.
 func TestDiskHangs(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -314,7 +315,7 @@ func TestDiskHangs(t *testing.T) {
 				!strings.Contains(strings.Join(r.Warnings, " "), "may stay until the next probe") {
 				t.Errorf("%v, warnings %q", err, r.Warnings)
 			}
-			left(t, h)
+			disconnected(t, h)
 			if len(h.Files()) != 2 {
 				t.Errorf("files %q", h.Files())
 			}
@@ -323,7 +324,7 @@ func TestDiskHangs(t *testing.T) {
 			if _, err := probeWith(t, p); err != nil {
 				t.Error(err)
 			}
-			left(t, h)
+			disconnected(t, h)
 			if len(h.Files()) != 1 {
 				t.Errorf("files %q", h.Files())
 			}
@@ -331,7 +332,7 @@ func TestDiskHangs(t *testing.T) {
 	}
 }
 
-// An answer with something else than zeros where XDR pads is as good as any, also in the verifier.
+// An answer may pad with other bytes than zeros, also in the verifier.
 func TestPadding(t *testing.T) {
 	for _, version := range []string{"3", "4.0", "4.2"} {
 		h, c := hostileFiles(t, version)

@@ -17,7 +17,8 @@ import (
 
 var versions = []string{"3", "4.0", "4.1", "4.2"}
 
-// hostileFiles is a server of the tests' own with a marker, and the probe of a version that reads it and writes beside it.
+// hostileFiles returns a hostile server with a marker and the configuration of
+// a probe that reads it and writes beside it.
 func hostileFiles(t testing.TB, version string) (*nfstest.Hostile, Config) {
 	t.Helper()
 	h, c := hostile(t)
@@ -27,7 +28,7 @@ func hostileFiles(t testing.TB, version string) (*nfstest.Hostile, Config) {
 	return h, c
 }
 
-// learnt is what a rung has brought to light, or "no such rung".
+// learnt returns what a rung has learnt, or "no such rung".
 func learnt(r Report, step Step) string {
 	for _, rung := range r.Rungs {
 		if rung.Step == step {
@@ -37,11 +38,12 @@ func learnt(r Report, step Step) string {
 	return "no such rung"
 }
 
-// untouched asserts that a server has nothing left of its clients: no connection, no file, nothing open, and no client id but
-// those of version 4.0.
-func untouched(t testing.TB, h *nfstest.Hostile, clients0 int) {
+// nothingLeft asserts that the server has nothing left of its clients: no
+// connection, no file, nothing open, and no client id except those of version
+// 4.0.
+func nothingLeft(t testing.TB, h *nfstest.Hostile, clients0 int) {
 	t.Helper()
-	stateless(t, h)
+	noState(t, h)
 	if files := h.Files(); !slices.Equal(files, []string{"MOUNTED"}) {
 		t.Errorf("files %q", files)
 	}
@@ -51,8 +53,8 @@ func untouched(t testing.TB, h *nfstest.Hostile, clients0 int) {
 	}
 }
 
-// wrote is what a write test learns.
-func wrote(r Report) string {
+// writeLearnt is what a successful write test learns.
+func writeLearnt(r Report) string {
 	text := "64 bytes written, flushed, read back, removed"
 	if r.Version == "4.0" {
 		text += "; a client id stays until its lease ends"
@@ -68,22 +70,22 @@ func TestFiles(t *testing.T) {
 			r, err := probeWith(t, p)
 			if err != nil || len(r.Warnings) != 0 ||
 				learnt(r, Marker) != "read 12 bytes of MOUNTED" ||
-				learnt(r, WriteTest) != wrote(r) {
+				learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
 			}
 			clients := 0
 			if r.Version == "4.0" { // the same one every time
 				clients = 1
 			}
-			untouched(t, h, clients)
+			nothingLeft(t, h, clients)
 		}
 	}
-	// Each of the two for itself, or neither.
+	// Marker and write test each alone, and neither.
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
 		c.Marker = ""
 		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "no such rung" ||
-			learnt(r, WriteTest) != wrote(r) {
+			learnt(r, WriteTest) != writeLearnt(r) {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
 		c.Marker, c.WriteTest = "a/b/MOUNTED", false
@@ -100,7 +102,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// The name of the write test's file is the same for every probe of a watch and for no other one.
+// The write test's file has the same name in all probes of a watch, and another
+// one in all other watches.
 func TestTestName(t *testing.T) {
 	config := Config{Address: "Files", Port: 1, Dir: "/a", Version: "3"}
 	name := func(c Config) string { return (&attempt{Config: c}).testName() }
@@ -149,7 +152,7 @@ func TestCheckMarker(t *testing.T) {
 	}
 }
 
-// Names of the marker go out byte by byte as they were configured.
+// Names of the marker are sent byte by byte as configured.
 func TestMarkerName(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
@@ -165,7 +168,7 @@ func TestMarkerName(t *testing.T) {
 	}
 }
 
-// refusals are what a server may refuse in one version and the other.
+// refusals are what a server may refuse, in version 3 and 4.
 var refusals = []struct {
 	step   Step
 	op     string
@@ -221,13 +224,13 @@ func TestFilesRefused(t *testing.T) {
 				if version == "4.0" && c.step == WriteTest {
 					clients = 1
 				}
-				untouched(t, h, clients)
+				nothingLeft(t, h, clients)
 			})
 		}
 	}
 }
 
-// A marker that is none.
+// A marker that is not a file, or empty.
 func TestMarkerNone(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
@@ -238,11 +241,11 @@ func TestMarkerNone(t *testing.T) {
 		_, err = probe(t, c)
 		fails(t, err, Marker, ErrEmpty)
 		h.Remove("elsewhere")
-		untouched(t, h, 0)
+		nothingLeft(t, h, 0)
 	}
 }
 
-// What a run that was killed left behind is removed by the next one, whatever it is.
+// A probe removes what an earlier one left when it was killed, whatever it is.
 func TestLeftover(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -251,15 +254,16 @@ func TestLeftover(t *testing.T) {
 			h.Put((&attempt{Config: c}).testName(),
 				"a leftover that is longer than what a write test writes, so that it would show in what is read back")
 			r, err := probe(t, c)
-			if err != nil || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%v, rungs %v", err, r.Rungs)
 			}
-			untouched(t, h, min(1, strings.Count(version, "4.0")))
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		})
 	}
 }
 
-// Probes of one watch at the same time, in several versions, never fail because of each other.
+// Simultaneous probes of one watch, in several versions, never make each other
+// fail.
 func TestFilesAtOnce(t *testing.T) {
 	h, c := hostileFiles(t, "auto")
 	var wg sync.WaitGroup
@@ -275,7 +279,7 @@ func TestFilesAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	left(t, h)
+	disconnected(t, h)
 	if files := h.Files(); !slices.Equal(files, []string{"MOUNTED"}) {
 		t.Errorf("files %q", files)
 	}
@@ -284,7 +288,8 @@ func TestFilesAtOnce(t *testing.T) {
 	}
 }
 
-// A file that another probe removes, since it took it for a leftover, is no failure of the server.
+// It is no failure of the server if another probe removes the file as a
+// leftover.
 func TestRemovedByAnother(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
@@ -307,11 +312,11 @@ func TestRemovedByAnother(t *testing.T) {
 		}{{nfstest.Write3, nfsv4.OP_WRITE}, {nfstest.Read3, nfsv4.OP_READ},
 			{nfstest.Remove3, nfsv4.OP_REMOVE}} {
 			steal(1, at.proc, at.op)
-			if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
+			if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%s %v: %v, rungs %v", version, at.op, err, r.Rungs)
 			}
 		}
-		// But not for ever.
+		// But after some tries it is.
 		h.On(nfstest.Remove3, nfstest.Healthy)
 		steal(1000, nfstest.Write3, nfsv4.OP_WRITE)
 		_, err := probe(t, c)
@@ -319,6 +324,6 @@ func TestRemovedByAnother(t *testing.T) {
 			status(err) != statusStale {
 			t.Errorf("%s: %v", version, err)
 		}
-		left(t, h)
+		disconnected(t, h)
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"testing/iotest"
 )
 
-// decoded asserts of a decoder's error that it is a *MalformedError or one of the causes that it may find.
+// decoded asserts that a decoder's error is a *MalformedError or one of these
+// causes.
 func decoded(t *testing.T, err error, may ...error) {
 	t.Helper()
 	var bad *MalformedError
@@ -155,7 +156,7 @@ func FuzzParse3(f *testing.F) {
 	})
 }
 
-// What a server claims to send takes no memory, in any decoder.
+// No decoder allocates memory for what a server only claims to send.
 func TestHostileCounts(t *testing.T) {
 	const times = 1000
 	for name, decode := range map[string]func(){
@@ -177,7 +178,7 @@ func TestHostileCounts(t *testing.T) {
 			t.Errorf("%s: %d bytes", name, got)
 		}
 	}
-	// As many flavors as a record holds.
+	// As many flavors as fit into a record.
 	most := slices.Concat(xdr(0), opaque("h"), xdr(maxRecord/4),
 		[]byte(strings.Repeat("\x00\x05\xf3\x73", maxRecord/4)))
 	m, _, err := parseMnt(bytes.NewReader(most))

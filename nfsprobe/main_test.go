@@ -16,10 +16,12 @@ import (
 )
 
 // patience is how long tests wait for what must happen, so that a busy machine
-// fails none; also the deadline of a probe whose deadline is not what is tested.
+// fails none; also the deadline of a probe whose deadline is not what is
+// tested.
 const patience = time.Minute
 
-// TestMain gives the tests a network of their own, so that they meet servers on well-known ports.
+// TestMain gives the tests a network of their own, so that servers can have
+// well-known ports.
 func TestMain(m *testing.M) {
 	nfstest.Isolate()
 	if role, ok := childRoles[os.Getenv(childEnv)]; ok {
@@ -29,12 +31,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// childEnv makes the test binary a process of one of the roles, for what cannot be done to the tests' own process.
+// childEnv makes the test binary run one of childRoles, for what would change
+// the tests' own process.
 const childEnv = "NFSPROBE_CHILD"
 
 var childRoles = map[string]func(){}
 
-// probe probes once, with patience.
+// probe probes once, with a deadline of patience.
 func probe(t testing.TB, c Config) (Report, error) {
 	t.Helper()
 	return probeWith(t, New(c))
@@ -70,8 +73,8 @@ func probeUntilDeadline(t testing.TB, p *Prober, step Step, other ...Step) (r Re
 	}
 }
 
-// retry tries until there is no error: what must be done within a short
-// deadline may be late now and then on a busy machine.
+// retry tries again until there is no error: on a busy machine something may be
+// late for a short deadline now and then.
 func retry(t testing.TB, try func() error) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {
@@ -85,8 +88,9 @@ func retry(t testing.TB, try func() error) {
 	}
 }
 
-// probeInTime probes until a probe has ended before its deadline, each time with
-// what begin returns: a probe that is cut off may leave something at the server.
+// probeInTime probes until a probe has ended before its deadline, each time
+// with a new prober from begin: a probe that is cut off may leave something at
+// the server.
 func probeInTime(
 	t testing.TB, deadline time.Duration, begin func() *Prober,
 ) (r Report, err error) {
@@ -103,7 +107,7 @@ func probeInTime(
 	return r, err
 }
 
-// probeIn probes once and asserts what holds for every probe.
+// probeIn probes once and asserts what is true for every probe.
 func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	t.Helper()
 	r, err := p.Probe(ctx)
@@ -139,8 +143,9 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	return r, err
 }
 
-// fails asserts the step and the cause of a failed probe. A cause is a value that errors.Is finds, or one of the package's
-// own types: then all of it must agree, of a *MalformedError a part of the text.
+// fails asserts the step and cause of a failed probe. The cause is a value for
+// errors.Is, or one of the package's own types, which must be equal; for a
+// *MalformedError a part of the text is enough.
 func fails(t testing.TB, err error, step Step, cause error) {
 	t.Helper()
 	var failed *Error
@@ -171,5 +176,5 @@ func fails(t testing.TB, err error, step Step, cause error) {
 	}
 }
 
-// broken is a connection that failed in a dial, read or write.
+// broken is the error of a connection that failed in a dial, read or write.
 func broken(op string, cause error) error { return &net.OpError{Op: op, Err: cause} }

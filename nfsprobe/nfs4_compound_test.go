@@ -17,7 +17,8 @@ type exchange4 struct {
 	answer []byte
 }
 
-// exchanges4 are those of one probe of version 4.2, a long path and an error among them.
+// exchanges4 returns those of one probe of version 4.2, with a long path and an
+// error among them.
 func exchanges4(t testing.TB) []exchange4 {
 	t.Helper()
 	f := newFake4()
@@ -48,7 +49,7 @@ func exchanges4(t testing.TB) []exchange4 {
 	return all
 }
 
-// decoded4 asserts what holds for every answer, whatever a server sends.
+// decoded4 decodes an answer and asserts what is true for every answer.
 func decoded4(t *testing.T, ops []nfsv4.NfsArgop4, answer []byte) ([]nfsv4.NfsResop4, error) {
 	t.Helper()
 	results, err := decodeCompound(bytes.NewReader(answer), ops)
@@ -73,7 +74,8 @@ func decoded4(t *testing.T, ops []nfsv4.NfsArgop4, answer []byte) ([]nfsv4.NfsRe
 	return results, err
 }
 
-// A truncated answer is malformed at every byte, and what is behind an answer is not looked at.
+// An answer that is cut is malformed, wherever it is cut. Bytes behind an
+// answer are ignored.
 func TestTruncated4(t *testing.T) {
 	for i, e := range exchanges4(t) {
 		whole, err := decoded4(t, e.ops, e.answer)
@@ -90,7 +92,7 @@ func TestTruncated4(t *testing.T) {
 	}
 }
 
-// The same on the wire, as a probe sees it: a failed probe of the step whose answer it was.
+// The same over a connection: a probe fails at the step whose answer was cut.
 func TestTruncatedOnWire4(t *testing.T) {
 	var sizes []int
 	f := newFake4()
@@ -113,7 +115,7 @@ func TestTruncatedOnWire4(t *testing.T) {
 			}
 			_, err := f.speak(t, "4.1", "/export")
 			fails(t, err, step, &MalformedError{"COMPOUND"})
-			// The probe cannot get rid of what it was not told of.
+			// The probe cannot destroy what it does not know of.
 			if left := f.left(); n > 1 && left > 0 {
 				t.Errorf("%v: %d left", step, left)
 			}
@@ -166,7 +168,7 @@ func TestDecodeCompound(t *testing.T) {
 	}
 }
 
-// oversized is a GETFH result that the library would not write.
+// oversized is a GETFH result that the library would not encode.
 type oversized struct{ nfsv4.NfsResop4 }
 
 func (oversized) WriteTo(w io.Writer) (int64, error) {
@@ -174,7 +176,7 @@ func (oversized) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// Answers that decode, but are none to what was asked.
+// Answers that can be decoded but do not fit the request.
 func TestMalformed4(t *testing.T) {
 	id := nfsv4.Sessionid4{6: 1001 >> 8, 7: 1001 & 0xff}
 	sequence := func(id nfsv4.Sessionid4, n, slot uint32) nfsv4.NfsResop4 {
@@ -260,7 +262,7 @@ func TestAccess4(t *testing.T) {
 	}
 }
 
-// A name goes out byte by byte as it was configured, UTF-8 or not.
+// Names are sent byte by byte as configured, UTF-8 or not.
 func TestLookupName4(t *testing.T) {
 	for _, name := range []string{"export", "\x93\xfa\x96{", "日本", "..", strings.Repeat("x", 255)} {
 		b := encode4(&nfsv4.Compound4args{Argarray: []nfsv4.NfsArgop4{newLookup4(name)}})[12:]
@@ -298,7 +300,8 @@ func TestServerName4(t *testing.T) {
 	}
 }
 
-// Names and numbers as RFC 7530 13.1, RFC 8881 15.1 and RFC 7862 11.1 have them.
+// Names and numbers are those of RFC 7530 13.1, RFC 8881 15.1 and RFC 7862
+// 11.1.
 func TestStatus4(t *testing.T) {
 	for _, c := range []struct {
 		status Status4
@@ -333,7 +336,7 @@ func TestStatus4(t *testing.T) {
 	}
 }
 
-// Whatever the answer to a COMPOUND is, decoding it and looking at the results panics at nothing.
+// No answer to a COMPOUND makes decoding it, or reading its results, panic.
 func FuzzCompound(f *testing.F) {
 	all := exchanges4(f)
 	for i, e := range all {

@@ -13,17 +13,18 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// fake4 is a server of version 4 for one connection after another. It keeps the rules for sessions strictly: a client id or
-// a session that is used wrongly gets the RFC's error.
+// fake4 is a server of version 4 for one connection after another. It is strict
+// about sessions: wrong use of a client id or session gets the RFC's error.
 type fake4 struct {
 	minors  []uint32
 	objects map[string]nfsv4.NfsFtype4 // by path
 	maxOps  uint32                     // of a session, and of a COMPOUND of version 4.0
 
 	answer func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 // instead of the proper one; nil: that
-	// of COMPOUND n; nil: silence; empty: the connection is closed
+	// Edits the answer to COMPOUND n. nil: no answer; empty: the connection is
+	// closed.
 	edit func(n int, reply []byte) []byte
-	// the operation whose COMPOUND is denied with AUTH_TOOWEAK
+	// The operation whose COMPOUND is denied with AUTH_TOOWEAK.
 	deny string
 
 	asked    []string // the COMPOUNDs: "4.2 SEQUENCE(1) PUTROOTFH LOOKUP(export)"
@@ -44,10 +45,10 @@ func newFake4() *fake4 {
 	}
 }
 
-// left is what the server still holds of its clients.
+// left is the number of client ids and sessions that the server still holds.
 func (f *fake4) left() int { return len(f.clients) + len(f.sessions) }
 
-// serve answers until the connection ends.
+// serve answers calls until the connection ends.
 func (f *fake4) serve(conn net.Conn) error {
 	defer conn.Close()
 	for {
@@ -103,7 +104,7 @@ func encode4(v io.WriterTo) []byte {
 	return b.Bytes()
 }
 
-// record4 is a reply as a record.
+// record4 returns a reply as a record.
 func record4(xid uint32, reply rpcv2.ReplyBody, results []byte) []byte {
 	b := bytes.NewBuffer(make([]byte, 4))
 	b.Write(encode4(&rpcv2.RpcMsg{Xid: xid, Body: &rpcv2.RpcMsgBody_REPLY{Rbody: reply}}))
@@ -159,7 +160,7 @@ func describe4(op nfsv4.NfsArgop4) string {
 	return opName(op.GetArgop())
 }
 
-// do is the proper result of an operation.
+// do does an operation and returns its result.
 func (f *fake4) do(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 	switch op := op.(type) {
 	case *nfsv4.NfsArgop4_OP_EXCHANGE_ID:
@@ -285,7 +286,7 @@ func access4(supported, granted uint32) nfsv4.NfsResop4 {
 	}
 }
 
-// failed4 is a result of a status and nothing else; a success of an operation that has nothing else, too.
+// failed4 is a result that holds a status only, such as every failure.
 func failed4(op nfsv4.NfsArgop4, status nfsv4.Nfsstat4) nfsv4.NfsResop4 {
 	b := binary.BigEndian.AppendUint32(nil, uint32(op.GetArgop()))
 	result, _, err := nfsv4.ReadNfsResop4(bytes.NewReader(binary.BigEndian.AppendUint32(b,

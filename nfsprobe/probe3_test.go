@@ -20,15 +20,16 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// hostile is a server of the tests' own and the probe of version 3 that asks it.
+// hostile returns a hostile server and the configuration of a probe of version
+// 3 for it.
 func hostile(t testing.TB) (*nfstest.Hostile, Config) {
 	t.Helper()
 	h := nfstest.NewHostile(t, nfstest.HostileConfig{})
 	return h, Config{Address: h.Address, Dir: "/export", Version: "3", portMapper: h.PortmapPort}
 }
 
-// left waits for the end of the connections that a probe has closed: the server learns it a moment later.
-func left(t testing.TB, h *nfstest.Hostile) {
+// disconnected waits until the server has seen the end of all connections.
+func disconnected(t testing.TB, h *nfstest.Hostile) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -47,7 +48,7 @@ func TestProbe3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left(t, h)
+	disconnected(t, h)
 	if r.Version != "3" || p.Pinned() != "3" || r.MountPort != h.MountPort ||
 		r.NFSPort != h.NFSPort ||
 		r.Address != fmt.Sprintf("127.0.0.1:%d", h.NFSPort) || len(r.Warnings) != 0 {
@@ -80,7 +81,8 @@ func TestProbe3(t *testing.T) {
 		if call.Proc != asked[i] || call.Cred.Flavor != flavor {
 			t.Errorf("call %d: %+v", i, call)
 		}
-		// RFC 1833: the port mapper answers everyone, so it costs no privileged port.
+		// The port mapper answers every source port (RFC 1833), so the probe
+		// saves its privileged ones.
 		if reserved := call.From.Port() < 1024; reserved != (os.Geteuid() == 0 &&
 			call.Proc != nfstest.Getport) {
 			t.Errorf("call %d came from port %d", i, call.From.Port())
@@ -92,7 +94,8 @@ func TestProbe3(t *testing.T) {
 	}
 }
 
-// Ports that are configured are not asked for, and a port mapper is not met if both are.
+// Ports that are configured are not asked for. If both are, no port mapper is
+// needed.
 func TestPorts(t *testing.T) {
 	h, c := hostile(t)
 	for _, one := range []struct{ mount, nfs, asked int }{{0, 0, 2}, {h.MountPort, 0, 1},
@@ -109,7 +112,7 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// Over IPv6 rpcbind is asked, of version 4 and of version 3 if it has no other.
+// Over IPv6 rpcbind is asked in version 4, and in version 3 if it has no other.
 func TestRpcbind(t *testing.T) {
 	l, err := net.Listen("tcp", "[::1]:0")
 	switch {
@@ -143,7 +146,8 @@ func TestRpcbind(t *testing.T) {
 	fails(t, err, PortMap, &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})
 }
 
-// A rpcbind that was built without the port mapper's version 2 is asked in its own versions, over IPv4 too.
+// An rpcbind without the port mapper's version 2 is asked in its own versions,
+// over IPv4 too.
 func TestRpcbindOnly(t *testing.T) {
 	h, c := hostile(t)
 	getaddr3 := nfstest.Proc{Program: 100000, Version: 3, Procedure: 3}
@@ -167,7 +171,7 @@ func TestRpcbindOnly(t *testing.T) {
 	fails(t, err, PortMap, ErrNotRegistered)
 }
 
-// granted: the failure is behind a MNT that succeeded, so UMNT is due.
+// granted: the failure comes after a MNT that succeeded, so UMNT must follow.
 type spoilt struct {
 	name    string
 	proc    nfstest.Proc
@@ -177,7 +181,7 @@ type spoilt struct {
 	granted bool
 }
 
-// everywhere is what can go wrong with any call.
+// everywhere returns what can go wrong with any call.
 func everywhere(proc nfstest.Proc, step Step, granted bool) []spoilt {
 	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
 	tooWeak := &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}
@@ -265,7 +269,7 @@ func TestSpoilt(t *testing.T) {
 			if last := r.Rungs[len(r.Rungs)-1].Step; last != c.step {
 				t.Errorf("last rung %v", last)
 			}
-			left(t, h)
+			disconnected(t, h)
 			want := 0
 			if c.granted {
 				want = 1
@@ -277,7 +281,7 @@ func TestSpoilt(t *testing.T) {
 	}
 }
 
-// Odd answers that a client takes are no failures.
+// Odd answers that clients accept are no failures.
 func TestOdd(t *testing.T) {
 	for name, on := range map[string]func(*nfstest.Hostile){
 		"64 fragments": func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, nfstest.Fragmented(64)) },
@@ -349,7 +353,7 @@ func TestOdd(t *testing.T) {
 				r.Warnings[0] != "the server closed the connection instead of answering unmount, and may keep what it knows of the probe for a while" {
 				t.Errorf("%v, warnings %q", err, r.Warnings)
 			}
-			left(t, h)
+			disconnected(t, h)
 		})
 	}
 	t.Run("UMNT closed after a failure", func(t *testing.T) {
@@ -365,7 +369,8 @@ func TestOdd(t *testing.T) {
 	})
 }
 
-// Names that are not ASCII and long ones go out as they are; longer ones than MNT takes do not.
+// Long names and names that are not ASCII are sent as they are. Names that are
+// longer than MNT allows are not sent.
 func TestDirectories(t *testing.T) {
 	h, c := hostile(t)
 	for _, dir := range []string{"/共有", "/caf\xe9", "/" + strings.Repeat("d", 1023)} {

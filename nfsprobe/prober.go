@@ -47,8 +47,8 @@ type Config struct {
 }
 
 // Prober probes one export. It remembers the address and version of its first
-// success, and all later probes speak that version: a server that stops to
-// answer is a failure, not a reason to fall back. The next probe may start
+// success, and all later probes speak that version: a server that stops
+// answering is a failure, not a reason to fall back. The next probe may start
 // while a cancelled one is still ending.
 type Prober struct {
 	config Config

@@ -17,8 +17,9 @@ import (
 
 func init() { childRoles["many"] = manyProbes }
 
-// Thousands of probes one after the other: descriptors do not grow in number, and source ports do not run out, although a
-// privileged process has 359 and version 3 uses two a probe.
+// After thousands of probes no descriptors are left open, and source ports do
+// not run out, although there are 359 privileged ones and version 3 uses two a
+// probe.
 func TestRealManyProbes(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	self, err := os.Executable()
@@ -42,7 +43,7 @@ func TestRealManyProbes(t *testing.T) {
 	}
 }
 
-// manyProbes probes 2,000 times as the user of its arguments.
+// manyProbes probes 2,000 times, as the user in its arguments.
 func manyProbes() {
 	dir, user, port := os.Args[1], os.Args[2], os.Args[3]
 	fail := func(format string, args ...any) {
@@ -52,7 +53,7 @@ func manyProbes() {
 	if uid, err := strconv.Atoi(user); err != nil {
 		fail("%v", err)
 	} else if uid != 0 {
-		// The test binary lies where that user could not execute it.
+		// Changed here, since that user could not execute the test binary.
 		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid),
 			syscall.Setuid(uid)} {
 			if err != nil {

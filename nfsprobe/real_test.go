@@ -19,19 +19,20 @@ import (
 	"fsmon/nfsprobe/nfstest"
 )
 
-// realLab is a lab in the tests' own network: one at a time, so the tests that use it are not parallel.
+// realLab starts a lab in the tests' own network. There can be only one at a
+// time, so tests with it are not parallel.
 func realLab(t testing.TB, c nfstest.Config) *nfstest.Lab {
 	t.Helper()
 	c.InPlace = true
 	return nfstest.New(t, c)
 }
 
-// export is a probe's configuration for an export of the lab.
+// export is the configuration of a probe for an export of the lab.
 func export(l *nfstest.Lab, name, version string) Config {
 	return Config{Address: "127.0.0.1", Dir: l.Path(name), Path4: "/" + name, Version: version}
 }
 
-// must is for what the harness does.
+// must ends the test if its own preparations fail.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -39,7 +40,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// Every version at every kind of address, and nothing is left on the server.
+// Every version works at every kind of address, and leaves nothing at the
+// server.
 func TestRealHealthy(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1",
@@ -79,7 +81,7 @@ func TestRealHealthy(t *testing.T) {
 	}
 }
 
-// A server that has only some versions.
+// Servers with some of the versions only.
 func TestRealVersions(t *testing.T) {
 	version3, version4, version41 := nfstest.Config{NoV4: true}, nfstest.Config{NoV3: true},
 		nfstest.Config{Minors: []int{1}}
@@ -146,7 +148,8 @@ func TestRealPorts(t *testing.T) {
 	})
 }
 
-// Exports that cannot be used. In version 3 Ganesha has the same answer for all paths that it does not give.
+// Exports that cannot be used. In version 3 Ganesha has one answer for all
+// paths that it does not give.
 func TestRealRefusals(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	acces := MountStatus(mount.MNT3ERR_ACCES)
@@ -183,10 +186,10 @@ func TestRealRefusals(t *testing.T) {
 	}
 }
 
-// What happens to a server that was healthy, seen by a prober that has pinned its version.
+// Faults of a healthy server, as seen by a prober that has pinned its version.
 func TestRealFaults(t *testing.T) {
 	noAnswer, refused := context.DeadlineExceeded, broken("dial", syscall.ECONNREFUSED)
-	// A step of healthy (-1) means that the probe goes on succeeding.
+	// Step -1: the probe succeeds all the same.
 	type outcome struct {
 		step  Step
 		cause error
@@ -264,7 +267,7 @@ func TestRealFaults(t *testing.T) {
 	}
 }
 
-// A prober that has not succeeded yet takes what there is, and then stays with it.
+// A prober pins what there is at its first success.
 func TestRealAutoWithoutPortMapper(t *testing.T) {
 	l := realLab(t, nfstest.Config{NoPortmap: true})
 	p := New(export(l, "export", "auto"))
@@ -280,7 +283,8 @@ func TestRealAutoWithoutPortMapper(t *testing.T) {
 	}
 }
 
-// A server that comes back is healthy again at once, also one that was in the middle of a probe.
+// A server that comes back is healthy at once, even if it was frozen in the
+// middle of a probe.
 func TestRealRecovery(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	for version, step := range map[string]Step{"3": Mount, "4.0": Null, "4.2": Null} {

@@ -19,7 +19,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// xdr is 32-bit words in XDR.
+// xdr returns 32-bit words in XDR.
 func xdr(values ...uint32) []byte {
 	var b []byte
 	for _, v := range values {
@@ -28,7 +28,8 @@ func xdr(values ...uint32) []byte {
 	return b
 }
 
-// fragment is one fragment of a record; last is its highest bit.
+// fragment returns one fragment of a record; last is the highest bit of its
+// mark.
 func fragment(last uint32, data []byte) []byte {
 	return append(xdr(last<<31|uint32(len(data))), data...)
 }
@@ -91,7 +92,7 @@ func TestReadRecordCaps(t *testing.T) {
 	isMalformed(t, err, "more than 64 fragments")
 }
 
-// A claimed length takes no memory until its bytes arrive.
+// No memory is allocated for a claimed length until its bytes arrive.
 func TestReadRecordMemory(t *testing.T) {
 	const times = 1000
 	var before, after runtime.MemStats
@@ -182,7 +183,7 @@ func TestRPCErrorText(t *testing.T) {
 	}
 }
 
-// piped is a client and the server's end of its connection.
+// piped returns a client and the server's end of its connection.
 func piped(t *testing.T) (*client, net.Conn) {
 	near, far := net.Pipe()
 	t.Cleanup(func() {
@@ -192,7 +193,7 @@ func piped(t *testing.T) (*client, net.Conn) {
 	return newClient(near, authSys(12, 34)), far
 }
 
-// What goes out: one record, the credential except for NULL, numbers that are never the same.
+// A call is one record with the credential, except for NULL, and a new xid.
 func TestCall(t *testing.T) {
 	c, far := piped(t)
 	var xids []uint32
@@ -248,7 +249,8 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// A call ends with its context, whether the server does not read, does not answer or drips, and when it closes.
+// A call ends with its context if the server does not read, does not answer,
+// sends byte by byte or closes.
 func TestCallEnds(t *testing.T) {
 	const limit = 3 * time.Second
 	behaviours := map[string]func(net.Conn){
@@ -328,7 +330,7 @@ func TestCallEnds(t *testing.T) {
 	}
 }
 
-// The end of one call's context does not reach into the next call.
+// The end of one call's context does not end the next call.
 func TestCallAfterDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, far := piped(t)

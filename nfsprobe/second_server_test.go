@@ -27,7 +27,8 @@ func (o onePath) Mount(
 	return status, fs, flavors
 }
 
-// A server of another author, with MOUNT and NFS on one port and AUTH_NONE as its only flavor.
+// A server by another author, with MOUNT and NFS on one port and AUTH_NONE as
+// its only flavor.
 func TestSecondServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

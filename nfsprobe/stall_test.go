@@ -12,7 +12,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
 
-// expiring is a context whose deadline passes when a test says so.
+// expiring is a context whose deadline passes when the test says so.
 type expiring struct {
 	context.Context
 	done chan struct{}
@@ -35,7 +35,8 @@ func (e expiring) Err() error {
 	}
 }
 
-// Whatever stalls ends with the deadline, and with a cancelled context; it names the rung.
+// A step that stalls ends when the deadline passes or the context is cancelled,
+// and is named.
 func TestStalls(t *testing.T) {
 	slow := nfstest.Drip(20 * time.Millisecond) // over half a second for an answer
 	for _, c := range []struct {
@@ -68,7 +69,7 @@ func TestStalls(t *testing.T) {
 			if warned := len(r.Warnings) > 0; warned != c.umnt {
 				t.Errorf("warnings %q", r.Warnings)
 			}
-			left(t, h)
+			disconnected(t, h)
 
 			ctx, cancel := context.WithCancel(t.Context())
 			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
@@ -77,7 +78,7 @@ func TestStalls(t *testing.T) {
 			})
 			_, err = probeIn(t, ctx, New(config))
 			fails(t, err, c.step, context.Canceled)
-			left(t, h)
+			disconnected(t, h)
 		})
 	}
 	t.Run("until the deadline", func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestStalls(t *testing.T) {
 		h.On(nfstest.Getport, nfstest.Drip(20*time.Millisecond))
 		_, err := probeUntilDeadline(t, New(config), PortMap)
 		fails(t, err, PortMap, context.DeadlineExceeded)
-		left(t, h)
+		disconnected(t, h)
 	})
 	t.Run("busy", func(t *testing.T) {
 		t.Parallel()

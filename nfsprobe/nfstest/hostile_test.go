@@ -24,7 +24,8 @@ import (
 
 var hosts atomic.Uint32
 
-// hostile is a hostile server on the well-known ports of an address of its own.
+// hostile starts a hostile server on the well-known ports of an address of its
+// own.
 func hostile(t testing.TB) *Hostile {
 	t.Helper()
 	New(t, Config{Empty: true}) // skips where the tests have no network of their own
@@ -41,7 +42,7 @@ func probe(
 	defer cancel()
 	r, err := nfsprobe.New(nfsprobe.Config{Address: h.Address, Dir: "/some/export",
 		Version: version}).Probe(ctx)
-	// The probe has closed everything; the server notices.
+	// The probe has closed all connections; the server sees it a moment later.
 	for until := time.Now().Add(time.Minute); h.Open() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%d connections are still open", h.Open())
@@ -50,7 +51,7 @@ func probe(
 	return r, err
 }
 
-// What a healthy server has been asked, in order.
+// The calls to a healthy server, in order.
 func TestHostileHealthy(t *testing.T) {
 	t.Parallel()
 	asked4 := func(n int) []Proc {
@@ -97,7 +98,7 @@ func TestHostileIPv6(t *testing.T) {
 	}
 }
 
-// The answers, each as a probe sees it.
+// Each answer has its effect on a probe.
 func TestHostileAnswers(t *testing.T) {
 	t.Parallel()
 	isA := func(want error) func(error) bool {
@@ -172,7 +173,7 @@ func TestHostileAnswers(t *testing.T) {
 			if !c.is(err) || errors.As(err, &failed) && failed.Step != c.step {
 				t.Errorf("got %v, want a failure of %v", err, c.step)
 			}
-			// Who has waited until the deadline has no time left for it.
+			// At the deadline there is no time left for UMNT.
 			if mounted := h.Count(Getattr3) > 0; mounted && h.Count(Umnt) != 1 &&
 				!errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("UMNT came %d times", h.Count(Umnt))

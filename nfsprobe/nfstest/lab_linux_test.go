@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// roleEnv makes the test binary a process that does one thing, for what would end the tests' own process.
+// roleEnv makes the test binary do one thing only, for what would end the
+// tests' own process.
 const roleEnv = "NFSTEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -43,14 +44,14 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// asked asks both versions and the mount service.
+// asked returns nil if a server answers: both versions and the mount service.
 func asked(l *Lab, s Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	return l.answersNow(ctx, s)
 }
 
-// silent asserts that a server takes longer to answer than one that does would.
+// silent asserts that a server does not answer.
 func silent(t testing.TB, l *Lab, s Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -104,7 +105,7 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// A datagram that is dropped never comes: the next one that is not is the first.
+// A dropped datagram never comes: the first to come is one sent later.
 func TestDropUDP(t *testing.T) {
 	t.Parallel()
 	l := New(t, Config{Empty: true})
@@ -135,7 +136,7 @@ func TestDropUDP(t *testing.T) {
 	}
 }
 
-// A disk is seen where the lab is, and goes with it.
+// A disk is seen only in the lab and goes with it.
 func TestDisk(t *testing.T) {
 	t.Parallel()
 	l := New(t, Config{})
@@ -166,7 +167,7 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// Each lab has a network of its own, which this process is not in.
+// Each lab has a network of its own, which is not that of this process.
 func TestNetworks(t *testing.T) {
 	t.Parallel()
 	a, b := New(t, Config{Empty: true}), New(t, Config{Empty: true})
@@ -252,7 +253,8 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
-// A server without its export is no lab; one whose directory a test has removed is.
+// Ganesha without its exports is an error, unless a test has removed the
+// directory.
 func TestRefusedExport(t *testing.T) {
 	t.Parallel()
 	l, err := StartLab(t.Context(), Config{})
@@ -267,7 +269,7 @@ func TestRefusedExport(t *testing.T) {
 	}
 }
 
-// orphan starts a lab and tells where it is, and never ends it.
+// orphan starts a lab, prints where it is, and never ends it.
 func orphan() {
 	l, err := StartLab(context.Background(), Config{})
 	if err == nil {
@@ -281,7 +283,7 @@ func orphan() {
 	select {}
 }
 
-// A process that is killed takes its lab along.
+// When a process is killed, its lab ends.
 func TestOrphan(t *testing.T) {
 	t.Parallel()
 	New(t, Config{Empty: true}) // skips where labs cannot be had
@@ -300,7 +302,7 @@ func TestOrphan(t *testing.T) {
 	})
 	eventually(t, "the lab's end", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		// whoever inherits it may be slow to reap
+		// The process that inherits it may reap it late.
 		return err != nil || strings.Contains(string(stat), ") Z ")
 	})
 }
@@ -354,7 +356,7 @@ func TestIsolate(t *testing.T) {
 	})
 }
 
-// role runs this test binary in a role, and returns the lines it prints.
+// role runs this test binary in a role and returns the lines it prints.
 func role(t testing.TB, name string, args ...string) (*exec.Cmd, <-chan string) {
 	t.Helper()
 	self, err := os.Executable()

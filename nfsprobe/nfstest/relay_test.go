@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// relayed starts a relay in front of a hostile server's NFS service and connects to it.
+// relayed starts a relay in front of a hostile server's NFS service and
+// connects to it.
 func relayed(t *testing.T, h *Hostile, filter Filter) net.Conn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -32,7 +33,7 @@ func relayed(t *testing.T, h *Hostile, filter Filter) net.Conn {
 	return c
 }
 
-// nullCall calls NULL of version 3, as a record of two fragments.
+// nullCall is a call of NULL of version 3, in two fragments.
 func nullCall(xid uint32) []byte {
 	b, _ := binary.Append(nil, binary.BigEndian, []uint32{8, xid, 0, 1<<31 | 32, 2, 100003, 3, 0,
 		0, 0, 0, 0})
@@ -65,7 +66,8 @@ func TestRelay(t *testing.T) {
 		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%x, %v", got, err)
 		}
-		// The reply has come, so the filter has seen both, and nothing else is under way.
+		// The reply is here, so the filter has seen both records, and no others
+		// are on their way.
 		mu.Lock()
 		if n := len(log); n != 2*i+2 || log[n-2] != (seen{false, i, xid, Null3}) ||
 			log[n-1] != (seen{true, i, xid, Null3}) {
@@ -115,7 +117,7 @@ func TestRelayFilters(t *testing.T) {
 	}
 }
 
-// The end of one side is passed on, and so is a server that is not there.
+// The end of one side becomes the other's, and so does the absence of a server.
 func TestRelayPassesTheEndOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer Answer
