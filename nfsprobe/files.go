@@ -64,6 +64,21 @@ func (a *attempt) testNames() []string {
 	return names[:len(names)-1]
 }
 
+// openFiles runs the steps that are configured.
+func (a *attempt) openFiles(
+	ctx context.Context, r *Report, marker, writeTest func() (learnt string, err error),
+) error {
+	if a.Marker != "" {
+		if err := a.climb(ctx, r, Marker, marker); err != nil {
+			return err
+		}
+	}
+	if a.WriteTest {
+		return a.climb(ctx, r, WriteTest, writeTest)
+	}
+	return nil
+}
+
 // readMarker says how much was read of the marker, which must not be empty.
 func (a *attempt) readMarker(data []byte, err error) (learnt string, _ error) {
 	if err == nil && len(data) == 0 {

@@ -33,6 +33,14 @@ func (a *attempt) climb(
 	return a.failed(ctx, r, step, err)
 }
 
+// null calls NULL of a version of NFS.
+func (a *attempt) null(ctx context.Context, r *Report, c *client, version uint32) error {
+	return a.climb(ctx, r, Null, func() (string, error) {
+		_, err := c.call(ctx, nfsProgram, version, procNull, nil)
+		return "", err
+	})
+}
+
 // guarded calls do and turns a panic into an error: do decodes what a server
 // sent.
 func guarded(do func() (string, error)) (learnt string, err error) {

@@ -84,10 +84,7 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	}
 	c.identify(r)
 	a.portWanted = len(m.flavors) > 0 && r.ordinaryPort()
-	if err := a.climb(ctx, r, Null, func() (string, error) {
-		_, err := c.call(ctx, nfsProgram, nfs3Version, procNull, nil)
-		return "", err
-	}); err != nil {
+	if err := a.null(ctx, r, c, nfs3Version); err != nil {
 		return err
 	}
 	r.Version = "3"

@@ -24,38 +24,30 @@ const (
 func (a *attempt) openFiles3(
 	ctx, whole context.Context, r *Report, c *client, dir []byte,
 ) error {
-	if a.Marker != "" {
-		if err := a.climb(ctx, r, Marker, func() (string, error) {
-			handle, err := c.lookup3(ctx, dir, a.markerNames())
-			if err != nil {
-				return "", err
-			}
-			// Only a regular file is read: a READ of a pipe may never be
-			// answered.
-			args := &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}
-			kind, err := ask3(ctx, c, "GETATTR", procGetattr3, args, parseType3)
-			switch {
-			case err != nil:
-				return "", err
-			case kind != nfsv3.NF3REG:
-				return "", ErrNotFile
-			}
-			data, err := (&file3{client: c, handle: handle}).read(ctx, markerBytes)
-			return a.readMarker(data, err)
-		}); err != nil {
-			return err
+	marker := func() (string, error) {
+		handle, err := c.lookup3(ctx, dir, a.markerNames())
+		if err != nil {
+			return "", err
 		}
+		// Only a regular file is read: a READ of a pipe may never be answered.
+		args := &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}
+		kind, err := ask3(ctx, c, "GETATTR", procGetattr3, args, parseType3)
+		switch {
+		case err != nil:
+			return "", err
+		case kind != nfsv3.NF3REG:
+			return "", ErrNotFile
+		}
+		data, err := (&file3{client: c, handle: handle}).read(ctx, markerBytes)
+		return a.readMarker(data, err)
 	}
-	if a.WriteTest {
-		return a.climb(ctx, r, WriteTest, func() (string, error) {
-			parent, err := c.lookup3(ctx, dir, a.testNames())
-			if err != nil {
-				return "", err
-			}
-			return a.writeTest(ctx, whole, r, &file3{client: c, dir: parent})
-		})
-	}
-	return nil
+	return a.openFiles(ctx, r, marker, func() (string, error) {
+		parent, err := c.lookup3(ctx, dir, a.testNames())
+		if err != nil {
+			return "", err
+		}
+		return a.writeTest(ctx, whole, r, &file3{client: c, dir: parent})
+	})
 }
 
 // ask3 is callBusy3 with the procedure's name in its errors.

@@ -25,16 +25,13 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 
 // climb4 runs all steps after the connect.
 func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
-	err := a.climb(ctx, r, Null, func() (string, error) {
-		_, err := conn.call(ctx, nfsProgram, nfs4Version, procNull, nil)
-		return "", err
-	})
+	err := a.null(ctx, r, conn, nfs4Version)
 	if err != nil {
 		return err
 	}
 	for _, minor := range minors4(a.Version) {
-		err = a.climbMinor4(ctx, r, &client4{conn: conn, minor: minor, ops: statelessOps,
-			bytes: markerBytes})
+		c := &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes}
+		err = a.climbMinor4(ctx, r, c)
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}
@@ -126,14 +123,10 @@ func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.C
 	if err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Getattr, func() (string, error) {
-		return found.directory()
-	}); err != nil {
+	if err := a.climb(ctx, r, Getattr, found.directory); err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Access, func() (string, error) {
-		return found.access()
-	}); err != nil {
+	if err := a.climb(ctx, r, Access, found.access); err != nil {
 		return err
 	}
 	return a.openFiles4(ctx, r, c, dir, id)

@@ -16,48 +16,41 @@ func (a *attempt) openFiles4(
 	if a.Marker == "" && !a.WriteTest || a.opens != nil && !a.opens(ctx) {
 		return nil
 	}
-	if a.Marker != "" {
-		if err := a.climb(ctx, r, Marker, func() (string, error) {
-			found := c.walk(ctx, put4(dir), a.markerNames())
-			handle, err := found.handle()
-			if err != nil {
+	marker := func() (string, error) {
+		found := c.walk(ctx, put4(dir), a.markerNames())
+		handle, err := found.handle()
+		if err != nil {
+			return "", nameOp("LOOKUP", err)
+		}
+		// Only a regular file is read: a READ of a pipe may never be answered.
+		kind, err := found.kind()
+		switch {
+		case err != nil:
+			return "", nameOp("GETATTR", err)
+		case kind != nfsv4.NF4REG:
+			return "", ErrNotFile
+		}
+		// The stateid is zero: nobody has opened the file (RFC 7530 9.1.4.3).
+		data, err := (&file4{client4: c, handle: handle}).read(ctx, c.bytes)
+		return a.readMarker(data, err)
+	}
+	return a.openFiles(ctx, r, marker, func() (string, error) {
+		f := &file4{client4: c, client: id, dir: dir}
+		if names := a.testNames(); len(names) > 0 {
+			var err error
+			if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
 				return "", nameOp("LOOKUP", err)
 			}
-			kind, err := found.kind()
-			switch {
-			case err != nil:
-				return "", nameOp("GETATTR", err)
-			case kind != nfsv4.NF4REG: // a READ of it may never be answered
-				return "", ErrNotFile
-			}
-			// The stateid is zero: nobody has opened the file (RFC 7530
-			// 9.1.4.3).
-			data, err := (&file4{client4: c, handle: handle}).read(ctx, c.bytes)
-			return a.readMarker(data, err)
-		}); err != nil {
-			return err
 		}
-	}
-	if a.WriteTest {
-		return a.climb(ctx, r, WriteTest, func() (string, error) {
-			f := &file4{client4: c, client: id, dir: dir}
-			if names := a.testNames(); len(names) > 0 {
-				var err error
-				if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
-					return "", nameOp("LOOKUP", err)
-				}
-			}
-			if err := f.introduce(ctx, a.owner); err != nil {
-				return "", err
-			}
-			learnt, err := a.writeTest(ctx, ctx, r, f)
-			if err == nil && c.session == nil {
-				learnt += "; a client id stays until its lease ends"
-			}
-			return learnt, err
-		})
-	}
-	return nil
+		if err := f.introduce(ctx, a.owner); err != nil {
+			return "", err
+		}
+		learnt, err := a.writeTest(ctx, ctx, r, f)
+		if err == nil && c.session == nil {
+			learnt += "; a client id stays until its lease ends"
+		}
+		return learnt, err
+	})
 }
 
 // nameOp adds the operation's name to an error that does not have it.

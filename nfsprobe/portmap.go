@@ -2,6 +2,7 @@ package nfsprobe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -40,11 +41,7 @@ func (a *attempt) askPorts(ctx context.Context, r *Report) error {
 		return nil
 	}
 	return a.climb(ctx, r, PortMap, func() (string, error) {
-		port := a.portMapper
-		if port == 0 {
-			port = portMapperPort
-		}
-		if err := a.askPortMapper(ctx, r, port); err != nil {
+		if err := a.askPortMapper(ctx, r, cmp.Or(a.portMapper, portMapperPort)); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("mount port %d, NFS port %d", r.MountPort, r.NFSPort), nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -238,14 +237,11 @@ func writeForEver() {
 // A probe removes the file of one that was killed while it wrote.
 func TestRealKilled(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	self, err := os.Executable()
-	must(t, err)
 	for _, version := range versions {
 		c := export(l, "export", version)
 		c.WriteTest = true
 		left := filepath.Join(l.Dir(), (&attempt{Config: c}).testName())
-		cmd := exec.Command(self, l.Dir(), version)
-		cmd.Env = append(os.Environ(), childEnv+"=write for ever")
+		cmd := childCommand(t.Context(), t, "write for ever", l.Dir(), version)
 		out := new(strings.Builder)
 		cmd.Stdout = out
 		must(t, cmd.Start())

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,20 +21,12 @@ func init() { childRoles["many"] = manyProbes }
 // probe.
 func TestRealManyProbes(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	self, err := os.Executable()
-	must(t, err)
 	for _, c := range []struct {
 		uid  int
 		port string
 	}{{0, "privileged port"}, {65534, "uid 65534, port"}} {
 		t.Run(fmt.Sprint(c.uid), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, self, l.Dir(), strconv.Itoa(c.uid), c.port)
-			cmd.Env = append(os.Environ(), childEnv+"=many")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
+			child(t, "many", l.Dir(), strconv.Itoa(c.uid), c.port)
 		})
 	}
 	if left, err := l.Clients(); err != nil || len(left) > 0 {

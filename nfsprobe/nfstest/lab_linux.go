@@ -363,36 +363,6 @@ func mkdir(path string, mode os.FileMode) error {
 	return os.Chmod(path, mode)
 }
 
-// lookPath also finds a program in /usr/sbin, which is not in every user's
-// PATH.
-func lookPath(name string) (string, error) {
-	for _, p := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name} {
-		if path, err := exec.LookPath(p); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
-}
-
-// installed returns an error, of one line, that names the programs of a lab
-// that are missing and the packages that have them.
-func installed() error {
-	var missing, packages []string
-	for _, p := range []struct{ name, packages string }{
-		{"ganesha.nfsd", "nfs-ganesha nfs-ganesha-vfs"}, {"rpcbind", "rpcbind"},
-		{"ip", "iproute2"}, {"iptables", "iptables"}, {"nsenter", "util-linux"},
-	} {
-		if _, err := lookPath(p.name); err != nil {
-			missing, packages = append(missing, p.name), append(packages, p.packages)
-		}
-	}
-	if missing == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w: install the Debian packages %s, or run make servers",
-		strings.Join(missing, ", "), exec.ErrNotFound, strings.Join(packages, " "))
-}
-
 // Listen is net.Listen in the lab's network, for an IP address and a port.
 func (l *Lab) Listen(network, address string) (listener net.Listener, err error) {
 	if doErr := l.Do(func() { listener, err = net.Listen(network, address) }); doErr != nil {
