@@ -96,7 +96,9 @@ func TestAutoNeither(t *testing.T) {
 		}
 		fails(t, failed.Other, Null, &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})
 	}
-	if want := "mount: MNT3ERR_NOENT (and with version 4, null: Program/version mismatch; low version = 5, high version = 7)"; err == nil || err.Error() != want {
+	const want = "mount: MNT3ERR_NOENT (and with version 4, null: Program/version mismatch; " +
+		"low version = 5, high version = 7)"
+	if err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
 	if p.Pinned() != "" || r.Version != "" {
@@ -249,7 +251,7 @@ func TestAutoFiles(t *testing.T) {
 		name    string
 		on      func(h *nfstest.Hostile)
 		version string
-		creates int // of version 3
+		creates int // CREATEs of version 3
 		not3    Step
 	}{
 		{"both", func(*nfstest.Hostile) {}, "3", 1, 0},

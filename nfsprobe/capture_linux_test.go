@@ -16,7 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "take the captures of the real servers anew (TestCapture)")
 
-// TestCapture asks for every answer that is captured, and with -update stores what it gets:
+// TestCapture asks for every answer that is captured, and with -update stores
+// what it gets:
 //
 //	go test ./nfsprobe -run 'TestCapture$' -update
 func TestCapture(t *testing.T) {
@@ -44,7 +45,7 @@ func TestCapture(t *testing.T) {
 		if healthy := len(name) == 3 || name == "3" || name == "3-ipv6"; healthy != (err == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
-		connections := map[netip.AddrPort]string{} // by the prober's end
+		connections := map[netip.AddrPort]string{} // by the probe's address and port
 		for _, s := range r.Wire {
 			service, answer := map[uint16]string{111: "-portmap", 20048: "-mount",
 				2049: "-nfs"}[s.From.Port()]
@@ -52,7 +53,7 @@ func TestCapture(t *testing.T) {
 				continue
 			}
 			if c.Version != "3" {
-				service = "" // it has no other
+				service = "" // version 4 has only one
 			}
 			if connections[s.To] == "" {
 				connections[s.To] = name + service + ".bin"
@@ -64,7 +65,7 @@ func TestCapture(t *testing.T) {
 		}
 	}
 	var stored map[string][]byte
-	if !*update { // then there need not be any
+	if !*update { // with it there need not be any
 		stored = captures(t)
 	}
 	for _, name := range []string{

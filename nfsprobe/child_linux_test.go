@@ -44,7 +44,7 @@ func child(t *testing.T, role string, args ...string) string {
 // withoutDescriptors probes in a process that may open no more files, and
 // prints how that ended.
 func withoutDescriptors() {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // the runtime's poller needs a descriptor too
+	l, err := net.Listen("tcp", "127.0.0.1:0") // now the runtime's poller has its descriptor too
 	if err != nil {
 		fmt.Println(err)
 		return

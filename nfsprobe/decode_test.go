@@ -29,7 +29,7 @@ func TestParsePorts(t *testing.T) {
 		cause   error
 	}{
 		{xdr(2049), parseGetPort, 2049, nil},
-		{xdr(65535, 1, 2, 3), parseGetPort, 65535, nil}, // whatever follows
+		{xdr(65535, 1, 2, 3), parseGetPort, 65535, nil}, // what follows is ignored
 		{xdr(0), parseGetPort, 0, ErrNotRegistered},
 		{xdr(65536), parseGetPort, 0, &MalformedError{"port 65536"}},
 		{nil, parseGetPort, 0, &MalformedError{"EOF"}},

@@ -55,9 +55,7 @@ func (a *attempt) resolve(ctx context.Context, r *Report) error {
 			}
 			return "", err
 		case a.lastGood.IsValid():
-			r.Warnings = append(r.Warnings,
-				fmt.Sprintf("%q does not resolve, so its last good address %s is used", host,
-					a.lastGood))
+			r.warn("%q does not resolve, so its last good address %s is used", host, a.lastGood)
 			addrs = []netip.Addr{a.lastGood}
 		default:
 			if want := localCause(err); want != nil {

@@ -144,7 +144,7 @@ func (a *attempt) writeTest(
 		})
 		switch code := status(err); {
 		case err == nil:
-			err = f.close(ctx)
+			err = f.close(ctx) // stale: another probe has removed the file
 			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale {
 				err = e
 			}
@@ -177,8 +177,7 @@ func removeTest(ctx context.Context, r *Report, f testFile, name string) error {
 		return nil
 	}
 	if err != nil {
-		r.Warnings = append(r.Warnings,
-			fmt.Sprintf("the write test's file %s may stay until the next probe (%v)", name, err))
+		r.warn("the write test's file %s may stay until the next probe (%v)", name, err)
 	}
 	return err
 }

@@ -24,7 +24,7 @@ func replies(t testing.TB, version string) [][]byte {
 	var all [][]byte
 	for _, s := range r.Wire {
 		if int(s.From.Port()) == c.Port && len(s.Data) > 28 {
-			all = append(all, s.Data[28:]) // behind the mark and the header of an accepted reply
+			all = append(all, s.Data[28:]) // without the mark and the header of an accepted reply
 		}
 	}
 	return all
@@ -83,7 +83,7 @@ func FuzzMessage(f *testing.F) {
 		}
 		b.Write(xdr(0x01020304))
 		m := message{bytes.NewReader(b.Bytes())}
-		var answer nfsv4.Compound4res // a status and a tag, then how many results
+		var answer nfsv4.Compound4res // status, tag, number of results
 		_, err := answer.ReadFrom(message{bytes.NewReader(append(bytes.Clone(b.Bytes()[:b.Len()-4]),
 			0, 0, 0, 0))})
 		if err == nil && answer.Tag != string(data) {
@@ -120,7 +120,7 @@ func FuzzFiles4(f *testing.F) {
 	f.Fuzz(func(t *testing.T, zero bool, at uint, results []byte) {
 		if len(results) > maxRecord-24 || len(results) > 10 &&
 			binary.BigEndian.Uint32(results) > 10000 {
-			return // busy and the like: it would be waited for
+			return // such as busy: the probe would wait
 		}
 		version := "4.1"
 		if zero {

@@ -127,7 +127,7 @@ func TestCommit(t *testing.T) {
 // The server returns other bytes than were written, or fewer.
 func TestReadBack(t *testing.T) {
 	for _, version := range versions {
-		for _, change := range []int{0, 4} { // a byte of the data, of its length
+		for _, change := range []int{0, 4} { // change a byte of the data; change its length
 			h, c := hostileFiles(t, version)
 			c.Marker = ""
 			edit := func(m []byte, length int) []byte {
@@ -190,7 +190,7 @@ func TestFilesMalformed4(t *testing.T) {
 		step Step
 		edit func(result []byte) []byte
 		want string
-		left int // files: those of which the server said nothing usable
+		left int // files that stay
 	}{
 		{"READ of 4097 bytes", nfsv4.OP_READ, Marker, func([]byte) []byte {
 			return slices.Concat(xdr(25, 0, 1), opaque(strings.Repeat("x", 4097)))

@@ -74,7 +74,7 @@ func TestFiles(t *testing.T) {
 				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
 			}
 			clients := 0
-			if r.Version == "4.0" { // the same one every time
+			if r.Version == "4.0" { // the same id every time
 				clients = 1
 			}
 			nothingLeft(t, h, clients)
@@ -94,7 +94,7 @@ func TestFiles(t *testing.T) {
 			learnt(r, WriteTest) != "no such rung" {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
-		h.Put("MOUNTED", strings.Repeat("x", 5000)) // of a big one only a part
+		h.Put("MOUNTED", strings.Repeat("x", 5000)) // only the beginning is read
 		if r, err := probe(t, c); err != nil ||
 			learnt(r, Marker) != "read 4096 bytes of a/b/MOUNTED" {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
@@ -157,7 +157,7 @@ func TestMarkerName(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
 		c.Marker = "\x93\xfa/MOUNTED"
-		probe(t, c) // the server of the tests takes UTF-8 alone
+		probe(t, c) // fails: the tests' server takes UTF-8 only
 		var sent []byte
 		for _, call := range h.Calls() {
 			sent = append(sent, call.Args...)
@@ -195,9 +195,9 @@ func TestFilesRefused(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s %s", c.op, Status3(c.three), version), func(t *testing.T) {
 				t.Parallel()
 				h, config := hostileFiles(t, version)
-				config.Dir = "/" // no LOOKUP but the marker's
+				config.Dir = "/" // so that there is no LOOKUP but the marker's
 				if c.step == WriteTest {
-					config.Marker = "" // none but the test's READ
+					config.Marker = "" // so that there is no READ but the write test's
 				} else {
 					config.WriteTest = false
 				}
@@ -234,7 +234,7 @@ func TestFilesRefused(t *testing.T) {
 func TestMarkerNone(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
-		c.Marker = "elsewhere" // all that is not a file is a directory
+		c.Marker = "elsewhere" // a directory, like all that is not a file
 		_, err := probe(t, c)
 		fails(t, err, Marker, ErrNotFile)
 		h.Put("elsewhere", "")
@@ -252,7 +252,8 @@ func TestLeftover(t *testing.T) {
 			t.Parallel()
 			h, c := hostileFiles(t, version)
 			h.Put((&attempt{Config: c}).testName(),
-				"a leftover that is longer than what a write test writes, so that it would show in what is read back")
+				"a leftover that is longer than what a write test writes, "+
+					"so that it would show in what is read back")
 			r, err := probe(t, c)
 			if err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%v, rungs %v", err, r.Rungs)

@@ -101,14 +101,13 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 		err = status // its text names the operation
 		fallthrough
 	case errors.As(err, &refused):
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, err))
+		r.warn("%s was refused: %v", step, err)
 		return "refused", nil
 	case closed(err):
 		// The text has no ports in it, so that it is the same for every probe
 		// and is reported once.
-		r.Warnings = append(r.Warnings,
-			fmt.Sprintf("the server closed the connection instead of answering %s, "+
-				"and may keep what it knows of the probe for a while", step))
+		r.warn("the server closed the connection instead of answering %s, "+
+			"and may keep what it knows of the probe for a while", step)
 		return "connection closed", nil
 	}
 	return "", err

@@ -47,7 +47,7 @@ func TestNothingLeft(t *testing.T) {
 	defer tick.Stop()
 	for end := time.Now().Add(patience); ; <-tick.C {
 		f, g := held()
-		if f <= fds && g <= routines { // less, if something of an earlier test has ended meanwhile
+		if f <= fds && g <= routines { // fewer if something of an earlier test has ended
 			break
 		}
 		if time.Now().After(end) {

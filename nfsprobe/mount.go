@@ -120,8 +120,7 @@ func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before erro
 	}
 	if _, err := guarded(umnt); err != nil {
 		if _, err = r.goodbye(Unmount, err); err != nil {
-			r.Warnings = append(r.Warnings,
-				fmt.Sprintf("the server may have kept its mount entry (unmount: %v)", err))
+			r.warn("the server may have kept its mount entry (unmount: %v)", err)
 		}
 	}
 	return before

@@ -97,8 +97,7 @@ func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error 
 	}
 	if err != nil {
 		if !c.cleanUp(ctx, us.EirClientid) {
-			r.Warnings = append(r.Warnings,
-				"the server may keep the probe's client id until its lease ends")
+			r.warn("the server may keep the probe's client id until its lease ends")
 		}
 		return err
 	}

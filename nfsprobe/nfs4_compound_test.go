@@ -199,7 +199,7 @@ func TestMalformed4(t *testing.T) {
 		name   string
 		result nfsv4.NfsResop4
 		step   Step
-		want   string // of the *MalformedError; "": healthy
+		want   string // part of the *MalformedError; "": healthy
 	}{
 		{"session", sequence(nfsv4.Sessionid4{1}, 1, 0), Lookup, "another session"},
 		{"sequence id", sequence(id, 2, 0), Lookup, "request 2 instead of"},
@@ -229,7 +229,7 @@ func TestMalformed4(t *testing.T) {
 			if op.GetArgop() != c.result.GetResop() {
 				return nil
 			}
-			f.do(op) // the server has it, whatever it says
+			f.do(op) // done, whatever is answered
 			return c.result
 		}
 		_, err := f.speak(t, "4.1", "/export")
@@ -351,7 +351,7 @@ func FuzzCompound(f *testing.F) {
 		if len(results) > 0 && results[0].GetResop() == nfsv4.OP_SEQUENCE {
 			(&session4{}).advance(results[0])
 		}
-		if i%uint(len(all)) == 3 { // SEQUENCE, PUTFH and what is looked at
+		if i%uint(len(all)) == 3 { // the COMPOUND with GETATTR and ACCESS
 			found := object4{results[min(len(results), 2):], err}
 			handle, herr := found.handle()
 			if herr == nil && (len(handle) == 0 || len(handle) > nfsv4.NFS4_FHSIZE) {

@@ -18,9 +18,9 @@ import (
 type fake4 struct {
 	minors  []uint32
 	objects map[string]nfsv4.NfsFtype4 // by path
-	maxOps  uint32                     // of a session, and of a COMPOUND of version 4.0
+	maxOps  uint32                     // limit of a session, and of a COMPOUND of version 4.0
 
-	answer func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 // instead of the proper one; nil: that
+	answer func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 // the answer instead of the proper one; nil: proper
 	// Edits the answer to COMPOUND n. nil: no answer; empty: the connection is
 	// closed.
 	edit func(n int, reply []byte) []byte
@@ -31,9 +31,9 @@ type fake4 struct {
 	owners   []string
 	null     *rpcv2.CallBody
 	clients  map[uint64]bool   // by client id: has a session
-	sessions map[uint64]uint32 // by client id, which is the session's too: the last sequence id
-	handles  []string          // the path of each
-	current  string            // file handle's path; "": none
+	sessions map[uint64]uint32 // by client id, also the session id: the last sequence id
+	handles  []string          // their paths
+	current  string            // path of the current file handle; "": none
 }
 
 func newFake4() *fake4 {

@@ -300,7 +300,7 @@ func TestDenied4(t *testing.T) {
 			}
 			continue
 		}
-		step := min(op.step, Lookup) // all from there on is one call
+		step := min(op.step, Lookup) // from LOOKUP on it is one call
 		fails(t, err, step, ErrKerberos)
 		fails(t, err, step, &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
 		// This server has done the denied call, but the probe does not know the

@@ -49,7 +49,7 @@ func TestLongPath4(t *testing.T) {
 		version   string
 		ops       uint32
 		names     int
-		compounds int // of the walk
+		compounds int // of the path
 	}{
 		{"4.0", statelessOps, 8, 1}, {"4.0", statelessOps, 9, 2}, {"4.0", statelessOps, 127, 16},
 		{"4.1", leastSessionOps, 1, 1}, {"4.1", leastSessionOps, 127, 127}, {"4.1", 100, 27, 1}, {"4.1", 100, 28, 2}, {"4.2", 16, 22, 2}, {"4.2", 16, 23, 3},
@@ -99,7 +99,7 @@ func TestAsLinuxAnswers4(t *testing.T) {
 			return b
 		}},
 		"a small session": {nfsv4.OP_CREATE_SESSION, func(b []byte) []byte {
-			fore := 4 + 4 + 16 + 4 + 4 // behind number, status, session, sequence and flags
+			fore := 4 + 4 + 16 + 4 + 4 // after number, status, session, sequence and flags
 			for i, v := range []uint32{0, 1024, 1024, 0, 6, 1, 0} {
 				binary.BigEndian.PutUint32(b[fore+4*i:], v)
 			}

@@ -349,8 +349,9 @@ func TestOdd(t *testing.T) {
 			h, c := hostile(t)
 			h.On(nfstest.Umnt, answer)
 			r, err := probe(t, c)
-			if err != nil || len(r.Warnings) != 1 ||
-				r.Warnings[0] != "the server closed the connection instead of answering unmount, and may keep what it knows of the probe for a while" {
+			const warning = "the server closed the connection instead of answering unmount, " +
+				"and may keep what it knows of the probe for a while"
+			if err != nil || len(r.Warnings) != 1 || r.Warnings[0] != warning {
 				t.Errorf("%v, warnings %q", err, r.Warnings)
 			}
 			disconnected(t, h)

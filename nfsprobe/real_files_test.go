@@ -70,7 +70,7 @@ func TestRealFiles(t *testing.T) {
 		}
 		noTestFile(t, l.Dir())
 	}
-	knownClients(t, l, 1) // of one prober, however often it has asked
+	knownClients(t, l, 1) // one prober, one client
 }
 
 // The marker is missing or may not be read, or the directory may not be
@@ -88,7 +88,7 @@ func TestRealFilesRefused(t *testing.T) {
 		name, dir, marker string
 		write             bool
 		step              Step
-		code              uint32 // of an answer
+		code              uint32 // expected status, if any
 		cause             error
 	}{
 		{"no marker", "export", "MOUNTED", true, Marker, 2, nil},
@@ -208,7 +208,7 @@ func TestRealGrace(t *testing.T) {
 	if _, err := probeWith(t, p); err != nil {
 		t.Fatal(err)
 	}
-	must(t, l.Restart(nfstest.Ganesha)) // it remembers the client of version 4.0 and waits for it
+	must(t, l.Restart(nfstest.Ganesha)) // it waits for the client of version 4.0
 	if _, err := probe(t, marked(l, "export", "4.2")); err != nil {
 		t.Error(err)
 	}

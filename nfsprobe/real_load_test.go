@@ -76,7 +76,7 @@ func manyProbes() {
 		return len(names)
 	}
 	for _, p := range probers {
-		once(p) // what is opened only once is open now
+		once(p) // opens what is opened only once
 	}
 	before := descriptors()
 	for i := range 2000 {

@@ -52,7 +52,7 @@ func TestRealHealthy(t *testing.T) {
 					c := export(l, name, version)
 					c.Address = address
 					p := New(c)
-					for range 2 { // the second one with what the first one has learnt
+					for range 2 { // the second probe knows what the first learnt
 						r, err := probeWith(t, p)
 						if err != nil || r.Version != spoken || p.Pinned() != spoken ||
 							len(r.Warnings) > 0 {
@@ -90,7 +90,7 @@ func TestRealVersions(t *testing.T) {
 	for _, c := range []struct {
 		name, version, spoken string
 		server                nfstest.Config
-		step                  Step // of the failure
+		step                  Step // at which it fails
 		cause                 error
 	}{
 		{"3 only", "3", "3", version3, 0, nil},
@@ -277,7 +277,7 @@ func TestRealAutoWithoutPortMapper(t *testing.T) {
 	}
 	fails(t, r.NotVersion3, PortMap, broken("dial", syscall.ECONNREFUSED))
 	must(t, l.Restart(nfstest.Rpcbind))
-	must(t, l.Restart(nfstest.Ganesha)) // version 3 is to be had now
+	must(t, l.Restart(nfstest.Ganesha)) // now it has version 3 too
 	if r, err := probeWith(t, p); err != nil || r.Version != "4.2" {
 		t.Errorf("pinned to 4.2, got version %q, %v", r.Version, err)
 	}

@@ -1,6 +1,7 @@
 package nfsprobe
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -25,6 +26,10 @@ type Report struct {
 	NotVersion3 error
 	// Wire is what the probe sent and received, up to 128 KiB in 1024 segments.
 	Wire []Segment
+}
+
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
 // Rung is one step that was begun.

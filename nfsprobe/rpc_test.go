@@ -119,7 +119,7 @@ func TestParseReply(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		words []uint32
-		cause error // nil: the results 5, 6
+		cause error // nil: the results are 5 and 6
 	}{
 		{"success", []uint32{xid, reply, accepted, 0, 0, 0, 5, 6}, nil},
 		{"verifier AUTH_SHORT", []uint32{xid, reply, accepted, 2, 4, 99, 0, 5, 6}, nil},
@@ -355,7 +355,7 @@ func TestCallAfterDeadline(t *testing.T) {
 				}
 				continue
 			}
-			break // the stream is out of step now
+			break // the rest of the stream is of no use
 		}
 		c.Close()
 		far.Close()
@@ -364,7 +364,7 @@ func TestCallAfterDeadline(t *testing.T) {
 
 func TestWhyEnded(t *testing.T) {
 	given, giveUp := context.WithCancelCause(t.Context())
-	giveUp(errNoAnswer) // version 3, when version 4 has succeeded
+	giveUp(errNoAnswer) // as for version 3 when version 4 has succeeded
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
 	if err := whyEnded(given, reset); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)

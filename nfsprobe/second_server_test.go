@@ -22,7 +22,7 @@ func (o onePath) Mount(
 ) (will.MountStatus, billy.Filesystem, []will.AuthFlavor) {
 	status, fs, flavors := o.Handler.Mount(ctx, c, r)
 	if string(r.Dirpath) != o.path {
-		status = will.MountStatusErrNoEnt // the library wants a file system all the same
+		status = will.MountStatusErrNoEnt // the library needs a file system all the same
 	}
 	return status, fs, flavors
 }

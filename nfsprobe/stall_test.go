@@ -38,13 +38,13 @@ func (e expiring) Err() error {
 // A step that stalls ends when the deadline passes or the context is cancelled,
 // and is named.
 func TestStalls(t *testing.T) {
-	slow := nfstest.Drip(20 * time.Millisecond) // over half a second for an answer
+	slow := nfstest.Drip(20 * time.Millisecond) // more than half a second for an answer
 	for _, c := range []struct {
 		name   string
 		proc   nfstest.Proc
 		answer nfstest.Answer
 		step   Step
-		umnt   bool // a warning: it could not be said
+		umnt   bool // warns that UMNT could not be sent
 	}{
 		{"port mapper", nfstest.Getport, nfstest.Hang, PortMap, false},
 		{"port mapper drips", nfstest.Getport, slow, PortMap, false},

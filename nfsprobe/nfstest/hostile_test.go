@@ -167,7 +167,7 @@ func TestHostileAnswers(t *testing.T) {
 			_, err := probe(t, h, "3", deadline)
 			var failed *nfsprobe.Error
 			for errors.As(err, &failed) && failed.Step < c.step && deadline < time.Minute {
-				deadline *= 10 // a busy machine did not come that far
+				deadline *= 10 // a busy machine may not have come that far
 				_, err = probe(t, h, "3", deadline)
 			}
 			if !c.is(err) || errors.As(err, &failed) && failed.Step != c.step {

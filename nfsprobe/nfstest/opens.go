@@ -70,7 +70,9 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(kind)}),
 		}
 		result = &nfsv4.NfsResop4_OP_GETATTR{
-			Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{ObjAttributes: attributes}},
+			Opgetattr: &nfsv4.Getattr4res_NFS4_OK{
+				Resok4: nfsv4.Getattr4resok{ObjAttributes: attributes},
+			},
 		}
 	case *nfsv4.NfsArgop4_OP_OPEN:
 		return s.openFile(op.Opopen)

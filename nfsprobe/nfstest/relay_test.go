@@ -149,7 +149,7 @@ func TestRelayPassesTheEndOn(t *testing.T) {
 		conn.SetDeadline(time.Now().Add(time.Minute))
 		_, err = conn.Read(make([]byte, 1))
 	}
-	if !errors.Is(err, syscall.ECONNRESET) { // of the connect or of the read, whichever the RST met
+	if !errors.Is(err, syscall.ECONNRESET) { // from connect or from read, whenever the RST came
 		t.Errorf("no server behind the relay: %v", err)
 	}
 }
