@@ -39,6 +39,8 @@ var (
 	ErrEmpty = errors.New("the file is empty")
 	// ErrReadBack: the server gave back other bytes than were written.
 	ErrReadBack = errors.New("what was read back is not what was written")
+
+	errRestarted = errors.New("COMMIT: the server has restarted since it took the data")
 )
 
 // CheckMarker returns an error if a path cannot be Config.Marker. It must be

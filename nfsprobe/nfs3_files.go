@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -66,8 +65,8 @@ func ask3[T any](
 // the last file handle.
 func (c *client) lookup3(ctx context.Context, handle []byte, names []string) (_ []byte, err error) {
 	for _, name := range names {
-		if handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name},
-			parseLookup3); err != nil {
+		handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name}, parseLookup3)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -101,9 +100,11 @@ func (f *file3) create(ctx context.Context, name string) (made bool, err error) 
 	f.handle, err = ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
 		Where: nfsv3.Diropargs3{Dir: nfsv3.NfsFh3{Data: f.dir}, Name: name},
 		How: &nfsv3.Createhow3_GUARDED{ObjAttributes: nfsv3.Sattr3{
-			Mode: &nfsv3.SetMode3_TRUE{Mode: testMode}, Uid: &nfsv3.SetUid3_default{},
-			Gid:  &nfsv3.SetGid3_default{},
-			Size: &nfsv3.SetSize3_default{}, Atime: &nfsv3.SetAtime_default{},
+			Mode:  &nfsv3.SetMode3_TRUE{Mode: testMode},
+			Uid:   &nfsv3.SetUid3_default{},
+			Gid:   &nfsv3.SetGid3_default{},
+			Size:  &nfsv3.SetSize3_default{},
+			Atime: &nfsv3.SetAtime_default{},
 			Mtime: &nfsv3.SetMtime_default{},
 		}},
 	}, parseCreate3)
@@ -132,7 +133,7 @@ func (f *file3) write(ctx context.Context, data []byte) error {
 	verifier, err := ask3(ctx, f.client, "COMMIT", procCommit3,
 		&nfsv3.Commit3args{File: nfsv3.NfsFh3{Data: f.handle}}, parseCommit3)
 	if err == nil && verifier != wrote.Verf {
-		err = errors.New("COMMIT: the server has restarted since it took the data")
+		err = errRestarted
 	}
 	return err
 }

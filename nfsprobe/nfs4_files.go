@@ -95,22 +95,21 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	}
 	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
 	fill(me.Verifier[:])
-	results, err := f.run(ctx,
-		&nfsv4.NfsArgop4_OP_SETCLIENTID{Opsetclientid: nfsv4.Setclientid4args{
-			// no delegations
-			Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp",
-				NaRAddr: "0.0.0.0.0.0"}},
-		}})
+	nowhere := nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"} // so no delegations
+	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{
+		Opsetclientid: nfsv4.Setclientid4args{
+			Client: me, Callback: nfsv4.CbClient4{CbLocation: nowhere},
+		},
+	})
 	if err != nil {
 		return nameOp("SETCLIENTID", err)
 	}
 	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).
 		Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
 	f.client = given.Clientid
-	_, err = f.run(ctx,
-		&nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{
-			OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given),
-		})
+	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{
+		OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given),
+	})
 	return nameOp("SETCLIENTID_CONFIRM", err)
 }
 
@@ -198,7 +197,7 @@ func (f *file4) write(ctx context.Context, data []byte) error {
 	}
 	if result.(*nfsv4.NfsResop4_OP_COMMIT).Opcommit.(*nfsv4.Commit4res_NFS4_OK).
 		Resok4.Writeverf != wrote.Writeverf {
-		return errors.New("COMMIT: the server has restarted since it took the data")
+		return errRestarted
 	}
 	return nil
 }

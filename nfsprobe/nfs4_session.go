@@ -119,18 +119,19 @@ func (c *client4) createSession(
 	ctx context.Context, id nfsv4.Clientid4, sequence nfsv4.Sequenceid4,
 ) error {
 	attrs := nfsv4.ChannelAttrs4{
-		CaMaxrequestsize: sessionBytes, CaMaxresponsesize: sessionBytes,
+		CaMaxrequestsize:        sessionBytes,
+		CaMaxresponsesize:       sessionBytes,
 		CaMaxresponsesizeCached: leastSessionBytes,
-		CaMaxoperations:         sessionOps, CaMaxrequests: 1,
+		CaMaxoperations:         sessionOps,
+		CaMaxrequests:           1,
 	}
-	results, err := c.run(ctx,
-		&nfsv4.NfsArgop4_OP_CREATE_SESSION{OpcreateSession: nfsv4.CreateSession4args{
-			CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs,
-			CsaBackChanAttrs: attrs,
-			// Nobody calls this program, but servers look at the arguments.
-			CsaCbProgram: 0x40000000,
-			CsaSecParms:  []nfsv4.CallbackSecParms4{&nfsv4.CallbackSecParms4_AUTH_NONE{}},
-		}})
+	args := nfsv4.CreateSession4args{
+		CsaClientid: id, CsaSequence: sequence, CsaForeChanAttrs: attrs, CsaBackChanAttrs: attrs,
+		// Nobody calls this program, but servers look at the arguments.
+		CsaCbProgram: 0x40000000,
+		CsaSecParms:  []nfsv4.CallbackSecParms4{&nfsv4.CallbackSecParms4_AUTH_NONE{}},
+	}
+	results, err := c.run(ctx, &nfsv4.NfsArgop4_OP_CREATE_SESSION{OpcreateSession: args})
 	if err != nil {
 		return err
 	}
@@ -158,20 +159,18 @@ func (c *client4) createSession(
 func (c *client4) destroySession(ctx context.Context) error {
 	id := c.session.id
 	c.session = nil
-	_, err := c.run(ctx,
-		&nfsv4.NfsArgop4_OP_DESTROY_SESSION{
-			OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id},
-		})
+	_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_DESTROY_SESSION{
+		OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: id},
+	})
 	return err
 }
 
 // destroyClientID ends the client id, which must have no session (RFC 8881
 // 18.50).
 func (c *client4) destroyClientID(ctx context.Context, id nfsv4.Clientid4) error {
-	_, err := c.run(ctx,
-		&nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{
-			OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id},
-		})
+	_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{
+		OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: id},
+	})
 	return err
 }
 
