@@ -239,8 +239,13 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// Without the servers other tests are skipped, which go test does not show. So
+// this one fails and says what to install.
+func TestInstalled(t *testing.T) { must(t, installed()) }
+
 func TestFailedStart(t *testing.T) {
 	t.Parallel()
+	New(t, Config{Empty: true}) // skips where labs cannot be had
 	_, err := StartLab(t.Context(), Config{Exports: []Export{{Name: "bad", Squash: "nonsense"},
 		{Name: "export/file/x"}}})
 	if err == nil {
@@ -257,6 +262,7 @@ func TestFailedStart(t *testing.T) {
 // directory.
 func TestRefusedExport(t *testing.T) {
 	t.Parallel()
+	New(t, Config{Empty: true}) // skips where labs cannot be had
 	l, err := StartLab(t.Context(), Config{})
 	must(t, err)
 	defer l.Close()
