@@ -9,17 +9,18 @@ import (
 
 const (
 	// latePart is the part of the deadline after which a version 3 that has not
-	// answered is given up if version 4 has: what is left is for UMNT.
+	// answered is given up, if version 4 has succeeded. The rest is for UMNT.
 	latePart = 0.9
-	// farewell is how long version 4 may go on after version 3 has succeeded, so
-	// that it leaves no session behind; half of what is left of the deadline at
-	// most, so that a version 4 that hangs does not make a success late.
-	farewell = time.Second
+	// finishTime is how long version 4 may go on after version 3 has succeeded,
+	// so that it leaves no session behind. It is at most half of what is left
+	// of the deadline, so that a version 4 that hangs does not make a success
+	// late.
+	finishTime = time.Second
 )
 
-// both tries versions 3 and 4 side by side. Version 3 is preferred if both
-// succeed, and names the failure if both fail.
-func (a *attempt) both(ctx context.Context, r *Report) error {
+// probeBoth tries versions 3 and 4 side by side. If both succeed, version 3
+// counts; if both fail, its error does.
+func (a *attempt) probeBoth(ctx context.Context, r *Report) error {
 	three, four := *a, *a
 	three.Version, four.Version = "3", "4"
 	r3, r4 := *r, *r
@@ -38,7 +39,7 @@ func (a *attempt) both(ctx context.Context, r *Report) error {
 
 	ended3, ended4 := make(chan struct{}), make(chan struct{})
 	var err3, err4 error
-	// Only one half at a time opens files.
+	// Only one version at a time opens files.
 	four.opens = func(ctx context.Context) bool {
 		select {
 		case <-late:
@@ -51,7 +52,7 @@ func (a *attempt) both(ctx context.Context, r *Report) error {
 	}
 	go func() {
 		defer close(ended4)
-		if err4 = four.one(ctx4, ctx4, &r4); err4 != nil {
+		if err4 = four.probeOne(ctx4, ctx4, &r4); err4 != nil {
 			return
 		}
 		select {
@@ -60,10 +61,10 @@ func (a *attempt) both(ctx context.Context, r *Report) error {
 		case <-ended3:
 		}
 	}()
-	err3 = three.one(ctx3, ctx, &r3)
+	err3 = three.probeOne(ctx3, ctx, &r3)
 	close(ended3)
 	if err3 == nil {
-		wait := farewell
+		wait := finishTime
 		if end, ok := ctx.Deadline(); ok {
 			wait = min(wait, time.Until(end)/2)
 		}

@@ -16,7 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "take the captures of the real servers anew (TestCapture)")
 
-// TestCapture asks for every answer that is captured, and with -update stores what it gets:
+// TestCapture asks for every answer that is captured, and with -update stores
+// what it gets:
 //
 //	go test ./nfsprobe -run 'TestCapture$' -update
 func TestCapture(t *testing.T) {
@@ -32,23 +33,27 @@ func TestCapture(t *testing.T) {
 	ipv6.Address = "::1"
 	streams := map[string][]byte{}
 	for name, c := range map[string]Config{
-		"3": marked(l, "export", "3"), "3-ipv6": ipv6, "3-unknown": export(l, "nowhere", "3"), "3-kerberos": export(l, "kerberos", "3"),
+		"3": marked(l, "export", "3"), "3-ipv6": ipv6, "3-unknown": export(l, "nowhere", "3"),
+		"3-kerberos": export(l, "kerberos", "3"),
 		"3-readonly": marked(l, "readonly", "3"),
-		"4.0":        marked(l, "export", "4.0"), "4.1": marked(l, "export", "4.1"), "4.2": marked(l, "export", "4.2"),
-		"4.1-unknown": export(l, "nowhere", "4.1"), "4.1-kerberos": export(l, "kerberos", "4.1"), "4.1-readonly": marked(l, "readonly", "4.1"),
+		"4.0":        marked(l, "export", "4.0"), "4.1": marked(l, "export", "4.1"),
+		"4.2":         marked(l, "export", "4.2"),
+		"4.1-unknown": export(l, "nowhere", "4.1"), "4.1-kerberos": export(l, "kerberos", "4.1"),
+		"4.1-readonly": marked(l, "readonly", "4.1"),
 	} {
 		r, err := probe(t, c)
 		if healthy := len(name) == 3 || name == "3" || name == "3-ipv6"; healthy != (err == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
-		connections := map[netip.AddrPort]string{} // by the prober's end
+		connections := map[netip.AddrPort]string{} // by the probe's address and port
 		for _, s := range r.Wire {
-			service, answer := map[uint16]string{111: "-portmap", 20048: "-mount", 2049: "-nfs"}[s.From.Port()]
+			service, answer := map[uint16]string{111: "-portmap", 20048: "-mount",
+				2049: "-nfs"}[s.From.Port()]
 			if !answer {
 				continue
 			}
 			if c.Version != "3" {
-				service = "" // it has no other
+				service = "" // version 4 has only one
 			}
 			if connections[s.To] == "" {
 				connections[s.To] = name + service + ".bin"
@@ -60,12 +65,14 @@ func TestCapture(t *testing.T) {
 		}
 	}
 	var stored map[string][]byte
-	if !*update { // then there need not be any
+	if !*update { // with it there need not be any
 		stored = captures(t)
 	}
 	for _, name := range []string{
-		"3-portmap.bin", "3-mount.bin", "3-nfs.bin", "3-ipv6-portmap.bin", "3-unknown-mount.bin", "3-kerberos-mount.bin", "3-kerberos-nfs.bin",
-		"3-readonly-nfs.bin", "4.0.bin", "4.1.bin", "4.2.bin", "4.1-unknown.bin", "4.1-kerberos.bin", "4.1-readonly.bin",
+		"3-portmap.bin", "3-mount.bin", "3-nfs.bin", "3-ipv6-portmap.bin", "3-unknown-mount.bin",
+		"3-kerberos-mount.bin", "3-kerberos-nfs.bin",
+		"3-readonly-nfs.bin", "4.0.bin", "4.1.bin", "4.2.bin", "4.1-unknown.bin",
+		"4.1-kerberos.bin", "4.1-readonly.bin",
 	} {
 		if *update {
 			if bytes.Contains(streams[name], []byte(host)) {
@@ -78,8 +85,9 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// nameThread gives what this goroutine starts from now on another host name, since a server of version 4.1 calls itself by it in its answers. The
-// thread ends with the goroutine.
+// nameThread gives this thread, and what it starts, another host name, since a
+// server of version 4.1 sends its host name in answers. The thread ends with
+// the goroutine.
 func nameThread(t *testing.T) {
 	t.Helper()
 	runtime.LockOSThread()

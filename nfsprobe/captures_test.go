@@ -12,11 +12,12 @@ import (
 	"testing"
 )
 
-// captureHost is what the server of the captures calls itself.
+// captureHost is the name that the server of the captures gives itself.
 const captureHost = "server.example"
 
-// captures are all that rpcbind and NFS-Ganesha 4.3 answered in whole probes, by name: of each connection the records one after another, with
-// their marks (testdata/answers; TestCapture with -update takes them anew).
+// captures are the answers of rpcbind and NFS-Ganesha 4.3 in whole probes, by
+// file name: the records of each connection, with their marks
+// (testdata/answers; TestCapture with -update makes them).
 func captures(t testing.TB) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob("testdata/answers/*.bin")
@@ -34,7 +35,8 @@ func captures(t testing.TB) map[string][]byte {
 	return all
 }
 
-// captured are the records of the captures whose names match, in order, as answers to call 7.
+// captured returns the records of the captures whose names match, in order, as
+// answers to call 7.
 func captured(t testing.TB, pattern string) [][]byte {
 	t.Helper()
 	all, records := captures(t), [][]byte(nil)
@@ -59,7 +61,8 @@ func captured(t testing.TB, pattern string) [][]byte {
 	return records
 }
 
-// capturedResults are what stands behind the reply headers of accepted calls in the captures whose names match; procedure 0 has none.
+// capturedResults returns what follows the reply headers of accepted calls in
+// the captures whose names match. Procedure 0 has none.
 func capturedResults(t testing.TB, pattern string) [][]byte {
 	t.Helper()
 	var all [][]byte
@@ -73,16 +76,17 @@ func capturedResults(t testing.TB, pattern string) [][]byte {
 	return all
 }
 
-// seed adds the captured results of a kind to a target.
+// seed adds the captured results of one kind to a fuzz target.
 func seed(f *testing.F, pattern string) {
 	for _, results := range capturedResults(f, pattern) {
 		f.Add(results)
 	}
 }
 
-// The captures hold what they are named after, so that the fuzz targets begin there.
+// The captures hold what their names say, so that fuzzing begins there.
 func TestCaptures(t *testing.T) {
-	for pattern, want := range map[string][]int{"3-portmap.bin": {20048, 2049}, "3-ipv6-portmap.bin": {20048, 2049}} {
+	for pattern, want := range map[string][]int{"3-portmap.bin": {20048, 2049},
+		"3-ipv6-portmap.bin": {20048, 2049}} {
 		parse := parseGetPort
 		if strings.Contains(pattern, "ipv6") {
 			parse = parseGetAddr
@@ -99,16 +103,20 @@ func TestCaptures(t *testing.T) {
 			t.Errorf("%s: ports %d", pattern, ports)
 		}
 	}
-	if _, granted, err := parseMnt(bytes.NewReader(capturedResults(t, "3-mount.bin")[0])); err != nil || !granted {
+	if _, granted,
+		err := parseMnt(bytes.NewReader(capturedResults(t, "3-mount.bin")[0])); err != nil ||
+		!granted {
 		t.Errorf("granted %v, %v", granted, err)
 	}
 	var refused MountStatus
-	if _, _, err := parseMnt(bytes.NewReader(capturedResults(t, "3-unknown-mount.bin")[0])); !errors.As(err, &refused) {
+	if _, _, err := parseMnt(bytes.NewReader(capturedResults(t,
+		"3-unknown-mount.bin")[0])); !errors.As(err, &refused) {
 		t.Errorf("an unknown path: %v", err)
 	}
 	var weak *RPCError
 	records := captured(t, "3-kerberos-nfs.bin")
-	if _, err := parseReply(records[len(records)-1], 7); !errors.As(err, &weak) || weak.Auth != "AUTH_TOOWEAK" {
+	if _, err := parseReply(records[len(records)-1], 7); !errors.As(err, &weak) ||
+		weak.Auth != "AUTH_TOOWEAK" {
 		t.Errorf("Kerberos: %v", err)
 	}
 	for name, stream := range captures(t) {

@@ -11,22 +11,21 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// noCredential is AUTH_NONE.
 var noCredential = rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_NONE}
 
-// authSys is the AUTH_SYS credential of a user without further groups (RFC
-// 5531, appendix A). The stamp is arbitrary; zero as good as any.
+// authSys is the AUTH_SYS credential of a user without supplementary groups
+// (RFC 5531, appendix A). The stamp is arbitrary, so it is zero.
 func authSys(uid, gid uint32) rpcv2.OpaqueAuth {
 	var body bytes.Buffer
 	p := rpcv2.AuthsysParms{Machinename: machineName(), Uid: uid, Gid: gid}
 	if _, err := p.WriteTo(&body); err != nil {
-		panic(err) // the name is ASCII and short, and a buffer takes everything
+		panic(err) // the name is ASCII and short, and a buffer never fails
 	}
 	return rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_SYS, Body: body.Bytes()}
 }
 
-// identify enters into the report as whom and from what kind of port a server
-// is spoken to.
+// identify enters the credential and source port of a connection into the
+// report.
 func (c *client) identify(r *Report) {
 	who, kind := "AUTH_NONE", ""
 	if c.cred.Flavor == rpcv2.AUTH_SYS {
@@ -39,11 +38,12 @@ func (c *client) identify(r *Report) {
 	r.Identity = fmt.Sprintf("%s, %sport %d", who, kind, r.SourcePort)
 }
 
-// ordinaryPort reports a source port that every process may bind.
+// ordinaryPort reports whether the source port is one that every process may
+// bind.
 func (r *Report) ordinaryPort() bool { return r.SourcePort > 1023 }
 
-// machineName is this machine's name in the form that a credential allows: at
-// most 255 bytes of ASCII. Servers log it at most.
+// machineName is this machine's host name in the form that a credential allows:
+// at most 255 bytes of ASCII. Servers only log it.
 func machineName() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -58,8 +58,8 @@ func machineName() string {
 	return name[:min(len(name), 255)]
 }
 
-// fill fills b, whose length is a multiple of 8, with random bytes: names that
-// must differ, not secrets. (crypto/rand costs a watch 290 kB.)
+// fill fills b, whose length is a multiple of 8, with random bytes. They make
+// names that must differ, not secrets. (crypto/rand costs a watch 290 kB.)
 func fill(b []byte) {
 	for ; len(b) >= 8; b = b[8:] {
 		binary.BigEndian.PutUint64(b, rand.Uint64())

@@ -16,7 +16,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// opaque is variable-length data in XDR.
+// opaque returns variable-length data in XDR.
 func opaque(data string) []byte {
 	return slices.Concat(xdr(uint32(len(data))), []byte(data), make([]byte, -len(data)&3))
 }
@@ -29,7 +29,7 @@ func TestParsePorts(t *testing.T) {
 		cause   error
 	}{
 		{xdr(2049), parseGetPort, 2049, nil},
-		{xdr(65535, 1, 2, 3), parseGetPort, 65535, nil}, // whatever follows
+		{xdr(65535, 1, 2, 3), parseGetPort, 65535, nil}, // what follows is ignored
 		{xdr(0), parseGetPort, 0, ErrNotRegistered},
 		{xdr(65536), parseGetPort, 0, &MalformedError{"port 65536"}},
 		{nil, parseGetPort, 0, &MalformedError{"EOF"}},
@@ -97,7 +97,8 @@ func TestParseMnt(t *testing.T) {
 			}
 			if c.cause != nil {
 				fails(t, &Error{Step: Mount, Err: err}, Mount, c.cause)
-			} else if err != nil || string(m.handle) != c.handle || !slices.Equal(m.flavors, c.flavors) {
+			} else if err != nil || string(m.handle) != c.handle || !slices.Equal(m.flavors,
+				c.flavors) {
 				t.Errorf("%+v, %v", m, err)
 			}
 		})
@@ -119,26 +120,32 @@ func TestCredential(t *testing.T) {
 		{[]int32{390003}, 0, ErrKerberos},
 		{[]int32{390003, 390004, 390005}, 0, ErrKerberos},
 	} {
-		if got, err := (mounted{flavors: c.flavors}).credential(sys); err != c.err || err == nil && got.Flavor != c.want {
+		if got, err := (mounted{flavors: c.flavors}).credential(sys); err != c.err ||
+			err == nil && got.Flavor != c.want {
 			t.Errorf("%v: flavor %d, %v", c.flavors, got.Flavor, err)
 		}
 	}
-	if got := flavorNames([]int32{1, 0, 390003, 390004, 390005, 3, 7, 8, 9}); got != "sys:none:krb5:krb5i:krb5p:3:7:8:…" {
+	if got := flavorNames([]int32{1, 0, 390003, 390004, 390005, 3, 7, 8,
+		9}); got != "sys:none:krb5:krb5i:krb5p:3:7:8:…" {
 		t.Error(got)
 	}
 }
 
 func TestStatusNames(t *testing.T) {
 	for want, err := range map[string]error{
-		"MNT3ERR_PERM": MountStatus(1), "MNT3ERR_NOENT": MountStatus(2), "MNT3ERR_ACCES": MountStatus(13), "MNT3ERR_NOTDIR": MountStatus(20),
-		"MNT3ERR_SERVERFAULT": MountStatus(10006), "mountstat3 99": MountStatus(99), "mountstat3 4294967295": MountStatus(1<<32 - 1),
-		"NFS3ERR_ACCES": Status3(13), "NFS3ERR_STALE": Status3(70), "NFS3ERR_JUKEBOX": Status3(10008), "nfsstat3 99": Status3(99),
+		"MNT3ERR_PERM": MountStatus(1), "MNT3ERR_NOENT": MountStatus(2),
+		"MNT3ERR_ACCES": MountStatus(13), "MNT3ERR_NOTDIR": MountStatus(20),
+		"MNT3ERR_SERVERFAULT": MountStatus(10006), "mountstat3 99": MountStatus(99),
+		"mountstat3 4294967295": MountStatus(1<<32 - 1),
+		"NFS3ERR_ACCES":         Status3(13), "NFS3ERR_STALE": Status3(70),
+		"NFS3ERR_JUKEBOX": Status3(10008), "nfsstat3 99": Status3(99),
 	} {
 		if err.Error() != want {
 			t.Errorf("%q, want %q", err, want)
 		}
 	}
-	// What a table of advice is keyed by, whichever kind of status an error wraps.
+	// What a table of advice uses as its key, whichever kind of status an error
+	// wraps.
 	for _, c := range []struct {
 		status Status
 		name   string
@@ -160,13 +167,14 @@ func TestStatusNames(t *testing.T) {
 	}
 }
 
-// attributes are those of an object of this type, as GETATTR gives them.
+// attributes returns the attributes of an object of this type, as in GETATTR.
 func attributes(kind uint32) []byte {
 	return xdr(0, kind, 0o100755, 2, 500, 600, 0, 4096, 0, 4096, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0)
 }
 
 func TestParseGetattr3(t *testing.T) {
-	if learnt, err := parseGetattr3(bytes.NewReader(attributes(2))); err != nil || learnt != "directory, mode 0755, owner 500:600" {
+	if learnt, err := parseGetattr3(bytes.NewReader(attributes(2))); err != nil ||
+		learnt != "directory, mode 0755, owner 500:600" {
 		t.Errorf("%q, %v", learnt, err)
 	}
 	for _, kind := range []uint32{1, 3, 4, 5, 6, 7} {
@@ -208,7 +216,7 @@ func TestParseAccess3(t *testing.T) {
 	}
 }
 
-// jukebox answers NFS3ERR_JUKEBOX some times, then that it is well.
+// jukebox fails with NFS3ERR_JUKEBOX so many times, then succeeds.
 func jukebox(times int) (ask func() (string, error), asked *int) {
 	asked = new(int)
 	return func() (string, error) {
@@ -219,21 +227,25 @@ func jukebox(times int) (ask func() (string, error), asked *int) {
 	}, asked
 }
 
-// A busy server is asked again, at longer and longer intervals, until shortly before the deadline.
+// A busy server is asked again, at longer and longer intervals, until shortly
+// before the deadline.
 func TestJukebox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		ask, asked := jukebox(6)
-		learnt, err := patiently(t.Context(), ask)
-		if want := 3500 * time.Millisecond; err != nil || learnt != "well" || *asked != 7 || time.Since(began) != want {
-			t.Errorf("%q, %v after %v and %d times, want %v", learnt, err, time.Since(began), *asked, want)
+		learnt, err := retryBusy(t.Context(), ask)
+		if want := 3500 * time.Millisecond; err != nil || learnt != "well" || *asked != 7 ||
+			time.Since(began) != want {
+			t.Errorf("%q, %v after %v and %d times, want %v", learnt, err, time.Since(began),
+				*asked, want)
 		}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began = time.Now()
 		ask, asked = jukebox(1000)
-		if _, err := patiently(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) || time.Since(began) != 900*time.Millisecond || *asked != 5 {
+		if _, err := retryBusy(ctx, ask); err != Status3(nfsv3.NFS3ERR_JUKEBOX) ||
+			time.Since(began) != 900*time.Millisecond || *asked != 5 {
 			t.Errorf("%v after %v and %d times", err, time.Since(began), *asked)
 		}
 
@@ -241,12 +253,13 @@ func TestJukebox(t *testing.T) {
 		time.AfterFunc(2*time.Second, stop)
 		began = time.Now()
 		ask, _ = jukebox(1000)
-		if _, err := patiently(ctx, ask); !errors.Is(err, context.Canceled) || time.Since(began) != 2*time.Second {
+		if _, err := retryBusy(ctx, ask); !errors.Is(err, context.Canceled) ||
+			time.Since(began) != 2*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
 	stale := func() (string, error) { return "", Status3(nfsv3.NFS3ERR_STALE) }
-	if _, err := patiently(t.Context(), stale); err != Status3(nfsv3.NFS3ERR_STALE) {
+	if _, err := retryBusy(t.Context(), stale); err != Status3(nfsv3.NFS3ERR_STALE) {
 		t.Error(err)
 	}
 }

@@ -14,23 +14,23 @@ import (
 	"time"
 )
 
-// resolveShare is the part of what is left of the deadline that a silent
-// resolver may use up when an address from an earlier success is known.
+// resolveShare: if an address from an earlier success is known, a silent
+// resolver may take one part in resolveShare of what is left of the deadline.
 const resolveShare = 4
 
-// Source ports that only a privileged process may bind, as the Linux client
-// takes them; exports ask for one unless they say "insecure".
+// Source ports that only a privileged process may bind, the same as the Linux
+// client takes. Exports ask for one unless they say "insecure".
 const firstPort, ports = 665, 1023 - 665 + 1
 
-// nextPort turns, from a random start, so that a port rests for as long as
-// possible: behind a proper close it is in TIME_WAIT for a minute.
+// nextPort counts up from a random start, so that each port rests as long as
+// possible: after a proper close it is in TIME_WAIT for a minute.
 var nextPort atomic.Uint32
 
 func init() { nextPort.Store(rand.Uint32N(ports)) }
 
 // resolve turns the configured address into IP addresses. After the first
-// success a resolver that fails does not fail the probe: the last good address
-// is used and a warning says so, since a DNS outage is not a dead file server.
+// success a resolver that fails does not fail the probe, since a DNS outage is
+// not a dead file server: the last good address is used, with a warning.
 func (a *attempt) resolve(ctx context.Context, r *Report) error {
 	host := a.Address
 	if ip, err := netip.ParseAddr(host); err == nil {
@@ -55,24 +55,24 @@ func (a *attempt) resolve(ctx context.Context, r *Report) error {
 			}
 			return "", err
 		case a.lastGood.IsValid():
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%q does not resolve, so its last good address %s is used", host, a.lastGood))
+			r.warn("%q does not resolve, so its last good address %s is used", host, a.lastGood)
 			addrs = []netip.Addr{a.lastGood}
 		default:
-			if want := wanting(err); want != nil {
+			if want := localCause(err); want != nil {
 				err = want
 			}
 			return "", err
 		}
 		for i := range addrs {
-			addrs[i] = addrs[i].Unmap() // the resolver gives IPv4 in the form of IPv6
+			addrs[i] = addrs[i].Unmap() // the resolver returns IPv4 mapped to IPv6
 		}
 		a.addrs = addrs
 		return addrs[0].String(), nil
 	})
 }
 
-// dial connects to a port of the server from a privileged source port, if it
-// may. The step is connecting and no more. Who dials closes.
+// dial connects to a port of the server, from a privileged source port if it
+// may. The step is the connect alone. The caller closes the connection.
 func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*client, error) {
 	var c *client
 	err := a.climb(ctx, r, step, func() (learnt string, err error) {
@@ -89,10 +89,10 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 	return c, err
 }
 
-// connect connects to the first address that answers. Each has an equal part
-// of what is left of the deadline, so that one blackholed address cannot use
-// up the time of a good one behind it. The address is kept: all connections of
-// a probe go to one server.
+// connect connects to the first address that answers. Each has an equal part of
+// what is left of the deadline, so that an address without an answer cannot use
+// up the time of a good one behind it. All later connections of the probe go to
+// the same address.
 func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorded, error) {
 	var cause error
 	for i, addr := range a.addrs {
@@ -104,10 +104,11 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 		cancel()
 		if err == nil {
 			a.addrs = []netip.Addr{addr}
-			return recorded{conn, a.wire, addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())}, nil
+			return recorded{conn, a.wire, addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())},
+				nil
 		}
-		// The first failure is the cause, unless it says less about the server
-		// than a later one: an address family that this machine has no way for.
+		// The first failure is the cause, unless it only says that this machine
+		// has no route to the address.
 		if cause == nil || pathless(cause) && !pathless(err) {
 			cause = err
 		}
@@ -118,14 +119,14 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 	return recorded{}, whyEnded(ctx, cause)
 }
 
-// connectFrom connects to one address. A privileged source port that is taken
+// connectFrom connects to one address. A privileged source port that is in use
 // costs no time: the next one is tried at once, each no more than once.
 func connectFrom(ctx context.Context, to netip.AddrPort, reserved bool) (net.Conn, error) {
 	address := net.JoinHostPort(to.Addr().String(), strconv.Itoa(int(to.Port())))
 	for tries := 1; mayBind && reserved; tries++ {
 		source := firstPort + int(nextPort.Add(1)%ports)
 		if source == int(to.Port()) {
-			continue // a connection of a port with itself would stand
+			continue // the port would connect to itself
 		}
 		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared}
 		conn, err := d.DialContext(ctx, "tcp", address)
@@ -141,14 +142,15 @@ func connectFrom(ctx context.Context, to netip.AddrPort, reserved bool) (net.Con
 	return d.DialContext(ctx, "tcp", address)
 }
 
-// forbidden: this process may not bind the source port. (A firewall may say
-// the same of the connection itself.)
+// forbidden reports that this process may not bind the source port. (A firewall
+// may cause the same errno in connect.)
 func forbidden(err error) bool {
 	var call *os.SyscallError
 	return errors.As(err, &call) && call.Syscall == "bind" && errors.Is(call.Err, os.ErrPermission)
 }
 
-// taken: the source port is in use, or was for the same connection a moment ago.
+// taken reports that the source port is in use, or was for the same connection
+// a moment ago.
 func taken(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
@@ -157,10 +159,10 @@ func pathless(err error) bool {
 	return local(err) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
 }
 
-// wanting returns what this machine lacks if that may be why a name did not
-// resolve. The resolver does not say so when it could open no socket and no
-// file, so that is tried again here.
-func wanting(err error) error {
+// localCause returns the local error that may be why a name did not resolve, or
+// nil. The resolver does not tell when it could open no socket or file, so this
+// tries to open one.
+func localCause(err error) error {
 	if local(err) {
 		return err
 	}
@@ -173,10 +175,12 @@ func wanting(err error) error {
 	return nil
 }
 
-// local reports whether an error is a want of this machine and says nothing
-// about the server: no descriptors, no memory, no local port.
+// local reports whether the fault is on this machine and says nothing about the
+// server: no descriptors, no memory, no local port.
 func local(err error) bool {
-	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT} {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
+		syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT,
+		syscall.EPROTONOSUPPORT} {
 		if errors.Is(err, e) {
 			return true
 		}

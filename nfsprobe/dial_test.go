@@ -21,7 +21,7 @@ import (
 
 type lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// answer is a resolver that gives these addresses.
+// answer returns a resolver that returns these addresses.
 func answer(addrs ...string) lookup {
 	return func(context.Context, string) ([]netip.Addr, error) {
 		var parsed []netip.Addr
@@ -41,7 +41,8 @@ var notFound = &net.DNSError{Err: "no such host", Name: "fileserver.example", Is
 
 func unknownHost(context.Context, string) ([]netip.Addr, error) { return nil, notFound }
 
-// named is a prober of version 3 of a server by a name that this resolver resolves.
+// named returns a hostile server and a prober of version 3 that finds it by
+// name with this resolver.
 func named(t testing.TB, l lookup) (*nfstest.Hostile, *Prober) {
 	t.Helper()
 	h, c := hostile(t)
@@ -74,7 +75,7 @@ func TestResolveFails(t *testing.T) {
 	}
 	t.Run("silent", func(t *testing.T) {
 		_, p := named(t, silentResolver)
-		_, err := probeUntilDeadline(t, p)
+		_, err := probeUntilDeadline(t, p, Resolve)
 		fails(t, err, Resolve, context.DeadlineExceeded)
 	})
 	t.Run("cancelled", func(t *testing.T) {
@@ -102,7 +103,7 @@ func TestResolverOutage(t *testing.T) {
 	_, err := probeWith(t, p)
 	fails(t, err, Mount, MountStatus(13))
 
-	// A server that was found but not healthy is no good address.
+	// The address of a server that was not healthy is not a good one.
 	p.lookup = unknownHost
 	_, err = probeWith(t, p)
 	fails(t, err, Resolve, notFound)
@@ -138,7 +139,8 @@ func TestResolverOutage(t *testing.T) {
 	}
 }
 
-// The server listens on 127.0.0.1 and no other address of this machine, so its ports are closed on those.
+// The server listens on 127.0.0.1 only, so connections to this machine's other
+// addresses are refused.
 func TestAddresses(t *testing.T) {
 	for _, c := range []struct {
 		addrs string
@@ -148,7 +150,8 @@ func TestAddresses(t *testing.T) {
 		{"127.0.0.2 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3 127.0.0.1", nil},
 		{"127.0.0.2 127.0.0.3", broken("dial", syscall.ECONNREFUSED)},
-		// 255.255.255.255 is no address to connect to: ENETUNREACH, which says nothing about the server.
+		// Nobody can connect to 255.255.255.255: ENETUNREACH says nothing about
+		// the server.
 		{"255.255.255.255 127.0.0.1", nil},
 		{"255.255.255.255", broken("dial", syscall.ENETUNREACH)},
 		{"255.255.255.255 127.0.0.2", broken("dial", syscall.ECONNREFUSED)},
@@ -176,7 +179,7 @@ func TestConnectFails(t *testing.T) {
 		t.Errorf("%d UMNT, warnings %q", h.Count(nfstest.Umnt), r.Warnings)
 	}
 
-	// A server that takes connections only to close them.
+	// A server that accepts connections and closes them at once.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -209,39 +212,46 @@ func TestConnectFails(t *testing.T) {
 	fails(t, err, MountConnect, context.Canceled)
 }
 
-// The wants of this machine are told apart from those of the server.
+// Faults of this machine are told apart from those of the server.
 func TestLocal(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS,
+		syscall.ENOMEM, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if err := fmt.Errorf("probe: %w", &net.OpError{Op: "dial", Err: errno}); !local(err) {
 			t.Errorf("%v: not local", err)
 		}
 	}
-	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT, syscall.ECONNRESET} {
+	for _, errno := range []syscall.Errno{syscall.ECONNREFUSED, syscall.EHOSTUNREACH,
+		syscall.ENETUNREACH, syscall.ETIMEDOUT, syscall.ECONNRESET} {
 		if local(&net.OpError{Op: "dial", Err: errno}) {
 			t.Errorf("%v: local", errno)
 		}
 	}
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}
-	if forbidden(refused) || !forbidden(&net.OpError{Op: "dial", Err: os.NewSyscallError("bind", syscall.EACCES)}) {
+	if forbidden(refused) ||
+		!forbidden(&net.OpError{Op: "dial", Err: os.NewSyscallError("bind", syscall.EACCES)}) {
 		t.Error("only bind says that a source port is forbidden")
 	}
 }
 
 func TestMachineName(t *testing.T) {
-	if name := machineName(); name == "" || len(name) > 255 || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' }) {
+	if name := machineName(); name == "" || len(name) > 255 || strings.ContainsFunc(name,
+		func(c rune) bool {
+			return c <= ' ' || c > '~'
+		}) {
 		t.Errorf("%q", name)
 	}
 	if cred := authSys(1, 2); cred.Flavor != 1 || len(cred.Body) < 24 {
 		t.Errorf("%+v", cred)
 	}
 	var already *Error
-	if err := (&attempt{}).failed(t.Context(), new(Report), Null, &Error{Step: Mount, Err: ErrKerberos}); !errors.As(err, &already) || already.Step != Mount {
+	if err := (&attempt{}).failed(t.Context(), new(Report), Null,
+		&Error{Step: Mount, Err: ErrKerberos}); !errors.As(err, &already) || already.Step != Mount {
 		t.Error(err)
 	}
 }
 
-// An address where the port mapper knows no NFS, as over IPv6 when only the port mapper speaks that, does not fail a server
-// whose next address has it.
+// A server is healthy if its next address has NFS, though the port mapper at
+// the first does not know it. (Over IPv6 there may be a port mapper only.)
 func TestAddressWithoutNFS(t *testing.T) {
 	h, p := named(t, answer("127.0.0.2", "127.0.0.1"))
 	other, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(h.PortmapPort)))
@@ -258,8 +268,10 @@ func TestAddressWithoutNFS(t *testing.T) {
 			}
 			record, err := readRecord(conn)
 			if err == nil {
-				_, err = conn.Write(record4(binary.BigEndian.Uint32(record), &rpcv2.ReplyBody_MSG_ACCEPTED{
-					Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}}, xdr(0)))
+				_, err = conn.Write(record4(binary.BigEndian.Uint32(record),
+					&rpcv2.ReplyBody_MSG_ACCEPTED{
+						Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}},
+					xdr(0)))
 			}
 			conn.Close()
 			asked <- err

@@ -11,36 +11,41 @@ import (
 	"time"
 )
 
-// The rungs that FSM does not have: a marker is read, a file is written. What a
-// server answers before them, it often has in memory.
+// The steps that FSM does not have: a marker is read, and a file is written.
+// What a server answers in the steps before, it often has in memory; these need
+// its disk.
 
 const (
-	maxMarker   = 255     // bytes of its path
-	markerBytes = 4 << 10 // that are read of a marker at most
-	testBytes   = 64      // that a write test writes
-	testMode    = 0o600   // of its file
-	testTries   = 5       // of a write test whose file somebody else removes
+	maxMarker   = 255     // length of its path in bytes
+	markerBytes = 4 << 10 // how much of a marker is read, in bytes
+	testBytes   = 64      // what a write test writes, in bytes
+	testMode    = 0o600   // mode of its file
+	testTries   = 5       // tries of a write test whose file others remove
 
-	// leftoverWait is how long a file of the write test's name may be that of
-	// another probe at work, doubled with every try; at most one part in leftoverShare
-	// of what is left of the deadline. One that is still there then is a leftover.
-	// shortestTurn is after how long it is looked for first.
+	// If there is a file of the write test's name, it may be that of another
+	// probe at work. A probe waits for it for leftoverWait, doubled with every
+	// try, but at most one part in leftoverShare of what is left of the
+	// deadline. A file that is still there then is a leftover. The first look
+	// comes after shortestTurn.
 	leftoverWait  = 500 * time.Millisecond
 	leftoverShare = 4
 	shortestTurn  = 10 * time.Millisecond
 )
 
 var (
-	// ErrNotFile is the cause when the marker is something else than a regular file.
+	// ErrNotFile: the marker is not a regular file.
 	ErrNotFile = errors.New("not a regular file")
-	// ErrEmpty is the cause when the marker has nothing in it.
+	// ErrEmpty: the marker is empty.
 	ErrEmpty = errors.New("the file is empty")
-	// ErrReadBack is the cause when the server gives back other bytes than it took.
+	// ErrReadBack: the server gave back other bytes than were written.
 	ErrReadBack = errors.New("what was read back is not what was written")
+
+	errRestarted = errors.New("COMMIT: the server has restarted since it took the data")
 )
 
-// CheckMarker says why a path cannot be Config.Marker: it is the path of a file
-// below the directory, 1 to 255 bytes, without the names "." and "..".
+// CheckMarker returns an error if a path cannot be Config.Marker. It must be
+// the path of a file below the directory: 1 to 255 bytes, without the names "."
+// and "..".
 func CheckMarker(path string) error {
 	if path == "" || len(path) > maxMarker || strings.Contains(path, "\x00") {
 		return fmt.Errorf("1 to %d bytes", maxMarker)
@@ -53,8 +58,7 @@ func CheckMarker(path string) error {
 	return nil
 }
 
-// markerNames lead from the directory to the marker. The last one left out,
-// they lead to where the write test writes: it is the marker's disk that counts.
+// markerNames are the names on the path from the directory to the marker.
 func (a *attempt) markerNames() []string { return strings.Split(a.Marker, "/") }
 
 func (a *attempt) testNames() []string {
@@ -62,19 +66,43 @@ func (a *attempt) testNames() []string {
 	return names[:len(names)-1]
 }
 
-// testName is the name of the write test's file, the same in every probe of a
-// watch, so that each finds what one before it was killed over.
+// openFiles runs the steps that are configured.
+func (a *attempt) openFiles(
+	ctx context.Context, r *Report, marker, writeTest func() (learnt string, err error),
+) error {
+	if a.Marker != "" {
+		if err := a.climb(ctx, r, Marker, marker); err != nil {
+			return err
+		}
+	}
+	if a.WriteTest {
+		return a.climb(ctx, r, WriteTest, writeTest)
+	}
+	return nil
+}
+
+// readMarker says how much was read of the marker, which must not be empty.
+func (a *attempt) readMarker(data []byte, err error) (learnt string, _ error) {
+	if err == nil && len(data) == 0 {
+		err = ErrEmpty
+	}
+	return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
+}
+
+// testName is the name of the write test's file. It is the same for all probes
+// of a watch, so that each finds what an earlier one left when it was killed.
 func (a *attempt) testName() string {
-	host, _ := os.Hostname() // without one the names still differ by export
+	host, _ := os.Hostname() // without it the names still differ by export
 	id := fnv.New64a()
-	fmt.Fprintf(id, "%s\x00%s\x00%d\x00%s", strings.ToLower(host), strings.ToLower(a.Address), a.Port, a.Dir)
+	fmt.Fprintf(id, "%s\x00%s\x00%d\x00%s", strings.ToLower(host), strings.ToLower(a.Address),
+		a.Port, a.Dir)
 	return fmt.Sprintf(".fsmon-%016x", id.Sum64())
 }
 
-// testFile is the file of a write test, in one version or the other.
+// testFile is the file of a write test, in version 3 or 4.
 type testFile interface {
-	// create makes a new one; statusExist: there is one. made: there is one now, also
-	// when it is of no use.
+	// create makes a new file; statusExist: there is one. made: the file now
+	// exists, even if the answer was of no use.
 	create(ctx context.Context, name string) (made bool, err error)
 	write(ctx context.Context, data []byte) error // to stable storage
 	read(ctx context.Context, most int) ([]byte, error)
@@ -82,15 +110,15 @@ type testFile interface {
 	remove(ctx context.Context, name string) error
 }
 
-// The statuses of versions 3 and 4 that a write test knows (RFC 1813 2.6, RFC
-// 7530 13.1).
+// The statuses that a write test knows, the same in versions 3 and 4 (RFC 1813
+// 2.6, RFC 7530 13.1).
 const (
 	statusNoEnt = 2
 	statusExist = 17
 	statusStale = 70
 )
 
-// status is the one that the server answered; 0: none.
+// status is the number of the Status in err; 0: there is none.
 func status(err error) uint32 {
 	var refused Status
 	if errors.As(err, &refused) {
@@ -100,10 +128,12 @@ func status(err error) uint32 {
 }
 
 // writeTest writes a new file and removes it, after a failure within what is
-// left of whole. Several probes of one watch may be at it at once ("-check", or
-// one that is about to end): each writes to a file that it has made itself, and
-// begins anew when another one took that for a leftover.
-func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (learnt string, err error) {
+// left of whole. Several probes of one watch may do so at once (such as
+// "-check"): each writes to a file that it has made itself, and starts again
+// when another took that file for a leftover and removed it.
+func (a *attempt) writeTest(
+	ctx, whole context.Context, r *Report, f testFile,
+) (learnt string, err error) {
 	name := a.testName()
 	for try := range testTries {
 		made := false
@@ -116,8 +146,8 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 		})
 		switch code := status(err); {
 		case err == nil:
-			err = f.close(ctx)
-			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale { // another probe has removed it
+			err = f.close(ctx) // stale: another probe has removed the file
+			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale {
 				err = e
 			}
 			if err != nil {
@@ -131,7 +161,7 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 		case made && code == statusStale:
 			f.close(whole)
 		case !made && code != 0:
-			return "", err // and there is no file
+			return "", err // no file was made
 		default:
 			f.close(whole)
 			removeTest(whole, r, f, name)
@@ -141,21 +171,24 @@ func (a *attempt) writeTest(ctx, whole context.Context, r *Report, f testFile) (
 	return "", err
 }
 
-// removeTest removes the write test's file, unless somebody else has.
+// removeTest removes the write test's file. It is no error if another probe
+// has.
 func removeTest(ctx context.Context, r *Report, f testFile, name string) error {
 	err := f.remove(ctx, name)
 	if status(err) == statusNoEnt {
 		return nil
 	}
 	if err != nil {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the write test's file %s may stay until the next probe (%v)", name, err))
+		r.warn("the write test's file %s may stay until the next probe (%v)", name, err)
 	}
 	return err
 }
 
-// createInTurn makes the file, at most so much later if there is one: another
-// probe removes its own.
-func createInTurn(ctx context.Context, f testFile, name string, most time.Duration) (made bool, err error) {
+// createInTurn makes the file. If there is one, it waits, for most at most,
+// until the other probe has removed its own.
+func createInTurn(
+	ctx context.Context, f testFile, name string, most time.Duration,
+) (made bool, err error) {
 	if end, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(end)/leftoverShare)
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// replies are the results that a server gave in a probe that reads a marker and writes, in order.
+// replies returns the results that a server sent to a probe with marker and
+// write test, in order.
 func replies(t testing.TB, version string) [][]byte {
 	t.Helper()
 	_, c := hostileFiles(t, version)
@@ -23,13 +24,14 @@ func replies(t testing.TB, version string) [][]byte {
 	var all [][]byte
 	for _, s := range r.Wire {
 		if int(s.From.Port()) == c.Port && len(s.Data) > 28 {
-			all = append(all, s.Data[28:]) // behind the mark and the header of an accepted reply
+			all = append(all, s.Data[28:]) // without the mark and the header of an accepted reply
 		}
 	}
 	return all
 }
 
-// Whatever a server sends, the decoders of version 3 panic at nothing, and give nothing that is too long.
+// Whatever a server sends, the decoders of version 3 do not panic and return
+// nothing that is too long.
 func FuzzParseFiles3(f *testing.F) {
 	for _, results := range replies(f, "3") {
 		f.Add(results)
@@ -64,7 +66,7 @@ func FuzzParseFiles3(f *testing.F) {
 	})
 }
 
-// The padding of XDR may be anything, and nothing else is changed by that.
+// XDR padding may be any bytes, and no other bytes are changed for it.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte("abcde"), byte(0xff))
 	f.Add([]byte(""), byte(1))
@@ -81,24 +83,27 @@ func FuzzMessage(f *testing.F) {
 		}
 		b.Write(xdr(0x01020304))
 		m := message{bytes.NewReader(b.Bytes())}
-		var answer nfsv4.Compound4res // a status and a tag, then how many results
-		_, err := answer.ReadFrom(message{bytes.NewReader(append(bytes.Clone(b.Bytes()[:b.Len()-4]), 0, 0, 0, 0))})
+		var answer nfsv4.Compound4res // status, tag, number of results
+		_, err := answer.ReadFrom(message{bytes.NewReader(append(bytes.Clone(b.Bytes()[:b.Len()-4]),
+			0, 0, 0, 0))})
 		if err == nil && answer.Tag != string(data) {
 			t.Errorf("%q, want %q", answer.Tag, data)
 		}
 		var auth rpcv2.OpaqueAuth
-		if _, err := auth.ReadFrom(m); len(data) <= 400 && (err != nil || !bytes.Equal(auth.Body, data)) {
+		if _, err := auth.ReadFrom(m); len(data) <= 400 &&
+			(err != nil || !bytes.Equal(auth.Body, data)) {
 			t.Errorf("%q, %v", auth.Body, err)
 		} else if last := make([]byte, 4); err == nil {
-			if _, err := io.ReadFull(m, last); err != nil || binary.BigEndian.Uint32(last) != 0x01020304 {
+			if _, err := io.ReadFull(m, last); err != nil ||
+				binary.BigEndian.Uint32(last) != 0x01020304 {
 				t.Errorf("behind it %x, %v", last, err)
 			}
 		}
 	})
 }
 
-// Whatever a server of version 4 answers to one COMPOUND of a probe that reads a marker and writes, the probe ends, with an *Error if it
-// failed, and panics at nothing.
+// Whatever a server answers to one COMPOUND of a probe with marker and write
+// test, the probe ends without a panic; if it fails, with an *Error.
 func FuzzFiles4(f *testing.F) {
 	for _, version := range []string{"4.0", "4.1"} {
 		for i, results := range replies(f, version) {
@@ -106,14 +111,16 @@ func FuzzFiles4(f *testing.F) {
 			f.Add(version == "4.0", uint(i), results[:len(results)/2])
 		}
 	}
-	for _, name := range []string{"4.0.bin", "4.1.bin", "4.2.bin", "4.1-readonly.bin", "4.1-unknown.bin", "4.1-kerberos.bin"} {
+	for _, name := range []string{"4.0.bin", "4.1.bin", "4.2.bin", "4.1-readonly.bin",
+		"4.1-unknown.bin", "4.1-kerberos.bin"} {
 		for i, results := range capturedResults(f, name) {
 			f.Add(name == "4.0.bin", uint(i), results)
 		}
 	}
 	f.Fuzz(func(t *testing.T, zero bool, at uint, results []byte) {
-		if len(results) > maxRecord-24 || len(results) > 10 && binary.BigEndian.Uint32(results) > 10000 {
-			return // busy and the like: it would be waited for
+		if len(results) > maxRecord-24 || len(results) > 10 &&
+			binary.BigEndian.Uint32(results) > 10000 {
+			return // such as busy: the probe would wait
 		}
 		version := "4.1"
 		if zero {

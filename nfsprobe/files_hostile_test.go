@@ -19,7 +19,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// setWord changes a word of the results of a reply message, from 0.
+// setWord changes one word of the results, counted from 0.
 func setWord(n int, to uint32) nfstest.Answer {
 	return nfstest.Message(func(m []byte) []byte {
 		binary.BigEndian.PutUint32(m[24+4*n:], to)
@@ -27,17 +27,21 @@ func setWord(n int, to uint32) nfstest.Answer {
 	})
 }
 
-// Everything that can go wrong with a call can go wrong with these, too, and the file is removed, or the warning says that it may stay.
+// All that can go wrong with any call goes wrong with these. The file is
+// removed, or a warning says that it may stay.
 func TestFilesSpoilt3(t *testing.T) {
 	cases := slices.Concat(
 		everywhere(nfstest.Lookup3, Marker, true), everywhere(nfstest.Read3, Marker, true),
-		everywhere(nfstest.Create3, WriteTest, true), everywhere(nfstest.Write3, WriteTest, true), everywhere(nfstest.Remove3, WriteTest, true),
+		everywhere(nfstest.Create3, WriteTest, true), everywhere(nfstest.Write3, WriteTest, true),
+		everywhere(nfstest.Remove3, WriteTest, true),
 	)
 	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3} {
-		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), Marker, &MalformedError{"EOF"}, true})
+		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), Marker,
+			&MalformedError{"EOF"}, true})
 	}
 	for _, proc := range []nfstest.Proc{nfstest.Create3, nfstest.Write3, nfstest.Remove3} {
-		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), WriteTest, &MalformedError{"EOF"}, true})
+		cases = append(cases, spoilt{"cut", proc, nfstest.Truncated(24 + 6), WriteTest,
+			&MalformedError{"EOF"}, true})
 	}
 	cases = append(cases, []spoilt{
 		{"LOOKUP without a handle", nfstest.Lookup3, nfstest.Results(words{0, 0, 0, 0}), Marker, &MalformedError{"empty file handle"}, true},
@@ -58,12 +62,13 @@ func TestFilesSpoilt3(t *testing.T) {
 			if c.cause != nil {
 				fails(t, err, c.step, c.cause)
 			}
-			left(t, h)
+			disconnected(t, h)
 			if h.Count(nfstest.Umnt) != 1 {
 				t.Error("no UMNT")
 			}
 			stays := len(h.Files()) > 1
-			warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], ".fsmon-") && strings.Contains(r.Warnings[0], "may stay")
+			warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], ".fsmon-") &&
+				strings.Contains(r.Warnings[0], "may stay")
 			if stays && !warned || len(r.Warnings) > 1 {
 				t.Errorf("files %q, warnings %q", h.Files(), r.Warnings)
 			}
@@ -75,7 +80,7 @@ type raw []byte
 
 func (r raw) WriteTo(w io.Writer) (int64, error) { return bytes.NewReader(r).WriteTo(w) }
 
-// A server that has not written to the disk yet is asked to.
+// If the server has not written the data to its disk yet, COMMIT follows.
 func TestCommit(t *testing.T) {
 	unstable := func(h *nfstest.Hostile, version string, verifier byte) {
 		edit := func(m []byte, committed, verf int) []byte {
@@ -83,7 +88,9 @@ func TestCommit(t *testing.T) {
 			m[verf] = verifier
 			return m
 		}
-		h.On(nfstest.Write3, nfstest.Message(func(m []byte) []byte { return edit(m, 24+16, 24+20) }))
+		h.On(nfstest.Write3, nfstest.Message(func(m []byte) []byte {
+			return edit(m, 24+16, 24+20)
+		}))
 		if version != "3" {
 			h.EditOp(nfsv4.OP_WRITE, func(result []byte) []byte { return edit(result, 12, 16) })
 		}
@@ -93,7 +100,7 @@ func TestCommit(t *testing.T) {
 		unstable(h, version, 0)
 		p := New(c)
 		r, err := probeWith(t, p)
-		if err != nil || learnt(r, WriteTest) != wrote(r) {
+		if err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 			t.Errorf("%s: %v", version, err)
 		}
 		if version == "3" && h.Count(nfstest.Commit3) != 1 {
@@ -101,7 +108,8 @@ func TestCommit(t *testing.T) {
 		}
 		unstable(h, version, 9)
 		_, err = probeWith(t, p)
-		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest || !strings.Contains(err.Error(), "COMMIT: the server has restarted") {
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest ||
+			!strings.Contains(err.Error(), "COMMIT: the server has restarted") {
 			t.Errorf("%s: %v", version, err)
 		}
 		if version == "3" {
@@ -112,14 +120,14 @@ func TestCommit(t *testing.T) {
 			_, err = probe(t, c)
 			fails(t, err, WriteTest, &MalformedError{"EOF"})
 		}
-		untouched(t, h, min(1, strings.Count(version, "4.0")))
+		nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 	}
 }
 
-// Other bytes than were written, or not as many.
+// The server returns other bytes than were written, or fewer.
 func TestReadBack(t *testing.T) {
 	for _, version := range versions {
-		for _, change := range []int{0, 4} { // a byte of the data, of its length
+		for _, change := range []int{0, 4} { // change a byte of the data; change its length
 			h, c := hostileFiles(t, version)
 			c.Marker = ""
 			edit := func(m []byte, length int) []byte {
@@ -132,43 +140,49 @@ func TestReadBack(t *testing.T) {
 			}
 			h.On(nfstest.Read3, nfstest.Message(func(m []byte) []byte { return edit(m, 24+16) }))
 			if version != "3" {
-				h.EditOp(nfsv4.OP_READ, func(result []byte) []byte { return edit(result, 12)[:len(result)-change] })
+				h.EditOp(nfsv4.OP_READ, func(result []byte) []byte {
+					return edit(result, 12)[:len(result)-change]
+				})
 			}
 			_, err := probe(t, c)
 			fails(t, err, WriteTest, ErrReadBack)
-			untouched(t, h, min(1, strings.Count(version, "4.0")))
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		}
 	}
 }
 
-// A file that was made, but is of no use, is removed, too.
+// A file is removed even if the answer to its creation was of no use.
 func TestMadeInVain(t *testing.T) {
 	h, config := hostileFiles(t, "4.0")
 	h.FailOp(-1, nfsv4.OP_OPEN_CONFIRM, nfsv4.NFS4ERR_SERVERFAULT)
 	_, err := probe(t, config)
 	fails(t, err, WriteTest, &Status4{"OPEN_CONFIRM", uint32(nfsv4.NFS4ERR_SERVERFAULT)})
-	untouched(t, h, 1)
+	nothingLeft(t, h, 1)
 
 	h, config = hostileFiles(t, "3")
 	config.Marker = ""
-	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte { return append(m[:24:24], xdr(0, 0, 0, 0, 0)...) }))
+	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte {
+		return append(m[:24:24], xdr(0, 0, 0, 0, 0)...)
+	}))
 	h.On(nfstest.Lookup3, nfstest.FileStatus(nfsv3.NFS3ERR_IO))
 	_, err = probe(t, config)
 	fails(t, err, WriteTest, Status3(nfsv3.NFS3ERR_IO))
-	untouched(t, h, 0)
+	nothingLeft(t, h, 0)
 }
 
-// A CREATE may leave the handle out.
+// The answer to CREATE may have no handle.
 func TestCreateWithoutHandle(t *testing.T) {
 	h, c := hostileFiles(t, "3")
-	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte { return append(m[:24:24], xdr(0, 0, 0, 0, 0)...) }))
-	if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
+	h.On(nfstest.Create3, nfstest.Message(func(m []byte) []byte {
+		return append(m[:24:24], xdr(0, 0, 0, 0, 0)...)
+	}))
+	if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 		t.Errorf("%v", err)
 	}
-	untouched(t, h, 0)
+	nothingLeft(t, h, 0)
 }
 
-// Answers of version 4 that decode and are none.
+// Answers of version 4 that are malformed.
 func TestFilesMalformed4(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -176,7 +190,7 @@ func TestFilesMalformed4(t *testing.T) {
 		step Step
 		edit func(result []byte) []byte
 		want string
-		left int // files: those of which the server said nothing usable
+		left int // files that stay
 	}{
 		{"READ of 4097 bytes", nfsv4.OP_READ, Marker, func([]byte) []byte {
 			return slices.Concat(xdr(25, 0, 1), opaque(strings.Repeat("x", 4097)))
@@ -203,7 +217,7 @@ func TestFilesMalformed4(t *testing.T) {
 			h.EditOp(c.op, c.edit)
 			_, err := probe(t, config)
 			fails(t, err, c.step, &MalformedError{c.want})
-			left(t, h)
+			disconnected(t, h)
 			if files := h.Files(); len(files) != 1+c.left {
 				t.Errorf("%s, %s: files %q", version, c.name, files)
 			}
@@ -214,10 +228,11 @@ func TestFilesMalformed4(t *testing.T) {
 	}
 }
 
-// A server that is busy or recovering is waited for, at every operation.
+// The probe waits for a server that is busy or recovering, at every operation.
 func TestFilesBusy(t *testing.T) {
 	busy3 := nfstest.FileStatus(nfsv3.NFS3ERR_JUKEBOX)
-	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3, nfstest.Create3, nfstest.Write3, nfstest.Remove3} {
+	for _, proc := range []nfstest.Proc{nfstest.Lookup3, nfstest.Read3, nfstest.Create3,
+		nfstest.Write3, nfstest.Remove3} {
 		t.Run(fmt.Sprint("3 ", proc.Procedure), func(t *testing.T) {
 			t.Parallel()
 			h, c := hostileFiles(t, "3")
@@ -225,12 +240,13 @@ func TestFilesBusy(t *testing.T) {
 			if _, err := probe(t, c); err != nil {
 				t.Error(err)
 			}
-			untouched(t, h, 0)
+			nothingLeft(t, h, 0)
 		})
 	}
 	for _, version := range versions[1:] {
 		for _, op := range []nfsv4.NfsOpnum4{
-			nfsv4.OP_SETCLIENTID, nfsv4.OP_SETCLIENTID_CONFIRM, nfsv4.OP_RECLAIM_COMPLETE, nfsv4.OP_READ, nfsv4.OP_OPEN, nfsv4.OP_WRITE, nfsv4.OP_REMOVE, nfsv4.OP_PUTFH,
+			nfsv4.OP_SETCLIENTID, nfsv4.OP_SETCLIENTID_CONFIRM, nfsv4.OP_RECLAIM_COMPLETE,
+			nfsv4.OP_READ, nfsv4.OP_OPEN, nfsv4.OP_WRITE, nfsv4.OP_REMOVE, nfsv4.OP_PUTFH,
 			nfsv4.OP_OPEN_CONFIRM, nfsv4.OP_CLOSE,
 		} {
 			t.Run(version+" "+opName(op), func(t *testing.T) {
@@ -240,29 +256,34 @@ func TestFilesBusy(t *testing.T) {
 				if _, err := probe(t, c); err != nil {
 					t.Error(err)
 				}
-				untouched(t, h, min(1, strings.Count(version, "4.0")))
+				nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 			})
 		}
 	}
-	// At the deadline it has failed, and there was time to clean up.
+	// At the deadline the probe fails, but has had time to clean up.
 	for _, version := range versions {
 		t.Run("too long "+version, func(t *testing.T) {
 			t.Parallel()
-			h, c := hostileFiles(t, version)
-			h.On(nfstest.Write3, busy3)
-			if version != "3" {
-				h.FailOp(-1, nfsv4.OP_WRITE, nfsv4.NFS4ERR_DELAY)
-			}
-			if _, err := probeInTime(t, New(c), 2*time.Second); status(err) != 10008 {
+			var h *nfstest.Hostile
+			_, err := probeInTime(t, 2*time.Second, func() *Prober {
+				var c Config
+				h, c = hostileFiles(t, version)
+				h.On(nfstest.Write3, busy3)
+				if version != "3" {
+					h.FailOp(-1, nfsv4.OP_WRITE, nfsv4.NFS4ERR_DELAY)
+				}
+				return New(c)
+			})
+			if status(err) != 10008 {
 				t.Error(err)
 			}
-			untouched(t, h, min(1, strings.Count(version, "4.0")))
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		})
 	}
 }
 
-// A disk that hangs under a server that answers everything else ends the probe at its deadline, with the operation named; when it is back,
-// what the stalled probe left behind is removed.
+// If only the server's disk hangs, the probe ends at its deadline and names the
+// operation. When the disk is back, the next probe removes what is left.
 func TestDiskHangs(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -275,7 +296,8 @@ func TestDiskHangs(t *testing.T) {
 			}
 			h.On(nfstest.Write3, hang)
 			if version != "3" {
-				h.On(nfstest.Compound, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+				h.On(nfstest.Compound, func(conn net.Conn, call nfstest.Call,
+					healthy func() []byte) bool {
 					var args nfsv4.Compound4args
 					args.ReadFrom(bytes.NewReader(call.Args))
 					for _, op := range args.Argarray {
@@ -289,10 +311,11 @@ func TestDiskHangs(t *testing.T) {
 			p := New(c)
 			r, err := probeIn(t, deadline, p)
 			fails(t, err, WriteTest, context.DeadlineExceeded)
-			if err == nil || !strings.HasPrefix(err.Error(), "write test: WRITE: no answer") || !strings.Contains(strings.Join(r.Warnings, " "), "may stay until the next probe") {
+			if err == nil || !strings.HasPrefix(err.Error(), "write test: WRITE: no answer") ||
+				!strings.Contains(strings.Join(r.Warnings, " "), "may stay until the next probe") {
 				t.Errorf("%v, warnings %q", err, r.Warnings)
 			}
-			left(t, h)
+			disconnected(t, h)
 			if len(h.Files()) != 2 {
 				t.Errorf("files %q", h.Files())
 			}
@@ -301,7 +324,7 @@ func TestDiskHangs(t *testing.T) {
 			if _, err := probeWith(t, p); err != nil {
 				t.Error(err)
 			}
-			left(t, h)
+			disconnected(t, h)
 			if len(h.Files()) != 1 {
 				t.Errorf("files %q", h.Files())
 			}
@@ -309,13 +332,14 @@ func TestDiskHangs(t *testing.T) {
 	}
 }
 
-// An answer with something else than zeros where XDR pads is as good as any, also in the verifier.
+// An answer may pad with other bytes than zeros, also in the verifier.
 func TestPadding(t *testing.T) {
 	for _, version := range []string{"3", "4.0", "4.2"} {
 		h, c := hostileFiles(t, version)
 		h.Put("MOUNTED", "thirteen byte")
 		h.On(nfstest.Mnt, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
-			m := slices.Concat(xdr(call.XID, 1, 0, 2, 5), []byte("verif\xff\xff\xff"), healthy()[20:])
+			m := slices.Concat(xdr(call.XID, 1, 0, 2, 5), []byte("verif\xff\xff\xff"),
+				healthy()[20:])
 			at := bytes.Index(m, []byte("handle")) + len("handle")
 			copy(m[at:at+2], "\xff\xff")
 			_, err := conn.Write(nfstest.Record(m))

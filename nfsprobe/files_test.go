@@ -17,7 +17,8 @@ import (
 
 var versions = []string{"3", "4.0", "4.1", "4.2"}
 
-// hostileFiles is a server of the tests' own with a marker, and the probe of a version that reads it and writes beside it.
+// hostileFiles returns a hostile server with a marker and the configuration of
+// a probe that reads it and writes beside it.
 func hostileFiles(t testing.TB, version string) (*nfstest.Hostile, Config) {
 	t.Helper()
 	h, c := hostile(t)
@@ -27,7 +28,7 @@ func hostileFiles(t testing.TB, version string) (*nfstest.Hostile, Config) {
 	return h, c
 }
 
-// learnt is what a rung has brought to light, or "no such rung".
+// learnt returns what a rung has learnt, or "no such rung".
 func learnt(r Report, step Step) string {
 	for _, rung := range r.Rungs {
 		if rung.Step == step {
@@ -37,21 +38,23 @@ func learnt(r Report, step Step) string {
 	return "no such rung"
 }
 
-// untouched asserts that a server has nothing left of its clients: no connection, no file, nothing open, and no client id but
-// those of version 4.0.
-func untouched(t testing.TB, h *nfstest.Hostile, clients0 int) {
+// nothingLeft asserts that the server has nothing left of its clients: no
+// connection, no file, nothing open, and no client id except those of version
+// 4.0.
+func nothingLeft(t testing.TB, h *nfstest.Hostile, clients0 int) {
 	t.Helper()
-	stateless(t, h)
+	noState(t, h)
 	if files := h.Files(); !slices.Equal(files, []string{"MOUNTED"}) {
 		t.Errorf("files %q", files)
 	}
 	if opens, clients := h.Opens(); opens != 0 || clients != clients0 {
-		t.Errorf("%d opens and %d client ids of version 4.0 left, want %d", opens, clients, clients0)
+		t.Errorf("%d opens and %d client ids of version 4.0 left, want %d", opens,
+			clients, clients0)
 	}
 }
 
-// wrote is what a write test learns.
-func wrote(r Report) string {
+// writeLearnt is what a successful write test learns.
+func writeLearnt(r Report) string {
 	text := "64 bytes written, flushed, read back, removed"
 	if r.Version == "4.0" {
 		text += "; a client id stays until its lease ends"
@@ -65,35 +68,42 @@ func TestFiles(t *testing.T) {
 		p := New(c)
 		for range 3 {
 			r, err := probeWith(t, p)
-			if err != nil || len(r.Warnings) != 0 || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || len(r.Warnings) != 0 ||
+				learnt(r, Marker) != "read 12 bytes of MOUNTED" ||
+				learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
 			}
 			clients := 0
-			if r.Version == "4.0" { // the same one every time
+			if r.Version == "4.0" { // the same id every time
 				clients = 1
 			}
-			untouched(t, h, clients)
+			nothingLeft(t, h, clients)
 		}
 	}
-	// Each of the two for itself, or neither.
+	// Marker and write test each alone, and neither.
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
 		c.Marker = ""
-		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "no such rung" || learnt(r, WriteTest) != wrote(r) {
+		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "no such rung" ||
+			learnt(r, WriteTest) != writeLearnt(r) {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
 		c.Marker, c.WriteTest = "a/b/MOUNTED", false
-		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "read 12 bytes of a/b/MOUNTED" || learnt(r, WriteTest) != "no such rung" {
+		if r, err := probe(t, c); err != nil ||
+			learnt(r, Marker) != "read 12 bytes of a/b/MOUNTED" ||
+			learnt(r, WriteTest) != "no such rung" {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
-		h.Put("MOUNTED", strings.Repeat("x", 5000)) // of a big one only a part
-		if r, err := probe(t, c); err != nil || learnt(r, Marker) != "read 4096 bytes of a/b/MOUNTED" {
+		h.Put("MOUNTED", strings.Repeat("x", 5000)) // only the beginning is read
+		if r, err := probe(t, c); err != nil ||
+			learnt(r, Marker) != "read 4096 bytes of a/b/MOUNTED" {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
 	}
 }
 
-// The name of the write test's file is the same for every probe of a watch and for no other one.
+// The write test's file has the same name in all probes of a watch, and another
+// one in all other watches.
 func TestTestName(t *testing.T) {
 	config := Config{Address: "Files", Port: 1, Dir: "/a", Version: "3"}
 	name := func(c Config) string { return (&attempt{Config: c}).testName() }
@@ -102,8 +112,10 @@ func TestTestName(t *testing.T) {
 		t.Errorf("%q", first)
 	}
 	for what, edit := range map[string]func(*Config){
-		"version": func(c *Config) { c.Version = "4.1" }, "spelling": func(c *Config) { c.Address = "fIles" },
-		"pseudo path": func(c *Config) { c.Path4 = "/b" }, "marker": func(c *Config) { c.Marker = "x" },
+		"version":     func(c *Config) { c.Version = "4.1" },
+		"spelling":    func(c *Config) { c.Address = "fIles" },
+		"pseudo path": func(c *Config) { c.Path4 = "/b" },
+		"marker":      func(c *Config) { c.Marker = "x" },
 	} {
 		c := config
 		if edit(&c); name(c) != first {
@@ -111,7 +123,8 @@ func TestTestName(t *testing.T) {
 		}
 	}
 	for what, edit := range map[string]func(*Config){
-		"address": func(c *Config) { c.Address = "file" }, "port": func(c *Config) { c.Port = 2 }, "directory": func(c *Config) { c.Dir = "/A" },
+		"address": func(c *Config) { c.Address = "file" }, "port": func(c *Config) { c.Port = 2 },
+		"directory": func(c *Config) { c.Dir = "/A" },
 	} {
 		c := config
 		if edit(&c); name(c) == first {
@@ -121,14 +134,17 @@ func TestTestName(t *testing.T) {
 }
 
 func TestCheckMarker(t *testing.T) {
-	for _, path := range []string{"MOUNTED", "a/b/c", ".mounted", "..x/y..", "a b", "印", "caf\xe9", strings.Repeat("x", 255)} {
+	for _, path := range []string{"MOUNTED", "a/b/c", ".mounted", "..x/y..", "a b", "印", "caf\xe9",
+		strings.Repeat("x", 255)} {
 		if err := CheckMarker(path); err != nil {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
 	for path, want := range map[string]string{
-		"": "1 to 255 bytes", strings.Repeat("x", 256): "1 to 255 bytes", "a\x00b": "1 to 255 bytes",
-		"/a": "no slash", "a/": "no slash", "a//b": "no slash", ".": "no slash", "a/../b": "no slash", "..": "no slash", "a/./b": "no slash",
+		"": "1 to 255 bytes", strings.Repeat("x", 256): "1 to 255 bytes",
+		"a\x00b": "1 to 255 bytes",
+		"/a":     "no slash", "a/": "no slash", "a//b": "no slash", ".": "no slash",
+		"a/../b": "no slash", "..": "no slash", "a/./b": "no slash",
 	} {
 		if err := CheckMarker(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", path, err)
@@ -136,12 +152,12 @@ func TestCheckMarker(t *testing.T) {
 	}
 }
 
-// Names of the marker go out byte by byte as they were configured.
+// Names of the marker are sent byte by byte as configured.
 func TestMarkerName(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
 		c.Marker = "\x93\xfa/MOUNTED"
-		probe(t, c) // the server of the tests takes UTF-8 alone
+		probe(t, c) // fails: the tests' server takes UTF-8 only
 		var sent []byte
 		for _, call := range h.Calls() {
 			sent = append(sent, call.Args...)
@@ -152,7 +168,7 @@ func TestMarkerName(t *testing.T) {
 	}
 }
 
-// refusals are what a server may refuse in one version and the other.
+// refusals are what a server may refuse, in version 3 and 4.
 var refusals = []struct {
 	step   Step
 	op     string
@@ -179,9 +195,9 @@ func TestFilesRefused(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s %s", c.op, Status3(c.three), version), func(t *testing.T) {
 				t.Parallel()
 				h, config := hostileFiles(t, version)
-				config.Dir = "/" // no LOOKUP but the marker's
+				config.Dir = "/" // so that there is no LOOKUP but the marker's
 				if c.step == WriteTest {
-					config.Marker = "" // none but the test's READ
+					config.Marker = "" // so that there is no READ but the write test's
 				} else {
 					config.WriteTest = false
 				}
@@ -200,51 +216,55 @@ func TestFilesRefused(t *testing.T) {
 				} else {
 					fails(t, err, c.step, &Status4{op, uint32(c.four)})
 				}
-				if err == nil || !strings.HasPrefix(err.Error(), c.step.String()+": "+op+": NFS") || len(r.Warnings) != 0 {
+				if err == nil || !strings.HasPrefix(err.Error(), c.step.String()+": "+op+": NFS") ||
+					len(r.Warnings) != 0 {
 					t.Errorf("%v, warnings %q", err, r.Warnings)
 				}
 				clients := 0
 				if version == "4.0" && c.step == WriteTest {
 					clients = 1
 				}
-				untouched(t, h, clients)
+				nothingLeft(t, h, clients)
 			})
 		}
 	}
 }
 
-// A marker that is none.
+// A marker that is not a file, or empty.
 func TestMarkerNone(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
-		c.Marker = "elsewhere" // all that is not a file is a directory
+		c.Marker = "elsewhere" // a directory, like all that is not a file
 		_, err := probe(t, c)
 		fails(t, err, Marker, ErrNotFile)
 		h.Put("elsewhere", "")
 		_, err = probe(t, c)
 		fails(t, err, Marker, ErrEmpty)
 		h.Remove("elsewhere")
-		untouched(t, h, 0)
+		nothingLeft(t, h, 0)
 	}
 }
 
-// What a run that was killed left behind is removed by the next one, whatever it is.
+// A probe removes what an earlier one left when it was killed, whatever it is.
 func TestLeftover(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			h, c := hostileFiles(t, version)
-			h.Put((&attempt{Config: c}).testName(), "a leftover that is longer than what a write test writes, so that it would show in what is read back")
+			h.Put((&attempt{Config: c}).testName(),
+				"a leftover that is longer than what a write test writes, "+
+					"so that it would show in what is read back")
 			r, err := probe(t, c)
-			if err != nil || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%v, rungs %v", err, r.Rungs)
 			}
-			untouched(t, h, min(1, strings.Count(version, "4.0")))
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		})
 	}
 }
 
-// Probes of one watch at the same time, in several versions, never fail because of each other.
+// Simultaneous probes of one watch, in several versions, never make each other
+// fail.
 func TestFilesAtOnce(t *testing.T) {
 	h, c := hostileFiles(t, "auto")
 	var wg sync.WaitGroup
@@ -260,7 +280,7 @@ func TestFilesAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	left(t, h)
+	disconnected(t, h)
 	if files := h.Files(); !slices.Equal(files, []string{"MOUNTED"}) {
 		t.Errorf("files %q", files)
 	}
@@ -269,7 +289,8 @@ func TestFilesAtOnce(t *testing.T) {
 	}
 }
 
-// A file that another probe removes, since it took it for a leftover, is no failure of the server.
+// It is no failure of the server if another probe removes the file as a
+// leftover.
 func TestRemovedByAnother(t *testing.T) {
 	for _, version := range versions {
 		h, c := hostileFiles(t, version)
@@ -280,7 +301,8 @@ func TestRemovedByAnother(t *testing.T) {
 				h.RemoveAt(times, op, name)
 				return
 			}
-			h.On(on, nfstest.Times(times, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+			h.On(on, nfstest.Times(times, func(conn net.Conn, call nfstest.Call,
+				healthy func() []byte) bool {
 				h.Remove(name)
 				return nfstest.Healthy(conn, call, healthy)
 			}, nfstest.Healthy))
@@ -288,19 +310,21 @@ func TestRemovedByAnother(t *testing.T) {
 		for _, at := range []struct {
 			proc nfstest.Proc
 			op   nfsv4.NfsOpnum4
-		}{{nfstest.Write3, nfsv4.OP_WRITE}, {nfstest.Read3, nfsv4.OP_READ}, {nfstest.Remove3, nfsv4.OP_REMOVE}} {
+		}{{nfstest.Write3, nfsv4.OP_WRITE}, {nfstest.Read3, nfsv4.OP_READ},
+			{nfstest.Remove3, nfsv4.OP_REMOVE}} {
 			steal(1, at.proc, at.op)
-			if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
+			if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%s %v: %v, rungs %v", version, at.op, err, r.Rungs)
 			}
 		}
-		// But not for ever.
+		// But after some tries it is.
 		h.On(nfstest.Remove3, nfstest.Healthy)
 		steal(1000, nfstest.Write3, nfsv4.OP_WRITE)
 		_, err := probe(t, c)
-		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest || status(err) != statusStale {
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != WriteTest ||
+			status(err) != statusStale {
 			t.Errorf("%s: %v", version, err)
 		}
-		left(t, h)
+		disconnected(t, h)
 	}
 }

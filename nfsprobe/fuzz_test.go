@@ -12,7 +12,8 @@ import (
 	"testing/iotest"
 )
 
-// decoded asserts of a decoder's error that it is a *MalformedError or one of the causes that it may find.
+// decoded asserts that a decoder's error is a *MalformedError or one of these
+// causes.
 func decoded(t *testing.T, err error, may ...error) {
 	t.Helper()
 	var bad *MalformedError
@@ -76,11 +77,13 @@ func FuzzParseReply(f *testing.F) {
 		var refused *RPCError
 		switch {
 		case err == nil:
-			if rest, _ := io.ReadAll(r); !bytes.HasSuffix(record, rest) || len(record)-len(rest) < 24 {
+			if rest, _ := io.ReadAll(r); !bytes.HasSuffix(record, rest) ||
+				len(record)-len(rest) < 24 {
 				t.Errorf("results %x of %x", rest, record)
 			}
 		case errors.As(err, &refused):
-			if rpcTexts[refused.Stat] == "" || (refused.Stat == "AUTH_ERROR") != (refused.Auth != "") {
+			if rpcTexts[refused.Stat] == "" ||
+				(refused.Stat == "AUTH_ERROR") != (refused.Auth != "") {
 				t.Errorf("%+v", *refused)
 			}
 		default:
@@ -90,7 +93,8 @@ func FuzzParseReply(f *testing.F) {
 }
 
 func FuzzParsePorts(f *testing.F) {
-	for _, b := range [][]byte{xdr(2049), xdr(0), xdr(70000), opaque("::1.8.1"), opaque(""), opaque("...."), xdr(0xffffffff)} {
+	for _, b := range [][]byte{xdr(2049), xdr(0), xdr(70000), opaque("::1.8.1"), opaque(""),
+		opaque("...."), xdr(0xffffffff)} {
 		f.Add(b)
 	}
 	seed(f, "*-portmap.bin")
@@ -132,7 +136,8 @@ func FuzzParseMnt(f *testing.F) {
 }
 
 func FuzzParse3(f *testing.F) {
-	for _, b := range [][]byte{attributes(2), attributes(1), attributes(99), xdr(70), xdr(0, 0, 0x3f), slices.Concat(xdr(0, 1), attributes(2)[4:], xdr(1)), xdr(70, 0)} {
+	for _, b := range [][]byte{attributes(2), attributes(1), attributes(99), xdr(70),
+		xdr(0, 0, 0x3f), slices.Concat(xdr(0, 1), attributes(2)[4:], xdr(1)), xdr(70, 0)} {
 		f.Add(b)
 	}
 	seed(f, "3*-nfs.bin")
@@ -151,7 +156,7 @@ func FuzzParse3(f *testing.F) {
 	})
 }
 
-// What a server claims to send takes no memory, in any decoder.
+// No decoder allocates memory for what a server only claims to send.
 func TestHostileCounts(t *testing.T) {
 	const times = 1000
 	for name, decode := range map[string]func(){
@@ -159,7 +164,9 @@ func TestHostileCounts(t *testing.T) {
 		"credential in a call":      func() { parseReply(xdr(7, 0, 2, 1, 2, 3, 0, 0xfffffffc), 7) },
 		"universal address of 4 GB": func() { parseGetAddr(bytes.NewReader(xdr(0xfffffffc))) },
 		"handle of 4 GB":            func() { parseMnt(bytes.NewReader(xdr(0, 0xfffffffc))) },
-		"4 G flavors":               func() { parseMnt(bytes.NewReader(slices.Concat(xdr(0), opaque("h"), xdr(0xffffffff)))) },
+		"4 G flavors": func() {
+			parseMnt(bytes.NewReader(slices.Concat(xdr(0), opaque("h"), xdr(0xffffffff))))
+		},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -171,10 +178,12 @@ func TestHostileCounts(t *testing.T) {
 			t.Errorf("%s: %d bytes", name, got)
 		}
 	}
-	// As many flavors as a record holds.
-	most := slices.Concat(xdr(0), opaque("h"), xdr(maxRecord/4), []byte(strings.Repeat("\x00\x05\xf3\x73", maxRecord/4)))
+	// As many flavors as fit into a record.
+	most := slices.Concat(xdr(0), opaque("h"), xdr(maxRecord/4),
+		[]byte(strings.Repeat("\x00\x05\xf3\x73", maxRecord/4)))
 	m, _, err := parseMnt(bytes.NewReader(most))
-	if _, cerr := m.credential(noCredential); err != nil || cerr != ErrKerberos || len(flavorNames(m.flavors)) > 100 {
+	if _, cerr := m.credential(noCredential); err != nil || cerr != ErrKerberos ||
+		len(flavorNames(m.flavors)) > 100 {
 		t.Errorf("%d flavors, %v, %v", len(m.flavors), err, cerr)
 	}
 }

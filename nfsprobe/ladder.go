@@ -11,13 +11,17 @@ import (
 	"time"
 )
 
-// climb runs one step and enters it into the report as a rung. A step that is
-// run again (a minor version lower, say) goes on with the rung it has. Its
-// error becomes an *Error of this step; a panic is a malformed answer.
-func (a *attempt) climb(ctx context.Context, r *Report, step Step, do func() (learnt string, err error)) error {
+// climb runs one step and enters it into the report as a rung. If a step is run
+// again (with a lower minor version, say), it continues its rung. An error
+// becomes an *Error of this step, a panic a malformed answer.
+func (a *attempt) climb(
+	ctx context.Context, r *Report, step Step, do func() (learnt string, err error),
+) error {
 	began := time.Now()
 	learnt, err := guarded(do)
-	at, again := slices.BinarySearchFunc(r.Rungs, step, func(rung Rung, s Step) int { return cmp.Compare(rung.Step, s) })
+	at, again := slices.BinarySearchFunc(r.Rungs, step, func(rung Rung, s Step) int {
+		return cmp.Compare(rung.Step, s)
+	})
 	if !again {
 		r.Rungs = slices.Insert(r.Rungs, at, Rung{Step: step})
 	}
@@ -29,7 +33,16 @@ func (a *attempt) climb(ctx context.Context, r *Report, step Step, do func() (le
 	return a.failed(ctx, r, step, err)
 }
 
-// guarded: the decoders of what a server sent run in it.
+// null calls NULL of a version of NFS.
+func (a *attempt) null(ctx context.Context, r *Report, c *client, version uint32) error {
+	return a.climb(ctx, r, Null, func() (string, error) {
+		_, err := c.call(ctx, nfsProgram, version, procNull, nil)
+		return "", err
+	})
+}
+
+// guarded calls do and turns a panic into an error: do decodes what a server
+// sent.
 func guarded(do func() (string, error)) (learnt string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -41,17 +54,19 @@ func guarded(do func() (string, error)) (learnt string, err error) {
 
 func panicked(v any) error { return malformed("the decoder panicked on it: %v", v) }
 
-// failed makes an *Error of whatever a step failed on.
+// failed makes an *Error of a step's error.
 func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) error {
 	var already *Error
 	if errors.As(err, &already) {
 		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) ||
+		errors.Is(err, context.Canceled) {
 		err = whyEnded(ctx, err)
 	}
 	var refused *RPCError
-	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap && !a.portWanted {
+	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap &&
+		!a.portWanted {
 		why := ErrKerberos
 		if r.ordinaryPort() {
 			why = ErrPortOrKerberos
@@ -71,10 +86,11 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	}
 }
 
-// goodbye turns a goodbye that was refused, or met a closed connection, into a
-// warning: the export was served, and a server may close what has been idle for
-// long, or what has nothing more to say. If it has died, the next probe finds it
-// dead. Silence and what cannot be decoded remain failures.
+// goodbye handles the error of a step that only cleans up at the server. The
+// export was served before, so a refusal or a closed connection is a warning:
+// servers may close connections that have nothing more to say, and if this one
+// has died, the next probe finds out. Silence and malformed answers remain
+// failures.
 func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 	var (
 		refused *RPCError
@@ -82,20 +98,23 @@ func (r *Report) goodbye(step Step, err error) (learnt string, _ error) {
 	)
 	switch {
 	case errors.As(err, &status):
-		err = status // which names the operation that the server refused
+		err = status // its text names the operation
 		fallthrough
 	case errors.As(err, &refused):
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%s was refused: %v", step, err))
+		r.warn("%s was refused: %v", step, err)
 		return "refused", nil
 	case closed(err):
-		// The same text every time, whatever the ports: it is told once.
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the server closed the connection instead of answering %s, and may keep what it knows of the probe for a while", step))
+		// The text has no ports in it, so that it is the same for every probe
+		// and is reported once.
+		r.warn("the server closed the connection instead of answering %s, "+
+			"and may keep what it knows of the probe for a while", step)
 		return "connection closed", nil
 	}
 	return "", err
 }
 
-// closed: the other end closed or reset the connection.
+// closed reports whether the other end closed or reset the connection.
 func closed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE)
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
 
-// Probes of all kinds leave no descriptor, no goroutine and no memory behind. (Not in parallel: it looks at the whole process.)
+// Probes of all kinds leave no descriptor, goroutine or memory behind. (Not
+// parallel: it looks at the whole process.)
 func TestNothingLeft(t *testing.T) {
 	h, healthy := hostile(t)
 	s, stale := hostile(t)
@@ -28,9 +29,9 @@ func TestNothingLeft(t *testing.T) {
 				probe(t, c)
 			}
 		}
-		left(t, h)
-		left(t, s)
-		left(t, z)
+		disconnected(t, h)
+		disconnected(t, s)
+		disconnected(t, z)
 	}
 	held := func() (descriptors, goroutines int) {
 		entries, err := os.ReadDir("/proc/self/fd")
@@ -46,7 +47,7 @@ func TestNothingLeft(t *testing.T) {
 	defer tick.Stop()
 	for end := time.Now().Add(patience); ; <-tick.C {
 		f, g := held()
-		if f <= fds && g <= routines { // less, if something of an earlier test has ended meanwhile
+		if f <= fds && g <= routines { // fewer if something of an earlier test has ended
 			break
 		}
 		if time.Now().After(end) {

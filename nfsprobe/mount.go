@@ -19,15 +19,13 @@ const (
 	procUmnt     = 3
 )
 
-// MountStatus is a mountstat3 (RFC 1813 5.1.5), never 0: why MNT was refused.
+// MountStatus is a mountstat3 (RFC 1813 5.1.5): why MNT was refused. It is
+// never 0.
 type MountStatus uint32
 
-// Error is the name of RFC 1813, such as MNT3ERR_ACCES, or "mountstat3 99".
+// Error is the name in RFC 1813, such as MNT3ERR_ACCES, or "mountstat3 99".
 func (s MountStatus) Error() string {
-	if name, ok := mount.Mountstat3_name[mount.Mountstat3(s)]; ok {
-		return name
-	}
-	return fmt.Sprintf("mountstat3 %d", uint32(s))
+	return statusName(mount.Mountstat3_name, "mountstat3 ", uint32(s))
 }
 
 // Name implements Status.
@@ -36,22 +34,22 @@ func (s MountStatus) Name() string { return afterPrefix(s.Error()) }
 // Number implements Status.
 func (s MountStatus) Number() uint32 { return uint32(s) }
 
-// dirpath is a directory as MNT and UMNT take it. The library would refuse a
-// name that is not ASCII.
+// dirpath is the argument of MNT and UMNT. The library would refuse a name that
+// is not ASCII.
 type dirpath string
 
 func (d dirpath) WriteTo(w io.Writer) (int64, error) {
 	return runtime.WriteVariableLengthOpaque(w, mount.MNTPATHLEN, []byte(d))
 }
 
-// mounted is what a granted MNT gives.
+// mounted is the answer to a granted MNT.
 type mounted struct {
 	handle  []byte
-	flavors []int32 // in the server's order of preference; many servers give none
+	flavors []int32 // the server's preference first; many servers send none
 }
 
-// parseMnt decodes the results of MNT (RFC 1813 5.2.1). granted: the server
-// has an entry now, even if the rest cannot be used.
+// parseMnt decodes the results of MNT (RFC 1813 5.2.1). granted: the server now
+// has a mount entry, even if the rest of the answer is of no use.
 func parseMnt(results io.Reader) (m mounted, granted bool, err error) {
 	status, _, err := runtime.ReadUnsignedInt(results)
 	if err != nil {
@@ -70,10 +68,10 @@ func parseMnt(results io.Reader) (m mounted, granted bool, err error) {
 	return mounted{ok.Fhandle, ok.AuthFlavors}, true, nil
 }
 
-// credential chooses what the NFS calls are made with, of those that a probe
-// has: a client takes from the list what it can (RFC 2623 2.7). The list is the
-// reliable sign of an export that wants Kerberos, since servers let GETATTR on
-// its root pass without (RFC 2623 2.3.2).
+// credential chooses the credential of the NFS calls from the server's list, as
+// clients do (RFC 2623 2.7). The list is the reliable sign of an export that
+// requires Kerberos, since servers let GETATTR on its root pass without (RFC
+// 2623 2.3.2).
 func (m mounted) credential(sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
 	switch {
 	case len(m.flavors) == 0, slices.Contains(m.flavors, int32(rpcv2.AUTH_SYS)):
@@ -84,9 +82,11 @@ func (m mounted) credential(sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
 	return noCredential, ErrKerberos
 }
 
-// mount asks for the export's file handle. granted: UMNT is due, also after an
-// error.
-func (a *attempt) mount(ctx context.Context, r *Report, c *client) (m mounted, granted bool, err error) {
+// mount asks for the export's file handle. granted: UMNT must follow, even
+// after an error.
+func (a *attempt) mount(
+	ctx context.Context, r *Report, c *client,
+) (m mounted, granted bool, err error) {
 	err = a.climb(ctx, r, Mount, func() (string, error) {
 		results, err := c.call(ctx, mountProgram, mountVersion, procMnt, dirpath(a.Dir))
 		if err != nil {
@@ -105,8 +105,8 @@ func (a *attempt) mount(ctx context.Context, r *Report, c *client) (m mounted, g
 	return m, granted, err
 }
 
-// unmount says goodbye, as every client that was granted a MNT does, and
-// returns how the probe has ended: as it had failed before, if it had.
+// unmount sends UMNT, as every client does after a granted MNT. It returns
+// before, the error of the probe so far, if there is one.
 func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before error) error {
 	umnt := func() (string, error) {
 		_, err := c.call(ctx, mountProgram, mountVersion, procUmnt, dirpath(a.Dir))
@@ -120,14 +120,14 @@ func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before erro
 	}
 	if _, err := guarded(umnt); err != nil {
 		if _, err = r.goodbye(Unmount, err); err != nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("the server may have kept its mount entry (unmount: %v)", err))
+			r.warn("the server may have kept its mount entry (unmount: %v)", err)
 		}
 	}
 	return before
 }
 
-// flavorNames are the first few flavors of a list, pseudo-flavors included
-// (RFC 2623 2.2.2, RFC 5531 8.2).
+// flavorNames are the names of the first flavors of a list, pseudo-flavors
+// included (RFC 2623 2.2.2, RFC 5531 8.2).
 func flavorNames(flavors []int32) string {
 	const few = 8
 	text := ""

@@ -18,21 +18,32 @@ const (
 	procAccess3  = 4
 )
 
-// accessBits are what ACCESS asks for, from bit 0 (RFC 1813 3.3.4).
+// accessBits are the bits of ACCESS, from bit 0 (RFC 1813 3.3.4).
 var accessBits = [...]string{"read", "lookup", "modify", "extend", "delete", "execute"}
 
-// accessAll asks for all of them.
+// accessAll is all of accessBits.
 const accessAll = 1<<len(accessBits) - 1
 
-// Status3 is an nfsstat3 (RFC 1813 2.6), never 0.
+// allowed says what an answer to ACCESS allows.
+func allowed(bits uint32) string {
+	var may []string
+	for i, name := range accessBits {
+		if bits&(1<<i) != 0 {
+			may = append(may, name)
+		}
+	}
+	if len(may) == 0 {
+		return "nothing allowed"
+	}
+	return "may " + strings.Join(may, ", ")
+}
+
+// Status3 is an nfsstat3 (RFC 1813 2.6). It is never 0.
 type Status3 uint32
 
-// Error is the name of RFC 1813, such as NFS3ERR_STALE, or "nfsstat3 99".
+// Error is the name in RFC 1813, such as NFS3ERR_STALE, or "nfsstat3 99".
 func (s Status3) Error() string {
-	if name, ok := nfsv3.Nfsstat3_name[nfsv3.Nfsstat3(s)]; ok {
-		return name
-	}
-	return fmt.Sprintf("nfsstat3 %d", uint32(s))
+	return statusName(nfsv3.Nfsstat3_name, "nfsstat3 ", uint32(s))
 }
 
 // Name implements Status.
@@ -41,7 +52,7 @@ func (s Status3) Name() string { return afterPrefix(s.Error()) }
 // Number implements Status.
 func (s Status3) Number() uint32 { return uint32(s) }
 
-// probe3 is a probe of version 3. UMNT is due also when the rest has failed.
+// probe3 is a probe of version 3. UMNT is due even if the rest has failed.
 func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err := a.askPorts(ctx, r); err != nil {
 		return err
@@ -73,79 +84,83 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	}
 	c.identify(r)
 	a.portWanted = len(m.flavors) > 0 && r.ordinaryPort()
-	if err := a.climb(ctx, r, Null, func() (string, error) {
-		_, err := c.call(ctx, nfsProgram, nfs3Version, procNull, nil)
-		return "", err
-	}); err != nil {
+	if err := a.null(ctx, r, c, nfs3Version); err != nil {
 		return err
 	}
 	r.Version = "3"
 	object := nfsv3.NfsFh3{Data: m.handle}
-	if err := a.climb(ctx, r, Getattr, func() (learnt string, err error) {
-		return patiently(ctx, func() (string, error) {
-			results, err := c.call(ctx, nfsProgram, nfs3Version, procGetattr3, &nfsv3.Getattr3args{Object: object})
-			if err != nil {
-				return "", err
-			}
-			return parseGetattr3(results)
-		})
+	if err := a.climb(ctx, r, Getattr, func() (string, error) {
+		args := &nfsv3.Getattr3args{Object: object}
+		return callBusy3(ctx, c, procGetattr3, args, parseGetattr3)
 	}); err != nil {
 		return err
 	}
 	if err := a.climb(ctx, r, Access, func() (string, error) {
-		return patiently(ctx, func() (string, error) {
-			results, err := c.call(ctx, nfsProgram, nfs3Version, procAccess3, &nfsv3.Access3args{Object: object, Access: accessAll})
-			if err != nil {
-				return "", err
-			}
-			return parseAccess3(results)
-		})
+		args := &nfsv3.Access3args{Object: object, Access: accessAll}
+		return callBusy3(ctx, c, procAccess3, args, parseAccess3)
 	}); err != nil {
 		return err
 	}
-	return a.deeper3(ctx, whole, r, c, m.handle)
+	return a.openFiles3(ctx, whole, r, c, m.handle)
 }
 
-// parseGetattr3 decodes the results of GETATTR (RFC 1813 3.3.1) of what should
-// be a directory.
-func parseGetattr3(results io.Reader) (learnt string, err error) {
-	answer, _, err := nfsv3.ReadGetattr3res(results)
+// callBusy3 calls a procedure of version 3, again if the server is busy, and
+// decodes its results.
+func callBusy3[T any](
+	ctx context.Context, c *client, proc uint32, args io.WriterTo,
+	parse func(io.Reader) (T, error),
+) (T, error) {
+	return retryBusy(ctx, func() (answer T, err error) {
+		results, err := c.call(ctx, nfsProgram, nfs3Version, proc, args)
+		if err == nil {
+			answer, err = parse(results)
+		}
+		return answer, err
+	})
+}
+
+// decode3 reads the results of a procedure: an OK, or a Status3 as error. If
+// they cannot be read, the error is a *MalformedError whose text begins with
+// prefix.
+func decode3[OK any, Answer interface{ GetStatus() nfsv3.Nfsstat3 }](
+	results io.Reader, read func(io.Reader) (Answer, int64, error), prefix string,
+) (ok OK, _ error) {
+	answer, _, err := read(results)
 	if err != nil {
-		return "", malformed("GETATTR: %v", err)
+		return ok, malformed("%s%v", prefix, err)
 	}
-	ok, is := answer.(*nfsv3.Getattr3res_NFS3_OK)
+	ok, is := any(answer).(OK)
 	if !is {
-		return "", Status3(answer.GetStatus())
+		return ok, Status3(answer.GetStatus())
+	}
+	return ok, nil
+}
+
+// parseGetattr3 decodes the results of GETATTR of the export (RFC 1813 3.3.1),
+// which must be a directory.
+func parseGetattr3(results io.Reader) (learnt string, err error) {
+	const prefix = "GETATTR: "
+	ok, err := decode3[*nfsv3.Getattr3res_NFS3_OK](results, nfsv3.ReadGetattr3res, prefix)
+	if err != nil {
+		return "", err
 	}
 	attributes := ok.Resok.ObjAttributes
 	kind, known := nfsv3.Ftype3_name[attributes.Type]
 	switch {
 	case !known:
-		return "", malformed("GETATTR: file type %d", attributes.Type)
+		return "", malformed(prefix+"file type %d", attributes.Type)
 	case attributes.Type != nfsv3.NF3DIR:
 		return kind, ErrNotDirectory
 	}
-	return fmt.Sprintf("directory, mode %04o, owner %d:%d", attributes.Mode&0o7777, attributes.Uid, attributes.Gid), nil
+	return fmt.Sprintf("directory, mode %04o, owner %d:%d",
+		attributes.Mode&0o7777, attributes.Uid, attributes.Gid), nil
 }
 
 // parseAccess3 decodes the results of ACCESS (RFC 1813 3.3.4).
 func parseAccess3(results io.Reader) (learnt string, err error) {
-	answer, _, err := nfsv3.ReadAccess3res(results)
+	ok, err := decode3[*nfsv3.Access3res_NFS3_OK](results, nfsv3.ReadAccess3res, "ACCESS: ")
 	if err != nil {
-		return "", malformed("ACCESS: %v", err)
+		return "", err
 	}
-	ok, is := answer.(*nfsv3.Access3res_NFS3_OK)
-	if !is {
-		return "", Status3(answer.GetStatus())
-	}
-	var may []string
-	for i, name := range accessBits {
-		if ok.Resok.Access&(1<<i) != 0 {
-			may = append(may, name)
-		}
-	}
-	if len(may) == 0 {
-		return "nothing allowed", nil
-	}
-	return "may " + strings.Join(may, ", "), nil
+	return allowed(ok.Resok.Access), nil
 }

@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -10,7 +9,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/runtime"
 )
 
-// Procedures of the rungs that open files (RFC 1813 3.3).
+// Procedures of the steps that open files (RFC 1813 3.3).
 const (
 	procLookup3 = 3
 	procRead3   = 6
@@ -20,71 +19,61 @@ const (
 	procCommit3 = 21
 )
 
-// deeper3 climbs the rungs that open files below an exported directory.
-func (a *attempt) deeper3(ctx, whole context.Context, r *Report, c *client, dir []byte) error {
-	if a.Marker != "" {
-		if err := a.climb(ctx, r, Marker, func() (string, error) {
-			handle, err := c.lookup3(ctx, dir, a.markerNames())
-			if err != nil {
-				return "", err
-			}
-			// What is no file might not even answer: a server would wait for
-			// somebody at the other end of a pipe.
-			kind, err := ask3(ctx, c, "GETATTR", procGetattr3, &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}, parseType3)
-			switch {
-			case err != nil:
-				return "", err
-			case kind != nfsv3.NF3REG:
-				return "", ErrNotFile
-			}
-			data, err := (&file3{client: c, handle: handle}).read(ctx, markerBytes)
-			if err == nil && len(data) == 0 {
-				err = ErrEmpty
-			}
-			return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
-		}); err != nil {
-			return err
+// openFiles3 runs the steps that open files below an exported directory.
+func (a *attempt) openFiles3(
+	ctx, whole context.Context, r *Report, c *client, dir []byte,
+) error {
+	marker := func() (string, error) {
+		handle, err := c.lookup3(ctx, dir, a.markerNames())
+		if err != nil {
+			return "", err
 		}
+		// Only a regular file is read: a READ of a pipe may never be answered.
+		args := &nfsv3.Getattr3args{Object: nfsv3.NfsFh3{Data: handle}}
+		kind, err := ask3(ctx, c, "GETATTR", procGetattr3, args, parseType3)
+		switch {
+		case err != nil:
+			return "", err
+		case kind != nfsv3.NF3REG:
+			return "", ErrNotFile
+		}
+		data, err := (&file3{client: c, handle: handle}).read(ctx, markerBytes)
+		return a.readMarker(data, err)
 	}
-	if a.WriteTest {
-		return a.climb(ctx, r, WriteTest, func() (string, error) {
-			parent, err := c.lookup3(ctx, dir, a.testNames())
-			if err != nil {
-				return "", err
-			}
-			return a.writeTest(ctx, whole, r, &file3{client: c, dir: parent})
-		})
-	}
-	return nil
+	return a.openFiles(ctx, r, marker, func() (string, error) {
+		parent, err := c.lookup3(ctx, dir, a.testNames())
+		if err != nil {
+			return "", err
+		}
+		return a.writeTest(ctx, whole, r, &file3{client: c, dir: parent})
+	})
 }
 
-// ask3 calls a procedure of version 3, patiently, and decodes its results. Its
-// errors name the procedure.
-func ask3[T any](ctx context.Context, c *client, name string, proc uint32, args io.WriterTo, parse func(io.Reader) (T, error)) (T, error) {
-	answer, err := patiently(ctx, func() (answer T, err error) {
-		results, err := c.call(ctx, nfsProgram, nfs3Version, proc, args)
-		if err == nil {
-			answer, err = parse(results)
-		}
-		return answer, err
-	})
+// ask3 is callBusy3 with the procedure's name in its errors.
+func ask3[T any](
+	ctx context.Context, c *client, name string, proc uint32, args io.WriterTo,
+	parse func(io.Reader) (T, error),
+) (T, error) {
+	answer, err := callBusy3(ctx, c, proc, args, parse)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return answer, err
 }
 
-// lookup3 goes from a directory by names to the file handle of an object.
+// lookup3 looks up names, one in the other, from a directory on, and returns
+// the last file handle.
 func (c *client) lookup3(ctx context.Context, handle []byte, names []string) (_ []byte, err error) {
 	for _, name := range names {
-		if handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name}, parseLookup3); err != nil {
+		handle, err = ask3(ctx, c, "LOOKUP", procLookup3, in3{handle, name}, parseLookup3)
+		if err != nil {
 			return nil, err
 		}
 	}
 	return handle, nil
 }
 
-// in3 is a name in a directory (diropargs3), and all of the arguments of LOOKUP
+// in3 is a name in a directory (diropargs3), and so all the arguments of LOOKUP
 // and REMOVE. The library would refuse a name that is not ASCII.
 type in3 struct {
 	dir  []byte
@@ -106,13 +95,17 @@ type file3 struct {
 	dir, handle []byte
 }
 
-// create is a CREATE that finds no file of this name (GUARDED).
+// create makes a new file (GUARDED: it fails if there is one).
 func (f *file3) create(ctx context.Context, name string) (made bool, err error) {
 	f.handle, err = ask3(ctx, f.client, "CREATE", procCreate3, &nfsv3.Create3args{
 		Where: nfsv3.Diropargs3{Dir: nfsv3.NfsFh3{Data: f.dir}, Name: name},
 		How: &nfsv3.Createhow3_GUARDED{ObjAttributes: nfsv3.Sattr3{
-			Mode: &nfsv3.SetMode3_TRUE{Mode: testMode}, Uid: &nfsv3.SetUid3_default{}, Gid: &nfsv3.SetGid3_default{},
-			Size: &nfsv3.SetSize3_default{}, Atime: &nfsv3.SetAtime_default{}, Mtime: &nfsv3.SetMtime_default{},
+			Mode:  &nfsv3.SetMode3_TRUE{Mode: testMode},
+			Uid:   &nfsv3.SetUid3_default{},
+			Gid:   &nfsv3.SetGid3_default{},
+			Size:  &nfsv3.SetSize3_default{},
+			Atime: &nfsv3.SetAtime_default{},
+			Mtime: &nfsv3.SetMtime_default{},
 		}},
 	}, parseCreate3)
 	if err != nil {
@@ -126,7 +119,8 @@ func (f *file3) create(ctx context.Context, name string) (made bool, err error) 
 
 func (f *file3) write(ctx context.Context, data []byte) error {
 	wrote, err := ask3(ctx, f.client, "WRITE", procWrite3, &nfsv3.Write3args{
-		File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(len(data)), Stable: nfsv3.FILE_SYNC, Data: data,
+		File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(len(data)),
+		Stable: nfsv3.FILE_SYNC, Data: data,
 	}, parseWrite3)
 	switch {
 	case err != nil:
@@ -136,15 +130,17 @@ func (f *file3) write(ctx context.Context, data []byte) error {
 	case wrote.Committed == nfsv3.FILE_SYNC:
 		return nil
 	}
-	verifier, err := ask3(ctx, f.client, "COMMIT", procCommit3, &nfsv3.Commit3args{File: nfsv3.NfsFh3{Data: f.handle}}, parseCommit3)
+	verifier, err := ask3(ctx, f.client, "COMMIT", procCommit3,
+		&nfsv3.Commit3args{File: nfsv3.NfsFh3{Data: f.handle}}, parseCommit3)
 	if err == nil && verifier != wrote.Verf {
-		err = errors.New("COMMIT: the server has restarted since it took the data")
+		err = errRestarted
 	}
 	return err
 }
 
 func (f *file3) read(ctx context.Context, most int) ([]byte, error) {
-	return ask3(ctx, f.client, "READ", procRead3, &nfsv3.Read3args{File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(most)},
+	return ask3(ctx, f.client, "READ", procRead3,
+		&nfsv3.Read3args{File: nfsv3.NfsFh3{Data: f.handle}, Count: uint32(most)},
 		func(results io.Reader) ([]byte, error) { return parseRead3(results, most) })
 }
 
@@ -158,26 +154,18 @@ func (f *file3) remove(ctx context.Context, name string) error {
 // The decoders of the results (RFC 1813 3.3.1 to 3.3.21).
 
 func parseType3(results io.Reader) (nfsv3.Ftype3, error) {
-	answer, _, err := nfsv3.ReadGetattr3res(results)
+	ok, err := decode3[*nfsv3.Getattr3res_NFS3_OK](results, nfsv3.ReadGetattr3res, "")
 	if err != nil {
-		return 0, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Getattr3res_NFS3_OK)
-	if !is {
-		return 0, Status3(answer.GetStatus())
+		return 0, err
 	}
 	return ok.Resok.ObjAttributes.Type, nil
 }
 
 func parseLookup3(results io.Reader) ([]byte, error) {
-	answer, _, err := nfsv3.ReadLookup3res(results)
-	if err != nil {
-		return nil, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Lookup3res_NFS3_OK)
+	ok, err := decode3[*nfsv3.Lookup3res_NFS3_OK](results, nfsv3.ReadLookup3res, "")
 	switch {
-	case !is:
-		return nil, Status3(answer.GetStatus())
+	case err != nil:
+		return nil, err
 	case len(ok.Resok.Object.Data) == 0:
 		return nil, malformed("an empty file handle")
 	}
@@ -186,13 +174,9 @@ func parseLookup3(results io.Reader) ([]byte, error) {
 
 // parseCreate3 returns the new file's handle, or nil if it was left out.
 func parseCreate3(results io.Reader) ([]byte, error) {
-	answer, _, err := nfsv3.ReadCreate3res(results)
+	ok, err := decode3[*nfsv3.Create3res_NFS3_OK](results, nfsv3.ReadCreate3res, "")
 	if err != nil {
-		return nil, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Create3res_NFS3_OK)
-	if !is {
-		return nil, Status3(answer.GetStatus())
+		return nil, err
 	}
 	given, is := ok.Resok.Obj.(*nfsv3.PostOpFh3_TRUE)
 	switch {
@@ -205,38 +189,26 @@ func parseCreate3(results io.Reader) ([]byte, error) {
 }
 
 func parseWrite3(results io.Reader) (nfsv3.Write3resok, error) {
-	answer, _, err := nfsv3.ReadWrite3res(results)
+	ok, err := decode3[*nfsv3.Write3res_NFS3_OK](results, nfsv3.ReadWrite3res, "")
 	if err != nil {
-		return nfsv3.Write3resok{}, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Write3res_NFS3_OK)
-	if !is {
-		return nfsv3.Write3resok{}, Status3(answer.GetStatus())
+		return nfsv3.Write3resok{}, err
 	}
 	return ok.Resok, nil
 }
 
 func parseCommit3(results io.Reader) (verifier [8]byte, _ error) {
-	answer, _, err := nfsv3.ReadCommit3res(results)
+	ok, err := decode3[*nfsv3.Commit3res_NFS3_OK](results, nfsv3.ReadCommit3res, "")
 	if err != nil {
-		return verifier, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Commit3res_NFS3_OK)
-	if !is {
-		return verifier, Status3(answer.GetStatus())
+		return verifier, err
 	}
 	return ok.Resok.Verf, nil
 }
 
 func parseRead3(results io.Reader, most int) ([]byte, error) {
-	answer, _, err := nfsv3.ReadRead3res(results)
-	if err != nil {
-		return nil, malformed("%v", err)
-	}
-	ok, is := answer.(*nfsv3.Read3res_NFS3_OK)
+	ok, err := decode3[*nfsv3.Read3res_NFS3_OK](results, nfsv3.ReadRead3res, "")
 	switch {
-	case !is:
-		return nil, Status3(answer.GetStatus())
+	case err != nil:
+		return nil, err
 	case len(ok.Resok.Data) > most:
 		return nil, malformed("%d bytes, where %d were asked for", len(ok.Resok.Data), most)
 	}
@@ -244,12 +216,6 @@ func parseRead3(results io.Reader, most int) ([]byte, error) {
 }
 
 func parseRemove3(results io.Reader) (none struct{}, _ error) {
-	answer, _, err := nfsv3.ReadRemove3res(results)
-	switch {
-	case err != nil:
-		return none, malformed("%v", err)
-	case answer.GetStatus() != nfsv3.NFS3_OK:
-		return none, Status3(answer.GetStatus())
-	}
-	return none, nil
+	_, err := decode3[*nfsv3.Remove3res_NFS3_OK](results, nfsv3.ReadRemove3res, "")
+	return none, err
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest of
-// them that the server has.
+// probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest that
+// the server has.
 func (a *attempt) probe4(ctx context.Context, r *Report) error {
 	port := cmp.Or(a.Port, DefaultPort)
 	conn, err := a.dial(ctx, r, Connect, port)
@@ -20,20 +20,18 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 	}
 	defer conn.Close()
 	r.NFSPort = port
-	return a.speak4(ctx, r, conn)
+	return a.climb4(ctx, r, conn)
 }
 
-// speak4 climbs from NULL to the last COMPOUND.
-func (a *attempt) speak4(ctx context.Context, r *Report, conn *client) error {
-	err := a.climb(ctx, r, Null, func() (string, error) {
-		_, err := conn.call(ctx, nfsProgram, nfs4Version, procNull, nil)
-		return "", err
-	})
+// climb4 runs all steps after the connect.
+func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
+	err := a.null(ctx, r, conn, nfs4Version)
 	if err != nil {
 		return err
 	}
 	for _, minor := range minors4(a.Version) {
-		err = a.converse4(ctx, r, &conversation4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes})
+		c := &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes}
+		err = a.climbMinor4(ctx, r, c)
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}
@@ -41,7 +39,7 @@ func (a *attempt) speak4(ctx context.Context, r *Report, conn *client) error {
 	return err
 }
 
-// minors4 are the minor versions to try, from the highest down.
+// minors4 are the minor versions to try, the highest first.
 func minors4(version string) []uint32 {
 	switch version {
 	case "4.0":
@@ -56,11 +54,12 @@ func minors4(version string) []uint32 {
 
 func minorMismatch(err error) bool {
 	var status *Status4
-	return errors.As(err, &status) && nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
+	return errors.As(err, &status) &&
+		nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
 }
 
-// agreed4 enters the version: one whose operations the server looked at, with
-// whatever result.
+// agreed4 enters the version into the report if the server looked at the
+// operations, with whatever result.
 func (r *Report) agreed4(minor uint32, err error) {
 	var status *Status4
 	if err == nil || errors.As(err, &status) && !minorMismatch(err) {
@@ -68,10 +67,10 @@ func (r *Report) agreed4(minor uint32, err error) {
 	}
 }
 
-// converse4 climbs from the first COMPOUND to the last, of one minor version.
-func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) error {
+// climbMinor4 runs all steps after NULL, with one minor version.
+func (a *attempt) climbMinor4(ctx context.Context, r *Report, c *client4) error {
 	if c.minor == 0 {
-		return a.walk4(ctx, r, c, 0)
+		return a.export4(ctx, r, c, 0)
 	}
 	var us nfsv4.ExchangeId4resok
 	err := a.climb(ctx, r, ExchangeID, func() (learnt string, err error) {
@@ -89,7 +88,7 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 		return "1 slot", c.createSession(ctx, us.EirClientid, us.EirSequenceid)
 	})
 	if err == nil {
-		err = a.walk4(ctx, r, c, us.EirClientid)
+		err = a.export4(ctx, r, c, us.EirClientid)
 	}
 	if err == nil {
 		err = a.climb(ctx, r, DestroySession, func() (string, error) {
@@ -97,8 +96,8 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 		})
 	}
 	if err != nil {
-		if !c.leave(ctx, us.EirClientid) {
-			r.Warnings = append(r.Warnings, "the server may keep the probe's client id until its lease ends")
+		if !c.cleanUp(ctx, us.EirClientid) {
+			r.warn("the server may keep the probe's client id until its lease ends")
 		}
 		return err
 	}
@@ -107,12 +106,12 @@ func (a *attempt) converse4(ctx context.Context, r *Report, c *conversation4) er
 	})
 }
 
-// walk4 climbs from LOOKUP to the rungs that open files. Up to ACCESS they
-// travel together, so the time of all of them is that of LOOKUP. The client id
-// is that of the session, if there is one.
-func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4, id nfsv4.Clientid4) error {
+// export4 runs the steps from LOOKUP to those that open files. LOOKUP, GETATTR
+// and ACCESS are one COMPOUND, so its time is entered for LOOKUP. id is the
+// client id of the session, if there is one.
+func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.Clientid4) error {
 	names := components4(a.Path4)
-	var found found4
+	var found object4
 	var dir nfsv4.NfsFh4
 	err := a.climb(ctx, r, Lookup, func() (_ string, err error) {
 		found = c.walk(ctx, &nfsv4.NfsArgop4_OP_PUTROOTFH{}, names)
@@ -123,17 +122,17 @@ func (a *attempt) walk4(ctx context.Context, r *Report, c *conversation4, id nfs
 	if err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Getattr, func() (string, error) { return found.directory() }); err != nil {
+	if err := a.climb(ctx, r, Getattr, found.directory); err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Access, func() (string, error) { return found.access() }); err != nil {
+	if err := a.climb(ctx, r, Access, found.access); err != nil {
 		return err
 	}
-	return a.deeper4(ctx, r, c, dir, id)
+	return a.openFiles4(ctx, r, c, dir, id)
 }
 
-// serverName4 is how the server calls itself: its implementation if it says
-// so, or the name that it goes by (RFC 8881 18.35.4).
+// serverName4 is the server's name for itself: its implementation if it tells,
+// or its owner (RFC 8881 18.35.4).
 func serverName4(us nfsv4.ExchangeId4resok) string {
 	name := string(us.EirServerOwner.SoMajorId)
 	if len(us.EirServerImplId) > 0 && us.EirServerImplId[0].NiiName != "" {

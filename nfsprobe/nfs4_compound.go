@@ -16,8 +16,8 @@ const (
 )
 
 // lookup4 is a LOOKUP whose name is sent as it is. The library would refuse one
-// that is not UTF-8, but whether to take it is the server's choice (RFC 7530
-// 12.4), and most do.
+// that is not UTF-8, but that is the server's decision (RFC 7530 12.4), and
+// most servers take it.
 type lookup4 struct{ *nfsv4.NfsArgop4_OP_LOOKUP }
 
 func newLookup4(name string) lookup4 {
@@ -33,10 +33,10 @@ func (l lookup4) WriteTo(w io.Writer) (int64, error) {
 	return n + m, err
 }
 
-// decodeCompound decodes the answer to a COMPOUND of these operations
-// (RFC 8881 16.2). The results are those of the operations that succeeded, in
-// order and of the kinds asked for; when one did not, the error is its
-// *Status4. The only other error is a *MalformedError.
+// decodeCompound decodes the answer to a COMPOUND of these operations (RFC 8881
+// 16.2). It returns the results of the operations that succeeded, in order and
+// of the right kinds. If one failed, the error is its *Status4; any other error
+// is a *MalformedError.
 func decodeCompound(r io.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
 	var answer nfsv4.Compound4res
 	if _, err := answer.ReadFrom(r); err != nil {
@@ -52,12 +52,13 @@ func decodeCompound(r io.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, erro
 	for i, result := range results {
 		status, last := status4(result), i == n-1
 		asked, got := ops[i].GetArgop(), result.GetResop()
-		// What the server does not know at all comes back as ILLEGAL.
+		// Servers answer ILLEGAL to an operation that they do not know.
 		if got != asked && !(got == nfsv4.OP_ILLEGAL && status != nfsv4.NFS4_OK) {
 			return nil, malformed("a result of %s for %s", opName(got), opName(asked))
 		}
 		if want := answer.Status; last && status != want || !last && status != nfsv4.NFS4_OK {
-			return nil, malformed("%s in a COMPOUND of status %d, result %d of %d", &Status4{opName(asked), uint32(status)}, want, i+1, n)
+			return nil, malformed("%s in a COMPOUND of status %d, result %d of %d",
+				&Status4{opName(asked), uint32(status)}, want, i+1, n)
 		}
 	}
 	if answer.Status == nfsv4.NFS4_OK {
@@ -69,8 +70,8 @@ func decodeCompound(r io.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, erro
 	return results[:n-1], &Status4{opName(ops[n-1].GetArgop()), uint32(answer.Status)}
 }
 
-// status4 is the status that a result bears: it stands behind the operation's
-// number in all of them.
+// status4 is the status of a result: the word after the operation's number, in
+// all of them.
 func status4(result nfsv4.NfsResop4) nfsv4.Nfsstat4 {
 	var b bytes.Buffer
 	if _, err := result.WriteTo(&b); err != nil || b.Len() < 8 {

@@ -17,13 +17,15 @@ type exchange4 struct {
 	answer []byte
 }
 
-// exchanges4 are those of one probe of version 4.2, a long path and an error among them.
+// exchanges4 returns those of one probe of version 4.2, with a long path and an
+// error among them.
 func exchanges4(t testing.TB) []exchange4 {
 	t.Helper()
 	f := newFake4()
 	sid := nfsv4.Sessionid4{6: 1001 >> 8, 7: 1001 & 0xff}
 	sequence := func(n uint32) nfsv4.NfsArgop4 {
-		return &nfsv4.NfsArgop4_OP_SEQUENCE{Opsequence: nfsv4.Sequence4args{SaSessionid: sid, SaSequenceid: n}}
+		return &nfsv4.NfsArgop4_OP_SEQUENCE{Opsequence: nfsv4.Sequence4args{SaSessionid: sid,
+			SaSequenceid: n}}
 	}
 	lookup := func(name string) nfsv4.NfsArgop4 { return newLookup4(name).NfsArgop4_OP_LOOKUP }
 	getattr := &nfsv4.NfsArgop4_OP_GETATTR{Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{2}}}
@@ -47,7 +49,7 @@ func exchanges4(t testing.TB) []exchange4 {
 	return all
 }
 
-// decoded4 asserts what holds for every answer, whatever a server sends.
+// decoded4 decodes an answer and asserts what is true for every answer.
 func decoded4(t *testing.T, ops []nfsv4.NfsArgop4, answer []byte) ([]nfsv4.NfsResop4, error) {
 	t.Helper()
 	results, err := decodeCompound(bytes.NewReader(answer), ops)
@@ -58,7 +60,8 @@ func decoded4(t *testing.T, ops []nfsv4.NfsArgop4, answer []byte) ([]nfsv4.NfsRe
 		if len(results) != 0 {
 			t.Errorf("%d results with %v", len(results), err)
 		}
-	case err == nil && len(results) != len(ops), errors.As(err, &status) && len(results) >= len(ops):
+	case err == nil && len(results) != len(ops), errors.As(err, &status) &&
+		len(results) >= len(ops):
 		t.Errorf("%d results for %d operations, %v", len(results), len(ops), err)
 	case err != nil && (status == nil || status.Code == 0):
 		t.Errorf("%T %v", err, err)
@@ -71,7 +74,8 @@ func decoded4(t *testing.T, ops []nfsv4.NfsArgop4, answer []byte) ([]nfsv4.NfsRe
 	return results, err
 }
 
-// A truncated answer is malformed at every byte, and what is behind an answer is not looked at.
+// An answer that is cut is malformed, wherever it is cut. Bytes behind an
+// answer are ignored.
 func TestTruncated4(t *testing.T) {
 	for i, e := range exchanges4(t) {
 		whole, err := decoded4(t, e.ops, e.answer)
@@ -88,7 +92,7 @@ func TestTruncated4(t *testing.T) {
 	}
 }
 
-// The same on the wire, as a probe sees it: a failed probe of the step whose answer it was.
+// The same over a connection: a probe fails at the step whose answer was cut.
 func TestTruncatedOnWire4(t *testing.T) {
 	var sizes []int
 	f := newFake4()
@@ -99,7 +103,8 @@ func TestTruncatedOnWire4(t *testing.T) {
 	if _, err := f.speak(t, "4.1", "/export"); err != nil || len(sizes) != 5 {
 		t.Fatal(err, sizes)
 	}
-	for n, step := range []Step{ExchangeID, CreateSession, Lookup, DestroySession, DestroyClientID} {
+	for n, step := range []Step{ExchangeID, CreateSession, Lookup, DestroySession,
+		DestroyClientID} {
 		for cut := 1; cut < sizes[n]; cut++ {
 			f := newFake4()
 			f.edit = func(i int, reply []byte) []byte {
@@ -110,7 +115,7 @@ func TestTruncatedOnWire4(t *testing.T) {
 			}
 			_, err := f.speak(t, "4.1", "/export")
 			fails(t, err, step, &MalformedError{"COMPOUND"})
-			// The probe cannot get rid of what it was not told of.
+			// The probe cannot destroy what it does not know of.
 			if left := f.left(); n > 1 && left > 0 {
 				t.Errorf("%v: %d left", step, left)
 			}
@@ -163,7 +168,7 @@ func TestDecodeCompound(t *testing.T) {
 	}
 }
 
-// oversized is a GETFH result that the library would not write.
+// oversized is a GETFH result that the library would not encode.
 type oversized struct{ nfsv4.NfsResop4 }
 
 func (oversized) WriteTo(w io.Writer) (int64, error) {
@@ -171,24 +176,30 @@ func (oversized) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// Answers that decode, but are none to what was asked.
+// Answers that can be decoded but do not fit the request.
 func TestMalformed4(t *testing.T) {
 	id := nfsv4.Sessionid4{6: 1001 >> 8, 7: 1001 & 0xff}
 	sequence := func(id nfsv4.Sessionid4, n, slot uint32) nfsv4.NfsResop4 {
-		return &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{SrSessionid: id, SrSequenceid: n, SrSlotid: slot}}}
+		return &nfsv4.NfsResop4_OP_SEQUENCE{
+			Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{SrSessionid: id,
+				SrSequenceid: n, SrSlotid: slot}},
+		}
 	}
 	session := func(edit func(*nfsv4.CreateSession4resok)) nfsv4.NfsResop4 {
-		fore := nfsv4.ChannelAttrs4{CaMaxrequestsize: 1024, CaMaxresponsesize: 1024, CaMaxoperations: 6, CaMaxrequests: 1}
+		fore := nfsv4.ChannelAttrs4{CaMaxrequestsize: 1024, CaMaxresponsesize: 1024,
+			CaMaxoperations: 6, CaMaxrequests: 1}
 		made := nfsv4.CreateSession4resok{CsrSessionid: id, CsrSequence: 7, CsrForeChanAttrs: fore}
 		edit(&made)
-		return &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made}}
+		return &nfsv4.NfsResop4_OP_CREATE_SESSION{
+			OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made},
+		}
 	}
 	directory := []byte{0, 0, 0, 2}
 	for _, c := range []struct {
 		name   string
 		result nfsv4.NfsResop4
 		step   Step
-		want   string // of the *MalformedError; "": healthy
+		want   string // part of the *MalformedError; "": healthy
 	}{
 		{"session", sequence(nfsv4.Sessionid4{1}, 1, 0), Lookup, "another session"},
 		{"sequence id", sequence(id, 2, 0), Lookup, "request 2 instead of"},
@@ -218,7 +229,7 @@ func TestMalformed4(t *testing.T) {
 			if op.GetArgop() != c.result.GetResop() {
 				return nil
 			}
-			f.do(op) // the server has it, whatever it says
+			f.do(op) // done, whatever is answered
 			return c.result
 		}
 		_, err := f.speak(t, "4.1", "/export")
@@ -244,14 +255,14 @@ func TestAccess4(t *testing.T) {
 		{63, 0, "nothing allowed"},
 		{1<<32 - 1, 64, "nothing allowed"},
 	} {
-		f := found4{tail: []nfsv4.NfsResop4{nil, nil, access4(c.supported, c.granted)}}
+		f := object4{tail: []nfsv4.NfsResop4{nil, nil, access4(c.supported, c.granted)}}
 		if got, err := f.access(); got != c.want || err != nil {
 			t.Errorf("%q, %v, want %q", got, err, c.want)
 		}
 	}
 }
 
-// A name goes out byte by byte as it was configured, UTF-8 or not.
+// Names are sent byte by byte as configured, UTF-8 or not.
 func TestLookupName4(t *testing.T) {
 	for _, name := range []string{"export", "\x93\xfa\x96{", "日本", "..", strings.Repeat("x", 255)} {
 		b := encode4(&nfsv4.Compound4args{Argarray: []nfsv4.NfsArgop4{newLookup4(name)}})[12:]
@@ -266,7 +277,9 @@ func TestLookupName4(t *testing.T) {
 }
 
 func TestServerName4(t *testing.T) {
-	implementation := func(name string) []nfsv4.NfsImplId4 { return []nfsv4.NfsImplId4{{NiiName: name}} }
+	implementation := func(name string) []nfsv4.NfsImplId4 {
+		return []nfsv4.NfsImplId4{{NiiName: name}}
+	}
 	for _, c := range []struct {
 		owner string
 		impl  []nfsv4.NfsImplId4
@@ -279,14 +292,16 @@ func TestServerName4(t *testing.T) {
 		{strings.Repeat("x", 1000), nil, strings.Repeat("x", 60)},
 		{"", nil, ""},
 	} {
-		us := nfsv4.ExchangeId4resok{EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte(c.owner)}, EirServerImplId: c.impl}
+		us := nfsv4.ExchangeId4resok{EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte(c.owner)},
+			EirServerImplId: c.impl}
 		if got := serverName4(us); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }
 
-// Names and numbers as RFC 7530 13.1, RFC 8881 15.1 and RFC 7862 11.1 have them.
+// Names and numbers are those of RFC 7530 13.1, RFC 8881 15.1 and RFC 7862
+// 11.1.
 func TestStatus4(t *testing.T) {
 	for _, c := range []struct {
 		status Status4
@@ -315,12 +330,13 @@ func TestStatus4(t *testing.T) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
-	if got := opName(nfsv4.OP_DESTROY_CLIENTID) + " " + opName(99999); got != "DESTROY_CLIENTID operation 99999" {
+	if got := opName(nfsv4.OP_DESTROY_CLIENTID) + " " +
+		opName(99999); got != "DESTROY_CLIENTID operation 99999" {
 		t.Error(got)
 	}
 }
 
-// Whatever the answer to a COMPOUND is, decoding it and looking at the results panics at nothing.
+// No answer to a COMPOUND makes decoding it, or reading its results, panic.
 func FuzzCompound(f *testing.F) {
 	all := exchanges4(f)
 	for i, e := range all {
@@ -335,8 +351,8 @@ func FuzzCompound(f *testing.F) {
 		if len(results) > 0 && results[0].GetResop() == nfsv4.OP_SEQUENCE {
 			(&session4{}).advance(results[0])
 		}
-		if i%uint(len(all)) == 3 { // SEQUENCE, PUTFH and what is looked at
-			found := found4{results[min(len(results), 2):], err}
+		if i%uint(len(all)) == 3 { // the COMPOUND with GETATTR and ACCESS
+			found := object4{results[min(len(results), 2):], err}
 			handle, herr := found.handle()
 			if herr == nil && (len(handle) == 0 || len(handle) > nfsv4.NFS4_FHSIZE) {
 				t.Errorf("handle of %d bytes", len(handle))
@@ -349,7 +365,8 @@ func FuzzCompound(f *testing.F) {
 		}
 		if len(results) == 1 {
 			if x, ok := results[0].(*nfsv4.NfsResop4_OP_EXCHANGE_ID); ok {
-				if name := serverName4(x.OpexchangeId.(*nfsv4.ExchangeId4res_NFS4_OK).EirResok4); len(name) > 60 {
+				if name := serverName4(x.OpexchangeId.(*nfsv4.ExchangeId4res_NFS4_OK).
+					EirResok4); len(name) > 60 {
 					t.Errorf("name %q", name)
 				}
 			}

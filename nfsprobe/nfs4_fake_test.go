@@ -13,38 +13,42 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// fake4 is a server of version 4 for one connection after another. It keeps the rules for sessions strictly: a client id or
-// a session that is used wrongly gets the RFC's error.
+// fake4 is a server of version 4 for one connection after another. It is strict
+// about sessions: wrong use of a client id or session gets the RFC's error.
 type fake4 struct {
 	minors  []uint32
 	objects map[string]nfsv4.NfsFtype4 // by path
-	maxOps  uint32                     // of a session, and of a COMPOUND of version 4.0
+	maxOps  uint32                     // limit of a session, and of a COMPOUND of version 4.0
 
-	answer func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 // instead of the proper one; nil: that
-	edit   func(n int, reply []byte) []byte         // of COMPOUND n; nil: silence; empty: the connection is closed
-	deny   string                                   // the operation whose COMPOUND is denied with AUTH_TOOWEAK
+	answer func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 // the answer instead of the proper one; nil: proper
+	// Edits the answer to COMPOUND n. nil: no answer; empty: the connection is
+	// closed.
+	edit func(n int, reply []byte) []byte
+	// The operation whose COMPOUND is denied with AUTH_TOOWEAK.
+	deny string
 
 	asked    []string // the COMPOUNDs: "4.2 SEQUENCE(1) PUTROOTFH LOOKUP(export)"
 	owners   []string
 	null     *rpcv2.CallBody
 	clients  map[uint64]bool   // by client id: has a session
-	sessions map[uint64]uint32 // by client id, which is the session's too: the last sequence id
-	handles  []string          // the path of each
-	current  string            // file handle's path; "": none
+	sessions map[uint64]uint32 // by client id, also the session id: the last sequence id
+	handles  []string          // their paths
+	current  string            // path of the current file handle; "": none
 }
 
 func newFake4() *fake4 {
 	return &fake4{
 		minors: []uint32{0, 1, 2}, maxOps: 16,
-		objects: map[string]nfsv4.NfsFtype4{"/": nfsv4.NF4DIR, "/export": nfsv4.NF4DIR, "/export/file": nfsv4.NF4REG},
+		objects: map[string]nfsv4.NfsFtype4{"/": nfsv4.NF4DIR, "/export": nfsv4.NF4DIR,
+			"/export/file": nfsv4.NF4REG},
 		clients: map[uint64]bool{}, sessions: map[uint64]uint32{},
 	}
 }
 
-// left is what the server still holds of its clients.
+// left is the number of client ids and sessions that the server still holds.
 func (f *fake4) left() int { return len(f.clients) + len(f.sessions) }
 
-// serve answers until the connection ends.
+// serve answers calls until the connection ends.
 func (f *fake4) serve(conn net.Conn) error {
 	defer conn.Close()
 	for {
@@ -63,7 +67,8 @@ func (f *fake4) serve(conn net.Conn) error {
 			f.null = &body
 		} else {
 			var c nfsv4.Compound4args
-			if _, err := c.ReadFrom(r); err != nil || body.Prog != 100003 || body.Vers != 4 || body.Proc != 1 {
+			if _, err := c.ReadFrom(r); err != nil || body.Prog != 100003 || body.Vers != 4 ||
+				body.Proc != 1 {
 				return fmt.Errorf("not a COMPOUND: %+v, %v", body, err)
 			}
 			if results = encode4(f.compound(c)); f.edit != nil {
@@ -77,9 +82,13 @@ func (f *fake4) serve(conn net.Conn) error {
 				return nil
 			}
 		}
-		var reply rpcv2.ReplyBody = &rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}}}
+		var reply rpcv2.ReplyBody = &rpcv2.ReplyBody_MSG_ACCEPTED{
+			Areply: rpcv2.AcceptedReply{ReplyData: &rpcv2.AcceptedReplyData_SUCCESS{}},
+		}
 		if f.deny != "" && len(f.asked) > 0 && strings.Contains(f.asked[len(f.asked)-1], f.deny) {
-			reply, results = &rpcv2.ReplyBody_MSG_DENIED{Rreply: &rpcv2.RejectedReply_AUTH_ERROR{Stat: rpcv2.AUTH_TOOWEAK}}, nil
+			reply, results = &rpcv2.ReplyBody_MSG_DENIED{
+				Rreply: &rpcv2.RejectedReply_AUTH_ERROR{Stat: rpcv2.AUTH_TOOWEAK},
+			}, nil
 		}
 		if _, err := conn.Write(record4(call.Xid, reply, results)); err != nil {
 			return nil
@@ -95,7 +104,7 @@ func encode4(v io.WriterTo) []byte {
 	return b.Bytes()
 }
 
-// record4 is a reply as a record.
+// record4 returns a reply as a record.
 func record4(xid uint32, reply rpcv2.ReplyBody, results []byte) []byte {
 	b := bytes.NewBuffer(make([]byte, 4))
 	b.Write(encode4(&rpcv2.RpcMsg{Xid: xid, Body: &rpcv2.RpcMsgBody_REPLY{Rbody: reply}}))
@@ -112,7 +121,8 @@ func (f *fake4) compound(c nfsv4.Compound4args) *nfsv4.Compound4res {
 	}
 	answer := &nfsv4.Compound4res{Tag: c.Tag}
 	first := c.Argarray[0].GetArgop()
-	switch alone := first == nfsv4.OP_EXCHANGE_ID || first == nfsv4.OP_CREATE_SESSION || first == nfsv4.OP_DESTROY_SESSION || first == nfsv4.OP_DESTROY_CLIENTID; {
+	switch alone := first == nfsv4.OP_EXCHANGE_ID || first == nfsv4.OP_CREATE_SESSION ||
+		first == nfsv4.OP_DESTROY_SESSION || first == nfsv4.OP_DESTROY_CLIENTID; {
 	case !slices.Contains(f.minors, c.Minorversion):
 		answer.Status = nfsv4.NFS4ERR_MINOR_VERS_MISMATCH
 	case len(c.Argarray) > int(f.maxOps):
@@ -150,17 +160,21 @@ func describe4(op nfsv4.NfsArgop4) string {
 	return opName(op.GetArgop())
 }
 
-// do is the proper result of an operation.
+// do does an operation and returns its result.
 func (f *fake4) do(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 	switch op := op.(type) {
 	case *nfsv4.NfsArgop4_OP_EXCHANGE_ID:
 		f.owners = append(f.owners, string(op.OpexchangeId.EiaClientowner.CoOwnerid))
 		id := uint64(1000 + len(f.owners))
 		f.clients[id] = false
-		return &nfsv4.NfsResop4_OP_EXCHANGE_ID{OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: nfsv4.ExchangeId4resok{
+		ok := nfsv4.ExchangeId4resok{
 			EirClientid: id, EirSequenceid: 7, EirStateProtect: &nfsv4.StateProtect4R_SP4_NONE{},
-			EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte("fake.example")}, EirServerScope: []byte("scope"),
-		}}}
+			EirServerOwner: nfsv4.ServerOwner4{SoMajorId: []byte("fake.example")},
+			EirServerScope: []byte("scope"),
+		}
+		return &nfsv4.NfsResop4_OP_EXCHANGE_ID{
+			OpexchangeId: &nfsv4.ExchangeId4res_NFS4_OK{EirResok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_CREATE_SESSION:
 		return f.createSession(op.OpcreateSession)
 	case *nfsv4.NfsArgop4_OP_SEQUENCE:
@@ -195,10 +209,13 @@ func (f *fake4) createSession(args nfsv4.CreateSession4args) nfsv4.NfsResop4 {
 	}
 	f.clients[args.CsaClientid] = true
 	f.sessions[args.CsaClientid] = 0
-	made := nfsv4.CreateSession4resok{CsrSequence: 7, CsrForeChanAttrs: args.CsaForeChanAttrs, CsrBackChanAttrs: args.CsaBackChanAttrs}
+	made := nfsv4.CreateSession4resok{CsrSequence: 7, CsrForeChanAttrs: args.CsaForeChanAttrs,
+		CsrBackChanAttrs: args.CsaBackChanAttrs}
 	made.CsrForeChanAttrs.CaMaxoperations = min(f.maxOps, args.CsaForeChanAttrs.CaMaxoperations)
 	binary.BigEndian.PutUint64(made.CsrSessionid[:], args.CsaClientid)
-	return &nfsv4.NfsResop4_OP_CREATE_SESSION{OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made}}
+	return &nfsv4.NfsResop4_OP_CREATE_SESSION{
+		OpcreateSession: &nfsv4.CreateSession4res_NFS4_OK{CsrResok4: made},
+	}
 }
 
 func (f *fake4) sequence(args nfsv4.Sequence4args) nfsv4.NfsResop4 {
@@ -212,9 +229,12 @@ func (f *fake4) sequence(args nfsv4.Sequence4args) nfsv4.NfsResop4 {
 		return failed4(op, nfsv4.NFS4ERR_SEQ_MISORDERED)
 	}
 	f.sessions[id]++
-	return &nfsv4.NfsResop4_OP_SEQUENCE{Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: nfsv4.Sequence4resok{
+	ok := nfsv4.Sequence4resok{
 		SrSessionid: args.SaSessionid, SrSequenceid: args.SaSequenceid,
-	}}}
+	}
+	return &nfsv4.NfsResop4_OP_SEQUENCE{
+		Opsequence: &nfsv4.Sequence4res_NFS4_OK{SrResok4: ok},
+	}
 }
 
 func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
@@ -236,7 +256,8 @@ func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 		f.handles = append(f.handles, f.current)
 		return handle4(binary.BigEndian.AppendUint32(nil, uint32(len(f.handles)-1)))
 	case *nfsv4.NfsArgop4_OP_GETATTR:
-		return attributes4(op.Opgetattr.AttrRequest, binary.BigEndian.AppendUint32(nil, uint32(f.objects[f.current])))
+		return attributes4(op.Opgetattr.AttrRequest, binary.BigEndian.AppendUint32(nil,
+			uint32(f.objects[f.current])))
 	case *nfsv4.NfsArgop4_OP_ACCESS:
 		return access4(0x1f, op.Opaccess.Access&^1)
 	}
@@ -244,23 +265,32 @@ func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 }
 
 func handle4(handle []byte) nfsv4.NfsResop4 {
-	return &nfsv4.NfsResop4_OP_GETFH{Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: handle}}}
+	return &nfsv4.NfsResop4_OP_GETFH{
+		Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: handle}},
+	}
 }
 
 func attributes4(mask []uint32, values []byte) nfsv4.NfsResop4 {
-	return &nfsv4.NfsResop4_OP_GETATTR{Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{
+	ok := nfsv4.Getattr4resok{
 		ObjAttributes: nfsv4.Fattr4{Attrmask: mask, AttrVals: values},
-	}}}
+	}
+	return &nfsv4.NfsResop4_OP_GETATTR{
+		Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: ok},
+	}
 }
 
 func access4(supported, granted uint32) nfsv4.NfsResop4 {
-	return &nfsv4.NfsResop4_OP_ACCESS{Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{Supported: supported, Access: granted}}}
+	return &nfsv4.NfsResop4_OP_ACCESS{
+		Opaccess: &nfsv4.Access4res_NFS4_OK{Resok4: nfsv4.Access4resok{Supported: supported,
+			Access: granted}},
+	}
 }
 
-// failed4 is a result of a status and nothing else; a success of an operation that has nothing else, too.
+// failed4 is a result that holds a status only, such as every failure.
 func failed4(op nfsv4.NfsArgop4, status nfsv4.Nfsstat4) nfsv4.NfsResop4 {
 	b := binary.BigEndian.AppendUint32(nil, uint32(op.GetArgop()))
-	result, _, err := nfsv4.ReadNfsResop4(bytes.NewReader(binary.BigEndian.AppendUint32(b, uint32(status))))
+	result, _, err := nfsv4.ReadNfsResop4(bytes.NewReader(binary.BigEndian.AppendUint32(b,
+		uint32(status))))
 	if err != nil {
 		panic(err)
 	}

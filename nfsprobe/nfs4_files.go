@@ -9,59 +9,52 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// deeper4 climbs the rungs that open files below an exported directory.
-func (a *attempt) deeper4(ctx context.Context, r *Report, c *conversation4, dir nfsv4.NfsFh4, id nfsv4.Clientid4) error {
+// openFiles4 runs the steps that open files below an exported directory.
+func (a *attempt) openFiles4(
+	ctx context.Context, r *Report, c *client4, dir nfsv4.NfsFh4, id nfsv4.Clientid4,
+) error {
 	if a.Marker == "" && !a.WriteTest || a.opens != nil && !a.opens(ctx) {
 		return nil
 	}
-	if a.Marker != "" {
-		if err := a.climb(ctx, r, Marker, func() (string, error) {
-			found := c.walk(ctx, put4(dir), a.markerNames())
-			handle, err := found.handle()
-			if err != nil {
-				return "", named4("LOOKUP", err)
-			}
-			kind, err := found.kind()
-			switch {
-			case err != nil:
-				return "", named4("GETATTR", err)
-			case kind != nfsv4.NF4REG: // it might not even answer
-				return "", ErrNotFile
-			}
-			// The stateid of somebody who has not opened it (RFC 7530 9.1.4.3).
-			data, err := (&file4{conversation4: c, handle: handle}).read(ctx, c.bytes)
-			if err == nil && len(data) == 0 {
-				err = ErrEmpty
-			}
-			return fmt.Sprintf("read %d bytes of %s", len(data), a.Marker), err
-		}); err != nil {
-			return err
+	marker := func() (string, error) {
+		found := c.walk(ctx, put4(dir), a.markerNames())
+		handle, err := found.handle()
+		if err != nil {
+			return "", nameOp("LOOKUP", err)
 		}
+		// Only a regular file is read: a READ of a pipe may never be answered.
+		kind, err := found.kind()
+		switch {
+		case err != nil:
+			return "", nameOp("GETATTR", err)
+		case kind != nfsv4.NF4REG:
+			return "", ErrNotFile
+		}
+		// The stateid is zero: nobody has opened the file (RFC 7530 9.1.4.3).
+		data, err := (&file4{client4: c, handle: handle}).read(ctx, c.bytes)
+		return a.readMarker(data, err)
 	}
-	if a.WriteTest {
-		return a.climb(ctx, r, WriteTest, func() (string, error) {
-			f := &file4{conversation4: c, client: id, dir: dir}
-			if names := a.testNames(); len(names) > 0 {
-				var err error
-				if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
-					return "", named4("LOOKUP", err)
-				}
+	return a.openFiles(ctx, r, marker, func() (string, error) {
+		f := &file4{client4: c, client: id, dir: dir}
+		if names := a.testNames(); len(names) > 0 {
+			var err error
+			if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
+				return "", nameOp("LOOKUP", err)
 			}
-			if err := f.introduce(ctx, a.owner); err != nil {
-				return "", err
-			}
-			learnt, err := a.writeTest(ctx, ctx, r, f)
-			if err == nil && c.session == nil {
-				learnt += "; a client id stays until its lease ends"
-			}
-			return learnt, err
-		})
-	}
-	return nil
+		}
+		if err := f.introduce(ctx, a.owner); err != nil {
+			return "", err
+		}
+		learnt, err := a.writeTest(ctx, ctx, r, f)
+		if err == nil && c.session == nil {
+			learnt += "; a client id stays until its lease ends"
+		}
+		return learnt, err
+	})
 }
 
-// named4 names the operation, unless the error does.
-func named4(op string, err error) error {
+// nameOp adds the operation's name to an error that does not have it.
+func nameOp(op string, err error) error {
 	var status *Status4
 	if err == nil || errors.As(err, &status) {
 		return err
@@ -71,72 +64,85 @@ func named4(op string, err error) error {
 
 // file4 is the file of a write test.
 type file4 struct {
-	*conversation4
+	*client4
 	client      nfsv4.Clientid4
 	dir, handle nfsv4.NfsFh4
-	state       nfsv4.Stateid4 // of the open; zero, or closed: anonymous
+	state       nfsv4.Stateid4 // of the open; zero: not opened
 	opened      bool
-	sequence    nfsv4.Seqid4 // version 4.0: of the owner's next request about the open
+	sequence    nfsv4.Seqid4 // version 4.0: number of the next request about the open
 }
 
-// ask4 asks for one operation, the last of ops, and returns its result.
-func (f *file4) ask4(ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4) (nfsv4.NfsResop4, error) {
+// ask4 does one operation on a file handle and returns its result.
+func (f *file4) ask4(
+	ctx context.Context, op nfsv4.NfsArgop4, on nfsv4.NfsFh4,
+) (nfsv4.NfsResop4, error) {
 	results, err := f.run(ctx, put4(on), op)
 	if err != nil {
-		return nil, named4(opName(op.GetArgop()), err)
+		return nil, nameOp(opName(op.GetArgop()), err)
 	}
 	return results[1], nil
 }
 
-// introduce makes the prober known as one who may open files. In a session that
-// is to say that there is nothing to reclaim (RFC 8881 18.51); in version 4.0 it
-// is a client id (RFC 7530 16.33, 16.34). Its name is the prober's, so there is
-// never a second one, and its verifier is new, so that a server forgets what a
-// probe before it left open.
+// introduce lets the prober open files. In a session that is to say that it has
+// nothing to reclaim (RFC 8881 18.51). In version 4.0 it is to get a client id
+// (RFC 7530 16.33, 16.34): under the prober's own name, so that there is never
+// a second one, and with a new verifier, so that the server forgets what an
+// earlier probe left open.
 func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	if f.session != nil {
 		_, err := f.run(ctx, &nfsv4.NfsArgop4_OP_RECLAIM_COMPLETE{})
-		return named4("RECLAIM_COMPLETE", err)
+		return nameOp("RECLAIM_COMPLETE", err)
 	}
 	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
 	fill(me.Verifier[:])
-	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{Opsetclientid: nfsv4.Setclientid4args{
-		Client: me, Callback: nfsv4.CbClient4{CbLocation: nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"}}, // no delegations
-	}})
+	nowhere := nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"} // so no delegations
+	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{
+		Opsetclientid: nfsv4.Setclientid4args{
+			Client: me, Callback: nfsv4.CbClient4{CbLocation: nowhere},
+		},
+	})
 	if err != nil {
-		return named4("SETCLIENTID", err)
+		return nameOp("SETCLIENTID", err)
 	}
-	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
+	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).
+		Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
 	f.client = given.Clientid
-	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given)})
-	return named4("SETCLIENTID_CONFIRM", err)
+	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{
+		OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given),
+	})
+	return nameOp("SETCLIENTID_CONFIRM", err)
 }
 
-// create is an OPEN that finds no file of this name (RFC 7530 16.16, RFC 8881
-// 18.16).
+// create opens a new file (GUARDED: it fails if there is one; RFC 7530 16.16,
+// RFC 8881 18.16).
 func (f *file4) create(ctx context.Context, name string) (made bool, err error) {
 	access := uint32(nfsv4.OPEN4_SHARE_ACCESS_BOTH)
 	if f.session != nil {
 		access |= nfsv4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG
 	}
-	results, err := patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
-		var owner [8]byte // a new one each time, so that its requests begin with 0
+	results, err := retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
+		var owner [8]byte // a new one each time, so that its numbers begin with 0
 		fill(owner[:])
 		f.sequence = 1
-		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
-			ShareAccess: access, Owner: nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
-			Openhow: &nfsv4.Openflag4_OPEN4_CREATE{How: &nfsv4.Createhow4_GUARDED4{Createattrs: nfsv4.Fattr4{
-				Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)}, AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
-			}}},
-			Claim: &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
-		}}, &nfsv4.NfsArgop4_OP_GETFH{}})
+		mode := nfsv4.Fattr4{
+			Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)},
+			AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
+		}
+		how := &nfsv4.Createhow4_GUARDED4{Createattrs: mode}
+		open := &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
+			ShareAccess: access,
+			Owner:       nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
+			Openhow:     &nfsv4.Openflag4_OPEN4_CREATE{How: how},
+			Claim:       &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
+		}}
+		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), open, &nfsv4.NfsArgop4_OP_GETFH{}})
 	})
 	if len(results) < 2 {
-		return false, named4("OPEN", kerberos4(err))
+		return false, nameOp("OPEN", kerberos4(err))
 	}
 	open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
 	f.state, f.opened = open.Stateid, true
-	if f.handle, err = (found4{results[2:], err}).handle(); err != nil {
+	if f.handle, err = (object4{results[2:], err}).handle(); err != nil {
 		return true, err
 	}
 	if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
@@ -145,25 +151,28 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 	return true, err
 }
 
-// confirm does what a server of version 4.0 may ask of an owner that it does
-// not know (RFC 7530 16.18).
+// confirm confirms the open, as a server of version 4.0 may demand from an
+// owner that it does not know (RFC 7530 16.18).
 func (f *file4) confirm(ctx context.Context) error {
 	results, err := f.next(ctx, func() nfsv4.NfsArgop4 {
-		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence}}
+		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{
+			OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence},
+		}
 	})
 	if err != nil {
-		return named4("OPEN_CONFIRM", err)
+		return nameOp("OPEN_CONFIRM", err)
 	}
-	f.state = results[1].(*nfsv4.NfsResop4_OP_OPEN_CONFIRM).OpopenConfirm.(*nfsv4.OpenConfirm4res_NFS4_OK).Resok4.OpenStateid
+	f.state = results[1].(*nfsv4.NfsResop4_OP_OPEN_CONFIRM).
+		OpopenConfirm.(*nfsv4.OpenConfirm4res_NFS4_OK).Resok4.OpenStateid
 	return nil
 }
 
-// next sends a request about the open. Their numbers go on whatever the answer
-// is, but for errors after which there is no next one (RFC 7530 9.1.7).
+// next sends a request about the open. Its number goes on whatever the answer
+// is, except after errors that end the open (RFC 7530 9.1.7).
 func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
-	return patiently(ctx, func() ([]nfsv4.NfsResop4, error) {
+	return retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
 		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle), op()})
-		if len(results) > 0 || unusable(err) { // it came that far
+		if len(results) > 0 || unusable(err) { // the server has looked at it
 			f.sequence++
 		}
 		return results, err
@@ -171,7 +180,8 @@ func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.Nf
 }
 
 func (f *file4) write(ctx context.Context, data []byte) error {
-	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{Stateid: f.state, Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{Stateid: f.state,
+		Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
 	if err != nil {
 		return err
 	}
@@ -185,14 +195,16 @@ func (f *file4) write(ctx context.Context, data []byte) error {
 	if result, err = f.ask4(ctx, &nfsv4.NfsArgop4_OP_COMMIT{}, f.handle); err != nil {
 		return err
 	}
-	if result.(*nfsv4.NfsResop4_OP_COMMIT).Opcommit.(*nfsv4.Commit4res_NFS4_OK).Resok4.Writeverf != wrote.Writeverf {
-		return errors.New("COMMIT: the server has restarted since it took the data")
+	if result.(*nfsv4.NfsResop4_OP_COMMIT).Opcommit.(*nfsv4.Commit4res_NFS4_OK).
+		Resok4.Writeverf != wrote.Writeverf {
+		return errRestarted
 	}
 	return nil
 }
 
 func (f *file4) read(ctx context.Context, most int) ([]byte, error) {
-	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_READ{Opread: nfsv4.Read4args{Stateid: f.state, Count: uint32(most)}}, f.handle)
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_READ{Opread: nfsv4.Read4args{Stateid: f.state,
+		Count: uint32(most)}}, f.handle)
 	if err != nil {
 		return nil, err
 	}
@@ -203,19 +215,21 @@ func (f *file4) read(ctx context.Context, most int) ([]byte, error) {
 	return data, nil
 }
 
-// close gives the open back, if there is one.
+// close closes the file if it is open.
 func (f *file4) close(ctx context.Context) error {
 	if !f.opened {
 		return nil
 	}
 	f.opened = false
 	_, err := f.next(ctx, func() nfsv4.NfsArgop4 {
-		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence, OpenStateid: f.state}}
+		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence,
+			OpenStateid: f.state}}
 	})
-	return named4("CLOSE", err)
+	return nameOp("CLOSE", err)
 }
 
 func (f *file4) remove(ctx context.Context, name string) error {
-	_, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_REMOVE{Opremove: nfsv4.Remove4args{Target: name}}, f.dir)
+	_, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_REMOVE{Opremove: nfsv4.Remove4args{Target: name}},
+		f.dir)
 	return err
 }

@@ -2,27 +2,22 @@ package nfsprobe
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// Status4 is an operation of version 4 that the server answered with anything
-// but NFS4_OK (RFC 7530 13.1, RFC 8881 15.1, RFC 7862 11).
+// Status4 is an operation of version 4 that failed (RFC 7530 13.1, RFC 8881
+// 15.1, RFC 7862 11).
 type Status4 struct {
-	Op   string // "LOOKUP"; "COMPOUND" when the server looked at no operation at all
+	Op   string // such as "LOOKUP"; "COMPOUND" if the server looked at no operation
 	Code uint32 // nfsstat4
 }
 
-// Error is the operation and the RFCs' name of the status, such as "LOOKUP:
-// NFS4ERR_NOENT", or its number if they have none.
+// Error is the operation and the status's name, such as "LOOKUP:
+// NFS4ERR_NOENT", or its number if it has no name.
 func (s *Status4) Error() string {
-	name, ok := nfsv4.Nfsstat4_name[nfsv4.Nfsstat4(s.Code)]
-	if !ok {
-		name = strconv.FormatUint(uint64(s.Code), 10)
-	}
-	return s.Op + ": " + name
+	return s.Op + ": " + statusName(nfsv4.Nfsstat4_name, "", s.Code)
 }
 
 // Name implements Status.
@@ -31,14 +26,14 @@ func (s *Status4) Name() string { return afterPrefix(s.Error()) }
 // Number implements Status.
 func (s *Status4) Number() uint32 { return s.Code }
 
-// busy reports a server that is alive, and asks for patience (RFC 8881
+// busy reports that the server is alive and asks to try again (RFC 8881
 // 15.1.1.3, 15.1.9.2).
 func (s *Status4) busy() bool {
 	code := nfsv4.Nfsstat4(s.Code)
 	return code == nfsv4.NFS4ERR_DELAY || code == nfsv4.NFS4ERR_GRACE
 }
 
-// opName is the RFCs' name of an operation, without its "OP_".
+// opName is an operation's name in the RFCs without OP_.
 func opName(op nfsv4.NfsOpnum4) string {
 	if name, ok := nfsv4.NfsOpnum4_name[op]; ok {
 		return strings.TrimPrefix(name, "OP_")

@@ -15,11 +15,12 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// deadline4 costs nothing: the probes are in bubbles.
+// deadline4 passes in fake time.
 const deadline4 = 10 * time.Second
 
-// speak asks the server in a bubble, where waiting takes no time and a goroutine that stays behind fails the test. It asserts
-// what holds for every probe.
+// speak probes in a synctest bubble, where waiting takes no time and a
+// goroutine that is left behind fails the test. It asserts what is true for
+// every probe.
 func (f *fake4) speak(t *testing.T, version, path string) (r Report, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -29,7 +30,7 @@ func (f *fake4) speak(t *testing.T, version, path string) (r Report, err error) 
 		a := &attempt{Config: Config{Path4: path, Version: version}, wire: new(transcript)}
 		ctx, cancel := context.WithTimeout(context.Background(), deadline4)
 		defer cancel()
-		err = a.speak4(ctx, &r, newClient(near, authSys(0, 0)))
+		err = a.climb4(ctx, &r, newClient(near, authSys(0, 0)))
 		near.Close()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -62,7 +63,8 @@ const (
 )
 
 func inSession4(version string) []string {
-	return []string{version + " EXCHANGE_ID", version + " CREATE_SESSION", version + " SEQUENCE(1)" + walked4, version + " DESTROY_SESSION", version + " DESTROY_CLIENTID"}
+	return []string{version + " EXCHANGE_ID", version + " CREATE_SESSION", version +
+		" SEQUENCE(1)" + walked4, version + " DESTROY_SESSION", version + " DESTROY_CLIENTID"}
 }
 
 func TestVersions4(t *testing.T) {
@@ -85,7 +87,8 @@ func TestVersions4(t *testing.T) {
 		f.minors = c.minors
 		r, err := f.speak(t, c.asked, "/export")
 		if err != nil || r.Version != c.agreed || len(r.Warnings) != 0 || f.left() != 0 {
-			t.Errorf("%s: version %q, warnings %q, error %v, %d left", c.asked, r.Version, r.Warnings, err, f.left())
+			t.Errorf("%s: version %q, warnings %q, error %v, %d left", c.asked, r.Version,
+				r.Warnings, err, f.left())
 		}
 		if !slices.Equal(f.asked, c.said) {
 			t.Errorf("%s: asked %q, want %q", c.asked, f.asked, c.said)
@@ -120,7 +123,7 @@ func TestMinorMismatch4(t *testing.T) {
 			t.Errorf("%s: version %q, asked %q", c.asked, r.Version, f.asked)
 		}
 	}
-	// Once a version is agreed on there is no other.
+	// When a version is agreed on, no other is tried.
 	f := newFake4()
 	f.answer = refuse4("SEQUENCE", nfsv4.NFS4ERR_MINOR_VERS_MISMATCH, -1)
 	_, err := f.speak(t, "4", "/export")
@@ -130,7 +133,7 @@ func TestMinorMismatch4(t *testing.T) {
 	}
 }
 
-// refuse4 answers an operation with a status, so many times; -1: always.
+// refuse4 makes an operation fail with a status, so many times; -1: always.
 func refuse4(name string, status nfsv4.Nfsstat4, times int) func(nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 	return func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 		if opName(op.GetArgop()) != name || times == 0 {
@@ -149,9 +152,11 @@ var ops4 = []struct {
 	{"GETFH", Lookup}, {"GETATTR", Getattr}, {"ACCESS", Access}, {"DESTROY_SESSION", DestroySession}, {"DESTROY_CLIENTID", DestroyClientID},
 }
 
-// Whatever is refused, the step is named, and what was made before is destroyed.
+// When an operation fails, its step is named and what was made before it is
+// destroyed.
 func TestRefused4(t *testing.T) {
-	for _, status := range []nfsv4.Nfsstat4{nfsv4.NFS4ERR_NOENT, nfsv4.NFS4ERR_STALE, nfsv4.NFS4ERR_MOVED, nfsv4.NFS4ERR_BADSESSION, nfsv4.NFS4ERR_WRONGSEC, 99999} {
+	for _, status := range []nfsv4.Nfsstat4{nfsv4.NFS4ERR_NOENT, nfsv4.NFS4ERR_STALE,
+		nfsv4.NFS4ERR_MOVED, nfsv4.NFS4ERR_BADSESSION, nfsv4.NFS4ERR_WRONGSEC, 99999} {
 		for _, op := range ops4 {
 			f := newFake4()
 			f.answer = refuse4(op.name, status, 1)
@@ -159,7 +164,8 @@ func TestRefused4(t *testing.T) {
 			want := &Status4{op.name, uint32(status)}
 			switch {
 			case op.step == DestroySession || op.step == DestroyClientID:
-				if err != nil || len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0], want.Error()) {
+				if err != nil || len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0],
+					want.Error()) {
 					t.Errorf("%v: error %v, warnings %q", want, err, r.Warnings)
 				}
 				continue
@@ -170,14 +176,15 @@ func TestRefused4(t *testing.T) {
 				t.Errorf("%v: Kerberos %t", err, wants)
 			}
 			if f.left() != 0 || r.Version != "4.1" || len(r.Warnings) != 0 {
-				t.Errorf("%v: %d left, version %q, warnings %q", want, f.left(), r.Version, r.Warnings)
+				t.Errorf("%v: %d left, version %q, warnings %q", want, f.left(),
+					r.Version, r.Warnings)
 			}
 		}
 	}
 }
 
-// A server that is busy or recovering is asked again: the same request, except that what failed behind a SEQUENCE needs the
-// next sequence id.
+// A busy or recovering server is asked again. The request is the same, but if
+// an operation after SEQUENCE failed it has the next sequence id.
 func TestBusy4(t *testing.T) {
 	for _, status := range []nfsv4.Nfsstat4{nfsv4.NFS4ERR_DELAY, nfsv4.NFS4ERR_GRACE} {
 		for _, op := range ops4 {
@@ -187,7 +194,8 @@ func TestBusy4(t *testing.T) {
 			if err != nil || len(r.Warnings) != 0 || f.left() != 0 {
 				t.Errorf("%s: error %v, warnings %q, %d left", op.name, err, r.Warnings, f.left())
 			}
-			at := map[Step]int{ExchangeID: 0, CreateSession: 1, DestroySession: 3, DestroyClientID: 4}
+			at := map[Step]int{ExchangeID: 0, CreateSession: 1, DestroySession: 3,
+				DestroyClientID: 4}
 			n, ok := at[op.step]
 			if !ok {
 				n = 2
@@ -212,7 +220,8 @@ func TestBusy4(t *testing.T) {
 	}
 }
 
-// Busy for too long is a failure by its name, and there is time left to destroy what was made.
+// If the server is busy for too long, the probe fails with that status, and has
+// time to destroy what it made.
 func TestBusyTooLong4(t *testing.T) {
 	for _, op := range ops4 {
 		f := newFake4()
@@ -239,7 +248,8 @@ func TestBusyTooLong4(t *testing.T) {
 	}
 }
 
-// Silence is a failure of its step, whichever it is; a connection that is closed is one but for the goodbyes.
+// A step that is not answered fails. So does one whose connection is closed,
+// except at the end.
 func TestSilence4(t *testing.T) {
 	steps := []Step{ExchangeID, CreateSession, Lookup, DestroySession, DestroyClientID}
 	for n, step := range steps {
@@ -259,44 +269,49 @@ func TestSilence4(t *testing.T) {
 			case silent:
 				fails(t, err, step, context.DeadlineExceeded)
 			case n >= 3:
-				if err != nil || len(r.Warnings) == 0 || !strings.HasPrefix(r.Warnings[0], "the server closed the connection instead of answering "+step.String()) {
+				if err != nil || len(r.Warnings) == 0 || !strings.HasPrefix(r.Warnings[0],
+					"the server closed the connection instead of answering "+step.String()) {
 					t.Errorf("%v: error %v, warnings %q", step, err, r.Warnings)
 				}
 				continue
 			default:
 				fails(t, err, step, broken("read", io.EOF))
 			}
-			// The server made a client id that the probe knows of.
-			if warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], "client id"); warned != (n > 0 && n < 4) {
+			// The server has made a client id, and the probe knows of it.
+			if warned := len(r.Warnings) == 1 && strings.Contains(r.Warnings[0],
+				"client id"); warned != (n > 0 && n < 4) {
 				t.Errorf("%v: warnings %q", step, r.Warnings)
 			}
 		}
 	}
 }
 
-// A call that is denied leaves the connection usable, so what was made is destroyed.
+// After a denied call the connection is still in use, so what was made is
+// destroyed.
 func TestDenied4(t *testing.T) {
 	for _, op := range ops4 {
 		f := newFake4()
 		f.deny = op.name
 		r, err := f.speak(t, "4.2", "/export")
 		if op.step == DestroySession || op.step == DestroyClientID {
-			if err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], op.step.String()+" was refused: Authentication error") {
+			if err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0],
+				op.step.String()+" was refused: Authentication error") {
 				t.Errorf("%s: error %v, warnings %q", op.name, err, r.Warnings)
 			}
 			continue
 		}
-		step := min(op.step, Lookup) // all from there on is one call
+		step := min(op.step, Lookup) // from LOOKUP on it is one call
 		fails(t, err, step, ErrKerberos)
 		fails(t, err, step, &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"})
-		// The client id or session of the denied call itself, which this server made all the same, is not known.
+		// This server has done the denied call, but the probe does not know the
+		// client id or session that it made.
 		if left := f.left(); step == Lookup && left > 0 {
 			t.Errorf("%s: %d left", op.name, left)
 		}
 	}
 }
 
-// A probe that is cancelled while the server is busy ends at once.
+// A probe ends at once if it is cancelled while the server is busy.
 func TestCancelledWhileBusy4(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -308,7 +323,7 @@ func TestCancelledWhileBusy4(t *testing.T) {
 		a := &attempt{Config: Config{Path4: "/export", Version: "4.0"}, wire: new(transcript)}
 		time.AfterFunc(time.Minute+time.Millisecond, cancel)
 		began := time.Now()
-		err := a.speak4(ctx, new(Report), newClient(near, authSys(0, 0)))
+		err := a.climb4(ctx, new(Report), newClient(near, authSys(0, 0)))
 		fails(t, err, Lookup, context.Canceled)
 		if took := time.Since(began); took != time.Minute+time.Millisecond {
 			t.Errorf("took %v", took)
@@ -331,7 +346,7 @@ func TestOwners4(t *testing.T) {
 	}
 }
 
-// The connection and port of a probe with its own dial.
+// A probe with a real connection.
 func TestProbe4(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -349,7 +364,8 @@ func TestProbe4(t *testing.T) {
 	}()
 	port := l.Addr().(*net.TCPAddr).Port
 	r, err := probe(t, Config{Address: "127.0.0.1", Dir: "/export", Port: port, Version: "4"})
-	if err != nil || r.Version != "4.2" || r.NFSPort != port || r.Rungs[0].Step != Connect || r.Address != l.Addr().String() {
+	if err != nil || r.Version != "4.2" || r.NFSPort != port || r.Rungs[0].Step != Connect ||
+		r.Address != l.Addr().String() {
 		t.Errorf("%v, report %+v", err, r)
 	}
 	// serve ends when the probe has closed its connection.

@@ -9,25 +9,28 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
 
-// found4 is the object at the end of a path: what the server said of it behind
-// the last LOOKUP, in the same COMPOUND.
-type found4 struct {
-	tail []nfsv4.NfsResop4 // of GETFH, GETATTR and ACCESS, those that succeeded
-	err  error             // why not all of them did
+// object4 is the object at the end of a path, as the last COMPOUND of a walk
+// describes it.
+type object4 struct {
+	tail []nfsv4.NfsResop4 // of GETFH, GETATTR and ACCESS, up to the first that failed
+	err  error             // why it failed
 }
 
-// components4 are the names to look up one after the other. Version 4 has no
-// name for "here"; ".." is left to the server, which should refuse it
-// (RFC 7530 12.7).
+// components4 are the names of a path, to be looked up one in the other.
+// Version 4 has no name for "here". A ".." is sent to the server, which should
+// refuse it (RFC 7530 12.7).
 func components4(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool { return name == "" || name == "." })
+	return slices.DeleteFunc(strings.Split(path, "/"), func(name string) bool {
+		return name == "" || name == "."
+	})
 }
 
-// walk looks up a path from where start leads, with as few COMPOUNDs as their size
-// allows, and looks at what is there (RFC 7530 16.20, 16.13). The
-// current file handle ends with its COMPOUND, so it is fetched and put again.
-func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []string) found4 {
-	most := c.ops - 4 // beside PUTFH, GETFH, GETATTR and ACCESS
+// walk looks up names, one in the other, from start on, and asks for the last
+// object's handle, type and access (RFC 7530 16.20, 16.13). It sends as few
+// COMPOUNDs as their size allows. The current file handle ends with its
+// COMPOUND, so it is fetched and put again.
+func (c *client4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []string) object4 {
+	most := c.ops - 4 // without PUTFH, GETFH, GETATTR and ACCESS
 	if c.session != nil {
 		most-- // SEQUENCE
 	}
@@ -41,14 +44,16 @@ func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names [
 		ops = append(ops, &nfsv4.NfsArgop4_OP_GETFH{})
 		if len(names) == 0 {
 			ops = append(ops,
-				&nfsv4.NfsArgop4_OP_GETATTR{Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{1 << nfsv4.FATTR4_TYPE}}},
+				&nfsv4.NfsArgop4_OP_GETATTR{
+					Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{1 << nfsv4.FATTR4_TYPE}},
+				},
 				&nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}})
 		}
 		results, err := c.run(ctx, ops...)
-		f := found4{results[min(len(results), 1+len(now)):], err}
+		f := object4{results[min(len(results), 1+len(now)):], err}
 		handle, herr := f.handle()
 		if herr != nil {
-			return found4{err: herr}
+			return object4{err: herr}
 		}
 		if len(names) == 0 {
 			return f
@@ -57,9 +62,9 @@ func (c *conversation4) walk(ctx context.Context, start nfsv4.NfsArgop4, names [
 	}
 }
 
-// handle is the file handle; the library has checked its size against
+// handle is the file handle. The library has checked that it is not longer than
 // NFS4_FHSIZE.
-func (f found4) handle() (nfsv4.NfsFh4, error) {
+func (f object4) handle() (nfsv4.NfsFh4, error) {
 	if len(f.tail) < 1 {
 		return nil, f.err
 	}
@@ -74,17 +79,17 @@ func put4(handle nfsv4.NfsFh4) nfsv4.NfsArgop4 {
 	return &nfsv4.NfsArgop4_OP_PUTFH{Opputfh: nfsv4.Putfh4args{Object: handle}}
 }
 
-// kind is what kind of object it is.
-func (f found4) kind() (nfsv4.NfsFtype4, error) {
+// kind is the type of the object.
+func (f object4) kind() (nfsv4.NfsFtype4, error) {
 	if len(f.tail) < 2 {
 		return 0, f.err
 	}
-	return fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).Resok4.ObjAttributes)
+	return fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).
+		Resok4.ObjAttributes)
 }
 
-// directory says what kind of object it is, and fails unless it is a
-// directory.
-func (f found4) directory() (string, error) {
+// directory says the type of the object, and fails unless it is a directory.
+func (f object4) directory() (string, error) {
 	kind, err := f.kind()
 	switch {
 	case err != nil:
@@ -95,26 +100,17 @@ func (f found4) directory() (string, error) {
 	return "directory", nil
 }
 
-// access names what the server allows, by the bits that version 3 has too
-// (RFC 7530 16.1).
-func (f found4) access() (string, error) {
+// access says what the server allows, by the bits that version 3 has too (RFC
+// 7530 16.1).
+func (f object4) access() (string, error) {
 	if len(f.tail) < 3 {
 		return "", f.err
 	}
 	ok := f.tail[2].(*nfsv4.NfsResop4_OP_ACCESS).Opaccess.(*nfsv4.Access4res_NFS4_OK).Resok4
-	var may []string
-	for i, name := range accessBits {
-		if ok.Supported&ok.Access&(1<<i) != 0 {
-			may = append(may, name)
-		}
-	}
-	if len(may) == 0 {
-		return "nothing allowed", nil
-	}
-	return "may " + strings.Join(may, ", "), nil
+	return allowed(ok.Supported & ok.Access), nil
 }
 
-// fileType4 takes the type out of attributes, which must be the only one.
+// fileType4 returns the type, which must be the only attribute.
 func fileType4(f nfsv4.Fattr4) (nfsv4.NfsFtype4, error) {
 	for i, word := range f.Attrmask {
 		if want := uint32(1<<nfsv4.FATTR4_TYPE) * uint32(1-min(i, 1)); word != want {

@@ -42,13 +42,14 @@ func TestObjects4(t *testing.T) {
 	}
 }
 
-// A path of any length is walked, with no more operations in one COMPOUND than the server takes.
+// A path of any length is looked up, with no more operations in one COMPOUND
+// than the server takes.
 func TestLongPath4(t *testing.T) {
 	for _, c := range []struct {
 		version   string
 		ops       uint32
 		names     int
-		compounds int // of the walk
+		compounds int // of the path
 	}{
 		{"4.0", statelessOps, 8, 1}, {"4.0", statelessOps, 9, 2}, {"4.0", statelessOps, 127, 16},
 		{"4.1", leastSessionOps, 1, 1}, {"4.1", leastSessionOps, 127, 127}, {"4.1", 100, 27, 1}, {"4.1", 100, 28, 2}, {"4.2", 16, 22, 2}, {"4.2", 16, 23, 3},
@@ -71,7 +72,8 @@ func TestLongPath4(t *testing.T) {
 		if walks != c.compounds || looked != c.names {
 			t.Errorf("%+v: %d LOOKUPs in %d COMPOUNDs", c, looked, walks)
 		}
-		// What is missing in the middle is missing, however it is split.
+		// A missing directory in the middle of a path is found out, however the
+		// path is split.
 		delete(f.objects, path[:2*(c.names/2)+2])
 		_, err = f.speak(t, c.version, path)
 		fails(t, err, Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)})
@@ -81,8 +83,9 @@ func TestLongPath4(t *testing.T) {
 	}
 }
 
-// What Linux servers answer and the RFC allows: flags in SEQUENCE (a back channel that is down, state that is gone), another
-// number of slots than was asked for, and a session with less of everything.
+// Answers of Linux servers that the RFC allows: flags in SEQUENCE (back channel
+// down, state revoked), another number of slots than was asked for, and a
+// session with lower limits everywhere.
 func TestAsLinuxAnswers4(t *testing.T) {
 	for name, edit := range map[string]struct {
 		op   nfsv4.NfsOpnum4
@@ -96,7 +99,7 @@ func TestAsLinuxAnswers4(t *testing.T) {
 			return b
 		}},
 		"a small session": {nfsv4.OP_CREATE_SESSION, func(b []byte) []byte {
-			fore := 4 + 4 + 16 + 4 + 4 // behind number, status, session, sequence and flags
+			fore := 4 + 4 + 16 + 4 + 4 // after number, status, session, sequence and flags
 			for i, v := range []uint32{0, 1024, 1024, 0, 6, 1, 0} {
 				binary.BigEndian.PutUint32(b[fore+4*i:], v)
 			}
@@ -112,6 +115,6 @@ func TestAsLinuxAnswers4(t *testing.T) {
 		if r, err := probe(t, c); err != nil || r.Version != "4.2" || len(r.Warnings) != 0 {
 			t.Errorf("%s: version %q, %v, warnings %q", name, r.Version, err, r.Warnings)
 		}
-		stateless(t, h)
+		noState(t, h)
 	}
 }

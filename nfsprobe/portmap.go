@@ -2,6 +2,7 @@ package nfsprobe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,35 +26,31 @@ const (
 	maxUniversal      = 256 // bytes of a universal address; an IPv6 one with its port is below 64
 )
 
-// words are arguments that are all unsigned integers.
+// words are unsigned integers in XDR.
 type words []uint32
 
 func (w words) WriteTo(o io.Writer) (int64, error) {
 	return int64(4 * len(w)), binary.Write(o, binary.BigEndian, []uint32(w))
 }
 
-// askPorts enters into the report the ports that are configured and those that
-// it asks the port mapper for: of the mount service and of NFS version 3.
+// askPorts enters the ports of the mount service and of NFS version 3 into the
+// report, and asks the port mapper for those that are not configured.
 func (a *attempt) askPorts(ctx context.Context, r *Report) error {
 	r.MountPort, r.NFSPort = a.MountPort, a.Port
 	if r.MountPort != 0 && r.NFSPort != 0 {
 		return nil
 	}
 	return a.climb(ctx, r, PortMap, func() (string, error) {
-		port := a.portMapper
-		if port == 0 {
-			port = portMapperPort
-		}
-		if err := a.askPortMapper(ctx, r, port); err != nil {
+		if err := a.askPortMapper(ctx, r, cmp.Or(a.portMapper, portMapperPort)); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("mount port %d, NFS port %d", r.MountPort, r.NFSPort), nil
 	})
 }
 
-// askPortMapper asks the first address that answers, and the ones behind it if
-// nothing is registered there: a server may have addresses of a family, mostly
-// IPv6, over which its port mapper speaks and its NFS does not.
+// askPortMapper asks the first address that answers, and the next ones if the
+// programs are not registered there. A server may have addresses, mostly IPv6,
+// at which its port mapper answers and its NFS does not.
 func (a *attempt) askPortMapper(ctx context.Context, r *Report, port int) (cause error) {
 	for rest := a.addrs; ; {
 		a.addrs = rest
@@ -96,26 +93,31 @@ func (a *attempt) askOne(ctx context.Context, r *Report, port int) error {
 }
 
 // portOf asks for the TCP port of version 3 of a program. A port mapper may
-// give that of another version; then the first call is a PROG_MISMATCH. Over IPv4
-// rpcbind is asked only if it was built without the port mapper's version 2, over
-// IPv6 it is all there is; its version 3 if it has no 4.
+// return that of another version; then the first call fails with PROG_MISMATCH.
+// Over IPv4 rpcbind's own versions are asked only if it was built without
+// version 2, over IPv6 there are no others; version 3 is asked if there is no
+// 4.
 func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, error) {
 	network := "tcp6"
 	if !ipv6 {
 		network = "tcp"
-		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort, words{program, 3, protocolTCP, 0})
+		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort,
+			words{program, 3, protocolTCP, 0})
 		if err == nil {
 			return parseGetPort(results)
 		}
 		var refused *RPCError
-		if !errors.As(err, &refused) || refused.Stat != "PROG_MISMATCH" || refused.Low > rpcbindVersion || refused.High < rpcbindVersion-1 {
+		if !errors.As(err, &refused) || refused.Stat != "PROG_MISMATCH" ||
+			refused.Low > rpcbindVersion || refused.High < rpcbindVersion-1 {
 			return 0, err
 		}
 	}
-	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort, rpcb{program, 3, network})
+	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort,
+		rpcb{program, 3, network})
 	var refused *RPCError
 	if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
-		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort, rpcb{program, 3, network})
+		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort,
+			rpcb{program, 3, network})
 	}
 	if err != nil {
 		return 0, err
@@ -123,7 +125,7 @@ func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, er
 	return parseGetAddr(results)
 }
 
-// rpcb is the argument of GETADDR (RFC 1833 2.1) for TCP, its address and owner
+// rpcb is the argument of GETADDR (RFC 1833 2.1) for TCP; address and owner are
 // empty.
 type rpcb struct {
 	program, version uint32

@@ -20,15 +20,16 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// hostile is a server of the tests' own and the probe of version 3 that asks it.
+// hostile returns a hostile server and the configuration of a probe of version
+// 3 for it.
 func hostile(t testing.TB) (*nfstest.Hostile, Config) {
 	t.Helper()
 	h := nfstest.NewHostile(t, nfstest.HostileConfig{})
 	return h, Config{Address: h.Address, Dir: "/export", Version: "3", portMapper: h.PortmapPort}
 }
 
-// left waits for the end of the connections that a probe has closed: the server learns it a moment later.
-func left(t testing.TB, h *nfstest.Hostile) {
+// disconnected waits until the server has seen the end of all connections.
+func disconnected(t testing.TB, h *nfstest.Hostile) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -47,8 +48,9 @@ func TestProbe3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left(t, h)
-	if r.Version != "3" || p.Pinned() != "3" || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort ||
+	disconnected(t, h)
+	if r.Version != "3" || p.Pinned() != "3" || r.MountPort != h.MountPort ||
+		r.NFSPort != h.NFSPort ||
 		r.Address != fmt.Sprintf("127.0.0.1:%d", h.NFSPort) || len(r.Warnings) != 0 {
 		t.Errorf("pinned to %q, report %+v", p.Pinned(), r)
 	}
@@ -57,14 +59,16 @@ func TestProbe3(t *testing.T) {
 		fmt.Sprintf("mount connect: 127.0.0.1:%d", h.MountPort),
 		"mount: file handle of 26 bytes, flavors sys:none",
 		fmt.Sprintf("connect: 127.0.0.1:%d", h.NFSPort),
-		"null: ", "getattr: directory, mode 0755, owner 0:0", "access: may read, lookup", "unmount: ",
+		"null: ", "getattr: directory, mode 0755, owner 0:0", "access: may read, lookup",
+		"unmount: ",
 	}
 	for i, rung := range r.Rungs {
 		if got := rung.Step.String() + ": " + rung.Learnt; i >= len(want) || got != want[i] {
 			t.Errorf("rung %d: %q", i, got)
 		}
 	}
-	asked := []nfstest.Proc{nfstest.Getport, nfstest.Getport, nfstest.Mnt, nfstest.Null3, nfstest.Getattr3, nfstest.Access3, nfstest.Umnt}
+	asked := []nfstest.Proc{nfstest.Getport, nfstest.Getport, nfstest.Mnt, nfstest.Null3,
+		nfstest.Getattr3, nfstest.Access3, nfstest.Umnt}
 	calls := h.Calls()
 	if len(calls) != len(asked) {
 		t.Fatalf("%d calls", len(calls))
@@ -77,23 +81,29 @@ func TestProbe3(t *testing.T) {
 		if call.Proc != asked[i] || call.Cred.Flavor != flavor {
 			t.Errorf("call %d: %+v", i, call)
 		}
-		// RFC 1833: the port mapper answers everyone, so it costs no privileged port.
-		if reserved := call.From.Port() < 1024; reserved != (os.Geteuid() == 0 && call.Proc != nfstest.Getport) {
+		// The port mapper answers every source port (RFC 1833), so the probe
+		// saves its privileged ones.
+		if reserved := call.From.Port() < 1024; reserved != (os.Geteuid() == 0 &&
+			call.Proc != nfstest.Getport) {
 			t.Errorf("call %d came from port %d", i, call.From.Port())
 		}
 	}
-	if mnt, umnt := calls[2].Args, calls[6].Args; !bytes.Equal(mnt, opaque("/export")) || !bytes.Equal(umnt, mnt) {
+	if mnt, umnt := calls[2].Args, calls[6].Args; !bytes.Equal(mnt, opaque("/export")) ||
+		!bytes.Equal(umnt, mnt) {
 		t.Errorf("MNT %q, UMNT %q", mnt, umnt)
 	}
 }
 
-// Ports that are configured are not asked for, and a port mapper is not met if both are.
+// Ports that are configured are not asked for. If both are, no port mapper is
+// needed.
 func TestPorts(t *testing.T) {
 	h, c := hostile(t)
-	for _, one := range []struct{ mount, nfs, asked int }{{0, 0, 2}, {h.MountPort, 0, 1}, {0, h.NFSPort, 1}, {h.MountPort, h.NFSPort, 0}} {
+	for _, one := range []struct{ mount, nfs, asked int }{{0, 0, 2}, {h.MountPort, 0, 1},
+		{0, h.NFSPort, 1}, {h.MountPort, h.NFSPort, 0}} {
 		before := h.Count(nfstest.Getport)
 		c.MountPort, c.Port = one.mount, one.nfs
-		if r, err := probe(t, c); err != nil || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort {
+		if r, err := probe(t, c); err != nil || r.MountPort != h.MountPort ||
+			r.NFSPort != h.NFSPort {
 			t.Errorf("%+v: %v, report %+v", one, err, r)
 		}
 		if asked := h.Count(nfstest.Getport) - before; asked != one.asked {
@@ -102,7 +112,7 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// Over IPv6 rpcbind is asked, of version 4 and of version 3 if it has no other.
+// Over IPv6 rpcbind is asked in version 4, and in version 3 if it has no other.
 func TestRpcbind(t *testing.T) {
 	l, err := net.Listen("tcp", "[::1]:0")
 	switch {
@@ -136,13 +146,15 @@ func TestRpcbind(t *testing.T) {
 	fails(t, err, PortMap, &RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})
 }
 
-// A rpcbind that was built without the port mapper's version 2 is asked in its own versions, over IPv4 too.
+// An rpcbind without the port mapper's version 2 is asked in its own versions,
+// over IPv4 too.
 func TestRpcbindOnly(t *testing.T) {
 	h, c := hostile(t)
 	getaddr3 := nfstest.Proc{Program: 100000, Version: 3, Procedure: 3}
 	h.On(nfstest.Getport, nfstest.Versions(3, 4))
 	r, err := probe(t, c)
-	if err != nil || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort || h.Count(nfstest.Getaddr) != 2 || h.Count(getaddr3) != 0 {
+	if err != nil || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort ||
+		h.Count(nfstest.Getaddr) != 2 || h.Count(getaddr3) != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for _, call := range h.Calls() {
@@ -159,7 +171,7 @@ func TestRpcbindOnly(t *testing.T) {
 	fails(t, err, PortMap, ErrNotRegistered)
 }
 
-// granted: the failure is behind a MNT that succeeded, so UMNT is due.
+// granted: the failure comes after a MNT that succeeded, so UMNT must follow.
 type spoilt struct {
 	name    string
 	proc    nfstest.Proc
@@ -169,7 +181,7 @@ type spoilt struct {
 	granted bool
 }
 
-// everywhere is what can go wrong with any call.
+// everywhere returns what can go wrong with any call.
 func everywhere(proc nfstest.Proc, step Step, granted bool) []spoilt {
 	closed, reset := broken("read", io.EOF), broken("read", syscall.ECONNRESET)
 	tooWeak := &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_TOOWEAK"}
@@ -257,7 +269,7 @@ func TestSpoilt(t *testing.T) {
 			if last := r.Rungs[len(r.Rungs)-1].Step; last != c.step {
 				t.Errorf("last rung %v", last)
 			}
-			left(t, h)
+			disconnected(t, h)
 			want := 0
 			if c.granted {
 				want = 1
@@ -269,19 +281,29 @@ func TestSpoilt(t *testing.T) {
 	}
 }
 
-// Odd answers that a client takes are no failures.
+// Odd answers that clients accept are no failures.
 func TestOdd(t *testing.T) {
 	for name, on := range map[string]func(*nfstest.Hostile){
 		"64 fragments": func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, nfstest.Fragmented(64)) },
-		"no flavors":   func(h *nfstest.Hostile) { h.On(nfstest.Mnt, nfstest.Mounted([]byte("h"))) },
-		"AUTH_SHORT":   func(h *nfstest.Hostile) { h.On(nfstest.Access3, nfstest.Verifier(2, 400)) },
-		"more than due": func(h *nfstest.Hostile) {
-			h.On(nfstest.Access3, nfstest.Message(func(m []byte) []byte { return append(m, "more"...) }))
+		"no flavors": func(h *nfstest.Hostile) {
+			h.On(nfstest.Mnt, nfstest.Mounted([]byte("h")))
 		},
-		"no rights at all": func(h *nfstest.Hostile) { h.On(nfstest.Access3, nfstest.Results(words{0, 0, 0})) },
+		"AUTH_SHORT": func(h *nfstest.Hostile) {
+			h.On(nfstest.Access3, nfstest.Verifier(2, 400))
+		},
+		"more than due": func(h *nfstest.Hostile) {
+			h.On(nfstest.Access3, nfstest.Message(func(m []byte) []byte {
+				return append(m, "more"...)
+			}))
+		},
+		"no rights at all": func(h *nfstest.Hostile) {
+			h.On(nfstest.Access3, nfstest.Results(words{0, 0, 0}))
+		},
 		"busy once": func(h *nfstest.Hostile) {
-			h.On(nfstest.Getattr3, nfstest.Times(1, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX), nfstest.Healthy))
-			h.On(nfstest.Access3, nfstest.Times(1, nfstest.AccessStatus(nfsv3.NFS3ERR_JUKEBOX), nfstest.Healthy))
+			h.On(nfstest.Getattr3, nfstest.Times(1, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX),
+				nfstest.Healthy))
+			h.On(nfstest.Access3, nfstest.Times(1, nfstest.AccessStatus(nfsv3.NFS3ERR_JUKEBOX),
+				nfstest.Healthy))
 		},
 		"one byte at a time": func(h *nfstest.Hostile) {
 			h.On(nfstest.Null3, nfstest.Healthy)
@@ -316,19 +338,23 @@ func TestOdd(t *testing.T) {
 	t.Run("UMNT refused", func(t *testing.T) {
 		h, c := hostile(t)
 		h.On(nfstest.Umnt, nfstest.Accepted(rpcv2.PROC_UNAVAIL))
-		if r, err := probe(t, c); err != nil || len(r.Warnings) != 1 || r.Warnings[0] != "unmount was refused: Procedure unavailable" {
+		if r, err := probe(t, c); err != nil || len(r.Warnings) != 1 ||
+			r.Warnings[0] != "unmount was refused: Procedure unavailable" {
 			t.Errorf("%v, warnings %q", err, r.Warnings)
 		}
 	})
-	for name, answer := range map[string]nfstest.Answer{"closed": nfstest.Close, "reset": nfstest.Reset, "closed in the answer": nfstest.Cut(10)} {
+	for name, answer := range map[string]nfstest.Answer{"closed": nfstest.Close,
+		"reset": nfstest.Reset, "closed in the answer": nfstest.Cut(10)} {
 		t.Run("UMNT "+name, func(t *testing.T) {
 			h, c := hostile(t)
 			h.On(nfstest.Umnt, answer)
 			r, err := probe(t, c)
-			if err != nil || len(r.Warnings) != 1 || r.Warnings[0] != "the server closed the connection instead of answering unmount, and may keep what it knows of the probe for a while" {
+			const warning = "the server closed the connection instead of answering unmount, " +
+				"and may keep what it knows of the probe for a while"
+			if err != nil || len(r.Warnings) != 1 || r.Warnings[0] != warning {
 				t.Errorf("%v, warnings %q", err, r.Warnings)
 			}
-			left(t, h)
+			disconnected(t, h)
 		})
 	}
 	t.Run("UMNT closed after a failure", func(t *testing.T) {
@@ -337,13 +363,15 @@ func TestOdd(t *testing.T) {
 		h.On(nfstest.Umnt, nfstest.Close)
 		r, err := probe(t, c)
 		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_STALE))
-		if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "closed the connection instead of answering unmount") {
+		if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0],
+			"closed the connection instead of answering unmount") {
 			t.Errorf("warnings %q", r.Warnings)
 		}
 	})
 }
 
-// Names that are not ASCII and long ones go out as they are; longer ones than MNT takes do not.
+// Long names and names that are not ASCII are sent as they are. Names that are
+// longer than MNT allows are not sent.
 func TestDirectories(t *testing.T) {
 	h, c := hostile(t)
 	for _, dir := range []string{"/共有", "/caf\xe9", "/" + strings.Repeat("d", 1023)} {
@@ -358,7 +386,8 @@ func TestDirectories(t *testing.T) {
 	c.Dir = "/" + strings.Repeat("d", 1024)
 	_, err := probe(t, c)
 	var failed *Error
-	if !errors.As(err, &failed) || failed.Step != Mount || !strings.Contains(err.Error(), "1025 bytes") {
+	if !errors.As(err, &failed) || failed.Step != Mount || !strings.Contains(err.Error(),
+		"1025 bytes") {
 		t.Error(err)
 	}
 }

@@ -1,8 +1,9 @@
-// Package nfsprobe asks an NFS server once, the way a client would. Version 3:
+// Package nfsprobe asks an NFS server once, as a client would. Version 3:
 // resolve, port map, MNT, NULL, GETATTR, ACCESS, UMNT (RFC 1813). Versions 4.0
-// to 4.2: the walk to the directory and its attributes, from 4.1 on in a
-// session (RFC 7530, 8881, 7862). If asked for, a marker file and a write test. It
-// speaks ONC RPC over TCP (RFC 5531) and needs no mount and no help from the kernel.
+// to 4.2: the path to the directory and its attributes, in a session from 4.1
+// on (RFC 7530, 8881, 7862). If configured, it also reads a marker file and
+// runs a write test. It speaks ONC RPC over TCP (RFC 5531) and needs no mount
+// and no help from the kernel.
 package nfsprobe
 
 import (
@@ -13,8 +14,8 @@ import (
 	"sync"
 )
 
-// DefaultPort is where version 4 is served (RFC 7530 3.1); version 3 asks the
-// port mapper.
+// DefaultPort is the port of version 4 (RFC 7530 3.1). For version 3 the port
+// mapper is asked.
 const DefaultPort = 2049
 
 // Config says what is probed.
@@ -28,28 +29,30 @@ type Config struct {
 	Unprivileged bool   // never bind a privileged source port
 
 	// Marker is the path of a file below the directory that exists only on the
-	// disk that is to be exported: the probe reads it, and so finds the empty mount
-	// point of a disk that is not mounted. CheckMarker says what is accepted; empty: none.
+	// disk that is to be exported. The probe reads it, and so detects that the
+	// disk is not mounted and the empty mount point is exported. See
+	// CheckMarker; empty: none.
 	Marker string
-	// WriteTest writes a small file beside the marker, or in the directory, reads
-	// it back and removes it, and so finds a file system that is read-only or full and
-	// a disk that hangs. A probe that is killed leaves at most that file, and a later
-	// one of the same host, Address, Port and Dir removes it. In version 4.0 one client
-	// id per Prober, which cannot be given back, stays with the server until its lease
-	// ends (RFC 7530 9.6.3): a server that is restarted meanwhile waits its whole grace
-	// period for it.
+	// WriteTest: the probe writes a small file beside the marker, or in the
+	// directory, reads it back and removes it. So it detects a file system that
+	// is read-only or full and a disk that hangs. A probe that is killed leaves
+	// at most that file, and a later one of the same host, Address, Port and
+	// Dir removes it. In version 4.0 one client id per Prober stays with the
+	// server until its lease ends, since it cannot be given back (RFC 7530
+	// 9.6.3): if the server restarts meanwhile, it waits its whole grace period
+	// for that client.
 	WriteTest bool
 
 	portMapper int // tests: the port mapper's port; 0: 111
 }
 
-// Prober probes one export. It remembers the address of its last success and
-// the version that it had: every later probe speaks that one, so that what
-// worked once and fails is a failure, not a fall-back. A probe that was
-// cancelled may still be ending while the next one runs.
+// Prober probes one export. It remembers the address and version of its first
+// success, and all later probes speak that version: a server that stops
+// answering is a failure, not a reason to fall back. The next probe may start
+// while a cancelled one is still ending.
 type Prober struct {
 	config Config
-	owner  [8]byte // random: who this is to a server of version 4.0
+	owner  [8]byte // random: its name to servers of version 4.0
 
 	mu       sync.Mutex
 	pinned   string
@@ -57,7 +60,7 @@ type Prober struct {
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
-// New returns a prober.
+// New returns a prober. It does not check the configuration.
 func New(c Config) *Prober {
 	if c.Path4 == "" {
 		c.Path4 = c.Dir
@@ -72,21 +75,22 @@ func New(c Config) *Prober {
 	return p
 }
 
-// Pinned is the version that the first success had, such as "3" or "4.1", and
-// that every probe after it speaks; "" before.
+// Pinned is the version of the first success, such as "3" or "4.1", which all
+// later probes speak; "" before.
 func (p *Prober) Pinned() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pinned
 }
 
-// Probe asks the server once; ctx bears the deadline for all of it. nil means
-// healthy; otherwise the error is an *Error. Its connections are closed and
-// its goroutines have ended when it returns. The report holds what was learnt
-// on the way, also on failure.
+// Probe asks the server once, within the deadline of ctx. nil means healthy;
+// otherwise the error is an *Error. When it returns, its connections are closed
+// and its goroutines have ended. The report says what was learnt, also after a
+// failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, wire: new(transcript)}
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
+		wire: new(transcript)}
 	if p.pinned != "" {
 		a.Version = p.pinned
 	}
@@ -99,7 +103,7 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pinned == "" && decides(r.NotVersion3) {
+	if p.pinned == "" && pins4(r.NotVersion3) {
 		p.pinned = r.Version
 	}
 	if ap, err := netip.ParseAddrPort(r.Address); err == nil {
@@ -108,28 +112,28 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	return r, nil
 }
 
-// decides: version 4 is pinned for life when version 3 failed on this, or was
-// not tried, but not for what this machine lacked for a moment.
-func decides(not3 error) bool {
+// pins4 reports whether version 4 is pinned. It is if version 3 was not tried
+// or failed, but not if it failed on something that this machine lacked for a
+// moment.
+func pins4(not3 error) bool {
 	var failed *Error
 	return !errors.As(not3, &failed) || failed.Step != Socket
 }
 
-// attempt is one probe, or one of the two halves of it: what it is to do, as
-// of when it began.
+// attempt is one probe, or the half of one that tries one version.
 type attempt struct {
-	Config   // its Version is what to speak: "auto" is only before the halves part
+	Config   // Version is the one to speak; "auto" only in the whole probe
 	owner    [8]byte
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	wire     *transcript
-	addrs    []netip.Addr // of the server; the one that answered, once one has
+	addrs    []netip.Addr // of the server; after a connect only the one that answered
 
-	// portWanted: the export takes AUTH_SYS or AUTH_NONE, so that AUTH_TOOWEAK can
-	// only be about the source port, which is not privileged.
+	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is
+	// an ordinary one, so AUTH_TOOWEAK can only be about the port.
 	portWanted bool
-	// opens, if not nil, waits for the turn of this half to open files, and says
-	// whether it has one.
+	// opens waits until this half may open files, and reports whether it
+	// should; nil: it should.
 	opens func(ctx context.Context) bool
 }
 
@@ -138,15 +142,15 @@ func (a *attempt) probe(ctx context.Context, r *Report) error {
 		return err
 	}
 	if a.Version == "auto" {
-		return a.both(ctx, r)
+		return a.probeBoth(ctx, r)
 	}
-	return a.one(ctx, ctx, r)
+	return a.probeOne(ctx, ctx, r)
 }
 
-// one probes with one version. The goodbye of version 3 may use the whole time,
-// if the rest had to end earlier. A panic is a failed probe: it must not end
-// the watch.
-func (a *attempt) one(ctx, whole context.Context, r *Report) (err error) {
+// probeOne probes with one version. UMNT may use the time until the end of
+// whole; the rest ends with ctx. A panic is a failed probe: it must not end the
+// watch.
+func (a *attempt) probeOne(ctx, whole context.Context, r *Report) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			step := Connect

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,21 +21,21 @@ import (
 	"fsmon/nfsprobe/nfstest"
 )
 
-// marked is a probe of an export with a marker, in a version, that writes too.
+// marked is the configuration of a probe with marker and write test.
 func marked(l *nfstest.Lab, name, version string) Config {
 	c := export(l, name, version)
 	c.Marker, c.WriteTest = "MOUNTED", true
 	return c
 }
 
-// mark puts a marker on the disk of an export.
+// mark writes the marker of an export.
 func mark(t testing.TB, dir string) {
 	t.Helper()
 	must(t, os.WriteFile(filepath.Join(dir, "MOUNTED"), []byte("a real disk\n"), 0o644))
 }
 
-// tested asserts that a directory holds nothing of a write test.
-func tested(t testing.TB, dir string) {
+// noTestFile asserts that no file of a write test is in a directory.
+func noTestFile(t testing.TB, dir string) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil || len(names) > 0 {
@@ -44,12 +43,14 @@ func tested(t testing.TB, dir string) {
 	}
 }
 
-// known asserts which clients the server still knows: none but those of version 4.0, of which no one has two.
-func known(t testing.TB, l *nfstest.Lab, most int) {
+// knownClients asserts that the server knows only clients of version 4.0, and
+// none of them twice.
+func knownClients(t testing.TB, l *nfstest.Lab, most int) {
 	t.Helper()
 	clients, err := l.Clients()
 	slices.Sort(clients)
-	if err != nil || len(clients) > most || len(slices.Compact(slices.Clone(clients))) != len(clients) {
+	if err != nil || len(clients) > most ||
+		len(slices.Compact(slices.Clone(clients))) != len(clients) {
 		t.Errorf("the server still knows %q (%v), want %d at most", clients, err, most)
 	}
 }
@@ -61,16 +62,19 @@ func TestRealFiles(t *testing.T) {
 		p := New(marked(l, "export", version))
 		for range 3 {
 			r, err := probeWith(t, p)
-			if err != nil || len(r.Warnings) > 0 || learnt(r, Marker) != "read 12 bytes of MOUNTED" || learnt(r, WriteTest) != wrote(r) {
+			if err != nil || len(r.Warnings) > 0 ||
+				learnt(r, Marker) != "read 12 bytes of MOUNTED" ||
+				learnt(r, WriteTest) != writeLearnt(r) {
 				t.Errorf("%s: %v, warnings %q, rungs %v", version, err, r.Warnings, r.Rungs)
 			}
 		}
-		tested(t, l.Dir())
+		noTestFile(t, l.Dir())
 	}
-	known(t, l, 1) // of one prober, however often it has asked
+	knownClients(t, l, 1) // one prober, one client
 }
 
-// What a probe finds that reads a marker or writes, where there is none or it may not.
+// The marker is missing or may not be read, or the directory may not be
+// written.
 func TestRealFilesRefused(t *testing.T) {
 	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "readonly", ReadOnly: true}}})
 	mark(t, l.Path("readonly"))
@@ -84,7 +88,7 @@ func TestRealFilesRefused(t *testing.T) {
 		name, dir, marker string
 		write             bool
 		step              Step
-		code              uint32 // of an answer
+		code              uint32 // expected status, if any
 		cause             error
 	}{
 		{"no marker", "export", "MOUNTED", true, Marker, 2, nil},
@@ -101,12 +105,14 @@ func TestRealFilesRefused(t *testing.T) {
 			config.Marker, config.WriteTest = c.marker, c.write
 			r, err := probe(t, config)
 			var failed *Error
-			if !errors.As(err, &failed) || failed.Step != c.step || status(err) != c.code || c.cause != nil && !errors.Is(err, c.cause) || len(r.Warnings) > 0 {
+			if !errors.As(err, &failed) || failed.Step != c.step || status(err) != c.code ||
+				c.cause != nil && !errors.Is(err, c.cause) || len(r.Warnings) > 0 {
 				t.Errorf("%s, %s: %v, warnings %q", c.name, version, err, r.Warnings)
 			}
 		}
 	}
-	// A root that is squashed needs a directory that it may write to, and a file that it may read.
+	// If root is squashed, it needs a directory that everybody may write and a
+	// marker that everybody may read.
 	must(t, os.Chmod(l.Path("squashed"), 0o711))
 	for _, version := range versions {
 		config := export(l, "squashed", version)
@@ -116,15 +122,16 @@ func TestRealFilesRefused(t *testing.T) {
 		}
 		config.Marker = "open/secret"
 		_, err := probe(t, config)
-		if failed := new(Error); !errors.As(err, &failed) || failed.Step != Marker || status(err) != 13 {
+		if failed := new(Error); !errors.As(err, &failed) || failed.Step != Marker ||
+			status(err) != 13 {
 			t.Errorf("%s: %v", version, err)
 		}
 	}
-	tested(t, l.Path("squashed")+"/open")
-	tested(t, l.Dir())
+	noTestFile(t, l.Path("squashed")+"/open")
+	noTestFile(t, l.Dir())
 }
 
-// A disk that fills, and one that is not mounted any more, under a server that answers as ever.
+// A disk becomes full, and another is unmounted, while the server goes on.
 func TestRealDisk(t *testing.T) {
 	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "disk"}}})
 	must(t, l.MountDisk("disk", 64))
@@ -137,7 +144,8 @@ func TestRealDisk(t *testing.T) {
 			t.Errorf("%s: %v", version, err)
 		}
 	}
-	if err := os.WriteFile(dir+"/big", make([]byte, 64<<10), 0o644); !errors.Is(err, syscall.ENOSPC) {
+	if err := os.WriteFile(dir+"/big", make([]byte, 64<<10), 0o644); !errors.Is(err,
+		syscall.ENOSPC) {
 		t.Fatal(err)
 	}
 	for version, p := range probers {
@@ -151,7 +159,7 @@ func TestRealDisk(t *testing.T) {
 			t.Errorf("%s: %q", version, r.Warnings)
 		}
 	}
-	tested(t, dir)
+	noTestFile(t, dir)
 	must(t, os.Remove(dir+"/big"))
 	for version, p := range probers {
 		if _, err := probeWith(t, p); err != nil {
@@ -167,10 +175,11 @@ func TestRealDisk(t *testing.T) {
 			fails(t, err, Marker, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)})
 		}
 	}
-	tested(t, l.Path("disk")) // nothing was written to the mount point
+	noTestFile(t, l.Path("disk")) // nothing was written to the mount point
 }
 
-// Probes of one watch in several versions at once, and one that is removed from under.
+// Simultaneous probes of one watch in several versions, while their files are
+// removed.
 func TestRealFilesAtOnce(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	mark(t, l.Dir())
@@ -186,11 +195,12 @@ func TestRealFilesAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	tested(t, l.Dir())
-	known(t, l, 1)
+	noTestFile(t, l.Dir())
+	knownClients(t, l, 1)
 }
 
-// A server that has just been started does not let anybody open files for a while (its grace period); the probe waits.
+// A server that was just started lets nobody open files during its grace
+// period; the probe waits.
 func TestRealGrace(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	mark(t, l.Dir())
@@ -198,21 +208,22 @@ func TestRealGrace(t *testing.T) {
 	if _, err := probeWith(t, p); err != nil {
 		t.Fatal(err)
 	}
-	must(t, l.Restart(nfstest.Ganesha)) // it remembers the client of version 4.0 and waits for it
+	must(t, l.Restart(nfstest.Ganesha)) // it waits for the client of version 4.0
 	if _, err := probe(t, marked(l, "export", "4.2")); err != nil {
 		t.Error(err)
 	}
 	if _, err := probeWith(t, p); err != nil {
 		t.Error(err)
 	}
-	tested(t, l.Dir())
+	noTestFile(t, l.Dir())
 }
 
 func init() { childRoles["write for ever"] = writeForEver }
 
-// writeForEver probes until it is killed, and says when it has begun.
+// writeForEver probes until it is killed.
 func writeForEver() {
-	p := New(Config{Address: "127.0.0.1", Dir: os.Args[1], Path4: "/export", Version: os.Args[2], WriteTest: true})
+	p := New(Config{Address: "127.0.0.1", Dir: os.Args[1], Path4: "/export", Version: os.Args[2],
+		WriteTest: true})
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		if _, err := p.Probe(ctx); err != nil {
@@ -223,21 +234,19 @@ func writeForEver() {
 	}
 }
 
-// What is left of a probe that was killed while it wrote, the next one removes.
+// A probe removes the file of one that was killed while it wrote.
 func TestRealKilled(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	self, err := os.Executable()
-	must(t, err)
 	for _, version := range versions {
 		c := export(l, "export", version)
 		c.WriteTest = true
 		left := filepath.Join(l.Dir(), (&attempt{Config: c}).testName())
-		cmd := exec.Command(self, l.Dir(), version)
-		cmd.Env = append(os.Environ(), childEnv+"=write for ever")
+		cmd := childCommand(t.Context(), t, "write for ever", l.Dir(), version)
 		out := new(strings.Builder)
 		cmd.Stdout = out
 		must(t, cmd.Start())
-		// The server is stopped at a moment when there is a file, and so the probe with it.
+		// Freeze the server, and so the probe, at a moment when the file
+		// exists.
 		for end := time.Now().Add(patience); ; {
 			must(t, l.Freeze(nfstest.Ganesha))
 			if _, err := os.Stat(left); err == nil {
@@ -253,14 +262,15 @@ func TestRealKilled(t *testing.T) {
 		must(t, cmd.Process.Kill())
 		cmd.Wait()
 		must(t, l.Thaw(nfstest.Ganesha))
-		if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != wrote(r) {
+		if r, err := probe(t, c); err != nil || learnt(r, WriteTest) != writeLearnt(r) {
 			t.Errorf("%s: %v, rungs %v", version, err, r.Rungs)
 		}
-		tested(t, l.Dir())
+		noTestFile(t, l.Dir())
 	}
 }
 
-// A source port that is not privileged is told from Kerberos, as far as the server tells.
+// A refused source port is told apart from Kerberos, as far as the server
+// tells.
 func TestRealOrdinaryPort(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	c := export(l, "secure", "3")

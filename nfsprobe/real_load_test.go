@@ -6,36 +6,27 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"fsmon/nfsprobe/nfstest"
 )
 
 func init() { childRoles["many"] = manyProbes }
 
-// Thousands of probes one after the other: descriptors do not grow in number, and source ports do not run out, although a
-// privileged process has 359 and version 3 uses two a probe.
+// After thousands of probes no descriptors are left open, and source ports do
+// not run out, although there are 359 privileged ones and version 3 uses two a
+// probe.
 func TestRealManyProbes(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	self, err := os.Executable()
-	must(t, err)
 	for _, c := range []struct {
 		uid  int
 		port string
 	}{{0, "privileged port"}, {65534, "uid 65534, port"}} {
 		t.Run(fmt.Sprint(c.uid), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, self, l.Dir(), strconv.Itoa(c.uid), c.port)
-			cmd.Env = append(os.Environ(), childEnv+"=many")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
+			child(t, "many", l.Dir(), strconv.Itoa(c.uid), c.port)
 		})
 	}
 	if left, err := l.Clients(); err != nil || len(left) > 0 {
@@ -43,7 +34,7 @@ func TestRealManyProbes(t *testing.T) {
 	}
 }
 
-// manyProbes probes 2,000 times as the user of its arguments.
+// manyProbes probes 2,000 times, as the user in its arguments.
 func manyProbes() {
 	dir, user, port := os.Args[1], os.Args[2], os.Args[3]
 	fail := func(format string, args ...any) {
@@ -53,8 +44,9 @@ func manyProbes() {
 	if uid, err := strconv.Atoi(user); err != nil {
 		fail("%v", err)
 	} else if uid != 0 {
-		// The test binary lies where that user could not execute it.
-		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)} {
+		// Changed here, since that user could not execute the test binary.
+		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(uid),
+			syscall.Setuid(uid)} {
 			if err != nil {
 				fail("become user %d: %v", uid, err)
 			}
@@ -62,7 +54,8 @@ func manyProbes() {
 	}
 	var probers []*Prober
 	for _, version := range []string{"3", "4.0", "4.2", "auto"} {
-		probers = append(probers, New(Config{Address: "127.0.0.1", Dir: dir, Path4: "/export", Version: version}))
+		probers = append(probers, New(Config{Address: "127.0.0.1", Dir: dir, Path4: "/export",
+			Version: version}))
 	}
 	once := func(p *Prober) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -83,7 +76,7 @@ func manyProbes() {
 		return len(names)
 	}
 	for _, p := range probers {
-		once(p) // what is opened only once is open now
+		once(p) // opens what is opened only once
 	}
 	before := descriptors()
 	for i := range 2000 {

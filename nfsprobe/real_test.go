@@ -19,19 +19,20 @@ import (
 	"fsmon/nfsprobe/nfstest"
 )
 
-// realLab is a lab in the tests' own network: one at a time, so the tests that use it are not parallel.
+// realLab starts a lab in the tests' own network. There can be only one at a
+// time, so tests with it are not parallel.
 func realLab(t testing.TB, c nfstest.Config) *nfstest.Lab {
 	t.Helper()
 	c.InPlace = true
 	return nfstest.New(t, c)
 }
 
-// export is a probe's configuration for an export of the lab.
+// export is the configuration of a probe for an export of the lab.
 func export(l *nfstest.Lab, name, version string) Config {
 	return Config{Address: "127.0.0.1", Dir: l.Path(name), Path4: "/" + name, Version: version}
 }
 
-// must is for what the harness does.
+// must ends the test if its own preparations fail.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -39,20 +40,24 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// Every version at every kind of address, and nothing is left on the server.
+// Every version works at every kind of address, and leaves nothing at the
+// server.
 func TestRealHealthy(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1", "4.2": "4.2", "4": "4.2", "auto": "3", "": "3"} {
+	for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1",
+		"4.2": "4.2", "4": "4.2", "auto": "3", "": "3"} {
 		for _, address := range []string{"127.0.0.1", "::1", "localhost", nfstest.Address} {
 			for _, name := range []string{"export", "export/sub", "squashed", "secure"} {
 				t.Run(fmt.Sprintf("%s %s %s", version, address, name), func(t *testing.T) {
 					c := export(l, name, version)
 					c.Address = address
 					p := New(c)
-					for range 2 { // the second one with what the first one has learnt
+					for range 2 { // the second probe knows what the first learnt
 						r, err := probeWith(t, p)
-						if err != nil || r.Version != spoken || p.Pinned() != spoken || len(r.Warnings) > 0 {
-							t.Errorf("got %q, %v, pinned to %q, warnings %q, want version %s", r.Version, err, p.Pinned(), r.Warnings, spoken)
+						if err != nil || r.Version != spoken || p.Pinned() != spoken ||
+							len(r.Warnings) > 0 {
+							t.Errorf("got %q, %v, pinned to %q, warnings %q, want version %s",
+								r.Version, err, p.Pinned(), r.Warnings, spoken)
 						}
 						if !strings.Contains(r.Identity, "privileged port") {
 							t.Errorf("root spoke as %q", r.Identity)
@@ -61,8 +66,10 @@ func TestRealHealthy(t *testing.T) {
 						if spoken == "3" {
 							mountPort = 20048
 						}
-						if r.NFSPort != 2049 || r.MountPort != mountPort || !strings.HasSuffix(r.Address, ":2049") {
-							t.Errorf("NFS port %d, mount port %d, address %s", r.NFSPort, r.MountPort, r.Address)
+						if r.NFSPort != 2049 || r.MountPort != mountPort ||
+							!strings.HasSuffix(r.Address, ":2049") {
+							t.Errorf("NFS port %d, mount port %d, address %s", r.NFSPort,
+								r.MountPort, r.Address)
 						}
 					}
 				})
@@ -74,15 +81,16 @@ func TestRealHealthy(t *testing.T) {
 	}
 }
 
-// A server that has only some versions.
+// Servers with some of the versions only.
 func TestRealVersions(t *testing.T) {
-	version3, version4, version41 := nfstest.Config{NoV4: true}, nfstest.Config{NoV3: true}, nfstest.Config{Minors: []int{1}}
+	version3, version4, version41 := nfstest.Config{NoV4: true}, nfstest.Config{NoV3: true},
+		nfstest.Config{Minors: []int{1}}
 	unsupported := &RPCError{Stat: "PROG_MISMATCH", Low: 3, High: 3}
 	mismatch := &Status4{"COMPOUND", uint32(nfsv4.NFS4ERR_MINOR_VERS_MISMATCH)}
 	for _, c := range []struct {
 		name, version, spoken string
 		server                nfstest.Config
-		step                  Step // of the failure
+		step                  Step // at which it fails
 		cause                 error
 	}{
 		{"3 only", "3", "3", version3, 0, nil},
@@ -125,7 +133,8 @@ func TestRealPorts(t *testing.T) {
 	})
 	t.Run("told by the user, without a port mapper", func(t *testing.T) {
 		l := realLab(t, nfstest.Config{NFSPort: 23049, MountPort: 23048, NoPortmap: true})
-		for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1", "4.2": "4.2", "auto": "3"} {
+		for version, spoken := range map[string]string{"3": "3", "4.0": "4.0", "4.1": "4.1",
+			"4.2": "4.2", "auto": "3"} {
 			c := export(l, "export", version)
 			c.Port, c.MountPort = 23049, 23048
 			if r, err := probe(t, c); err != nil || r.Version != spoken {
@@ -139,7 +148,8 @@ func TestRealPorts(t *testing.T) {
 	})
 }
 
-// Exports that cannot be used. In version 3 Ganesha has the same answer for all paths that it does not give.
+// Exports that cannot be used. In version 3 Ganesha has one answer for all
+// paths that it does not give.
 func TestRealRefusals(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	acces := MountStatus(mount.MNT3ERR_ACCES)
@@ -176,10 +186,10 @@ func TestRealRefusals(t *testing.T) {
 	}
 }
 
-// What happens to a server that was healthy, seen by a prober that has pinned its version.
+// Faults of a healthy server, as seen by a prober that has pinned its version.
 func TestRealFaults(t *testing.T) {
 	noAnswer, refused := context.DeadlineExceeded, broken("dial", syscall.ECONNREFUSED)
-	// A step of healthy (-1) means that the probe goes on succeeding.
+	// Step -1: the probe succeeds all the same.
 	type outcome struct {
 		step  Step
 		cause error
@@ -203,7 +213,8 @@ func TestRealFaults(t *testing.T) {
 		{"server frozen", freeze(nfstest.Ganesha), outcome{Mount, noAnswer}, outcome{Null, noAnswer}, outcome{Null, noAnswer}},
 		{"server killed", kill(nfstest.Ganesha), outcome{MountConnect, refused}, outcome{Connect, refused}, outcome{Connect, refused}},
 		{"server stopped", func(l *nfstest.Lab) error { return l.Stop(nfstest.Ganesha) },
-			outcome{PortMap, ErrNotRegistered}, outcome{Connect, refused}, outcome{Connect, refused}},
+			outcome{PortMap, ErrNotRegistered}, outcome{Connect, refused},
+			outcome{Connect, refused}},
 		{"rpcbind frozen", freeze(nfstest.Rpcbind), outcome{PortMap, noAnswer}, healthy, healthy},
 		{"rpcbind killed", kill(nfstest.Rpcbind), outcome{PortMap, refused}, healthy, healthy},
 		{"rpcbind restarted, and knows nobody", func(l *nfstest.Lab) error { return l.Restart(nfstest.Rpcbind) },
@@ -212,17 +223,22 @@ func TestRealFaults(t *testing.T) {
 		{"mount port blackholed", drop(20048), outcome{MountConnect, noAnswer}, healthy, healthy},
 		{"NFS port blackholed", drop(2049), outcome{Connect, noAnswer}, outcome{Connect, noAnswer}, outcome{Connect, noAnswer}},
 		{"export removed by a reload", func(l *nfstest.Lab) error {
-			return l.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool { return e.Name == "export" })...)
+			return l.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool {
+				return e.Name == "export"
+			})...)
 		}, outcome{Mount, MountStatus(mount.MNT3ERR_ACCES)},
-			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}, outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}},
+			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}},
+			outcome{Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_NOENT)}}},
 		{"directory removed", func(l *nfstest.Lab) error { return os.RemoveAll(l.Dir()) },
 			outcome{Getattr, Status3(nfsv3.NFS3ERR_STALE)},
-			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}, outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}},
+			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}},
+			outcome{Getattr, &Status4{"GETATTR", uint32(nfsv4.NFS4ERR_STALE)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := realLab(t, nfstest.Config{})
 			probers := map[string]*Prober{}
-			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four0, "4.2": c.four}
+			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four0,
+				"4.2": c.four}
 			for version := range wanted {
 				probers[version] = New(export(l, "export", version))
 				if _, err := probeWith(t, probers[version]); err != nil {
@@ -233,11 +249,12 @@ func TestRealFaults(t *testing.T) {
 			for version, want := range wanted {
 				t.Run(version, func(t *testing.T) {
 					t.Parallel() // with the other versions, on the same server
-					ask := probeWith
+					var err error
 					if want.cause == noAnswer {
-						ask = probeUntilDeadline
+						_, err = probeUntilDeadline(t, probers[version], want.step)
+					} else {
+						_, err = probeWith(t, probers[version])
 					}
-					_, err := ask(t, probers[version])
 					switch {
 					case want == healthy && err != nil:
 						t.Errorf("failed with %v", err)
@@ -250,7 +267,7 @@ func TestRealFaults(t *testing.T) {
 	}
 }
 
-// A prober that has not succeeded yet takes what there is, and then stays with it.
+// A prober pins what there is at its first success.
 func TestRealAutoWithoutPortMapper(t *testing.T) {
 	l := realLab(t, nfstest.Config{NoPortmap: true})
 	p := New(export(l, "export", "auto"))
@@ -260,21 +277,21 @@ func TestRealAutoWithoutPortMapper(t *testing.T) {
 	}
 	fails(t, r.NotVersion3, PortMap, broken("dial", syscall.ECONNREFUSED))
 	must(t, l.Restart(nfstest.Rpcbind))
-	must(t, l.Restart(nfstest.Ganesha)) // version 3 is to be had now
+	must(t, l.Restart(nfstest.Ganesha)) // now it has version 3 too
 	if r, err := probeWith(t, p); err != nil || r.Version != "4.2" {
 		t.Errorf("pinned to 4.2, got version %q, %v", r.Version, err)
 	}
 }
 
-// A server that comes back is healthy again at once, also one that was in the middle of a probe.
+// A server that comes back is healthy at once, even if it was frozen in the
+// middle of a probe.
 func TestRealRecovery(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	for _, version := range []string{"3", "4.0", "4.2"} {
+	for version, step := range map[string]Step{"3": Mount, "4.0": Null, "4.2": Null} {
 		p := New(export(l, "export", version))
 		must(t, l.Freeze(nfstest.Ganesha))
-		if _, err := probeUntilDeadline(t, p); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s, frozen: %v", version, err)
-		}
+		_, err := probeUntilDeadline(t, p, step)
+		fails(t, err, step, context.DeadlineExceeded)
 		must(t, l.Thaw(nfstest.Ganesha))
 		if _, err := probeWith(t, p); err != nil {
 			t.Errorf("%s, thawed: %v", version, err)

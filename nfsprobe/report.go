@@ -1,27 +1,35 @@
 package nfsprobe
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
 
-// Report is what a probe learnt, as far up the ladder as it came.
+// Report is what a probe learnt, up to the step at which it ended.
 type Report struct {
-	Address   string // the address and NFS port spoken to, or the one of the port mapper or mount service before that; empty before a connection stood
+	// Address is the address and port of the NFS server, or before that of the
+	// mount service or port mapper; empty before a connection was made.
+	Address   string
 	Rungs     []Rung // the steps that were begun, in wire order
 	Version   string // "3", "4.0", "4.1", "4.2"; empty before the server agreed to one
-	MountPort int    // version 3: the mount service's port; 0: not known
+	MountPort int    // version 3: of the mount service; 0: not known
 	NFSPort   int    // 0: not known
 	Identity  string // "AUTH_SYS uid 0, privileged port 812"
-	// SourcePort is the port in Identity, of the last connection to the mount
-	// service or NFS server; 0 before one stood. Below 1024 it is privileged.
+	// SourcePort is the port in Identity: of the last connection to the mount
+	// service or NFS server, 0 before there was one. Below 1024 it is
+	// privileged.
 	SourcePort int
 	Warnings   []string
-	// NotVersion3 is what version 3 failed on if it was tried beside version 4
-	// and that was chosen: an *Error, or nil.
+	// NotVersion3 is why version 3 failed, an *Error, if it was tried beside
+	// version 4 and version 4 was chosen; otherwise nil.
 	NotVersion3 error
-	// Wire is what went over the probe's connections, up to 128 KiB in 1024 pieces.
+	// Wire is what the probe sent and received, up to 128 KiB in 1024 segments.
 	Wire []Segment
+}
+
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
 // Rung is one step that was begun.
@@ -31,8 +39,7 @@ type Rung struct {
 	Learnt string // in words; may be empty
 }
 
-// Segment is one piece of the wire transcript: what one write sent or one
-// read received.
+// Segment is what one write sent or one read received.
 type Segment struct {
 	At       time.Time
 	From, To netip.AddrPort

@@ -28,16 +28,18 @@ import (
 )
 
 const (
-	// maxRecord is the longest record that is read, in bytes. The answers of a
-	// probe are below 1 KB; the cap bounds memory whatever a server claims.
+	// maxRecord is the length of the longest record that is read, in bytes. The
+	// answers to a probe are below 1 KB. The limit bounds memory, whatever a
+	// server claims.
 	maxRecord = 64 << 10
-	// maxFragments is how many fragments a record may have, empty ones included.
+	// maxFragments is how many fragments a record may have, empty ones
+	// included.
 	maxFragments = 64
 	// lastFragment marks the last fragment of a record (RFC 5531 11).
 	lastFragment = 1 << 31
 )
 
-// RPCError is a call that the server denied or could not accept (RFC 5531 9).
+// RPCError is a call that the server denied or did not accept (RFC 5531 9).
 type RPCError struct {
 	// Stat is RPC_MISMATCH or AUTH_ERROR (denied), or PROG_UNAVAIL,
 	// PROG_MISMATCH, PROC_UNAVAIL, GARBAGE_ARGS or SYSTEM_ERR.
@@ -45,7 +47,7 @@ type RPCError struct {
 	// Auth is the auth_stat of AUTH_ERROR, such as AUTH_TOOWEAK, or
 	// "auth_stat 99" where RFC 5531 has no name.
 	Auth string
-	// Low and High are the versions that the server supports, of RPC_MISMATCH
+	// Low and High are the versions that the server supports, for RPC_MISMATCH
 	// and PROG_MISMATCH.
 	Low, High uint32
 }
@@ -79,20 +81,22 @@ type client struct {
 	in     *bufio.Reader
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
 	xid    uint32
-	broken error // why nothing more can be asked over the connection; nil: it can
+	broken error // why the connection is of no further use; nil: it is in use
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32()}
 }
 
-// call sends one call and returns the reader of its results, which belong to
-// the caller. Bytes after the results are not looked at: every client passes
-// them over, so a server that pads is a working one. Errors are *RPCError,
-// *MalformedError, *net.OpError (a closed connection is one of io.EOF) or a
-// context error; after any but *RPCError the connection is of no further use, and
-// every call has the same error.
-func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
+// call sends one call and returns a reader of its results, which the caller
+// owns. Bytes after the results are ignored, as by every client, so a server
+// that pads works. Errors are *RPCError, *MalformedError, *net.OpError (of
+// io.EOF if the connection was closed) or a context error. After any but
+// *RPCError the connection is of no further use, and every later call returns
+// the same error.
+func (c *client) call(
+	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
+) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
@@ -104,7 +108,9 @@ func (c *client) call(ctx context.Context, prog, vers, proc uint32, args io.Writ
 	return results, err
 }
 
-func (c *client) ask(ctx context.Context, prog, vers, proc uint32, args io.WriterTo) (io.Reader, error) {
+func (c *client) ask(
+	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
+) (io.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, whyEnded(ctx, err)
 	}
@@ -128,9 +134,10 @@ func (c *client) ask(ctx context.Context, prog, vers, proc uint32, args io.Write
 	return parseReply(answer, c.xid)
 }
 
-// bound puts the connection under the context until release is called.
+// bound ends reads and writes of the connection when the context ends, until
+// release is called.
 func (c *client) bound(ctx context.Context) (release func(), err error) {
-	end, _ := ctx.Deadline() // none: the zero time, which means none here too
+	end, _ := ctx.Deadline() // without one the zero time, which means none here
 	if err := c.SetDeadline(end); err != nil {
 		return nil, netError("write", c, err)
 	}
@@ -141,7 +148,7 @@ func (c *client) bound(ctx context.Context) (release func(), err error) {
 	})
 	return func() {
 		if !stop() {
-			<-done // or it would end the next call, which may have another context
+			<-done // or it would end the next call too
 		}
 	}, nil
 }
@@ -152,7 +159,8 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 		body.Cred = c.cred
 	}
 	b := bytes.NewBuffer(make([]byte, 4, 256))
-	if _, err := (&rpcv2.RpcMsg{Xid: c.xid, Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
+	if _, err := (&rpcv2.RpcMsg{Xid: c.xid,
+		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
 		return nil, fmt.Errorf("call: %w", err)
 	}
 	if args != nil {
@@ -166,7 +174,7 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 }
 
 // readRecord reads one record (RFC 5531 11). Memory grows with what has
-// arrived, never with what is claimed.
+// arrived, not with what is claimed.
 func readRecord(r io.Reader) ([]byte, error) {
 	var record bytes.Buffer
 	for range maxFragments {
@@ -189,10 +197,10 @@ func readRecord(r io.Reader) ([]byte, error) {
 	return nil, malformed("a record of more than %d fragments", maxFragments)
 }
 
-// message reads the XDR of one message. What a server pads with is its own
-// affair, as it is to every other client: the library insists on zeros, so it
-// gets them. It reads padding by itself, and nothing else that begins within a
-// word (RFC 4506 3).
+// message reads the XDR of one message. Clients ignore which bytes a server
+// pads with, but the library insists on zeros, so it gets zeros. It reads
+// padding in a read of its own, and nothing else begins within a word (RFC 4506
+// 3).
 type message struct{ *bytes.Reader }
 
 func (m message) Read(p []byte) (int, error) {
@@ -204,7 +212,7 @@ func (m message) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// parseReply checks a reply and returns the reader of its results.
+// parseReply checks a reply and returns a reader of its results.
 func parseReply(record []byte, xid uint32) (io.Reader, error) {
 	r := message{bytes.NewReader(record)}
 	if len(record) < 8 {
@@ -223,8 +231,8 @@ func parseReply(record []byte, xid uint32) (io.Reader, error) {
 	}
 	switch body := reply.Rbody.(type) {
 	case *rpcv2.ReplyBody_MSG_ACCEPTED:
-		// RFC 5531 14, appendix A: AUTH_NONE or AUTH_SHORT. The Linux client
-		// takes AUTH_SYS too, so a server with that is a working one.
+		// RFC 5531 14, appendix A, allows AUTH_NONE and AUTH_SHORT. The Linux
+		// client takes AUTH_SYS too, so a server that sends it works.
 		switch f := body.Areply.Verf.Flavor; f {
 		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
 		default:
@@ -244,7 +252,8 @@ func accepted(data rpcv2.AcceptedReplyData) error {
 		return nil
 	case rpcv2.PROG_MISMATCH:
 		if m, ok := data.(*rpcv2.AcceptedReplyData_PROG_MISMATCH); ok {
-			return &RPCError{Stat: "PROG_MISMATCH", Low: m.MismatchInfo.Low, High: m.MismatchInfo.High}
+			return &RPCError{Stat: "PROG_MISMATCH", Low: m.MismatchInfo.Low,
+				High: m.MismatchInfo.High}
 		}
 	case rpcv2.PROG_UNAVAIL, rpcv2.PROC_UNAVAIL, rpcv2.GARBAGE_ARGS, rpcv2.SYSTEM_ERR:
 		return &RPCError{Stat: rpcv2.AcceptStat_name[stat]}
@@ -266,8 +275,8 @@ func denied(reply rpcv2.RejectedReply) error {
 	return malformed("a denial of an unknown kind")
 }
 
-// netError gives a failure of the connection, its end included, the form of
-// every other network error. Others are returned as they are.
+// netError returns a failure of the connection as *net.OpError, also if it was
+// closed. Other errors are returned as they are.
 func netError(op string, c net.Conn, err error) error {
 	var already *net.OpError
 	if errors.As(err, &already) || unusable(err) {
@@ -279,8 +288,8 @@ func netError(op string, c net.Conn, err error) error {
 	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
-// whyEnded replaces the failure of a connection by what ended it, if that was
-// the context. Answers that came in time stand.
+// whyEnded returns the context's error if the context ended the connection.
+// What is malformed did come in time.
 func whyEnded(ctx context.Context, err error) error {
 	switch {
 	case unusable(err):

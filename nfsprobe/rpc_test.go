@@ -19,7 +19,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// xdr is 32-bit words in XDR.
+// xdr returns 32-bit words in XDR.
 func xdr(values ...uint32) []byte {
 	var b []byte
 	for _, v := range values {
@@ -28,7 +28,8 @@ func xdr(values ...uint32) []byte {
 	return b
 }
 
-// fragment is one fragment of a record; last is its highest bit.
+// fragment returns one fragment of a record; last is the highest bit of its
+// mark.
 func fragment(last uint32, data []byte) []byte {
 	return append(xdr(last<<31|uint32(len(data))), data...)
 }
@@ -58,7 +59,8 @@ func TestReadRecord(t *testing.T) {
 			stream = append(stream, fragment(last, []byte(p))...)
 		}
 		stream = append(stream, "what follows"...)
-		for _, r := range []io.Reader{bytes.NewReader(stream), iotest.OneByteReader(bytes.NewReader(stream))} {
+		for _, r := range []io.Reader{bytes.NewReader(stream),
+			iotest.OneByteReader(bytes.NewReader(stream))} {
 			got, err := readRecord(r)
 			rest, _ := io.ReadAll(r)
 			if err != nil || string(got) != text || string(rest) != "what follows" {
@@ -70,12 +72,14 @@ func TestReadRecord(t *testing.T) {
 
 func TestReadRecordCaps(t *testing.T) {
 	largest := make([]byte, maxRecord)
-	if got, err := readRecord(bytes.NewReader(append(fragment(0, largest[1:]), fragment(1, largest[:1])...))); err != nil || len(got) != maxRecord {
+	if got, err := readRecord(bytes.NewReader(append(fragment(0, largest[1:]),
+		fragment(1, largest[:1])...))); err != nil || len(got) != maxRecord {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	_, err := readRecord(bytes.NewReader(append(fragment(0, largest), fragment(1, largest[:1])...)))
 	isMalformed(t, err, "65537 bytes")
-	for mark, size := range map[uint32]string{0xffffffff: "2147483647 bytes", 0x7fffffff: "2147483647 bytes", 1<<31 | maxRecord + 1: "65537 bytes"} {
+	for mark, size := range map[uint32]string{0xffffffff: "2147483647 bytes",
+		0x7fffffff: "2147483647 bytes", 1<<31 | maxRecord + 1: "65537 bytes"} {
 		_, err := readRecord(bytes.NewReader(xdr(mark)))
 		isMalformed(t, err, size)
 	}
@@ -88,13 +92,15 @@ func TestReadRecordCaps(t *testing.T) {
 	isMalformed(t, err, "more than 64 fragments")
 }
 
-// A claimed length takes no memory until its bytes arrive.
+// No memory is allocated for a claimed length until its bytes arrive.
 func TestReadRecordMemory(t *testing.T) {
 	const times = 1000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range times {
-		if _, err := readRecord(bytes.NewReader(fragment(1, make([]byte, 64))[:20])); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := readRecord(bytes.NewReader(fragment(1,
+			make([]byte, 64))[:20])); !errors.Is(err, io.EOF) && !errors.Is(err,
+			io.ErrUnexpectedEOF) {
 			t.Fatal(err)
 		}
 		if _, err := readRecord(bytes.NewReader(xdr(1<<31|maxRecord, 0))); err == nil {
@@ -113,7 +119,7 @@ func TestParseReply(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		words []uint32
-		cause error // nil: the results 5, 6
+		cause error // nil: the results are 5 and 6
 	}{
 		{"success", []uint32{xid, reply, accepted, 0, 0, 0, 5, 6}, nil},
 		{"verifier AUTH_SHORT", []uint32{xid, reply, accepted, 2, 4, 99, 0, 5, 6}, nil},
@@ -177,7 +183,7 @@ func TestRPCErrorText(t *testing.T) {
 	}
 }
 
-// piped is a client and the server's end of its connection.
+// piped returns a client and the server's end of its connection.
 func piped(t *testing.T) (*client, net.Conn) {
 	near, far := net.Pipe()
 	t.Cleanup(func() {
@@ -187,7 +193,7 @@ func piped(t *testing.T) (*client, net.Conn) {
 	return newClient(near, authSys(12, 34)), far
 }
 
-// What goes out: one record, the credential except for NULL, numbers that are never the same.
+// A call is one record with the credential, except for NULL, and a new xid.
 func TestCall(t *testing.T) {
 	c, far := piped(t)
 	var xids []uint32
@@ -207,7 +213,8 @@ func TestCall(t *testing.T) {
 			}
 			call := m.Body.(*rpcv2.RpcMsgBody_CALL).Cbody
 			xids = append(xids, m.Xid)
-			if call.Rpcvers != 2 || call.Prog != 100003 || call.Vers != 3 || call.Proc != proc || call.Verf.Flavor != rpcv2.AUTH_NONE {
+			if call.Rpcvers != 2 || call.Prog != 100003 || call.Vers != 3 || call.Proc != proc ||
+				call.Verf.Flavor != rpcv2.AUTH_NONE {
 				t.Errorf("call %+v", call)
 			}
 			var sys rpcv2.AuthsysParms
@@ -215,7 +222,9 @@ func TestCall(t *testing.T) {
 				if call.Cred.Flavor != rpcv2.AUTH_NONE || len(call.Cred.Body) != 0 {
 					t.Errorf("NULL with %+v", call.Cred)
 				}
-			} else if _, err := sys.ReadFrom(bytes.NewReader(call.Cred.Body)); err != nil || call.Cred.Flavor != rpcv2.AUTH_SYS || sys.Uid != 12 || sys.Gid != 34 || len(sys.Gids) != 0 || sys.Machinename != machineName() {
+			} else if _, err := sys.ReadFrom(bytes.NewReader(call.Cred.Body)); err != nil ||
+				call.Cred.Flavor != rpcv2.AUTH_SYS || sys.Uid != 12 || sys.Gid != 34 ||
+				len(sys.Gids) != 0 || sys.Machinename != machineName() {
 				t.Errorf("credential %+v, %v", sys, err)
 			}
 			if rest, _ := io.ReadAll(args); !bytes.Equal(rest, xdr(8, 9)) {
@@ -240,7 +249,8 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// A call ends with its context, whether the server does not read, does not answer or drips, and when it closes.
+// A call ends with its context if the server does not read, does not answer,
+// sends byte by byte or closes.
 func TestCallEnds(t *testing.T) {
 	const limit = 3 * time.Second
 	behaviours := map[string]func(net.Conn){
@@ -272,7 +282,8 @@ func TestCallEnds(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
 				began := time.Now()
-				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != limit {
+				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.DeadlineExceeded) ||
+					time.Since(began) != limit {
 					t.Errorf("%v after %v", err, time.Since(began))
 				}
 				c.Close()
@@ -285,7 +296,8 @@ func TestCallEnds(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(limit, cancel)
 				began := time.Now()
-				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.Canceled) || time.Since(began) != limit {
+				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.Canceled) ||
+					time.Since(began) != limit {
 					t.Errorf("%v after %v", err, time.Since(began))
 				}
 				if _, err := c.call(ctx, 1, 2, 3, nil); !errors.Is(err, context.Canceled) {
@@ -318,7 +330,7 @@ func TestCallEnds(t *testing.T) {
 	}
 }
 
-// The end of one call's context does not reach into the next call.
+// The end of one call's context does not end the next call.
 func TestCallAfterDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, far := piped(t)
@@ -334,7 +346,8 @@ func TestCallAfterDeadline(t *testing.T) {
 		for range 100 {
 			ctx, cancel := context.WithCancel(t.Context())
 			go cancel()
-			if _, err := c.call(ctx, 1, 2, 3, nil); err != nil && !errors.Is(err, context.Canceled) {
+			if _, err := c.call(ctx, 1, 2, 3, nil); err != nil &&
+				!errors.Is(err, context.Canceled) {
 				t.Errorf("cancelled: %v", err)
 			} else if err == nil {
 				if _, err := c.call(t.Context(), 1, 2, 3, nil); err != nil {
@@ -342,7 +355,7 @@ func TestCallAfterDeadline(t *testing.T) {
 				}
 				continue
 			}
-			break // the stream is out of step now
+			break // the rest of the stream is of no use
 		}
 		c.Close()
 		far.Close()
@@ -351,7 +364,7 @@ func TestCallAfterDeadline(t *testing.T) {
 
 func TestWhyEnded(t *testing.T) {
 	given, giveUp := context.WithCancelCause(t.Context())
-	giveUp(errNoAnswer) // version 3, when version 4 has succeeded
+	giveUp(errNoAnswer) // as for version 3 when version 4 has succeeded
 	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
 	if err := whyEnded(given, reset); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)

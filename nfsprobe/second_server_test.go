@@ -17,15 +17,18 @@ type onePath struct {
 	path string
 }
 
-func (o onePath) Mount(ctx context.Context, c net.Conn, r will.MountRequest) (will.MountStatus, billy.Filesystem, []will.AuthFlavor) {
+func (o onePath) Mount(
+	ctx context.Context, c net.Conn, r will.MountRequest,
+) (will.MountStatus, billy.Filesystem, []will.AuthFlavor) {
 	status, fs, flavors := o.Handler.Mount(ctx, c, r)
 	if string(r.Dirpath) != o.path {
-		status = will.MountStatusErrNoEnt // the library wants a file system all the same
+		status = will.MountStatusErrNoEnt // the library needs a file system all the same
 	}
 	return status, fs, flavors
 }
 
-// A server of another author, with MOUNT and NFS on one port and AUTH_NONE as its only flavor.
+// A server by another author, with MOUNT and NFS on one port and AUTH_NONE as
+// its only flavor.
 func TestSecondServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +36,8 @@ func TestSecondServer(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	handler := helpers.NewCachingHandler(onePath{helpers.NewNullAuthHandler(memfs.New()), "/mem"}, 16)
+	handler := helpers.NewCachingHandler(onePath{helpers.NewNullAuthHandler(memfs.New()), "/mem"},
+		16)
 	go func() { ended <- (&will.Server{Handler: handler, Context: ctx}).Serve(l) }()
 	t.Cleanup(func() {
 		cancel()

@@ -14,8 +14,9 @@ import (
 	"github.com/vmware/go-nfs-client/nfs/rpc"
 )
 
-// secondOpinion does what a probe of version 3 does with a library of its own: MNT, FSINFO instead of
-// GETATTR, UMNT. It returns "" if all went well, or the status that the server answered. The library knows no deadline.
+// secondOpinion does what a probe of version 3 does with another library: MNT,
+// FSINFO instead of GETATTR, UMNT. It returns "" or the status that the server
+// answered. The library has no deadlines.
 func secondOpinion(t *testing.T, address, dir string) string {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -46,11 +47,12 @@ func mountAndLook(address, dir string) error {
 	return m.Unmount()
 }
 
-// Two implementations agree on what a real server says. The second one cannot be asked about Kerberos: a denied call ends its
-// process.
+// Two implementations agree on what a real server says. The second is not asked
+// about Kerberos: a denied call ends its process.
 func TestSecondOpinion(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
-	for _, name := range []string{"export", "export/sub", "squashed", "secure", "restricted", "nowhere", "export/missing", "export/file"} {
+	for _, name := range []string{"export", "export/sub", "squashed", "secure", "restricted",
+		"nowhere", "export/missing", "export/file"} {
 		_, first := probe(t, export(l, name, "3"))
 		second := secondOpinion(t, "127.0.0.1", l.Path(name))
 		var said string

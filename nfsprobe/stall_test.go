@@ -12,7 +12,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
 
-// expiring is a context whose deadline passes when a test says so.
+// expiring is a context whose deadline passes when the test says so.
 type expiring struct {
 	context.Context
 	done chan struct{}
@@ -35,15 +35,16 @@ func (e expiring) Err() error {
 	}
 }
 
-// Whatever stalls ends with the deadline, and with a cancelled context; it names the rung.
+// A step that stalls ends when the deadline passes or the context is cancelled,
+// and is named.
 func TestStalls(t *testing.T) {
-	slow := nfstest.Drip(20 * time.Millisecond) // over half a second for an answer
+	slow := nfstest.Drip(20 * time.Millisecond) // more than half a second for an answer
 	for _, c := range []struct {
 		name   string
 		proc   nfstest.Proc
 		answer nfstest.Answer
 		step   Step
-		umnt   bool // a warning: it could not be said
+		umnt   bool // warns that UMNT could not be sent
 	}{
 		{"port mapper", nfstest.Getport, nfstest.Hang, PortMap, false},
 		{"port mapper drips", nfstest.Getport, slow, PortMap, false},
@@ -68,7 +69,7 @@ func TestStalls(t *testing.T) {
 			if warned := len(r.Warnings) > 0; warned != c.umnt {
 				t.Errorf("warnings %q", r.Warnings)
 			}
-			left(t, h)
+			disconnected(t, h)
 
 			ctx, cancel := context.WithCancel(t.Context())
 			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
@@ -77,24 +78,29 @@ func TestStalls(t *testing.T) {
 			})
 			_, err = probeIn(t, ctx, New(config))
 			fails(t, err, c.step, context.Canceled)
-			left(t, h)
+			disconnected(t, h)
 		})
 	}
 	t.Run("until the deadline", func(t *testing.T) {
 		t.Parallel()
 		h, config := hostile(t)
 		h.On(nfstest.Getport, nfstest.Drip(20*time.Millisecond))
-		_, err := probeUntilDeadline(t, New(config))
+		_, err := probeUntilDeadline(t, New(config), PortMap)
 		fails(t, err, PortMap, context.DeadlineExceeded)
-		left(t, h)
+		disconnected(t, h)
 	})
 	t.Run("busy", func(t *testing.T) {
 		t.Parallel()
-		h, config := hostile(t)
-		h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
-		r, err := probeInTime(t, New(config), time.Second)
+		var h *nfstest.Hostile
+		r, err := probeInTime(t, time.Second, func() *Prober {
+			var config Config
+			h, config = hostile(t)
+			h.On(nfstest.Getattr3, nfstest.GetattrStatus(nfsv3.NFS3ERR_JUKEBOX))
+			return New(config)
+		})
 		fails(t, err, Getattr, Status3(nfsv3.NFS3ERR_JUKEBOX))
-		if h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 || h.Count(nfstest.Umnt) != h.Count(nfstest.Mnt) {
+		if h.Count(nfstest.Getattr3) < 2 || len(r.Warnings) != 0 ||
+			h.Count(nfstest.Umnt) != h.Count(nfstest.Mnt) {
 			t.Errorf("asked %d times, warnings %q", h.Count(nfstest.Getattr3), r.Warnings)
 		}
 	})

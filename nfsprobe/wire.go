@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// How much of what went over the wire a report holds: in bytes, and in pieces,
-// since one costs a hundred bytes and a server may send byte by byte. A probe has
-// some forty.
+// How much of the traffic a report holds, in bytes and in segments: a segment
+// costs a hundred bytes, and a server may send byte by byte. A probe has some
+// forty.
 const (
 	maxWire     = 128 << 10
 	maxSegments = 1 << 10
 )
 
-// transcript collects what all connections of a probe send and receive.
+// transcript collects what a probe sends and receives over all its connections.
 type transcript struct {
 	mu       sync.Mutex
 	segments []Segment
@@ -26,14 +26,16 @@ type transcript struct {
 func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 || len(t.segments) == maxSegments {
+	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 ||
+		len(t.segments) == maxSegments {
 		return
 	}
 	t.size += len(data)
-	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to, Data: bytes.Clone(data)})
+	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to,
+		Data: bytes.Clone(data)})
 }
 
-// recorded is a connection whose traffic goes into a transcript.
+// recorded is a connection that notes its traffic in a transcript.
 type recorded struct {
 	net.Conn
 	wire          *transcript

@@ -17,15 +17,18 @@ func TestWire(t *testing.T) {
 	last := time.Time{}
 	got := map[uint16][]byte{}
 	for _, s := range r.Wire {
-		if s.At.Before(last) || s.From.Addr() != netip.MustParseAddr("127.0.0.1") || s.From == s.To {
+		if s.At.Before(last) || s.From.Addr() != netip.MustParseAddr("127.0.0.1") ||
+			s.From == s.To {
 			t.Errorf("segment at %v from %v to %v", s.At, s.From, s.To)
 		}
 		last = s.At
 		got[s.To.Port()] = append(got[s.To.Port()], s.Data...)
 	}
 	for _, call := range h.Calls() {
-		port := map[uint32]int{100000: h.PortmapPort, 100005: h.MountPort, 100003: h.NFSPort}[call.Program]
-		if !bytes.Contains(got[uint16(port)], xdr(call.XID, 0, 2, call.Program, call.Version, call.Procedure)) {
+		port := map[uint32]int{100000: h.PortmapPort, 100005: h.MountPort,
+			100003: h.NFSPort}[call.Program]
+		if !bytes.Contains(got[uint16(port)], xdr(call.XID, 0, 2, call.Program, call.Version,
+			call.Procedure)) {
 			t.Errorf("no call of %+v", call.Proc)
 		}
 		if !bytes.Contains(got[call.From.Port()], xdr(call.XID, 1)) {

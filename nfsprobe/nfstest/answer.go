@@ -10,9 +10,11 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// Answer is what one call of a hostile server meets. It may write to the connection, and says whether the connection
-// goes on; it must return once c is closed. healthy makes the reply message of a healthy server, without a record mark, and
-// changes the server's state as that one would. Several connections may call one Answer at a time.
+// Answer handles one call to a hostile server. It may write to c and returns
+// whether the connection goes on; it must return when c is closed. healthy
+// returns the reply message of a healthy server, without a record mark, and
+// changes the server's state as a healthy server would. An Answer may be called
+// for several connections at a time.
 type Answer func(c net.Conn, call Call, healthy func() []byte) (goOn bool)
 
 // Healthy answers as a healthy server does.
@@ -21,16 +23,16 @@ func Healthy(c net.Conn, _ Call, healthy func() []byte) bool {
 	return err == nil
 }
 
-// Hang never answers.
+// Hang never answers. It returns when the client closes.
 func Hang(c net.Conn, _ Call, _ func() []byte) bool {
 	io.Copy(io.Discard, c) // until the client closes
 	return false
 }
 
-// Close closes the connection instead of an answer.
+// Close closes the connection without an answer.
 func Close(net.Conn, Call, func() []byte) bool { return false }
 
-// Reset resets the connection instead of an answer.
+// Reset resets the connection without an answer.
 func Reset(c net.Conn, _ Call, _ func() []byte) bool {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
@@ -38,13 +40,19 @@ func Reset(c net.Conn, _ Call, _ func() []byte) bool {
 	return false
 }
 
-// Message answers with the healthy message as change returns it, a reply of xid, 1 (REPLY), 0 (accepted), the
-// verifier's flavor 0 and length 0, 0 (SUCCESS), results.
-func Message(change func(message []byte) []byte) Answer {
-	return func(c net.Conn, _ Call, healthy func() []byte) bool {
-		_, err := c.Write(Record(change(healthy())))
+// sending answers with the message that make returns.
+func sending(make func(call Call, healthy func() []byte) []byte) Answer {
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		_, err := c.Write(Record(make(call, healthy)))
 		return err == nil
 	}
+}
+
+// Message answers with the healthy message as changed by change. The message is
+// a reply: xid, 1 (REPLY), 0 (accepted), the verifier's flavor 0 and length 0,
+// 0 (SUCCESS), results.
+func Message(change func(message []byte) []byte) Answer {
+	return sending(func(_ Call, healthy func() []byte) []byte { return change(healthy()) })
 }
 
 // word replaces a 32-bit word of the healthy message.
@@ -55,17 +63,18 @@ func word(n int, v uint32) Answer {
 	})
 }
 
-// WrongXID answers another call than the one that was made.
+// WrongXID answers with the xid of another call.
 func WrongXID(c net.Conn, call Call, healthy func() []byte) bool {
 	return word(0, call.XID+1)(c, call, healthy)
 }
 
-// NotAReply answers with a message that says it is a call.
+// NotAReply answers with a message of type CALL.
 func NotAReply(c net.Conn, call Call, healthy func() []byte) bool {
 	return word(1, 0)(c, call, healthy)
 }
 
-// Verifier claims a verifier of this flavor and length, which may be above the 400 bytes of RFC 5531 8.2; so many bytes follow.
+// Verifier answers with a verifier of this flavor and length, even above the
+// 400 bytes that RFC 5531 8.2 allows.
 func Verifier(flavor, length uint32) Answer {
 	return Message(func(m []byte) []byte {
 		out := append([]byte(nil), m[:12]...)
@@ -76,22 +85,19 @@ func Verifier(flavor, length uint32) Answer {
 	})
 }
 
-// Truncated ends the message after n bytes; the record is whole.
+// Truncated sends the first n bytes of the message, as a whole record.
 func Truncated(n int) Answer {
 	return Message(func(m []byte) []byte { return m[:min(n, len(m))] })
 }
 
-// Results is a successful reply with these results; the call has no effect.
+// Results answers with these results; the call has no effect.
 func Results(v io.WriterTo) Answer {
 	results := encode(v)
-	return func(c net.Conn, call Call, _ func() []byte) bool {
-		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)))
-		return err == nil
-	}
+	return sending(func(call Call, _ func() []byte) []byte { return success(call.XID, results) })
 }
 
-// Accepted is an accepted reply with this accept_stat and without results (RFC 5531 9); PROG_MISMATCH says that versions 5 to 7
-// are supported.
+// Accepted answers with this accept_stat and no results (RFC 5531 9).
+// PROG_MISMATCH says that versions 5 to 7 are supported.
 func Accepted(stat rpcv2.AcceptStat) Answer {
 	if stat == rpcv2.PROG_MISMATCH {
 		return Versions(5, 7)
@@ -99,26 +105,27 @@ func Accepted(stat rpcv2.AcceptStat) Answer {
 	return accepted(&rpcv2.AcceptedReplyData_default{Stat: stat})
 }
 
-// Versions is a PROG_MISMATCH that says that these versions of the program are supported (RFC 5531 9).
+// Versions answers PROG_MISMATCH: these versions are supported (RFC 5531 9).
 func Versions(low, high uint32) Answer {
+	return accepted(progMismatch(low, high))
+}
+
+func progMismatch(low, high uint32) rpcv2.AcceptedReplyData {
 	mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
 	mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = low, high
-	return accepted(mismatch)
+	return mismatch
 }
 
 func accepted(data rpcv2.AcceptedReplyData) Answer {
-	return func(c net.Conn, call Call, _ func() []byte) bool {
-		_, err := c.Write(Record(reply(call.XID, data, nil)))
-		return err == nil
-	}
+	return sending(func(call Call, _ func() []byte) []byte { return reply(call.XID, data, nil) })
 }
 
-// Denied refuses the call with this auth_stat (RFC 5531 9).
+// Denied denies the call with this auth_stat (RFC 5531 9).
 func Denied(stat rpcv2.AuthStat) Answer {
 	return denied(&rpcv2.RejectedReply_AUTH_ERROR{Stat: stat})
 }
 
-// DeniedVersion refuses the call since its RPC version 2 is not between these two.
+// DeniedVersion denies the call: these are the RPC versions that are supported.
 func DeniedVersion(low, high uint32) Answer {
 	mismatch := new(rpcv2.RejectedReply_RPC_MISMATCH)
 	mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = low, high
@@ -126,13 +133,13 @@ func DeniedVersion(low, high uint32) Answer {
 }
 
 func denied(r rpcv2.RejectedReply) Answer {
-	return func(c net.Conn, call Call, _ func() []byte) bool {
-		_, err := c.Write(Record(message(call.XID, &rpcv2.ReplyBody_MSG_DENIED{Rreply: r})))
-		return err == nil
-	}
+	return sending(func(call Call, _ func() []byte) []byte {
+		return message(call.XID, &rpcv2.ReplyBody_MSG_DENIED{Rreply: r})
+	})
 }
 
-// Cut sends the first n bytes of the healthy record, its mark included, and closes the connection.
+// Cut sends the first n bytes of the healthy record, its mark included, and
+// closes the connection.
 func Cut(n int) Answer {
 	return func(c net.Conn, _ Call, healthy func() []byte) bool {
 		record := Record(healthy())
@@ -141,7 +148,8 @@ func Cut(n int) Answer {
 	}
 }
 
-// Fragmented sends the healthy message as a record of n fragments, empty ones when it has fewer bytes.
+// Fragmented sends the healthy message as n fragments, some of them empty if it
+// has fewer bytes.
 func Fragmented(n int) Answer {
 	return func(c net.Conn, _ Call, healthy func() []byte) bool {
 		message := healthy()
@@ -159,8 +167,9 @@ func Fragmented(n int) Answer {
 	}
 }
 
-// Mark sends the healthy message behind a record mark that says something else (RFC 5531 11: the highest bit is set in the last
-// fragment's, the others are the length), and then nothing more.
+// Mark sends the healthy message behind another record mark, and then nothing
+// more. The highest bit of a mark is set for the last fragment; the other bits
+// are the length (RFC 5531 11).
 func Mark(mark uint32) Answer {
 	return func(c net.Conn, call Call, healthy func() []byte) bool {
 		c.Write(append(binary.BigEndian.AppendUint32(nil, mark), healthy()...))
@@ -178,7 +187,7 @@ func ZeroFragments(c net.Conn, _ Call, _ func() []byte) bool {
 	}
 }
 
-// Drip sends the healthy record byte by byte, the first at once and then one every so often.
+// Drip sends the healthy record byte by byte, at this interval.
 func Drip(every time.Duration) Answer {
 	return func(c net.Conn, _ Call, healthy func() []byte) bool {
 		gone := make(chan struct{})
@@ -201,7 +210,7 @@ func Drip(every time.Duration) Answer {
 	}
 }
 
-// Times gives the first n calls one answer, and all later ones another.
+// Times answers the first n calls with first, and all later ones with then.
 func Times(n int, first, then Answer) Answer {
 	var seen atomic.Int64
 	return func(c net.Conn, call Call, healthy func() []byte) bool {
@@ -212,7 +221,8 @@ func Times(n int, first, then Answer) Answer {
 	}
 }
 
-// Nth gives one call, counted from 0, an answer of its own, and the others a healthy one.
+// Nth answers one call, counted from 0, with a, and all others as a healthy
+// server does.
 func Nth(n uint, a Answer) Answer {
 	var seen atomic.Int64
 	return func(c net.Conn, call Call, healthy func() []byte) bool {

@@ -5,18 +5,20 @@ import (
 	"path/filepath"
 )
 
-// MountDisk mounts a new file system of so many KiB on the directory of an export, as on a failover a cluster does with the shared disk,
-// and restarts Ganesha. Only the lab sees it; Inside shows the way there.
+// MountDisk mounts a new file system of this size on the directory of an export
+// and restarts Ganesha, as a cluster does with a shared disk on failover. Only
+// the lab sees it; Inside is the way to its files.
 func (l *Lab) MountDisk(export string, kib int) error {
 	return l.remounted("mount -t tmpfs -o size=%dk,mode=0755 tmpfs %s", kib, l.Path(export))
 }
 
-// UnmountDisk undoes MountDisk: the export is an empty mount point again, but for what it has in every lab.
+// UnmountDisk undoes MountDisk: the export is an empty mount point again, with
+// the files that every lab has in it.
 func (l *Lab) UnmountDisk(export string) error {
 	return l.remounted("umount %s", l.Path(export))
 }
 
-// remounted gives an order while Ganesha does not run.
+// remounted stops Ganesha, gives an order and starts Ganesha again.
 func (l *Lab) remounted(order string, args ...any) error {
 	if err := l.Stop(Ganesha); err != nil {
 		return err
@@ -30,7 +32,8 @@ func (l *Lab) remounted(order string, args ...any) error {
 	return l.Restart(Ganesha)
 }
 
-// Inside is the path that leads into a directory of the lab as the lab itself sees it, with its disks.
+// Inside returns the path of a directory of the lab as the lab sees it, with
+// the disks that are mounted there.
 func (l *Lab) Inside(path string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Export is one export of a lab: the directory Lab.Path(Name) in version 3 and /Name in version 4. The settings are those of
-// ganesha-export-config(8).
+// Export is one export of a lab, at Lab.Path(Name) in version 3 and at /Name in
+// version 4. The settings are those of ganesha-export-config(8).
 type Export struct {
 	Name       string // a plain word
 	Squash     string // default no_root_squash
@@ -20,9 +20,10 @@ type Export struct {
 	Mode       os.FileMode
 }
 
-// Exports returns the exports of every lab: export (everything allowed), squashed (root is squashed, and the directory is
-// root's with mode 0700), restricted (for 203.0.113.9 only), kerberos (for no flavor but Kerberos) and secure (from
-// privileged source ports only).
+// Exports returns the exports of every lab: export (everything allowed),
+// squashed (root is squashed, and the directory is root's with mode 0700),
+// restricted (for 203.0.113.9 only), kerberos (Kerberos flavors only) and
+// secure (privileged source ports only).
 func Exports() []Export {
 	return []Export{
 		{Name: "export"},
@@ -33,7 +34,7 @@ func Exports() []Export {
 	}
 }
 
-// writeConf fills the lab's directory with what Ganesha needs: the exported directories and ganesha.conf.
+// writeConf makes the exported directories and ganesha.conf.
 func (l *Lab) writeConf(exports []Export) error {
 	protocols := "3, 4"
 	switch {
@@ -69,13 +70,15 @@ LOG { Default_Log_Level = EVENT; }
 	Squash = %s; SecType = %s; PrivilegedPort = %t; Attr_Expiration_Time = 0; Protocols = %s; Transports = TCP, UDP;
 	%s
 }
-`, id, l.path(e.Name), e.Name, cmp.Or(e.Squash, "no_root_squash"), cmp.Or(e.SecType, "sys, none"), e.Privileged, protocols, access)
+`, id, l.path(e.Name), e.Name, cmp.Or(e.Squash, "no_root_squash"),
+			cmp.Or(e.SecType, "sys, none"), e.Privileged, protocols, access)
 	}
 	return os.WriteFile(l.path("ganesha.conf"), []byte(conf.String()), 0o644)
 }
 
-// exportDir makes the directory of an export, if need be, and returns the export's number, which is its own for the lab's life: Ganesha
-// tells exports apart by it.
+// exportDir makes the directory of an export if it has none, and returns the
+// export's number. An export keeps its number as long as the lab lives, since
+// Ganesha tells exports apart by it.
 func (l *Lab) exportDir(e Export) (id int, err error) {
 	id = slices.Index(l.numbered, e.Name) + 1
 	if id > 0 {

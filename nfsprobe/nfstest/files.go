@@ -20,14 +20,15 @@ var (
 	Commit3 = Proc{nfsProgram, 3, 21}
 )
 
-// store is the files of a hostile server. Whatever is not one of them is a directory, and all directories are the same one.
+// store holds the files of a hostile server. Whatever is not a file is a
+// directory, and all directories are the same one.
 type store struct {
 	last  uint64
 	names map[string]uint64
-	data  map[uint64][]byte // by the number that a file has for life
+	data  map[uint64][]byte // by file number
 }
 
-// Put makes a regular file. Every other path is a directory.
+// Put makes a regular file. All other paths are directories.
 func (h *Hostile) Put(name, content string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,7 +43,7 @@ func (h *Hostile) Files() []string {
 	return slices.Sorted(maps.Keys(h.files.names))
 }
 
-// Remove removes a regular file, as another client would.
+// Remove removes a regular file, as another client could.
 func (h *Hostile) Remove(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -65,10 +66,10 @@ func (s *store) remove(name string) bool {
 	return is
 }
 
-// fileHandle is the handle of a file, by its number.
+// fileHandle returns the handle of the file with this number.
 func fileHandle(n uint64) []byte { return binary.BigEndian.AppendUint64([]byte("file "), n) }
 
-// lookup is the handle of what has a name.
+// lookup returns the handle of the object with this name.
 func (s *store) lookup(name string) []byte {
 	if n, is := s.names[name]; is {
 		return fileHandle(n)
@@ -76,7 +77,8 @@ func (s *store) lookup(name string) []byte {
 	return handle
 }
 
-// object finds what has a handle: a directory (number 0), a file, or, when it is gone, nothing.
+// object finds the object with this handle: a directory is file 0, and a file
+// that was removed is not found.
 func (s *store) object(h []byte) (file uint64, found bool) {
 	number, is := bytes.CutPrefix(h, []byte("file "))
 	if !is || len(number) != 8 {
@@ -87,14 +89,14 @@ func (s *store) object(h []byte) (file uint64, found bool) {
 	return file, found
 }
 
-// read is what a READ of a file gives.
+// read returns what READ gives.
 func (s *store) read(file, offset uint64, count uint32) []byte {
 	data := s.data[file]
 	data = data[min(offset, uint64(len(data))):]
 	return data[:min(uint64(count), uint64(len(data)))]
 }
 
-// write lengthens a file as need be.
+// write makes the file longer if it must.
 func (s *store) write(file, offset uint64, data []byte) {
 	all := s.data[file]
 	if end := offset + uint64(len(data)); uint64(len(all)) < end {
@@ -104,17 +106,19 @@ func (s *store) write(file, offset uint64, data []byte) {
 	s.data[file] = all
 }
 
-// FileStatus answers a procedure about files with an error.
+// FileStatus answers a procedure about files with this status.
 func FileStatus(s nfsv3.Nfsstat3) Answer { return Results(refused3(s)) }
 
-// refused3 is a status without attributes, of before and of after.
+// refused3 is a status without attributes.
 func refused3(s nfsv3.Nfsstat3) io.WriterTo { return words{uint32(s), 0, 0} }
 
 var noWcc = nfsv3.WccData{Before: &nfsv3.PreOpAttr_FALSE{}, After: &nfsv3.PostOpAttr_FALSE{}}
 
-// onFiles answers a procedure of version 3 about files; nil: it is none.
+// onFiles does a procedure of version 3 about files; nil: it is another
+// procedure.
 func (h *Hostile) onFiles(call Call) io.WriterTo {
-	decode := func(args io.ReaderFrom) { args.ReadFrom(bytes.NewReader(call.Args)) } // what is no call is one of zeros
+	// Arguments that cannot be decoded are zero.
+	decode := func(args io.ReaderFrom) { args.ReadFrom(bytes.NewReader(call.Args)) }
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := &h.files
@@ -133,7 +137,8 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 		var args nfsv3.Lookup3args
 		decode(&args)
 		return &nfsv3.Lookup3res_NFS3_OK{Resok: nfsv3.Lookup3resok{
-			Object: nfsv3.NfsFh3{Data: s.lookup(args.What.Name)}, ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirAttributes: &nfsv3.PostOpAttr_FALSE{},
+			Object:        nfsv3.NfsFh3{Data: s.lookup(args.What.Name)},
+			ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirAttributes: &nfsv3.PostOpAttr_FALSE{},
 		}}
 	case Read3:
 		var args nfsv3.Read3args
@@ -143,15 +148,21 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 			return refused3(nfsv3.NFS3ERR_STALE)
 		}
 		data := s.read(file, args.Offset, args.Count)
-		return &nfsv3.Read3res_NFS3_OK{Resok: nfsv3.Read3resok{FileAttributes: &nfsv3.PostOpAttr_FALSE{}, Count: uint32(len(data)), Eof: true, Data: data}}
+		return &nfsv3.Read3res_NFS3_OK{
+			Resok: nfsv3.Read3resok{FileAttributes: &nfsv3.PostOpAttr_FALSE{},
+				Count: uint32(len(data)), Eof: true, Data: data},
+		}
 	case Create3:
 		var args nfsv3.Create3args
 		decode(&args)
 		if _, is := s.names[args.Where.Name]; is && args.How.GetMode() != nfsv3.UNCHECKED {
 			return refused3(nfsv3.NFS3ERR_EXIST)
 		}
-		made := &nfsv3.PostOpFh3_TRUE{Handle: nfsv3.NfsFh3{Data: fileHandle(s.create(args.Where.Name))}}
-		return &nfsv3.Create3res_NFS3_OK{Resok: nfsv3.Create3resok{Obj: made, ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirWcc: noWcc}}
+		made := &nfsv3.PostOpFh3_TRUE{
+			Handle: nfsv3.NfsFh3{Data: fileHandle(s.create(args.Where.Name))},
+		}
+		return &nfsv3.Create3res_NFS3_OK{Resok: nfsv3.Create3resok{Obj: made,
+			ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, DirWcc: noWcc}}
 	case Write3:
 		var args nfsv3.Write3args
 		decode(&args)
@@ -160,7 +171,8 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 			return refused3(nfsv3.NFS3ERR_STALE)
 		}
 		s.write(file, args.Offset, args.Data)
-		return &nfsv3.Write3res_NFS3_OK{Resok: nfsv3.Write3resok{FileWcc: noWcc, Count: uint32(len(args.Data)), Committed: args.Stable}}
+		return &nfsv3.Write3res_NFS3_OK{Resok: nfsv3.Write3resok{FileWcc: noWcc,
+			Count: uint32(len(args.Data)), Committed: args.Stable}}
 	case Commit3:
 		return &nfsv3.Commit3res_NFS3_OK{Resok: nfsv3.Commit3resok{FileWcc: noWcc}}
 	case Remove3:

@@ -13,40 +13,41 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/runtime"
 )
 
-// healthy is the reply message of a healthy server.
+// healthy returns the reply message of a healthy server.
 func (h *Hostile) healthy(call Call) []byte {
-	success := func(results []byte) []byte {
-		return reply(call.XID, &rpcv2.AcceptedReplyData_SUCCESS{}, results)
-	}
-	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3}, nfsProgram: {3, 4}}[call.Program]
+	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3},
+		nfsProgram: {3, 4}}[call.Program]
 	if call.Version < supported[0] || call.Version > supported[1] {
-		mismatch := new(rpcv2.AcceptedReplyData_PROG_MISMATCH)
-		mismatch.MismatchInfo.Low, mismatch.MismatchInfo.High = supported[0], supported[1]
-		return reply(call.XID, mismatch, nil)
+		return reply(call.XID, progMismatch(supported[0], supported[1]), nil)
 	}
 	if call.Procedure == 0 {
-		return success(nil)
+		return success(call.XID, nil)
 	}
 	switch call.Proc {
 	case Getport:
-		return success(encode(words{uint32(h.registered(call.Args))}))
+		return success(call.XID, encode(words{uint32(h.registered(call.Args))}))
 	case Getaddr, Proc{portmapProgram, 3, 3}:
 		address := ""
 		if port := h.registered(call.Args); port != 0 {
 			address = UniversalAddress(h.Address, port)
 		}
-		return success(encode(text(address)))
+		return success(call.XID, encode(text(address)))
 	case Mnt:
-		return success(encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
+		return success(call.XID,
+			encode(mounted(handle, int32(rpcv2.AUTH_SYS), int32(rpcv2.AUTH_NONE))))
 	case Umnt:
-		return success(nil)
+		return success(call.XID, nil)
 	case Access3:
-		return success(encode(&nfsv3.Access3res_NFS3_OK{Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}, Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP}}))
+		return success(call.XID,
+			encode(&nfsv3.Access3res_NFS3_OK{
+				Resok: nfsv3.Access3resok{ObjAttributes: &nfsv3.PostOpAttr_FALSE{},
+					Access: nfsv3.ACCESS3_READ | nfsv3.ACCESS3_LOOKUP},
+			}))
 	case Compound:
-		return success(h.compound(call.Args))
+		return success(call.XID, h.compound(call.Args))
 	}
 	if results := h.onFiles(call); results != nil {
-		return success(encode(results))
+		return success(call.XID, encode(results))
 	}
 	return reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROC_UNAVAIL}, nil)
 }
@@ -54,7 +55,8 @@ func (h *Hostile) healthy(call Call) []byte {
 // handle is the file handle of every directory.
 var handle = []byte("nfstest's only file handle")
 
-// registered is the port of the program and version that the arguments of GETPORT or GETADDR name; 0: none.
+// registered returns the port of the program and version in the arguments of
+// GETPORT or GETADDR; 0: none.
 func (h *Hostile) registered(args []byte) int {
 	if len(args) < 8 {
 		return 0
@@ -70,43 +72,54 @@ func (h *Hostile) registered(args []byte) int {
 	return 0
 }
 
-// UniversalAddress is an address and port as rpcbind gives them (RFC 5665 5.2.3).
+// UniversalAddress returns an address and port in rpcbind's form (RFC 5665
+// 5.2.3).
 func UniversalAddress(address string, port int) string {
 	return fmt.Sprintf("%s.%d.%d", net.ParseIP(address), port>>8, port&0xff)
 }
 
-// Port answers GETPORT; 0: not registered.
+// Port answers GETPORT; 0 means not registered.
 func Port(port uint32) Answer { return Results(words{port}) }
 
-// Uaddr answers GETADDR; empty: not registered.
+// Uaddr answers GETADDR; empty means not registered.
 func Uaddr(address string) Answer { return Results(text(address)) }
 
-// Mounted answers MNT with a file handle of up to 64 bytes and a list of flavors.
+// Mounted answers MNT with a file handle of up to 64 bytes and a list of
+// flavors.
 func Mounted(handle []byte, flavors ...int32) Answer { return Results(mounted(handle, flavors...)) }
 
 // MountStatus answers MNT with an error.
-func MountStatus(s mount.Mountstat3) Answer { return Results(&mount.Mountres3_default{FhsStatus: s}) }
+func MountStatus(s mount.Mountstat3) Answer {
+	return Results(&mount.Mountres3_default{FhsStatus: s})
+}
 
 // Attributes answers GETATTR with an object of this type.
 func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind)) }
 
 // GetattrStatus answers GETATTR with an error.
-func GetattrStatus(s nfsv3.Nfsstat3) Answer { return Results(&nfsv3.Getattr3res_default{Status: s}) }
+func GetattrStatus(s nfsv3.Nfsstat3) Answer {
+	return Results(&nfsv3.Getattr3res_default{Status: s})
+}
 
 // AccessStatus answers ACCESS with an error.
 func AccessStatus(s nfsv3.Nfsstat3) Answer {
-	return Results(&nfsv3.Access3res_default{Status: s, Resfail: nfsv3.Access3resfail{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}}})
+	return Results(&nfsv3.Access3res_default{Status: s,
+		Resfail: nfsv3.Access3resfail{ObjAttributes: &nfsv3.PostOpAttr_FALSE{}}})
 }
 
 func mounted(handle []byte, flavors ...int32) io.WriterTo {
-	return &mount.Mountres3_MNT3_OK{Mountinfo: mount.Mountres3Ok{Fhandle: handle, AuthFlavors: flavors}}
+	return &mount.Mountres3_MNT3_OK{Mountinfo: mount.Mountres3Ok{Fhandle: handle,
+		AuthFlavors: flavors}}
 }
 
 func attributes3(kind nfsv3.Ftype3) io.WriterTo {
-	return &nfsv3.Getattr3res_NFS3_OK{Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2, Size: 4096, Fileid: 2}}}
+	return &nfsv3.Getattr3res_NFS3_OK{
+		Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2,
+			Size: 4096, Fileid: 2}},
+	}
 }
 
-// words are 32-bit integers in XDR.
+// words are unsigned integers in XDR.
 type words []uint32
 
 func (w words) WriteTo(out io.Writer) (int64, error) {
@@ -120,7 +133,7 @@ func (s text) WriteTo(out io.Writer) (int64, error) {
 	return runtime.WriteVariableLengthOpaque(out, uint32(len(s)), []byte(s))
 }
 
-// raw is XDR already.
+// raw is encoded already.
 type raw []byte
 
 func (r raw) WriteTo(out io.Writer) (int64, error) { return bytes.NewReader(r).WriteTo(out) }

@@ -1,6 +1,7 @@
-// Package nfstest gives tests, the demo and the benchmark something to probe: a private real Ganesha and rpcbind on their well-known
-// ports in a network of their own (StartLab), and a scriptable hostile server (Hostile). Isolate gives a test binary such
-// a network.
+// Package nfstest has NFS servers to probe, for tests, the demo and the
+// benchmark: a real Ganesha and rpcbind on their well-known ports in a network
+// of their own (StartLab), and a hostile server whose answers a test chooses
+// (Hostile). Isolate gives a test binary such a network.
 package nfstest
 
 import (
@@ -42,7 +43,7 @@ const (
 	mountProgram   = 100005
 )
 
-// Call is something a hostile server was asked.
+// Call is one RPC call to a hostile server.
 type Call struct {
 	Proc
 	At   time.Time
@@ -54,29 +55,31 @@ type Call struct {
 
 // HostileConfig says where a hostile server listens.
 type HostileConfig struct {
-	Listen  func(network, address string) (net.Listener, error) // default net.Listen; Lab.Listen for a lab's network
-	Address string                                              // default 127.0.0.1
-	// Ports; 0: the kernel chooses. A probe asks the port mapper on 111.
+	// Default net.Listen; use Lab.Listen for a lab's network.
+	Listen  func(network, address string) (net.Listener, error)
+	Address string // default 127.0.0.1
+	// Ports; 0: the kernel chooses one. Probes ask the port mapper on 111.
 	PortmapPort, MountPort, NFSPort int
 }
 
-// Hostile is a port mapper, a mount service and an NFS server of versions 3 and 4.0 to 4.2, all over TCP, whose answers a test may
-// spoil one by one. Unless On says otherwise it is healthy: it knows its own ports, and every path is a directory but for the files that
-// Put and its clients make.
+// Hostile is a port mapper, a mount service and an NFS server of versions 3 and
+// 4.0 to 4.2, all over TCP. A test may change its answer to each procedure with
+// On; without that it is healthy: it knows its own ports, and every path is a
+// directory, except for the files that Put and its clients make.
 type Hostile struct {
 	Address                         string
 	PortmapPort, MountPort, NFSPort int
 
+	open    connections
 	mu      sync.Mutex
-	closed  bool
-	open    map[net.Conn]bool
 	answers map[Proc]Answer
 	calls   []Call
 	files   store
 	state   state4
 }
 
-// NewHostile starts a hostile server. Its listeners and connections are closed in t.Cleanup.
+// NewHostile starts a hostile server and closes it, with its connections, in
+// t.Cleanup.
 func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 	t.Helper()
 	if c.Listen == nil {
@@ -85,7 +88,7 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
 	}
-	h := &Hostile{Address: c.Address, open: map[net.Conn]bool{}, answers: map[Proc]Answer{}}
+	h := &Hostile{Address: c.Address, answers: map[Proc]Answer{}}
 	h.state.files = &h.files
 	var wg sync.WaitGroup
 	var listeners []net.Listener
@@ -93,14 +96,15 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 		for _, l := range listeners {
 			l.Close()
 		}
-		h.closeAll()
+		h.open.closeAll()
 		wg.Wait()
 	})
 	for _, one := range []struct {
 		program uint32
 		port    int
 		got     *int
-	}{{portmapProgram, c.PortmapPort, &h.PortmapPort}, {mountProgram, c.MountPort, &h.MountPort}, {nfsProgram, c.NFSPort, &h.NFSPort}} {
+	}{{portmapProgram, c.PortmapPort, &h.PortmapPort}, {mountProgram, c.MountPort, &h.MountPort},
+		{nfsProgram, c.NFSPort, &h.NFSPort}} {
 		l, err := c.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(one.port)))
 		if err != nil {
 			t.Fatalf("nfstest: %v", err)
@@ -114,21 +118,21 @@ func NewHostile(t testing.TB, c HostileConfig) *Hostile {
 	return h
 }
 
-// On sets the answer to every further call of a procedure.
+// On sets the answer to all further calls of a procedure.
 func (h *Hostile) On(p Proc, a Answer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answers[p] = a
 }
 
-// Calls returns what the server has been asked so far, in order.
+// Calls returns the calls so far, in order.
 func (h *Hostile) Calls() []Call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.calls)
 }
 
-// Count is how often a procedure has been called so far.
+// Count returns how often a procedure was called so far.
 func (h *Hostile) Count(p Proc) int {
 	n := 0
 	for _, c := range h.Calls() {
@@ -139,34 +143,23 @@ func (h *Hostile) Count(p Proc) int {
 	return n
 }
 
-// Open is the number of connections that neither side has closed.
-func (h *Hostile) Open() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.open)
-}
+// Open returns the number of connections that are open at either end.
+func (h *Hostile) Open() int { return h.open.count() }
 
-// State is the number of client IDs and sessions of version 4.1 and later that have not been destroyed.
+// State returns the numbers of client IDs and sessions of version 4.1 and later
+// that were not destroyed.
 func (h *Hostile) State() (clients, sessions int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.state.clients), len(h.state.sessions)
 }
 
-// Opens is the number of files that clients of version 4 have opened and not closed, and of the client IDs of version 4.0.
+// Opens returns the number of files that clients of version 4 have opened and
+// not closed, and the number of client IDs of version 4.0.
 func (h *Hostile) Opens() (files, clients0 int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.state.opens), len(h.state.clients0)
-}
-
-func (h *Hostile) closeAll() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	for c := range h.open {
-		c.Close()
-	}
 }
 
 func (h *Hostile) accept(wg *sync.WaitGroup, l net.Listener, program uint32) {
@@ -175,19 +168,9 @@ func (h *Hostile) accept(wg *sync.WaitGroup, l net.Listener, program uint32) {
 		if err != nil {
 			return
 		}
-		h.mu.Lock()
-		h.open[c] = true
-		if h.closed {
-			c.Close()
-		}
-		h.mu.Unlock()
+		h.open.add(c)
 		wg.Go(func() {
-			defer func() {
-				c.Close()
-				h.mu.Lock()
-				delete(h.open, c)
-				h.mu.Unlock()
-			}()
+			defer h.open.close(c)
 			for h.serve(c, program) == nil {
 			}
 		})
@@ -198,18 +181,18 @@ var errDone = errors.New("the connection is done")
 
 // serve answers one call.
 func (h *Hostile) serve(c net.Conn, program uint32) error {
-	record, err := readRecord(c)
+	_, request, err := readRecord(c)
 	if err != nil {
 		return err
 	}
-	args := bytes.NewBuffer(record)
+	args := bytes.NewBuffer(request)
 	var msg rpcv2.RpcMsg
 	if _, err := msg.ReadFrom(args); err != nil {
 		return err
 	}
 	body, ok := msg.Body.(*rpcv2.RpcMsgBody_CALL)
 	if !ok {
-		return fmt.Errorf("not a call: %x", record)
+		return fmt.Errorf("not a call: %x", request)
 	}
 	from, _ := netip.ParseAddrPort(c.RemoteAddr().String())
 	call := Call{
@@ -224,9 +207,8 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 		answer = Healthy
 	}
 	if call.Program != program {
-		// Whoever asks at the wrong port is told so, scripted or not.
-		_, err := c.Write(Record(reply(call.XID, &rpcv2.AcceptedReplyData_default{Stat: rpcv2.PROG_UNAVAIL}, nil)))
-		return err
+		// A call at the wrong port is refused whatever On says.
+		answer = Accepted(rpcv2.PROG_UNAVAIL)
 	}
 	if !answer(c, call, func() []byte { return h.healthy(call) }) {
 		return errDone
@@ -234,44 +216,28 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 	return nil
 }
 
-// readRecord reads a record of any number of fragments (RFC 5531 11), of 1 MiB at most.
-func readRecord(r io.Reader) ([]byte, error) {
-	var record []byte
-	for {
-		var mark uint32
-		if err := binary.Read(r, binary.BigEndian, &mark); err != nil {
-			return nil, err
-		}
-		n := int(mark &^ (1 << 31))
-		if len(record)+n > 1<<20 {
-			return nil, fmt.Errorf("a record of %d bytes", len(record)+n)
-		}
-		fragment := make([]byte, n)
-		if _, err := io.ReadFull(r, fragment); err != nil {
-			return nil, err
-		}
-		record = append(record, fragment...)
-		if mark>>31 == 1 {
-			return record, nil
-		}
-	}
-}
-
-// Record is a message as one record of one fragment, as it goes over TCP.
+// Record returns a message as a record of one fragment, as it goes over TCP.
 func Record(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, 1<<31|uint32(len(message))), message...)
 }
 
-// reply is an accepted reply message; results follow only in a successful one.
+// reply returns an accepted reply message. Results follow only if the call
+// succeeded.
 func reply(xid uint32, data rpcv2.AcceptedReplyData, results []byte) []byte {
-	return append(message(xid, &rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
+	return append(message(xid,
+		&rpcv2.ReplyBody_MSG_ACCEPTED{Areply: rpcv2.AcceptedReply{ReplyData: data}}), results...)
+}
+
+// success returns a successful reply message.
+func success(xid uint32, results []byte) []byte {
+	return reply(xid, &rpcv2.AcceptedReplyData_SUCCESS{}, results)
 }
 
 func message(xid uint32, body rpcv2.ReplyBody) []byte {
 	return encode(&rpcv2.RpcMsg{Xid: xid, Body: &rpcv2.RpcMsgBody_REPLY{Rbody: body}})
 }
 
-// encode is the XDR of a value. A value that cannot be encoded is a mistake of the test.
+// encode returns a value in XDR. It panics if a test built one that has none.
 func encode(v io.WriterTo) []byte {
 	var b bytes.Buffer
 	if _, err := v.WriteTo(&b); err != nil {

@@ -24,21 +24,26 @@ import (
 
 var hosts atomic.Uint32
 
-// hostile is a hostile server on the well-known ports of an address of its own.
+// hostile starts a hostile server on the well-known ports of an address of its
+// own.
 func hostile(t testing.TB) *Hostile {
 	t.Helper()
 	New(t, Config{Empty: true}) // skips where the tests have no network of their own
 	n := hosts.Add(1)
-	return NewHostile(t, HostileConfig{Address: fmt.Sprintf("127.1.%d.%d", n>>8, n&0xff), PortmapPort: 111, NFSPort: 2049})
+	return NewHostile(t, HostileConfig{Address: fmt.Sprintf("127.1.%d.%d", n>>8, n&0xff),
+		PortmapPort: 111, NFSPort: 2049})
 }
 
-func probe(t testing.TB, h *Hostile, version string, patience time.Duration) (nfsprobe.Report, error) {
+func probe(
+	t testing.TB, h *Hostile, version string, deadline time.Duration,
+) (nfsprobe.Report, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	r, err := nfsprobe.New(nfsprobe.Config{Address: h.Address, Dir: "/some/export", Version: version}).Probe(ctx)
-	// The probe has closed everything; the server notices.
-	for until := time.Now().Add(10 * time.Second); h.Open() > 0; time.Sleep(time.Millisecond) {
+	r, err := nfsprobe.New(nfsprobe.Config{Address: h.Address, Dir: "/some/export",
+		Version: version}).Probe(ctx)
+	// The probe has closed all connections; the server sees it a moment later.
+	for until := time.Now().Add(time.Minute); h.Open() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%d connections are still open", h.Open())
 		}
@@ -46,10 +51,12 @@ func probe(t testing.TB, h *Hostile, version string, patience time.Duration) (nf
 	return r, err
 }
 
-// What a healthy server has been asked, in order.
+// The calls to a healthy server, in order.
 func TestHostileHealthy(t *testing.T) {
 	t.Parallel()
-	asked4 := func(n int) []Proc { return append([]Proc{Null4}, slices.Repeat([]Proc{Compound}, n)...) }
+	asked4 := func(n int) []Proc {
+		return append([]Proc{Null4}, slices.Repeat([]Proc{Compound}, n)...)
+	}
 	for version, want := range map[string][]Proc{
 		"3":   {Getport, Getport, Mnt, Null3, Getattr3, Access3, Umnt},
 		"4.0": asked4(1),
@@ -66,7 +73,8 @@ func TestHostileHealthy(t *testing.T) {
 			var asked []Proc
 			for _, call := range h.Calls() {
 				asked = append(asked, call.Proc)
-				if call.Program != 100000 && call.Procedure != 0 && call.Cred.Flavor != rpcv2.AUTH_SYS || !call.From.Addr().IsLoopback() {
+				if call.Program != 100000 && call.Procedure != 0 &&
+					call.Cred.Flavor != rpcv2.AUTH_SYS || !call.From.Addr().IsLoopback() {
 					t.Errorf("%v with %v from %v", call.Proc, call.Cred, call.From)
 				}
 			}
@@ -84,15 +92,21 @@ func TestHostileIPv6(t *testing.T) {
 	t.Parallel()
 	New(t, Config{Empty: true})
 	h := NewHostile(t, HostileConfig{Address: "::1", PortmapPort: 111})
-	if r, err := probe(t, h, "3", time.Minute); err != nil || r.MountPort != h.MountPort || r.NFSPort != h.NFSPort || h.Count(Getaddr) != 2 {
+	if r, err := probe(t, h, "3", time.Minute); err != nil || r.MountPort != h.MountPort ||
+		r.NFSPort != h.NFSPort || h.Count(Getaddr) != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
-// The answers, each as a probe sees it.
+// Each answer has its effect on a probe.
 func TestHostileAnswers(t *testing.T) {
 	t.Parallel()
-	isA := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
+	isA := func(want error) func(error) bool {
+		return func(err error) bool {
+			return errors.Is(err,
+				want)
+		}
+	}
 	malformed := func(err error) bool {
 		var m *nfsprobe.MalformedError
 		return errors.As(err, &m)
@@ -146,17 +160,22 @@ func TestHostileAnswers(t *testing.T) {
 			t.Parallel()
 			h := hostile(t)
 			h.On(c.proc, c.answer)
-			patience := time.Minute
+			deadline := time.Minute
 			if name == "Hang" || name == "Drip" || name == "Mark, too long" {
-				patience = 500 * time.Millisecond
+				deadline = 500 * time.Millisecond
 			}
-			_, err := probe(t, h, "3", patience)
+			_, err := probe(t, h, "3", deadline)
 			var failed *nfsprobe.Error
+			for errors.As(err, &failed) && failed.Step < c.step && deadline < time.Minute {
+				deadline *= 10 // a busy machine may not have come that far
+				_, err = probe(t, h, "3", deadline)
+			}
 			if !c.is(err) || errors.As(err, &failed) && failed.Step != c.step {
 				t.Errorf("got %v, want a failure of %v", err, c.step)
 			}
-			// Who has waited until the deadline has no time left for it.
-			if mounted := h.Count(Getattr3) > 0; mounted && h.Count(Umnt) != 1 && !errors.Is(err, context.DeadlineExceeded) {
+			// At the deadline there is no time left for UMNT.
+			if mounted := h.Count(Getattr3) > 0; mounted && h.Count(Umnt) != 1 &&
+				!errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("UMNT came %d times", h.Count(Umnt))
 			}
 		})

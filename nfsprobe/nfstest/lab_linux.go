@@ -21,54 +21,66 @@ import (
 )
 
 const (
-	startTime = 15 * time.Second     // bound of the start of one server
-	endTime   = 10 * time.Second     // bound of everything that ends or changes one
-	pollTime  = 2 * time.Millisecond // between two looks at a state
+	startTime = time.Minute // limit for the start of a lab or of one server
+	endTime   = time.Minute // limit for all that ends or changes one
+	// answerTime is how long one question to a server that starts may take;
+	// then it is asked again.
+	answerTime = 2 * time.Second
+	pollTime   = 2 * time.Millisecond // between two looks at a state
 )
 
-// Config says how a lab differs from the default one: rpcbind on port 111, and Ganesha with versions 3 and 4.0 to 4.2 and the
-// exports that Exports returns.
+// Config says how a lab differs from the default: rpcbind on port 111, and
+// Ganesha with versions 3 and 4.0 to 4.2 and the exports of Exports.
 type Config struct {
 	NFSPort   int      // 1 to 65535; default 2049
 	MountPort int      // 1 to 65535; default 20048
 	Minors    []int    // minor versions of NFS version 4; default 0, 1, 2
 	NoV3      bool     // no version 3, and so no mount service
 	NoV4      bool     // no version 4
-	NoPortmap bool     // rpcbind has been killed when the lab is ready
-	Exports   []Export // besides those of Exports
-	Empty     bool     // neither rpcbind nor Ganesha: a network for a hostile server, or one whose servers Restart brings
-	InPlace   bool     // in this process's own network namespace, which must be that of Isolate; one such lab at a time
+	NoPortmap bool     // rpcbind is killed before New returns
+	Exports   []Export // in addition to those of Exports
+	// Neither rpcbind nor Ganesha is started: the lab is a network for a
+	// hostile server, or Restart starts them later.
+	Empty bool
+	// The lab is in this process's own network namespace, which Isolate must
+	// have made. Only one such lab at a time.
+	InPlace bool
 }
 
-// Address is an address of every lab besides 127.0.0.1 and ::1: one from the block for documentation, on an interface that
-// is not the loopback one, as the default address of a watch must be.
+// Address belongs to every lab, besides 127.0.0.1 and ::1. It is from the block
+// for documentation and on an interface other than the loopback one, as the
+// default address of a watch must be.
 const Address = "198.51.100.10"
 
-// Lab is a network of its own, in which rpcbind owns port 111 and Ganesha port 2049. Its processes have mount and process
-// namespaces of their own too, so nothing of the machine is touched, and labs run side by side. Should this process die
-// first, however it dies, the lab and its directory go with it. The methods may be called from any goroutine.
+// Lab is a network of its own, in which rpcbind owns port 111 and Ganesha port
+// 2049. Its processes also have mount and process namespaces of their own, so
+// nothing of the machine is touched and labs run side by side. If this process
+// dies first, even by SIGKILL, the lab ends and its directory is removed. The
+// methods may be called from any goroutine.
 type Lab struct {
 	config  Config
-	dir     string // 0755: export directories, ganesha.conf, log/
+	dir     string // mode 0755; holds export directories, ganesha.conf, log/
 	network *os.File
 
 	mu       sync.Mutex
 	init     *exec.Cmd     // the shell that is process 1 of the lab
-	ended    chan struct{} // closed when it has been waited for
-	control  *os.File      // what it is to do, line by line; at the end of file it ends the lab
+	ended    chan struct{} // closed after Wait
+	control  *os.File      // its orders, line by line; at end of file it ends the lab
 	answers  *bufio.Reader
 	pids     map[Server]string // of the running servers, in the lab's process namespace
 	exports  []Export
-	numbered []string // names of exports; the index is the export number less one
+	numbered []string // names of exports; the export number is the index plus 1
 }
 
-// New is StartLab for a test: it ends the lab in t.Cleanup. Without the programs or the rights the test is skipped, or
-// fails when the environment says CI=true.
+// New starts a lab for a test and closes it in t.Cleanup. If a program or the
+// right to make namespaces is missing, the test is skipped, or fails if CI=true
+// is in the environment.
 func New(t testing.TB, c Config) *Lab {
 	t.Helper()
 	l, err := StartLab(t.Context(), c)
 	switch {
-	case (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) && os.Getenv("CI") != "true":
+	case (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) &&
+		os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
@@ -81,9 +93,10 @@ func New(t testing.TB, c Config) *Lab {
 	return l
 }
 
-// StartLab starts a lab and returns when its servers answer; ctx bounds the start only. The error wraps exec.ErrNotFound when a
-// program is not installed, and os.ErrPermission when this process may not make namespaces (it must be root's). The caller
-// must Close the lab.
+// StartLab starts a lab and returns when its servers answer; ctx limits the
+// start only. The error wraps exec.ErrNotFound if a program is not installed,
+// and os.ErrPermission if this process may not make namespaces (only root may).
+// The caller must Close the lab.
 func StartLab(ctx context.Context, c Config) (*Lab, error) {
 	if c.NFSPort == 0 {
 		c.NFSPort = 2049
@@ -94,10 +107,8 @@ func StartLab(ctx context.Context, c Config) (*Lab, error) {
 	if c.Minors == nil {
 		c.Minors = []int{0, 1, 2}
 	}
-	for _, program := range []string{"ganesha.nfsd", "rpcbind", "ip", "iptables", "ip6tables", "nsenter"} {
-		if _, err := lookPath(program); err != nil {
-			return nil, fmt.Errorf("nfstest: %w", err)
-		}
+	if err := installed(); err != nil {
+		return nil, fmt.Errorf("nfstest: %w", err)
 	}
 	if c.InPlace {
 		if err := isolated(); err != nil {
@@ -111,8 +122,9 @@ func StartLab(ctx context.Context, c Config) (*Lab, error) {
 	return l, nil
 }
 
-// networkScript brings up the interfaces of a new network namespace. A lab's own address is on one end of a cable whose
-// other end nobody holds, or on the loopback interface where the kernel has no such cables.
+// networkScript brings up the interfaces of a new network namespace. Address is
+// on one end of a veth pair whose other end is unused, or on the loopback
+// interface if the kernel has no veth.
 const networkScript = `ip link set lo up &&
 if ip link add name lab0 type veth peer name lab1 2>/dev/null; then
 	ip addr add ` + Address + `/24 dev lab0 && ip link set lab0 up && ip link set lab1 up
@@ -120,9 +132,10 @@ else
 	ip addr add ` + Address + `/32 dev lo
 fi`
 
-// initScript is process 1 of a lab: it sets the namespaces up and then does what it reads, line by line. At the end of file,
-// which the kernel brings about however the process at the other end of the pipe ended, it ends all others and removes the
-// directory. With its own end the namespaces go.
+// initScript is process 1 of a lab. It sets up the namespaces, then runs the
+// lines that it reads. At end of file, which the kernel causes however this
+// process ends, it kills all other processes of the lab and removes the
+// directory. The namespaces go when it ends.
 const initScript = `
 cd /
 PATH=$PATH:/usr/sbin:/sbin
@@ -172,7 +185,7 @@ func (l *Lab) setUp(ctx context.Context) (err error) {
 	return nil
 }
 
-// startInit starts the lab's process 1 and waits until it takes orders.
+// startInit starts the lab's process 1 and waits until it is ready for orders.
 func (l *Lab) startInit() error {
 	in, control, err := os.Pipe()
 	if err != nil {
@@ -199,16 +212,17 @@ func (l *Lab) startInit() error {
 	}
 	cmd := exec.Command("/bin/sh", "-c", initScript, "sh", l.dir, inPlace)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, log
-	// A session of its own: the end of this process's group or terminal must not be its end.
+	// A session of its own, so that what ends this process's group or terminal
+	// does not end the lab.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: uintptr(flags), Setsid: true}
 	if err := cmd.Start(); err != nil {
 		answers.Close()
-		return fmt.Errorf("make namespaces: %w", err)
+		return fmt.Errorf("make namespaces (only root may): %w", err)
 	}
 	l.init = cmd
 	l.ended = make(chan struct{})
 	go func(ended chan struct{}) {
-		cmd.Wait() // process 1 ends last; however it ended, order notices
+		cmd.Wait() // process 1 ends last; the next order notices how
 		answers.Close()
 		close(ended)
 	}(l.ended)
@@ -216,8 +230,9 @@ func (l *Lab) startInit() error {
 	return err
 }
 
-// order has the lab's process 1 run one line of shell and returns the process ID, in the lab, of the last one it has started
-// in the background. The caller holds mu, but for the start.
+// order makes the lab's process 1 run one line of shell. It returns the process
+// ID, in the lab, of the last process started in the background. The caller
+// holds mu, except during the start.
 func (l *Lab) order(line string) (pid string, err error) {
 	if l.control == nil {
 		return "", os.ErrClosed
@@ -240,8 +255,9 @@ func (l *Lab) answer() (pid string, err error) {
 	return pid, nil
 }
 
-// Close ends every process of the lab, frozen or not, and its network, and removes its directory. Processes of Command are the
-// caller's to end, before. To Close twice changes nothing.
+// Close ends every process of the lab, frozen or not, and its network, and
+// removes its directory. The caller must have ended the processes of Command
+// before. A second Close does nothing.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -258,7 +274,8 @@ func (l *Lab) Close() error {
 		select {
 		case <-l.ended:
 		case <-time.After(endTime):
-			err = errors.Join(err, errors.New("nfstest: the lab did not end and is killed"), l.init.Process.Kill())
+			err = errors.Join(err, errors.New("nfstest: the lab did not end and is killed"),
+				l.init.Process.Kill())
 			<-l.ended
 		}
 		l.init = nil
@@ -273,23 +290,26 @@ func (l *Lab) Close() error {
 	return err
 }
 
-// Dir is the exported directory, the path of version 3; its path in version 4 is /export. It holds an empty directory sub
-// and a regular file named file.
+// Dir is the directory of the export named export: its path in version 3. In
+// version 4 the path is /export. It holds an empty directory sub and a regular
+// file named file.
 func (l *Lab) Dir() string { return l.Path("export") }
 
-// Path is the directory of the export with this name, the path of version 3; its path in version 4 is /name.
+// Path is the directory of the export with this name: its path in version 3. In
+// version 4 the path is /name.
 func (l *Lab) Path(name string) string { return l.path(name) }
 
 func (l *Lab) path(name string) string { return filepath.Join(l.dir, name) }
 
-// AddrPort is 127.0.0.1 with Ganesha's NFS port.
+// AddrPort is 127.0.0.1 and Ganesha's NFS port.
 func (l *Lab) AddrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(l.config.NFSPort))
 }
 
-// Command is a program run in the lab's network. Everything else is the machine's own: the process ID is the real one, and files,
-// registries and other processes are seen as from outside. The program replaces nsenter(1), so a Credential in SysProcAttr
-// does not work; setpriv(1) does.
+// Command is a program to run in the lab's network. The rest it shares with
+// this process: the process ID is the real one, and it sees the machine's files
+// and processes. The command starts as nsenter(1), so a Credential in
+// SysProcAttr does not work; use setpriv(1).
 func (l *Lab) Command(name string, args ...string) *exec.Cmd {
 	if l.config.InPlace {
 		return exec.Command(name, args...)
@@ -302,12 +322,15 @@ func (l *Lab) Command(name string, args ...string) *exec.Cmd {
 	if err != nil {
 		nsenter = "nsenter"
 	}
-	return exec.Command(nsenter, append([]string{fmt.Sprintf("--net=/proc/%d/fd/%d", os.Getpid(), l.network.Fd()), "--", path}, args...)...)
+	return exec.Command(nsenter,
+		append([]string{fmt.Sprintf("--net=/proc/%d/fd/%d", os.Getpid(), l.network.Fd()), "--",
+			path}, args...)...)
 }
 
-// Do calls f on a thread in the lab's network: sockets f itself opens are there, and stay there. A goroutine that f starts is elsewhere;
-// so is a dial to a name, or with net.Dialer.FallbackDelay, since package net starts goroutines for it. A process that
-// f starts is in the lab's network, as one of Command is.
+// Do calls f on a thread in the lab's network. Sockets that f opens belong to
+// that network for life, and so do processes that f starts. Goroutines that f
+// starts do not; so f must not dial a name or use net.Dialer.FallbackDelay,
+// since package net starts goroutines for them.
 func (l *Lab) Do(f func()) error {
 	if l.config.InPlace {
 		f()
@@ -326,28 +349,18 @@ func (l *Lab) Do(f func()) error {
 	defer func() {
 		if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
 			runtime.UnlockOSThread()
-		} // else the thread ends with its goroutine: it must not serve others
+		} // else the thread ends with its goroutine, so that no other gets it
 	}()
 	f()
 	return nil
 }
 
-// mkdir makes path with exactly this mode, whatever the umask.
+// mkdir makes a directory with exactly this mode, whatever the umask.
 func mkdir(path string, mode os.FileMode) error {
 	if err := os.MkdirAll(path, mode); err != nil {
 		return err
 	}
 	return os.Chmod(path, mode)
-}
-
-// lookPath finds a program also when PATH is that of a user without administrative directories.
-func lookPath(name string) (string, error) {
-	for _, p := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name} {
-		if path, err := exec.LookPath(p); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%w: %s (install the packages nfs-ganesha, nfs-ganesha-vfs, rpcbind, iproute2, iptables)", exec.ErrNotFound, name)
 }
 
 // Listen is net.Listen in the lab's network, for an IP address and a port.

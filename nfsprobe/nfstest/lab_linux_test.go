@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// roleEnv makes the test binary a process that does one thing, for what would end the tests' own process.
+// roleEnv makes the test binary do one thing only, for what would end the
+// tests' own process.
 const roleEnv = "NFSTEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -43,10 +44,14 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// asked asks both versions and the mount service.
-func asked(l *Lab, s Server) error { return l.answersNow(context.Background(), s) }
+// asked returns nil if a server answers: both versions and the mount service.
+func asked(l *Lab, s Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	return l.answersNow(ctx, s)
+}
 
-// silent asserts that a server takes longer to answer than one that does would.
+// silent asserts that a server does not answer.
 func silent(t testing.TB, l *Lab, s Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -100,7 +105,7 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// A datagram that is dropped never comes: the next one that is not is the first.
+// A dropped datagram never comes: the first to come is one sent later.
 func TestDropUDP(t *testing.T) {
 	t.Parallel()
 	l := New(t, Config{Empty: true})
@@ -122,7 +127,7 @@ func TestDropUDP(t *testing.T) {
 	must(t, l.Undrop(port))
 	_, err = client.Write([]byte("not dropped"))
 	must(t, err)
-	must(t, server.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, server.SetReadDeadline(time.Now().Add(endTime)))
 	b := make([]byte, 100)
 	n, _, err := server.ReadFrom(b)
 	must(t, err)
@@ -131,19 +136,21 @@ func TestDropUDP(t *testing.T) {
 	}
 }
 
-// A disk is seen where the lab is, and goes with it.
+// A disk is seen only in the lab and goes with it.
 func TestDisk(t *testing.T) {
 	t.Parallel()
 	l := New(t, Config{})
 	must(t, l.MountDisk("export", 64))
 	must(t, asked(l, Ganesha))
 	must(t, os.WriteFile(l.Inside(l.Dir()+"/on the disk"), nil, 0o644))
-	for path, want := range map[string]bool{l.Inside(l.Dir() + "/on the disk"): true, l.Dir() + "/on the disk": false, l.Dir() + "/file": true, l.Inside(l.Dir() + "/file"): false} {
+	for path, want := range map[string]bool{l.Inside(l.Dir() + "/on the disk"): true, l.Dir() +
+		"/on the disk": false, l.Dir() + "/file": true, l.Inside(l.Dir() + "/file"): false} {
 		if _, err := os.Stat(path); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	if err := os.WriteFile(l.Inside(l.Dir()+"/big"), make([]byte, 64<<10+1), 0o644); !errors.Is(err, syscall.ENOSPC) {
+	if err := os.WriteFile(l.Inside(l.Dir()+"/big"), make([]byte, 64<<10+1), 0o644); !errors.Is(err,
+		syscall.ENOSPC) {
 		t.Errorf("64 KiB and one byte: %v", err)
 	}
 	must(t, l.UnmountDisk("export"))
@@ -160,7 +167,7 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// Each lab has a network of its own, which this process is not in.
+// Each lab has a network of its own, which is not that of this process.
 func TestNetworks(t *testing.T) {
 	t.Parallel()
 	a, b := New(t, Config{Empty: true}), New(t, Config{Empty: true})
@@ -169,7 +176,7 @@ func TestNetworks(t *testing.T) {
 		must(t, err)
 		defer listener.Close()
 		dial := func() error {
-			c, err := net.DialTimeout("tcp", address, answerTime)
+			c, err := net.DialTimeout("tcp", address, endTime)
 			if err == nil {
 				c.Close()
 			}
@@ -187,7 +194,9 @@ func TestNetworks(t *testing.T) {
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	l := New(t, Config{Empty: true})
-	cmd := l.Command("sh", "-c", `echo $$; readlink /proc/self/ns/net /proc/self/ns/pid /proc/self/ns/mnt; ls "$1"`, "sh", l.path("log"))
+	cmd := l.Command("sh", "-c",
+		`echo $$; readlink /proc/self/ns/net /proc/self/ns/pid /proc/self/ns/mnt; ls "$1"`, "sh",
+		l.path("log"))
 	out, err := cmd.Output()
 	must(t, err)
 	var network string
@@ -197,7 +206,8 @@ func TestCommand(t *testing.T) {
 	must(t, err)
 	mounts, err := os.Readlink("/proc/self/ns/mnt")
 	must(t, err)
-	if want := fmt.Sprintf("%d\n%s\n%s\n%s\ninit\n", cmd.Process.Pid, network, pids, mounts); string(out) != want {
+	if want := fmt.Sprintf("%d\n%s\n%s\n%s\ninit\n", cmd.Process.Pid, network, pids,
+		mounts); string(out) != want {
 		t.Errorf("got %s\nwant %s", out, want)
 	}
 	if mine, err := os.Readlink("/proc/self/ns/net"); err != nil || mine == network {
@@ -229,9 +239,15 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// Without the servers other tests are skipped, which go test does not show. So
+// this one fails and says what to install.
+func TestInstalled(t *testing.T) { must(t, installed()) }
+
 func TestFailedStart(t *testing.T) {
 	t.Parallel()
-	_, err := StartLab(t.Context(), Config{Exports: []Export{{Name: "bad", Squash: "nonsense"}, {Name: "export/file/x"}}})
+	New(t, Config{Empty: true}) // skips where labs cannot be had
+	_, err := StartLab(t.Context(), Config{Exports: []Export{{Name: "bad", Squash: "nonsense"},
+		{Name: "export/file/x"}}})
 	if err == nil {
 		t.Error("started with an export below a file")
 	}
@@ -242,21 +258,24 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
-// A server without its export is no lab; one whose directory a test has removed is.
+// Ganesha without its exports is an error, unless a test has removed the
+// directory.
 func TestRefusedExport(t *testing.T) {
 	t.Parallel()
+	New(t, Config{Empty: true}) // skips where labs cannot be had
 	l, err := StartLab(t.Context(), Config{})
 	must(t, err)
 	defer l.Close()
 	must(t, os.RemoveAll(l.Path("export")))
 	must(t, l.Restart(Ganesha))
 	must(t, os.Symlink("/proc", l.Path("export"))) // a file system that cannot be exported
-	if err := l.Restart(Ganesha); err == nil || !strings.Contains(err.Error(), "does not take its exports") {
+	if err := l.Restart(Ganesha); err == nil || !strings.Contains(err.Error(),
+		"does not take its exports") {
 		t.Errorf("error %v", err)
 	}
 }
 
-// orphan starts a lab and tells where it is, and never ends it.
+// orphan starts a lab, prints where it is, and never ends it.
 func orphan() {
 	l, err := StartLab(context.Background(), Config{})
 	if err == nil {
@@ -270,7 +289,7 @@ func orphan() {
 	select {}
 }
 
-// A process that is killed takes its lab along.
+// When a process is killed, its lab ends.
 func TestOrphan(t *testing.T) {
 	t.Parallel()
 	New(t, Config{Empty: true}) // skips where labs cannot be had
@@ -289,7 +308,8 @@ func TestOrphan(t *testing.T) {
 	})
 	eventually(t, "the lab's end", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		return err != nil || strings.Contains(string(stat), ") Z ") // whoever inherits it may be slow to reap
+		// The process that inherits it may reap it late.
+		return err != nil || strings.Contains(string(stat), ") Z ")
 	})
 }
 
@@ -342,7 +362,7 @@ func TestIsolate(t *testing.T) {
 	})
 }
 
-// role runs this test binary in a role, and returns the lines it prints.
+// role runs this test binary in a role and returns the lines it prints.
 func role(t testing.TB, name string, args ...string) (*exec.Cmd, <-chan string) {
 	t.Helper()
 	self, err := os.Executable()

@@ -17,10 +17,11 @@ type client0 struct {
 type open struct {
 	client, file uint64
 	confirmed    bool
-	sequence     uint32 // version 4.0: of the owner's next request
+	sequence     uint32 // version 4.0: number of the owner's next request
 }
 
-// onFiles does an operation on the current file handle, or one about who opens files.
+// onFiles does an operation on the current file handle, or one that identifies
+// a client.
 func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 	file, found := s.files.object(s.current)
 	var result nfsv4.NfsResop4
@@ -56,16 +57,23 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		s.current = s.files.lookup(op.Oplookup.Objname)
 		result = &nfsv4.NfsResop4_OP_LOOKUP{}
 	case *nfsv4.NfsArgop4_OP_GETFH:
-		result = &nfsv4.NfsResop4_OP_GETFH{Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: s.current}}}
+		result = &nfsv4.NfsResop4_OP_GETFH{
+			Opgetfh: &nfsv4.Getfh4res_NFS4_OK{Resok4: nfsv4.Getfh4resok{Object: s.current}},
+		}
 	case *nfsv4.NfsArgop4_OP_GETATTR:
 		kind := nfsv4.NF4DIR
 		if file != 0 {
 			kind = nfsv4.NF4REG
 		}
-		// Only the type is known here.
-		result = &nfsv4.NfsResop4_OP_GETATTR{Opgetattr: &nfsv4.Getattr4res_NFS4_OK{Resok4: nfsv4.Getattr4resok{ObjAttributes: nfsv4.Fattr4{
+		// The type is the only attribute known here.
+		attributes := nfsv4.Fattr4{
 			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(kind)}),
-		}}}}
+		}
+		result = &nfsv4.NfsResop4_OP_GETATTR{
+			Opgetattr: &nfsv4.Getattr4res_NFS4_OK{
+				Resok4: nfsv4.Getattr4resok{ObjAttributes: attributes},
+			},
+		}
 	case *nfsv4.NfsArgop4_OP_OPEN:
 		return s.openFile(op.Opopen)
 	case *nfsv4.NfsArgop4_OP_OPEN_CONFIRM:
@@ -74,7 +82,11 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 			return status, nil
 		}
 		o.confirmed = true
-		result = &nfsv4.NfsResop4_OP_OPEN_CONFIRM{OpopenConfirm: &nfsv4.OpenConfirm4res_NFS4_OK{Resok4: nfsv4.OpenConfirm4resok{OpenStateid: op.OpopenConfirm.OpenStateid}}}
+		result = &nfsv4.NfsResop4_OP_OPEN_CONFIRM{
+			OpopenConfirm: &nfsv4.OpenConfirm4res_NFS4_OK{
+				Resok4: nfsv4.OpenConfirm4resok{OpenStateid: op.OpopenConfirm.OpenStateid},
+			},
+		}
 	case *nfsv4.NfsArgop4_OP_CLOSE:
 		o, status := s.opened(op.Opclose.OpenStateid, file, op.Opclose.Seqid)
 		if o == nil {
@@ -83,19 +95,26 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		delete(s.opens, stateNumber(op.Opclose.OpenStateid))
 		result = &nfsv4.NfsResop4_OP_CLOSE{Opclose: &nfsv4.Close4res_NFS4_OK{}}
 	case *nfsv4.NfsArgop4_OP_READ:
-		if o := s.opens[stateNumber(op.Opread.Stateid)]; op.Opread.Stateid != (nfsv4.Stateid4{}) && (o == nil || !o.confirmed || o.file != file) {
+		if o := s.opens[stateNumber(op.Opread.Stateid)]; op.Opread.Stateid != (nfsv4.Stateid4{}) &&
+			(o == nil || !o.confirmed || o.file != file) {
 			return nfsv4.NFS4ERR_BAD_STATEID, nil
 		}
 		data := s.files.read(file, op.Opread.Offset, op.Opread.Count)
-		result = &nfsv4.NfsResop4_OP_READ{Opread: &nfsv4.Read4res_NFS4_OK{Resok4: nfsv4.Read4resok{Eof: true, Data: data}}}
+		result = &nfsv4.NfsResop4_OP_READ{
+			Opread: &nfsv4.Read4res_NFS4_OK{Resok4: nfsv4.Read4resok{Eof: true, Data: data}},
+		}
 	case *nfsv4.NfsArgop4_OP_WRITE:
-		if o := s.opens[stateNumber(op.Opwrite.Stateid)]; o == nil || !o.confirmed || o.file != file {
+		if o := s.opens[stateNumber(op.Opwrite.Stateid)]; o == nil || !o.confirmed ||
+			o.file != file {
 			return nfsv4.NFS4ERR_BAD_STATEID, nil
 		}
 		s.files.write(file, op.Opwrite.Offset, op.Opwrite.Data)
-		result = &nfsv4.NfsResop4_OP_WRITE{Opwrite: &nfsv4.Write4res_NFS4_OK{Resok4: nfsv4.Write4resok{
+		ok := nfsv4.Write4resok{
 			Count: uint32(len(op.Opwrite.Data)), Committed: op.Opwrite.Stable,
-		}}}
+		}
+		result = &nfsv4.NfsResop4_OP_WRITE{
+			Opwrite: &nfsv4.Write4res_NFS4_OK{Resok4: ok},
+		}
 	case *nfsv4.NfsArgop4_OP_COMMIT:
 		result = &nfsv4.NfsResop4_OP_COMMIT{Opcommit: &nfsv4.Commit4res_NFS4_OK{}}
 	case *nfsv4.NfsArgop4_OP_REMOVE:
@@ -109,7 +128,8 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 	return nfsv4.NFS4_OK, encode(result)
 }
 
-// setClientID makes a client ID; what it had opened goes when it is confirmed (RFC 7530 16.33.5).
+// setClientID makes a client ID. When it is confirmed, the files that the
+// client had opened are closed (RFC 7530 16.33.5).
 func (s *state4) setClientID(args nfsv4.Setclientid4args) (nfsv4.Nfsstat4, []byte) {
 	if s.clients0 == nil {
 		s.clients0 = map[string]*client0{}
@@ -118,12 +138,16 @@ func (s *state4) setClientID(args nfsv4.Setclientid4args) (nfsv4.Nfsstat4, []byt
 	s.clients0[string(args.Client.Id)] = &client0{id: s.last, confirm: ^s.last}
 	made := nfsv4.Setclientid4resok{Clientid: s.last}
 	binary.BigEndian.PutUint64(made.SetclientidConfirm[:], ^s.last)
-	return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_SETCLIENTID{Opsetclientid: &nfsv4.Setclientid4res_NFS4_OK{Resok4: made}})
+	return nfsv4.NFS4_OK,
+		encode(&nfsv4.NfsResop4_OP_SETCLIENTID{
+			Opsetclientid: &nfsv4.Setclientid4res_NFS4_OK{Resok4: made},
+		})
 }
 
 func (s *state4) confirmClientID(args nfsv4.SetclientidConfirm4args) (nfsv4.Nfsstat4, []byte) {
 	for _, c := range s.clients0 {
-		if c.id == args.Clientid && c.confirm == binary.BigEndian.Uint64(args.SetclientidConfirm[:]) {
+		if c.id == args.Clientid &&
+			c.confirm == binary.BigEndian.Uint64(args.SetclientidConfirm[:]) {
 			c.confirmed = true
 			return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_SETCLIENTID_CONFIRM{})
 		}
@@ -131,7 +155,8 @@ func (s *state4) confirmClientID(args nfsv4.SetclientidConfirm4args) (nfsv4.Nfss
 	return nfsv4.NFS4ERR_STALE_CLIENTID, nil
 }
 
-// openFile makes and opens a file. In version 4.0 nobody's owner is known, so the open is to be confirmed.
+// openFile creates and opens a file. In version 4.0 every open owner is new, so
+// the open must be confirmed.
 func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 	claim, named := args.Claim.(*nfsv4.OpenClaim4_CLAIM_NULL)
 	how, creates := args.Openhow.(*nfsv4.Openflag4_OPEN4_CREATE)
@@ -153,19 +178,23 @@ func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 	if s.opens == nil {
 		s.opens = map[uint64]*open{}
 	}
-	o := &open{client: args.Owner.Clientid, file: s.files.create(claim.File), sequence: args.Seqid + 1, confirmed: s.client != 0}
+	o := &open{client: args.Owner.Clientid, file: s.files.create(claim.File), sequence: args.Seqid +
+		1, confirmed: s.client != 0}
 	s.last++
 	s.opens[s.last] = o
 	s.current = fileHandle(o.file)
-	made := nfsv4.Open4resok{Stateid: nfsv4.Stateid4{Seqid: 1}, Delegation: &nfsv4.OpenDelegation4_OPEN_DELEGATE_NONE{}}
+	made := nfsv4.Open4resok{Stateid: nfsv4.Stateid4{Seqid: 1},
+		Delegation: &nfsv4.OpenDelegation4_OPEN_DELEGATE_NONE{}}
 	binary.BigEndian.PutUint64(made.Stateid.Other[:], s.last)
 	if !o.confirmed {
 		made.Rflags = nfsv4.OPEN4_RESULT_CONFIRM
 	}
-	return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_OPEN{Opopen: &nfsv4.Open4res_NFS4_OK{Resok4: made}})
+	return nfsv4.NFS4_OK,
+		encode(&nfsv4.NfsResop4_OP_OPEN{Opopen: &nfsv4.Open4res_NFS4_OK{Resok4: made}})
 }
 
-// opened finds the open that a request is about, the next one of its owner; in a session those have no numbers.
+// opened returns the open that a request is about. In version 4.0 the request
+// must have the owner's next number; in a session there are no such numbers.
 func (s *state4) opened(id nfsv4.Stateid4, file uint64, sequence uint32) (*open, nfsv4.Nfsstat4) {
 	o := s.opens[stateNumber(id)]
 	switch {
@@ -178,7 +207,8 @@ func (s *state4) opened(id nfsv4.Stateid4, file uint64, sequence uint32) (*open,
 	return o, nfsv4.NFS4_OK
 }
 
-// refused counts a request about an open, which is one also when it fails (RFC 7530 9.1.7).
+// refused counts a request about an open that failed: the number goes on all
+// the same (RFC 7530 9.1.7).
 func (s *state4) refused(op nfsv4.NfsArgop4) {
 	var o *open
 	switch op := op.(type) {

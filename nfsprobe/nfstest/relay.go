@@ -10,48 +10,49 @@ import (
 	"testing"
 )
 
-// Passing is one record on its way through a relay.
+// Passing is one record that passes through a relay.
 type Passing struct {
 	Bytes      []byte // all of it, marks included (RFC 5531 11); a Filter may replace it
 	FromServer bool
 	Conn       int    // n-th connection of the relay, from 0
 	Index      int    // n-th record of this direction of the connection, from 0
-	XID        uint32 // 0 of a record too short for one
-	Proc              // of the call, also of the reply to it; zero if it cannot be told
+	XID        uint32 // 0: the record is too short to have one
+	Proc              // the procedure called or answered; zero: not known
 }
 
-// Answers tells whether the record is the server's reply to a procedure.
+// Answers reports whether the record is the server's reply to a procedure.
 func (p Passing) Answers(proc Proc) bool { return p.FromServer && p.Proc == proc }
 
-// Filter sees every record of a relay, in both directions, one at a time; it must not block. What it leaves in p.Bytes is delivered;
-// nothing is if it leaves nothing. With an end as its result the relay then drops the server and the client meets that
-// end: Cutting or Resetting; with nil the connection goes on.
+// Filter sees every record of a relay in both directions, one at a time; it
+// must not block. What it leaves in p.Bytes is sent on, if anything. If it
+// returns an End, the relay closes the connection to the server and ends the
+// client's in that way; nil: both go on.
 type Filter func(p *Passing) End
 
-// End is how a relay ends a client's connection.
+// End is how a relay ends a client's connection: Cutting or Resetting.
 type End func(c net.Conn)
 
 // Cutting ends a connection with FIN.
 func Cutting(net.Conn) {}
 
-// Resetting ends it with RST.
+// Resetting ends a connection with RST.
 func Resetting(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
 }
 
-// Relay starts a record-wise proxy on listener in front of a server, to which dial connects: Lab.Do and Lab.Listen put either side into
-// a lab's network. A nil filter changes nothing. The end of one side, FIN or RST, is passed on to the other; a client whose
-// server cannot be reached gets RST. All is closed in t.Cleanup, the listener too.
+// Relay starts a proxy for RPC records on listener, in front of a server to
+// which dial connects. Lab.Listen and Lab.Do put either side into a lab's
+// network. A nil filter changes nothing. When one side ends with FIN or RST, so
+// does the other; if dial fails, the client gets RST. All is closed in
+// t.Cleanup, listener included.
 func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), filter Filter) {
 	t.Helper()
 	var (
-		mu     sync.Mutex
-		open   = map[net.Conn]bool{}
-		closed bool
-		wg     sync.WaitGroup
-		one    sync.Mutex
+		open connections
+		wg   sync.WaitGroup
+		one  sync.Mutex
 	)
 	filterOne := func(p *Passing) End {
 		if filter == nil {
@@ -67,32 +68,16 @@ func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), f
 			if err != nil {
 				return
 			}
-			mu.Lock()
-			if closed {
-				client.Close()
-			} else {
-				open[client] = true
-			}
-			mu.Unlock()
+			open.add(client)
 			wg.Go(func() {
-				defer func() {
-					client.Close()
-					mu.Lock()
-					delete(open, client)
-					mu.Unlock()
-				}()
+				defer open.close(client)
 				relayOne(client, dial, n, filterOne)
 			})
 		}
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		mu.Lock()
-		closed = true
-		for c := range open {
-			c.Close()
-		}
-		mu.Unlock()
+		open.closeAll()
 		wg.Wait()
 	})
 }
@@ -104,30 +89,34 @@ func relayOne(client net.Conn, dial func() (net.Conn, error), n int, filter Filt
 		return
 	}
 	calls := &calls{procs: map[uint32]Proc{}}
-	// The first side to end decides how; the buffer keeps the other from waiting.
+	// The first side to end decides how. The channel has room for both, so that
+	// neither goroutine waits.
 	ends := make(chan End, 2)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer client.Close()
 	wg.Go(func() { ends <- pump(server, client, Passing{Conn: n}, calls, filter) })
-	wg.Go(func() { ends <- pump(client, server, Passing{Conn: n, FromServer: true}, calls, filter) })
+	wg.Go(func() {
+		ends <- pump(client, server, Passing{Conn: n, FromServer: true}, calls, filter)
+	})
 	end := <-ends
 	server.Close()
 	end(client)
 }
 
-// calls are those of a connection that have not been answered.
+// calls are the calls of a connection that were not answered yet.
 type calls struct {
 	sync.Mutex
 	procs map[uint32]Proc
 }
 
-// pump passes records on and returns what the client is to meet when that has ended.
+// pump passes on the records of one direction until it ends, and returns how
+// the client's connection is to end.
 func pump(dst, src net.Conn, id Passing, calls *calls, filter Filter) End {
 	for i := 0; ; i++ {
-		b, message, err := readMarked(src)
+		b, message, err := readRecord(src)
 		if err != nil {
-			dst.Write(b) // a record that ended early is the other side's to see
+			dst.Write(b) // the other side sees the cut record too
 			if errors.Is(err, syscall.ECONNRESET) {
 				return Resetting
 			}
@@ -148,7 +137,9 @@ func pump(dst, src net.Conn, id Passing, calls *calls, filter Filter) End {
 	}
 }
 
-// learn finds out what a message is about: xid, CALL (0), RPC version, program, version, procedure; or xid, REPLY (1) (RFC 5531 9).
+// learn returns the xid and procedure of a message. A call is: xid, 0 (CALL),
+// RPC version, program, version, procedure; a reply: xid, 1 (REPLY) (RFC 5531
+// 9).
 func (c *calls) learn(message []byte, fromServer bool) (xid uint32, proc Proc) {
 	word := func(n int) uint32 { return binary.BigEndian.Uint32(message[4*n:]) }
 	if len(message) < 8 {
@@ -168,9 +159,10 @@ func (c *calls) learn(message []byte, fromServer bool) (xid uint32, proc Proc) {
 	return xid, proc
 }
 
-// readMarked reads a record of any number of fragments, of 1 MiB at most, as it is on the wire and as the message that it bears.
-// With an error it returns what came before.
-func readMarked(r io.Reader) (wire, message []byte, err error) {
+// readRecord reads a record of any number of fragments, of 1 MiB at most. It
+// returns the record as it is on the wire and the message in it, and with an
+// error what came before it.
+func readRecord(r io.Reader) (wire, message []byte, err error) {
 	for {
 		var mark [4]byte
 		n, err := io.ReadFull(r, mark[:])

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// relayed starts a relay in front of a hostile server's NFS service and connects to it.
+// relayed starts a relay in front of a hostile server's NFS service and
+// connects to it.
 func relayed(t *testing.T, h *Hostile, filter Filter) net.Conn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -28,13 +29,14 @@ func relayed(t *testing.T, h *Hostile, filter Filter) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	return c
 }
 
-// nullCall calls NULL of version 3, as a record of two fragments.
+// nullCall is a call of NULL of version 3, in two fragments.
 func nullCall(xid uint32) []byte {
-	b, _ := binary.Append(nil, binary.BigEndian, []uint32{8, xid, 0, 1<<31 | 32, 2, 100003, 3, 0, 0, 0, 0, 0})
+	b, _ := binary.Append(nil, binary.BigEndian, []uint32{8, xid, 0, 1<<31 | 32, 2, 100003, 3, 0,
+		0, 0, 0, 0})
 	return b
 }
 
@@ -64,9 +66,11 @@ func TestRelay(t *testing.T) {
 		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%x, %v", got, err)
 		}
-		// The reply has come, so the filter has seen both, and nothing else is under way.
+		// The reply is here, so the filter has seen both records, and no others
+		// are on their way.
 		mu.Lock()
-		if n := len(log); n != 2*i+2 || log[n-2] != (seen{false, i, xid, Null3}) || log[n-1] != (seen{true, i, xid, Null3}) {
+		if n := len(log); n != 2*i+2 || log[n-2] != (seen{false, i, xid, Null3}) ||
+			log[n-1] != (seen{true, i, xid, Null3}) {
 			t.Errorf("seen %+v", log)
 		}
 		mu.Unlock()
@@ -113,7 +117,7 @@ func TestRelayFilters(t *testing.T) {
 	}
 }
 
-// The end of one side is passed on, and so is a server that is not there.
+// The end of one side becomes the other's, and so does the absence of a server.
 func TestRelayPassesTheEndOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer Answer
@@ -142,10 +146,10 @@ func TestRelayPassesTheEndOn(t *testing.T) {
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err == nil {
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn.SetDeadline(time.Now().Add(time.Minute))
 		_, err = conn.Read(make([]byte, 1))
 	}
-	if !errors.Is(err, syscall.ECONNRESET) { // of the connect or of the read, whichever the RST met
+	if !errors.Is(err, syscall.ECONNRESET) { // from connect or from read, whenever the RST came
 		t.Errorf("no server behind the relay: %v", err)
 	}
 }

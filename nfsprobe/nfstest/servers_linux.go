@@ -21,18 +21,19 @@ const (
 	Rpcbind Server = "rpcbind" // port mapper
 )
 
-// start runs a server and waits until it answers. Ganesha also runs without the
-// exports that it could not take, which is an error here.
+// start runs a server and waits until it answers. Ganesha also runs without
+// exports that it could not load; start returns an error for them.
 func (l *Lab) start(ctx context.Context, s Server) error {
 	refused := l.said(noExport)
 	err := l.run(ctx, s)
 	if err == nil && l.said(noExport) > refused && !l.missing() {
-		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab?)\n%s", l.logTail(s))
+		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab, "+
+			"and the package nfs-ganesha-vfs?)\n%s", l.logTail(s))
 	}
 	return err
 }
 
-// missing is true if a test has removed the directory of an export.
+// missing reports whether a test has removed the directory of an export.
 func (l *Lab) missing() bool {
 	return slices.ContainsFunc(l.exports, func(e Export) bool {
 		_, err := os.Stat(l.path(e.Name))
@@ -47,7 +48,8 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 		if err := l.writeConf(l.exports); err != nil {
 			return err
 		}
-		line = fmt.Sprintf("ganesha.nfsd -F -f %[1]s/ganesha.conf -L %[1]s/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", l.dir)
+		line = fmt.Sprintf("ganesha.nfsd -F -f %[1]s/ganesha.conf -L %[1]s/log/ganesha.log "+
+			"-p /run/ganesha.pid -N NIV_EVENT", l.dir)
 	}
 	pid, err := l.order(fmt.Sprintf("%s </dev/null >>%s/log/%s 2>&1 &", line, l.dir, s))
 	if err != nil {
@@ -55,7 +57,9 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 	}
 	l.pids[s] = pid
 	for {
-		err := l.answersNow(ctx, s)
+		once, cancel := context.WithTimeout(ctx, answerTime)
+		err := l.answersNow(once, s)
+		cancel()
 		// Ganesha answers before it has registered with rpcbind.
 		if err == nil && (s == Rpcbind || l.said(initialized) > starts) {
 			return nil
@@ -66,7 +70,8 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no answer from %s: %w (last: %v)\n%s", s, ctx.Err(), err, l.logTail(s))
+			return fmt.Errorf("no answer from %s: %w (last: %v)\n%s", s, ctx.Err(), err,
+				l.logTail(s))
 		case <-time.After(pollTime):
 		}
 	}
@@ -96,7 +101,7 @@ func (l *Lab) answersNow(ctx context.Context, s Server) error {
 	return errors.Join(err, failed)
 }
 
-// logTail returns the end of what a server wrote, for error messages.
+// logTail returns the last lines that a server wrote, for error messages.
 func (l *Lab) logTail(s Server) string {
 	var all []byte
 	for _, name := range []string{string(s), string(s) + ".log"} {
@@ -106,10 +111,12 @@ func (l *Lab) logTail(s Server) string {
 	return string(bytes.TrimSpace(all[max(0, len(all)-3000):]))
 }
 
-// states returns the state letters of a server's threads (proc(5)); none when it has ended.
+// states returns the state letters of a server's threads (proc(5)); empty if it
+// has ended.
 func (l *Lab) states(s Server) (string, error) {
-	// The lab's own /proc, since the process ID is the lab's own.
-	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/proc/%s/task/*/stat", l.init.Process.Pid, l.pids[s]))
+	// The process ID is one of the lab's own namespace.
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/proc/%s/task/*/stat",
+		l.init.Process.Pid, l.pids[s]))
 	if err != nil {
 		return "", err
 	}
@@ -119,8 +126,10 @@ func (l *Lab) states(s Server) (string, error) {
 		if err != nil {
 			continue // a thread that has just ended
 		}
-		// The name in parentheses may hold anything; after it comes the state.
-		if _, rest, ok := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " "); ok && rest[0] != 'Z' && rest[0] != 'X' {
+		// The name in parentheses may hold any character; the state stands
+		// behind it.
+		if _, rest, ok := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " "); ok &&
+			rest[0] != 'Z' && rest[0] != 'X' {
 			states.WriteByte(rest[0])
 		}
 	}
@@ -132,7 +141,8 @@ func (l *Lab) gone(s Server) (bool, error) {
 	return states == "", err
 }
 
-// Freeze stops a server (SIGSTOP), the classic hang: TCP still connects, since the kernel does that, but nothing is answered.
+// Freeze stops a server with SIGSTOP, the classic hang: the kernel still
+// accepts TCP connections, but no call is answered.
 func (l *Lab) Freeze(s Server) error {
 	return l.signal("freeze", s, "STOP", func() (bool, error) {
 		states, err := l.states(s)
@@ -140,7 +150,7 @@ func (l *Lab) Freeze(s Server) error {
 	})
 }
 
-// Thaw undoes Freeze; the server then serves what has connected in the meantime.
+// Thaw undoes Freeze; the server then answers the calls that came meanwhile.
 func (l *Lab) Thaw(s Server) error {
 	return l.signal("thaw", s, "CONT", func() (bool, error) {
 		states, err := l.states(s)
@@ -148,15 +158,16 @@ func (l *Lab) Thaw(s Server) error {
 	})
 }
 
-// Kill ends a server with SIGKILL: it refuses connections, and the port map still lists a killed Ganesha. To Kill twice
-// changes nothing.
+// Kill ends a server with SIGKILL: it refuses connections, but the port map
+// still lists a killed Ganesha. A second Kill does nothing.
 func (l *Lab) Kill(s Server) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.end(s, "KILL")
 }
 
-// Stop ends a server with SIGTERM: a stopped Ganesha leaves the port map.
+// Stop ends a server with SIGTERM: a stopped Ganesha removes itself from the
+// port map.
 func (l *Lab) Stop(s Server) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -174,8 +185,9 @@ func (l *Lab) end(s Server, name string) error {
 	return nil
 }
 
-// Restart starts a server with the exports and the ports it had; one that still runs is killed first. A new rpcbind knows no
-// services until Ganesha is restarted too; Ganesha does not start without rpcbind.
+// Restart starts a server with the exports and ports that it had, and kills it
+// first if it still runs. A new rpcbind knows no services until Ganesha is
+// restarted too. Ganesha does not start without rpcbind.
 func (l *Lab) Restart(s Server) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -202,7 +214,7 @@ func (l *Lab) signal(what string, s Server, name string, reached func() (bool, e
 	return l.send(what, s, name, reached)
 }
 
-// send sends a signal and waits for its effect.
+// send sends a signal and waits until reached is true.
 func (l *Lab) send(what string, s Server, name string, reached func() (bool, error)) error {
 	_, err := l.order(fmt.Sprintf("kill -s %s %s", name, l.pids[s]))
 	if err == nil {
@@ -214,8 +226,9 @@ func (l *Lab) send(what string, s Server, name string, reached func() (bool, err
 	return nil
 }
 
-// Reload gives the running Ganesha other exports, exactly these, and returns when it has taken them (SIGHUP).
-// An export that is not named is removed, also from under its clients.
+// Reload gives the running Ganesha exactly these exports and returns when it
+// has loaded them (SIGHUP). Exports that are not named are removed, even if
+// clients use them.
 func (l *Lab) Reload(exports ...Export) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -237,20 +250,22 @@ func (l *Lab) Reload(exports ...Export) error {
 	return nil
 }
 
-// What Ganesha says when it is ready, when it has taken other exports, and of each that it could not take.
+// What Ganesha logs when it is ready, when it has loaded other exports, and for
+// each export that it could not load.
 const (
 	initialized = "NFS SERVER INITIALIZED"
 	reloaded    = "Reread exports complete"
 	noExport    = "Could not create export for"
 )
 
-// said is how often Ganesha has said something.
+// said counts how often Ganesha has logged this.
 func (l *Lab) said(what string) int {
 	b, _ := os.ReadFile(l.path("log/ganesha.log")) // none yet: nothing said
 	return bytes.Count(b, []byte(what))
 }
 
-// Drop makes the lab's network swallow all that is sent to a port over TCP or UDP, as a firewall does that drops: connections hang.
+// Drop makes the lab's network drop whatever is sent to a port over TCP or UDP,
+// as some firewalls do: connections hang.
 func (l *Lab) Drop(port int) error { return l.firewall("-A", port) }
 
 // Undrop undoes Drop.
@@ -271,22 +286,24 @@ func (l *Lab) firewall(verb string, port int) error {
 	return nil
 }
 
-// Clients returns the names of the clients whose NFS version 4 state Ganesha has on record, from its recovery directory. A client that
-// has confirmed its client ID is there until it destroys it or its lease runs out.
+// Clients returns the names of the clients that Ganesha has in its recovery
+// directory of version 4. A client that has confirmed its client ID stays there
+// until it destroys it or its lease ends.
 func (l *Lab) Clients() ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.init == nil {
 		return nil, os.ErrClosed
 	}
-	dirs, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/var/lib/nfs/ganesha/v4recov/*/*", l.init.Process.Pid))
+	dirs, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/var/lib/nfs/ganesha/v4recov/*/*",
+		l.init.Process.Pid))
 	for i := range dirs {
 		dirs[i] = filepath.Base(dirs[i])
 	}
 	return dirs, err
 }
 
-// poll waits until done says so, for endTime at most.
+// poll waits until done returns true or an error, for endTime at most.
 func poll(done func() (bool, error)) error {
 	for deadline := time.Now().Add(endTime); ; time.Sleep(pollTime) {
 		if ok, err := done(); ok || err != nil {

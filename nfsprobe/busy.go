@@ -8,13 +8,15 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
 
-// The wait before asking again what a server was busy with, doubled each time.
-// The first is also what is left to the goodbye before the deadline.
+// The waits before a busy server is asked again: the first, then doubled up to
+// the longest. The first is also the time that is left before the deadline for
+// cleaning up.
 const firstWait, longestWait = 100 * time.Millisecond, time.Second
 
-// patiently asks again while the server answers that it is busy or recovering
-// (RFC 1813 2.6, RFC 8881 15.1.1.3): it is alive. At the deadline it has failed.
-func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+// retryBusy asks again while the server answers that it is busy or recovering
+// (RFC 1813 2.6, RFC 8881 15.1.1.3): then it is alive. At the deadline the last
+// answer is the error.
+func retryBusy[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		answer, err := ask()
 		if !busy(err) {
@@ -31,7 +33,7 @@ func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	}
 }
 
-// busy reports a server that is alive and asks for patience.
+// busy reports that the server is alive and asks to try again.
 func busy(err error) bool {
 	var four *Status4
 	return errors.Is(err, Status3(nfsv3.NFS3ERR_JUKEBOX)) || errors.As(err, &four) && four.busy()
