@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
 // Exit codes of an action. 1 and 2 are the documents' return values.
@@ -98,9 +100,9 @@ type run struct {
 
 	asked     string // the command asked last, and why its answer is unknown
 	why       string
-	retried   bool     // IP kit, restore: step (5) came by once
-	mirrors   []mirror // volume kit: what GETMIRRORVOLINFO has said
-	flagStood bool     // volume kit: the split-brain flag was there already
+	retried   bool           // IP kit, restore: step (5) came by once
+	mirrors   []parse.Mirror // volume kit: what GETMIRRORVOLINFO has said
+	flagStood bool           // volume kit: the split-brain flag was there already
 }
 
 // variables are what is known before anything runs.

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
 // Whatever stands in the file of an address, the adapter that is looked at is one of the resource's two, and the backup one only if it is
 // named. The file of a tag is in the state directory, whatever the tag is.
 func FuzzState(f *testing.F) {
 	res := resources["ip"]
-	for _, text := range []string{canonicalGUID(res.GUID) + "\n", canonicalGUID(res.BackupGUID) + "\n", "", "\x00\x00", "{}", thirdGUID, strings.ToLower(backupGUID)} {
+	for _, text := range []string{parse.CanonicalGUID(res.GUID) + "\n", parse.CanonicalGUID(res.BackupGUID) + "\n", "", "\x00\x00", "{}", thirdGUID, strings.ToLower(backupGUID)} {
 		f.Add([]byte(text), "ip-tag")
 	}
 	for _, tag := range []string{"..", "a/b", `a\b`, "C:x", "営業部", "a*?", strings.Repeat("営", 255)} {
@@ -22,7 +24,7 @@ func FuzzState(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stored []byte, tag string) {
 		vars := variables(res, false)
 		if onBackupNIC(stored, res) {
-			if !strings.Contains(strings.ToUpper(string(stored)), strings.Trim(canonicalGUID(res.BackupGUID), "{}")) {
+			if !strings.Contains(strings.ToUpper(string(stored)), strings.Trim(parse.CanonicalGUID(res.BackupGUID), "{}")) {
 				t.Errorf("%q is taken for the backup adapter", stored)
 			}
 			useBackup(res, vars)
@@ -105,6 +107,30 @@ func FuzzJournal(f *testing.F) {
 			if _, ok := again.done(e.Step); !ok {
 				t.Errorf("%q is not done any more", e.Step)
 			}
+		}
+	})
+}
+
+// A template is split into words before variables are filled in, and only known
+// variables and places are accepted.
+func FuzzTemplate(f *testing.F) {
+	for _, t := range templates {
+		f.Add(t.Command)
+	}
+	for _, s := range []string{"", "cmd", `%LKBIN%\`, `%LKBIN%\..\x.exe`, `%lkbin%/x.exe "a b" $PEER`, `%LKBIN%\x.exe $FOO`, `%LKBIN%\x.exe "a`, `%LKBIN%\x.exe ${`, "%LKBIN%\\x.exe $"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		oneLine(line)
+		place, name, args, err := parseTemplate(line)
+		if err != nil {
+			return
+		}
+		if place < System32 || place > API || name == "" || strings.Contains(name, "..") && slices.Contains(strings.Split(name, "/"), "..") {
+			t.Errorf("%d %q", place, name)
+		}
+		for _, a := range args {
+			expand(a, map[string]string{"PEER": "two words"})
 		}
 	})
 }

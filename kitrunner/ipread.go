@@ -1,16 +1,20 @@
 package kitrunner
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"fsmon/kitrunner/parse"
+)
 
 // readCable reads a NetConnectionStatus. A command that failed has not said any.
 func readCable(r *run, res Result) answer {
 	if res.Code != 0 {
 		return unknown
 	}
-	switch parseNIC(res.Output) {
-	case CableConnected:
+	switch status, _ := parse.NICStatus(res.Output); status {
+	case parse.NICConnected:
 		return connected
-	case CableDisconnected:
+	case parse.NICDisconnected:
 		return disconnected
 	}
 	return unknown
@@ -20,7 +24,7 @@ func readCable(r *run, res Result) answer {
 // looked at. It sets what names the address to ips_ipchange -d: its context
 // when one is shown, or else the adapter's GUID, as documented.
 func readList(r *run, res Result) answer {
-	addresses, understood := parseAddresses(res.Output)
+	addresses, understood := parse.Addresses(res.Output)
 	if !understood || res.Code != 0 {
 		return unknown
 	}
@@ -30,14 +34,14 @@ func readList(r *run, res Result) answer {
 		if a.IP != want {
 			continue
 		}
-		if found == onNone || a.GUID == canonicalGUID(r.vars["GUID"]) {
+		if found == onNone || a.GUID == parse.CanonicalGUID(r.vars["GUID"]) {
 			r.vars["CONTEXT"] = a.Context
 			if a.Context == "" {
 				r.vars["CONTEXT"] = a.GUID
 			}
 			r.vars["FOUNDNIC"] = r.nicName(a.GUID)
 		}
-		if a.GUID == canonicalGUID(r.vars["GUID"]) {
+		if a.GUID == parse.CanonicalGUID(r.vars["GUID"]) {
 			return onAdapter
 		}
 		found = onOther
@@ -48,9 +52,9 @@ func readList(r *run, res Result) answer {
 // nicName is the name of an adapter, where the resource has one for it.
 func (r *run) nicName(guid string) string {
 	switch guid {
-	case canonicalGUID(r.res.GUID):
+	case parse.CanonicalGUID(r.res.GUID):
 		return r.res.NIC
-	case canonicalGUID(r.res.BackupGUID):
+	case parse.CanonicalGUID(r.res.BackupGUID):
 		return r.res.BackupNIC
 	}
 	return guid
@@ -65,7 +69,7 @@ func readAnswer(r *run, res Result) answer {
 }
 
 func readPing(r *run, res Result) answer {
-	switch yes, understood := parsePing(res.Output); {
+	switch yes, understood := parse.Ping(res.Output); {
 	case !understood:
 		return unknown
 	case yes:
@@ -105,7 +109,7 @@ func useBackup(res Resource, vars map[string]string) {
 }
 
 func useOther(res Resource, vars map[string]string) {
-	if canonicalGUID(vars["GUID"]) == canonicalGUID(res.GUID) {
+	if parse.CanonicalGUID(vars["GUID"]) == parse.CanonicalGUID(res.GUID) {
 		useBackup(res, vars)
 	} else {
 		usePrimary(res, vars)

@@ -1,6 +1,10 @@
 package kitrunner
 
-import "time"
+import (
+	"time"
+
+	"fsmon/kitrunner/parse"
+)
 
 // The answers of the lanman kit.
 const (
@@ -114,9 +118,9 @@ var lanman = Kit{
 // greps take the ID for a pattern, and deepCheck's finds SRV in SRV01 as well.
 // A missing name deletes the alias: it is believed only of a whole list.
 func readAlias(r *run, res Result) answer {
-	names, understood := parseNames(res.Output)
+	names, understood := parse.NetBIOSNames(res.Output)
 	for _, name := range names {
-		if sameNetBIOSName(name, r.res.ID) {
+		if parse.SameNetBIOSName(name, r.res.ID) {
 			return aliasThere
 		}
 	}
@@ -127,13 +131,13 @@ func readAlias(r *run, res Result) answer {
 }
 
 func readService(r *run, res Result) answer {
-	state, understood := parseState(res.Output)
+	state, understood := parse.ServiceState(res.Output)
 	switch {
 	case !understood:
 		return unknown
-	case state == serviceStopped:
+	case state == parse.ServiceStopped:
 		return stopped
-	case state == serviceRunning:
+	case state == parse.ServiceRunning:
 		return running
 	}
 	return otherState

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+
+	"fsmon/kitrunner/parse"
 )
 
 // What can be asked without changing anything. The machine's loopback interface is no adapter for GetAdaptersInfo.
@@ -14,7 +16,7 @@ func TestNativeQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, a := range addresses {
-		if canonicalGUID(a.GUID) == "{}" || !a.IP.Is4() {
+		if parse.CanonicalGUID(a.GUID) == "{}" || !a.IP.Is4() {
 			t.Errorf("%+v", a)
 		}
 		if state, err := n.Cable(t.Context(), a.GUID); err != nil || state != CableConnected {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
 // Rejoin cleans the cluster configuration of this system up after the operating
@@ -83,7 +85,7 @@ func (r *Rejoin) Check() error {
 		if s.name == "" {
 			return usage("%s: is missing (the name of a system)", s.option)
 		}
-		if !isSystem(s.name) {
+		if !parse.IsSystem(s.name) {
 			return usage("%s: %q is not accepted (the name of a system as sys_list has it)", s.option, s.name)
 		}
 	}
@@ -94,7 +96,7 @@ func (r *Rejoin) Check() error {
 	var volumes []string
 	for _, v := range r.Volumes {
 		letter := strings.ToUpper(strings.TrimSuffix(v, ":"))
-		if !driveForm.MatchString(letter) {
+		if !parse.IsDrive(letter) {
 			return usage("--volume: %q is not accepted (a drive letter)", v)
 		}
 		if slices.Contains(volumes, letter) {
@@ -188,11 +190,11 @@ func rank(s *rejoinStep) int {
 }
 
 func (r *Rejoin) goneIsKnown() bool {
-	known := containsFold(r.facts.systems, r.Gone) || len(r.facts.equivalencies) > 0 || len(r.facts.paths) > 0
+	known := parse.FindName(r.facts.systems, r.Gone) != "" || len(r.facts.equivalencies) > 0 || len(r.facts.paths) > 0
 	for _, jobs := range r.facts.jobs {
 		for _, j := range jobs {
-			for _, e := range j.ends {
-				known = known || isNamed(e.system, r.Gone)
+			for _, e := range j.Ends {
+				known = known || e.IsOf(r.Gone)
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"fsmon/kitrunner/parse"
 )
 
 // lcdiCodes are the exit codes of the LCDI commands, as their manual pages have them.
@@ -76,7 +78,7 @@ func acceptReg(_ context.Context, d deed, r Result) error {
 // acceptEMCMD wants "Status = 0". On another status the deed's check may show
 // that the work had been done before.
 func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
-	status, ok := parseStatus(res.Output)
+	status, ok := parse.Status(res.Output)
 	if res.Code == 0 && ok && status == 0 {
 		return nil
 	}
@@ -92,14 +94,14 @@ func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
 		return undetermined(fmt.Errorf("%w; whether the mirror is still there could not be asked: %w", failed, again.Err))
 	}
 	// Windows' error 2, not found, is what EMCMD answers about a mirror that is not there.
-	mirrors, known := parseMirrors(again.Output, d.noMirror)
-	status, isStatus := parseStatus(again.Output)
+	mirrors, known := parse.Mirrors(again.Output, d.noMirror)
+	status, isStatus := parse.Status(again.Output)
 	switch {
 	case !known && isStatus && status == 2:
 		return nil
 	case again.Code != 0 || !known:
 		return undetermined(fmt.Errorf("%w; whether the mirror is still there was not said: exit code %d: %q", failed, again.Code, oneLine(again.Output)))
-	case !slices.ContainsFunc(mirrors, func(m mirror) bool { return m.State != 0 }):
+	case !slices.ContainsFunc(mirrors, func(m parse.Mirror) bool { return m.State != 0 }):
 		return nil
 	}
 	return failed

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
 // jobsKey is where DataKeeper keeps its jobs (REJOIN 5).
@@ -48,10 +50,10 @@ func (d deed) String() string {
 
 // facts is what the queries have told. Nil means not asked yet; empty, none.
 type facts struct {
-	equivalencies []equivalency
-	jobs          map[string][]mirrorJob // by volume
+	equivalencies []parse.Equivalency
+	jobs          map[string][]parse.Job // by volume
 	systems       []string
-	paths         []commPath
+	paths         []parse.Path
 	tags          []string
 }
 
@@ -104,7 +106,7 @@ func none(what string, list func(*facts) []string) func(*facts) error {
 func (r *Rejoin) list() []*rejoinStep {
 	eqv := asks("1", "list the shared equivalencies", r.lcdiQuery("eqv_list"),
 		func(f *facts, out string) (err error) {
-			f.equivalencies, err = parseEquivalencies(out, r.Gone)
+			f.equivalencies, err = parse.Equivalencies(out, r.Gone)
 			return err
 		}, func(f *facts) string { return fmt.Sprintf("%d with %s", len(f.equivalencies), r.Gone) })
 	steps := []*rejoinStep{
@@ -112,7 +114,7 @@ func (r *Rejoin) list() []*rejoinStep {
 		{id: "eqv_remove", doc: "2", title: "remove every shared equivalency with " + r.Gone, deeds: r.removeEquivalencies, accept: acceptRemoval},
 		eqv.after("eqv_remove", "3", "list them again: none must be left", none("shared equivalencies are", func(f *facts) (left []string) {
 			for _, e := range f.equivalencies {
-				left = append(left, fmt.Sprintf("%s of %s with %s of %s", e.tag, e.system, e.otherTag, e.otherSystem))
+				left = append(left, fmt.Sprintf("%s of %s with %s of %s", e.Tag, e.System, e.OtherTag, e.OtherSystem))
 			}
 			return left
 		})),
@@ -128,19 +130,19 @@ func (r *Rejoin) list() []*rejoinStep {
 	}
 	systems := asks("6 a", "list the systems of the cluster", r.lcdiQuery("sys_list"),
 		func(f *facts, out string) (err error) {
-			f.systems, err = parseSystems(out, r.System)
+			f.systems, err = parse.Systems(out, r.System)
 			return err
 		}, func(f *facts) string { return strings.Join(f.systems, ", ") })
 	paths := asks("7 a", "list the communication paths", r.lcdiQuery("net_list"),
 		func(f *facts, out string) (err error) {
-			f.paths, err = parsePaths(out, r.Gone, append([]string{r.System, r.Gone}, f.systems...))
+			f.paths, err = parse.Paths(out, r.Gone, append([]string{r.System, r.Gone}, f.systems...))
 			return err
 		}, func(f *facts) string { return fmt.Sprintf("%d to %s", len(f.paths), r.Gone) })
 	steps = append(steps,
 		systems,
 		&rejoinStep{id: "sys_remove", doc: "6 b", title: "remove " + r.Gone, deeds: r.removeSystem, accept: acceptRemoval},
 		systems.after("sys_remove", "6", "list the systems again", none("the gone system is", func(f *facts) []string {
-			if containsFold(f.systems, r.Gone) {
+			if parse.FindName(f.systems, r.Gone) != "" {
 				return []string{r.Gone}
 			}
 			return nil
@@ -149,7 +151,7 @@ func (r *Rejoin) list() []*rejoinStep {
 		&rejoinStep{id: "net_remove", doc: "7 b", title: "remove the communication paths to " + r.Gone, deeds: r.removePaths, accept: acceptRemoval},
 		paths.after("net_remove", "7", "list the communication paths again", none("communication paths are", func(f *facts) (left []string) {
 			for _, p := range f.paths {
-				left = append(left, p.line)
+				left = append(left, p.Line)
 			}
 			return left
 		})),
@@ -158,7 +160,7 @@ func (r *Rejoin) list() []*rejoinStep {
 	if r.AllResources {
 		tags := asks("8", "list all resource instances", r.lcdiQuery("ins_list"),
 			func(f *facts, out string) (err error) {
-				f.tags, err = parseInstances(out, r.System)
+				f.tags, err = parse.Instances(out, r.System)
 				return err
 			}, func(f *facts) string { return fmt.Sprintf("%d instances", len(f.tags)) })
 		steps = append(steps,
@@ -176,12 +178,12 @@ func (r *Rejoin) list() []*rejoinStep {
 func (r *Rejoin) mirror(v string) []*rejoinStep {
 	job := asks("5", "ask for the DataKeeper job of volume "+v, emcmd(r.Deadlines.Query, "getjobinfoforvol", v),
 		func(f *facts, out string) error {
-			jobs, err := parseJobs(out, r.System, v)
+			jobs, err := parse.Jobs(out, r.System, v)
 			if err != nil {
 				return err
 			}
 			if f.jobs == nil {
-				f.jobs = map[string][]mirrorJob{}
+				f.jobs = map[string][]parse.Job{}
 			}
 			f.jobs[v] = jobs
 			return r.mayDelete(jobs)
@@ -212,9 +214,9 @@ func (r *Rejoin) mirror(v string) []*rejoinStep {
 	}
 }
 
-func jobIDs(jobs []mirrorJob) (ids []string) {
+func jobIDs(jobs []parse.Job) (ids []string) {
 	for _, j := range jobs {
-		ids = append(ids, j.id)
+		ids = append(ids, j.ID)
 	}
 	return ids
 }
@@ -222,14 +224,14 @@ func jobIDs(jobs []mirrorJob) (ids []string) {
 // mayDelete refuses a job that is not only about this system and the gone one:
 // deleting it would end a live mirror; and one that holds further volumes,
 // whose mirrors would be left without a job.
-func (r *Rejoin) mayDelete(jobs []mirrorJob) error {
+func (r *Rejoin) mayDelete(jobs []parse.Job) error {
 	for _, j := range jobs {
-		for _, e := range j.ends {
-			if !isNamed(e.system, r.System) && !isNamed(e.system, r.Gone) {
-				return refused("the DataKeeper job %s also mirrors to %s, whose mirror would end with it (take %s out of the job with the DataKeeper GUI, and leave volume %s out here)", j.id, e.system, r.Gone, e.volume)
+		for _, e := range j.Ends {
+			if !e.IsOf(r.System) && !e.IsOf(r.Gone) {
+				return refused("the DataKeeper job %s also mirrors to %s, whose mirror would end with it (take %s out of the job with the DataKeeper GUI, and leave volume %s out here)", j.ID, e.System, r.Gone, e.Volume)
 			}
-			if isNamed(e.system, r.System) && !containsFold(r.Volumes, e.volume) {
-				return refused("the DataKeeper job %s also holds volume %s (add --volume %s)", j.id, e.volume, e.volume)
+			if e.IsOf(r.System) && parse.FindName(r.Volumes, e.Volume) == "" {
+				return refused("the DataKeeper job %s also holds volume %s (add --volume %s)", j.ID, e.Volume, e.Volume)
 			}
 		}
 	}
@@ -239,12 +241,14 @@ func (r *Rejoin) mayDelete(jobs []mirrorJob) error {
 func (r *Rejoin) removeEquivalencies(f *facts) []deed {
 	list := f.equivalencies
 	if list == nil {
-		list = []equivalency{{r.System, unknownTag, r.Gone, unknownOtherTag}}
+		list = []parse.Equivalency{{
+			System: r.System, Tag: unknownTag, OtherSystem: r.Gone, OtherTag: unknownOtherTag,
+		}}
 	}
 	deeds := []deed{}
 	for _, e := range list {
 		deeds = append(deeds, r.lcdiChange("eqv_remove",
-			"-s", e.system, "-t", e.tag, "-S", e.otherSystem, "-o", e.otherTag, "-e", "SHARED"))
+			"-s", e.System, "-t", e.Tag, "-S", e.OtherSystem, "-o", e.OtherTag, "-e", "SHARED"))
 	}
 	return deeds
 }
@@ -252,14 +256,14 @@ func (r *Rejoin) removeEquivalencies(f *facts) []deed {
 func (r *Rejoin) deleteJobs(f *facts, v string) []deed {
 	jobs, known := f.jobs[v]
 	if !known {
-		jobs = []mirrorJob{{id: unknownGUID}}
+		jobs = []parse.Job{{ID: unknownGUID}}
 	}
 	deeds := []deed{}
 	for _, j := range jobs {
-		export := r.exportFile(v, j.id)
-		save := r.reg("export", jobsKey+j.id, export, "/y")
+		export := r.exportFile(v, j.ID)
+		save := r.reg("export", jobsKey+j.ID, export, "/y")
 		save.produces = export
-		deeds = append(deeds, save, r.reg("delete", jobsKey+j.id, "/f"))
+		deeds = append(deeds, save, r.reg("delete", jobsKey+j.ID, "/f"))
 	}
 	return deeds
 }
@@ -273,7 +277,7 @@ func (r *Rejoin) exportFile(volume, guid string) string {
 func (r *Rejoin) removeSystem(f *facts) []deed {
 	name := r.Gone
 	if f.systems != nil {
-		name = spelt(f.systems, r.Gone)
+		name = parse.FindName(f.systems, r.Gone)
 	}
 	if name == "" {
 		return nil
@@ -288,11 +292,11 @@ func (r *Rejoin) removeSystem(f *facts) []deed {
 func (r *Rejoin) removePaths(f *facts) []deed {
 	paths := f.paths
 	if paths == nil {
-		paths = []commPath{{system: r.Gone}}
+		paths = []parse.Path{{System: r.Gone}}
 	}
 	deeds := []deed{}
 	for _, p := range paths {
-		deeds = append(deeds, r.lcdiChange("net_remove", "-s", p.system))
+		deeds = append(deeds, r.lcdiChange("net_remove", "-s", p.System))
 	}
 	return deeds
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"fsmon/kitrunner/parse"
 )
 
 // hold takes the resource's lock for an action. It shows when it has to wait.
@@ -58,7 +60,7 @@ func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 
 // onBackupNIC tells whether what is stored names the resource's backup adapter.
 func onBackupNIC(stored []byte, res Resource) bool {
-	return res.BackupGUID != "" && canonicalGUID(strings.TrimSpace(string(stored))) == canonicalGUID(res.BackupGUID)
+	return res.BackupGUID != "" && parse.CanonicalGUID(strings.TrimSpace(string(stored))) == parse.CanonicalGUID(res.BackupGUID)
 }
 
 // storeNIC stores which adapter holds the address now.
@@ -66,7 +68,7 @@ func storeNIC(r *run) {
 	if r.StateDir == "" {
 		return
 	}
-	if err := writeFile(r.nicFile(r.res), canonicalGUID(r.vars["GUID"])+"\n"); err != nil {
+	if err := writeFile(r.nicFile(r.res), parse.CanonicalGUID(r.vars["GUID"])+"\n"); err != nil {
 		r.vars["WHY"] = err.Error()
 		r.say(ev20004)
 	}

@@ -3,13 +3,15 @@ package kitrunner
 import (
 	"fmt"
 	"strconv"
+
+	"fsmon/kitrunner/parse"
 )
 
 // readEmcmd reads an EMCMD that changes something: its exit code, or a
 // "Status = N" that says otherwise.
 func readEmcmd(r *run, res Result) answer {
 	code := res.Code
-	if status, understood := parseStatus(res.Output); code == 0 && understood {
+	if status, understood := parse.Status(res.Output); code == 0 && understood {
 		code = status
 	}
 	r.vars["STATUS"] = strconv.Itoa(code)
@@ -24,7 +26,7 @@ func readMirror(r *run, res Result) answer {
 	if readEmcmd(r, res) == failed {
 		return failed
 	}
-	mirrors, understood := parseMirrors(res.Output, r.res.Volume)
+	mirrors, understood := parse.Mirrors(res.Output, r.res.Volume)
 	if !understood {
 		return unknown
 	}
@@ -36,9 +38,9 @@ func readMirror(r *run, res Result) answer {
 // role is the role in the mirror's information.
 func role(r *run) answer {
 	switch r.mirrors[0].Role {
-	case roleSource:
+	case parse.RoleSource:
 		return isSource
-	case roleTarget:
+	case parse.RoleTarget:
 		return isTarget
 	}
 	return otherRole
@@ -49,16 +51,16 @@ func role(r *run) answer {
 // be the peer by its address: they must agree.
 func readPeerState(r *run, res Result) answer {
 	for _, m := range r.mirrors {
-		if (m.State == mirroring) != (r.mirrors[0].State == mirroring) {
+		if (m.State == parse.Mirroring) != (r.mirrors[0].State == parse.Mirroring) {
 			r.why = "the volume has several targets, in different states"
 			return unknown
 		}
 	}
-	state, understood := parseInstance(res.Output, r.res.Tag)
+	state, understood := parse.InstanceState(res.Output, r.res.Tag)
 	if !understood || res.Code != 0 {
 		return unknown
 	}
-	if r.mirrors[0].State == mirroring {
+	if r.mirrors[0].State == parse.Mirroring {
 		r.vars["STATE"] = "OSU"
 		if state == "OSU" {
 			return mirrorsOSU
@@ -78,14 +80,14 @@ func readPeerRole(r *run, res Result) answer {
 	if readEmcmd(r, res) == failed {
 		return failed
 	}
-	mirrors, understood := parseMirrors(res.Output, r.res.Volume)
+	mirrors, understood := parse.Mirrors(res.Output, r.res.Volume)
 	if !understood {
 		return unknown
 	}
 	switch mirrors[0].Role {
-	case roleSource:
+	case parse.RoleSource:
 		return splitBrain
-	case roleTarget:
+	case parse.RoleTarget:
 		return peerTarget
 	}
 	r.why = fmt.Sprintf("the peer's role is %d", mirrors[0].Role)
@@ -123,7 +125,7 @@ func split(r *run) answer {
 // document, its exit code does not count: a lock that is overlooked shows in
 // the write test of step (5).
 func readLocked(r *run, res Result) answer {
-	if namesDrive(res.Output, r.res.Volume) {
+	if parse.NamesDrive(res.Output, r.res.Volume) {
 		return locked
 	}
 	return notLocked
@@ -132,7 +134,7 @@ func readLocked(r *run, res Result) answer {
 // readShadows reads vssadmin list. Its exit codes are not documented; nothing
 // found is 0 or 1.
 func readShadows(r *run, res Result) answer {
-	listed, understood := parseShadows(res.Output)
+	listed, understood := parse.Shadows(res.Output)
 	switch {
 	case listed:
 		return shadows
@@ -146,8 +148,8 @@ func readShadows(r *run, res Result) answer {
 const noSuchService = 1060
 
 func readLifeKeeper(r *run, res Result) answer {
-	switch state, understood := parseState(res.Output); {
-	case understood && state == serviceStopPending:
+	switch state, understood := parse.ServiceState(res.Output); {
+	case understood && state == parse.ServiceStopPending:
 		return stopping
 	case understood || res.Code == noSuchService:
 		return notStopping
@@ -156,7 +158,7 @@ func readLifeKeeper(r *run, res Result) answer {
 }
 
 func readVolumeGUID(r *run, res Result) answer {
-	guid, understood := parseVolumeGUID(res.Output)
+	guid, understood := parse.VolumeGUID(res.Output)
 	if !understood {
 		return unknown
 	}

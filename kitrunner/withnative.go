@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
 // WithNative returns a Runner that does natively what the documented helper
@@ -96,7 +98,7 @@ func helperOf(c Command) helper {
 
 // nativeCable prints what readCable reads.
 func nativeCable(ctx context.Context, n Native, args []string) (string, error) {
-	state, err := n.Cable(ctx, canonicalGUID(args[0]))
+	state, err := n.Cable(ctx, parse.CanonicalGUID(args[0]))
 	return map[Cable]string{CableUnknown: "", CableConnected: "2\n", CableDisconnected: "7\n"}[state], err
 }
 
@@ -142,7 +144,7 @@ func nativeIP(ctx context.Context, n Native, args []string) (string, error) {
 		addresses, err := n.Addresses(ctx)
 		var b strings.Builder
 		for _, a := range addresses {
-			fmt.Fprintf(&b, "%s %s", canonicalGUID(a.GUID), a.IP)
+			fmt.Fprintf(&b, "%s %s", parse.CanonicalGUID(a.GUID), a.IP)
 			if a.Context != 0 {
 				fmt.Fprintf(&b, " Context=%d", a.Context)
 			}
@@ -155,7 +157,7 @@ func nativeIP(ctx context.Context, n Native, args []string) (string, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return "", err
 		}
-		return "", n.AddAddress(ctx, canonicalGUID(value("-n")), address, mask)
+		return "", n.AddAddress(ctx, parse.CanonicalGUID(value("-n")), address, mask)
 	case "-d":
 		number, err := strconv.ParseUint(value("-c"), 0, 32)
 		if err != nil {

@@ -1,14 +1,72 @@
-package kitrunner
+package parse
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func TestParseEquivalencies(t *testing.T) {
+func TestAddresses(t *testing.T) {
+	ip := netip.MustParseAddr
+	for _, c := range []struct {
+		name, output string
+		want         []Address
+		understood   bool
+	}{
+		{"on one line", strings.ToLower(nicGUID) + " 192.0.2.1 255.255.255.0\r\n", []Address{{nicGUID, ip("192.0.2.1"), ""}}, true},
+		{"below its adapter", nicGUID + "\r\n  192.0.2.1 255.255.255.0\r\n  192.0.2.2 255.255.255.0\r\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"without braces, with a device path", `\DEVICE\TCPIP_` + strings.Trim(nicGUID, "{}") + "=192.0.2.1\n", []Address{{nicGUID, ip("192.0.2.1"), ""}}, true},
+		{"with a context", nicGUID + " 192.0.2.1 Context=0x2a\n" + backupGUID + " 192.0.2.2 context: 7\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), "0x2a"}, {backupGUID, ip("192.0.2.2"), "7"}}, true},
+		{"a number that is not called a context", nicGUID + " 192.0.2.1 24 99\n", []Address{{nicGUID, ip("192.0.2.1"), ""}}, true},
+		{"a context on another line", nicGUID + " 192.0.2.1\n Context=5\n192.0.2.2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"an adapter without an address", nicGUID + "\n", nil, true},
+		{"an address without an adapter", "192.0.2.1\n", nil, false},
+		{"each above its adapter", "192.0.2.1\n" + nicGUID + "\n192.0.2.2\n" + backupGUID + "\n", nil, false},
+		{"a version that is no address", "ips_ipchange 8.4.0.1142\n" + nicGUID + " 192.0.2.1\n", []Address{{nicGUID, ip("192.0.2.1"), ""}}, true},
+		{"nothing", "", nil, false},
+	} {
+		got, understood := Addresses(c.output)
+		if d := cmp.Diff(c.want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" || understood != c.understood {
+			t.Errorf("%s: understood %v, -want +got\n%s", c.name, understood, d)
+		}
+	}
+}
+
+func TestInstanceState(t *testing.T) {
+	for _, c := range []struct{ name, output, want string }{
+		{"separated by ^A", instance, "OSU"},
+		{"separated by blanks", "NODE2 filesys volume Vol.E E: ISP restored", "ISP"},
+		{"another tag", "NODE2 filesys volume Vol.EF E: ISP restored", ""},
+		{"no state", "NODE2 Vol.E", ""},
+		{"two states", "NODE2 Vol.E ISP\nNODE3 Vol.E OSU", ""},
+		{"a state before the tag", "OSU Vol.E ISP", "ISP"},
+		{"nothing", "", ""},
+	} {
+		if got, understood := InstanceState(c.output, "Vol.E"); got != c.want || understood != (c.want != "") {
+			t.Errorf("%s: %q, %v", c.name, got, understood)
+		}
+	}
+}
+
+func TestNamesDrive(t *testing.T) {
+	for output, want := range map[string]bool{
+		"D:\r\nE:\r\n": true, "Volume e: is locked": true, `E:\`: true, "(E:)": true,
+		"": false, "DE:": false, "E": false, "E :": false, "locked: ": false, "ボリューム E: ロック": true,
+	} {
+		if NamesDrive(output, "E") != want {
+			t.Errorf("%q", output)
+		}
+	}
+}
+
+func TestEquivalencies(t *testing.T) {
 	for _, c := range []struct {
 		name, output, want string // want is "error" for one that is not understood
 	}{
@@ -32,10 +90,10 @@ func TestParseEquivalencies(t *testing.T) {
 		{"an error between the lines", "BENHOGAN2008 Vol.E GPLAYER2008 Vol.E SHARED 1 10\n(null)Process: eqv_list(2728)\n", "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseEquivalencies(c.output, "GPLAYER2008")
+			got, err := Equivalencies(c.output, "GPLAYER2008")
 			var text []string
 			for _, e := range got {
-				text = append(text, strings.Join([]string{e.system, e.tag, e.otherSystem, e.otherTag}, " "))
+				text = append(text, strings.Join([]string{e.System, e.Tag, e.OtherSystem, e.OtherTag}, " "))
 			}
 			wantParsed(t, strings.Join(text, ", "), err, c.want)
 			if err == nil && got == nil {
@@ -55,7 +113,7 @@ func wantParsed(t *testing.T, got string, err error, want string) {
 	}
 }
 
-func TestParseSystems(t *testing.T) {
+func TestSystems(t *testing.T) {
 	for _, c := range []struct{ name, output, want string }{
 		{"REJOIN 6 a", "BENHOGAN2008\r\nGPLAYER2008\r\n", "BENHOGAN2008, GPLAYER2008"},
 		{"this system in other case", "benhogan2008\n", "benhogan2008"},
@@ -66,13 +124,13 @@ func TestParseSystems(t *testing.T) {
 		{"an option", "BENHOGAN2008\n-s\n", "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseSystems(c.output, "BENHOGAN2008")
+			got, err := Systems(c.output, "BENHOGAN2008")
 			wantParsed(t, strings.Join(got, ", "), err, c.want)
 		})
 	}
 }
 
-func TestParsePaths(t *testing.T) {
+func TestPaths(t *testing.T) {
 	systems := []string{"BENHOGAN2008", "GPLAYER2008", "SNEAD2008"}
 	for _, c := range []struct{ name, output, want string }{
 		{"one of three", "GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1\r\nSNEAD2008 TCP 10.0.0.1 10.0.0.3 2\r\n", "GPLAYER2008: GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1"},
@@ -84,17 +142,17 @@ func TestParsePaths(t *testing.T) {
 		{"a message", "通信に失敗しました\n", "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parsePaths(c.output, "GPLAYER2008", systems)
+			got, err := Paths(c.output, "GPLAYER2008", systems)
 			var text []string
 			for _, p := range got {
-				text = append(text, p.system+": "+p.line)
+				text = append(text, p.System+": "+p.Line)
 			}
 			wantParsed(t, strings.Join(text, ", "), err, c.want)
 		})
 	}
 }
 
-func TestParseInstances(t *testing.T) {
+func TestInstances(t *testing.T) {
 	for _, c := range []struct{ name, output, want string }{
 		{"blanks", "BENHOGAN2008 filesys volume Vol.E E: x ISP\r\n", "Vol.E"},
 		{"SOH with empty fields", "BENHOGAN2008\x01comm\x01ip\x01IP 1\x0110.0.0.9\x01\x01ISP\x01\n", "IP 1"},
@@ -104,62 +162,15 @@ func TestParseInstances(t *testing.T) {
 		{"a message", "リソースがありません\n", "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseInstances(c.output, "BENHOGAN2008")
+			got, err := Instances(c.output, "BENHOGAN2008")
 			wantParsed(t, strings.Join(got, ", "), err, c.want)
-		})
-	}
-}
-
-func TestParseJobs(t *testing.T) {
-	const id = "ID = " + jobE + "\r\nName = E Vol\r\nDescription =\r\n"
-	const ends = "BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E;10.200.8.26;A"
-	for _, c := range []struct{ name, output, want string }{
-		{"REJOIN 5, as a console breaks it", id + "MirrorEndPoints = BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E\r\n;10.200.8.26;A\r\n",
-			jobE + " BENHOGAN2008:E GPLAYER2008:E"},
-		{"no job", "", ""},
-		{"no job, with a status", "Status = 0\r\n", ""},
-		{"two mirrors", id + "MirrorEndPoints = " + ends + " BENHOGAN2008;e;10.200.8.25;SNEAD2008;E;10.200.8.27;S\n",
-			jobE + " BENHOGAN2008:E GPLAYER2008:E BENHOGAN2008:E SNEAD2008:E"},
-		{"two mirrors on two lines", id + "MirrorEndPoints = " + ends + "\n" + strings.ReplaceAll(ends, "GPLAYER2008", "SNEAD2008") + "\n",
-			jobE + " BENHOGAN2008:E GPLAYER2008:E BENHOGAN2008:E SNEAD2008:E"},
-		{"two jobs", id + "MirrorEndPoints = " + ends + "\n\nID = " + jobF + "\nName = other\nMirrorEndPoints = " + ends + "\n",
-			jobE + " BENHOGAN2008:E GPLAYER2008:E, " + jobF + " BENHOGAN2008:E GPLAYER2008:E"},
-		{"Japanese", "ID = " + jobE + "\nName = Ｅボリューム\nDescription = 営業部の\n共有\nMirrorEndPoints = " + ends,
-			jobE + " BENHOGAN2008:E GPLAYER2008:E"},
-		{"names with a domain", id + "MirrorEndPoints = BENHOGAN2008.a.example;E;1.2.3.4;GPLAYER2008.a.example;E;1.2.3.5;A",
-			jobE + " BENHOGAN2008.a.example:E GPLAYER2008.a.example:E"},
-		{"GUID in braces", strings.ReplaceAll(id, jobE, "{"+jobE+"}") + "MirrorEndPoints = " + ends, "error"},
-		{"GUID with more", strings.ReplaceAll(id, jobE, jobE+`\..`) + "MirrorEndPoints = " + ends, "error"},
-		{"GUID too short", strings.ReplaceAll(id, jobE, jobE[1:]) + "MirrorEndPoints = " + ends, "error"},
-		{"empty ID", "ID =\r\n" + "MirrorEndPoints = " + ends, "error"},
-		{"no ends", id, "error"},
-		{"an ID alone", "ID = " + jobE, "error"},
-		{"cut off", id + "MirrorEndPoints = " + ends[:30], "error"},
-		{"another volume", id + "MirrorEndPoints = " + strings.ReplaceAll(ends, ";E;", ";F;"), "error"},
-		{"other systems", id + "MirrorEndPoints = " + strings.ReplaceAll(ends, "BENHOGAN2008", "SNEAD2008"), "error"},
-		{"two lists of ends", id + "MirrorEndPoints = " + ends + "\nMirrorEndPoints = " + ends, "error"},
-		{"a status that is not 0", "Status = 1722\r\n", "error"},
-		{"a message", "指定されたボリュームが見つかりません。\r\n", "error"},
-		{"ends without a job", "MirrorEndPoints = " + ends, "error"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := parseJobs(c.output, "BENHOGAN2008", "E")
-			var text []string
-			for _, j := range got {
-				s := j.id
-				for _, e := range j.ends {
-					s += " " + e.system + ":" + e.volume
-				}
-				text = append(text, s)
-			}
-			wantParsed(t, strings.Join(text, ", "), err, c.want)
 		})
 	}
 }
 
 // A name goes into a command line, a GUID into a registry key that is deleted:
 // whatever is printed, nothing else gets through.
-func FuzzRejoinParsers(f *testing.F) {
+func FuzzRejoin(f *testing.F) {
 	for _, s := range []string{
 		"BENHOGAN2008 Vol.E GPLAYER2008 Vol.E SHARED 1 10\r\n", "BENHOGAN2008\x01a\x01GPLAYER2008\x01b\x01SHARED\x011\x012",
 		"BENHOGAN2008\r\nGPLAYER2008\r\n", "GPLAYER2008 TCP 10.0.0.1 10.0.0.2\n", "BENHOGAN2008 filesys volume ボリューム E: x ISP\n",
@@ -173,36 +184,36 @@ func FuzzRejoinParsers(f *testing.F) {
 				t.Errorf("%q got through", s)
 			}
 		}
-		equivalencies, _ := parseEquivalencies(output, "GPLAYER2008")
+		equivalencies, _ := Equivalencies(output, "GPLAYER2008")
 		for _, e := range equivalencies {
-			clean(e.tag)
-			clean(e.otherTag)
-			if !isSystem(e.system) || !isSystem(e.otherSystem) || !strings.EqualFold(e.system, "GPLAYER2008") && !strings.EqualFold(e.otherSystem, "GPLAYER2008") {
+			clean(e.Tag)
+			clean(e.OtherTag)
+			if !IsSystem(e.System) || !IsSystem(e.OtherSystem) || !strings.EqualFold(e.System, "GPLAYER2008") && !strings.EqualFold(e.OtherSystem, "GPLAYER2008") {
 				t.Errorf("%+v got through", e)
 			}
 		}
-		systems, err := parseSystems(output, "BENHOGAN2008")
+		systems, err := Systems(output, "BENHOGAN2008")
 		for _, s := range systems {
 			clean(s)
 		}
-		if err == nil && !containsFold(systems, "BENHOGAN2008") {
+		if err == nil && FindName(systems, "BENHOGAN2008") == "" {
 			t.Errorf("%q is without this system", systems)
 		}
-		parsePaths(output, "GPLAYER2008", []string{"BENHOGAN2008", "GPLAYER2008"})
-		tags, _ := parseInstances(output, "BENHOGAN2008")
+		Paths(output, "GPLAYER2008", []string{"BENHOGAN2008", "GPLAYER2008"})
+		tags, _ := Instances(output, "BENHOGAN2008")
 		for _, tag := range tags {
 			clean(tag)
 		}
-		jobs, err := parseJobs(output, "BENHOGAN2008", "E")
+		jobs, err := Jobs(output, "BENHOGAN2008", "E")
 		if err != nil {
 			return
 		}
 		for _, j := range jobs {
-			if !guidForm.MatchString(j.id) || len(j.id) != 36 || !j.has("BENHOGAN2008", "E") {
+			if !guidForm.MatchString(j.ID) || len(j.ID) != 36 || !j.has("BENHOGAN2008", "E") {
 				t.Errorf("%+v got through", j)
 			}
 		}
-		again, err := parseJobs(strings.ReplaceAll(output, "\r", ""), "BENHOGAN2008", "E")
+		again, err := Jobs(strings.ReplaceAll(output, "\r", ""), "BENHOGAN2008", "E")
 		if diff := cmp.Diff(fmt.Sprint(jobs), fmt.Sprint(again)); err == nil && diff != "" {
 			t.Errorf("line ends make a difference: %s", diff)
 		}
