@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"fsmon/kitrunner/parse"
+	"fsmon/kitrunner/winsys"
 )
 
 // hold takes the resource's lock for an action. It shows when it has to wait.
@@ -17,13 +18,13 @@ func (r *run) hold(action *Action) (release func() error, err error) {
 	if r.Wait <= 0 {
 		return func() error { return nil }, nil
 	}
-	if err := makeStateDir(r.StateDir); err != nil {
+	if err := winsys.MakeDir(r.StateDir); err != nil {
 		return nil, err
 	}
 	name := r.kit.Name + " " + r.res.Tag
 	now, cancel := context.WithCancel(r.ctx)
 	cancel()
-	if release, err = Lock(now, r.StateDir, name); !errors.Is(err, context.Canceled) {
+	if release, err = winsys.Lock(now, r.StateDir, name); !errors.Is(err, context.Canceled) {
 		return release, err
 	}
 	r.begin(action, Step{No: "(0)", Text: "Another action on this resource is under way: wait for its end."})
@@ -31,12 +32,12 @@ func (r *run) hold(action *Action) (release func() error, err error) {
 	r.show(Waiting, fmt.Sprintf("up to %.0f s", r.Wait.Seconds()))
 	wait, cancel := context.WithTimeout(r.ctx, r.Wait)
 	defer cancel()
-	return Lock(wait, r.StateDir, name)
+	return winsys.Lock(wait, r.StateDir, name)
 }
 
 // nicFile is where the ip kit stores which adapter holds a resource's address.
 func (e *Engine) nicFile(res Resource) string {
-	return filepath.Join(e.StateDir, fileName(res.Tag)+".nic")
+	return filepath.Join(e.StateDir, winsys.FileName(res.Tag)+".nic")
 }
 
 // loadNIC looks at the adapter that holds the address since the last restore

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
 // Where the adapter of the address cannot be read nothing is judged; where it
@@ -106,7 +108,7 @@ func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, 
 	e = &Engine{Log: events, Deadlines: DefaultDeadlines(), StateDir: t.TempDir(), Wait: wait}
 	e.Runner = &scripted{t: t, script: lanmanScript, asked: map[string]int{}}
 	e.Show = func(n Notice) { shown <- n }
-	release, err := Lock(t.Context(), e.StateDir, "lanman lan-tag")
+	release, err := winsys.Lock(t.Context(), e.StateDir, "lanman lan-tag")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fsmon/kitrunner/parse"
+	"fsmon/kitrunner/winsys"
 )
 
 // WithNative returns a Runner that does natively what the documented helper
@@ -99,7 +100,9 @@ func helperOf(c Command) helper {
 // nativeCable prints what readCable reads.
 func nativeCable(ctx context.Context, n Native, args []string) (string, error) {
 	state, err := n.Cable(ctx, parse.CanonicalGUID(args[0]))
-	return map[Cable]string{CableUnknown: "", CableConnected: "2\n", CableDisconnected: "7\n"}[state], err
+	return map[winsys.Cable]string{
+		winsys.CableUnknown: "", winsys.CableConnected: "2\n", winsys.CableDisconnected: "7\n",
+	}[state], err
 }
 
 // nativeARP exits with 0 when another host answers, and with 1 when none does.
@@ -116,7 +119,7 @@ func nativeARP(ctx context.Context, n Native, args []string) (string, error) {
 }
 
 func nativeTrap(ctx context.Context, n Native, args []string) (string, error) {
-	t := Trap{Node: args[0]}
+	t := winsys.Trap{Node: args[0]}
 	var err1, err2 error
 	t.Generic, err1 = strconv.Atoi(args[1])
 	t.Specific, err2 = strconv.Atoi(args[2])

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
 // fakeNative is a Native that records what it is told; fail fails everything.
@@ -25,15 +27,15 @@ func (n *fakeNative) tell(format string, args ...any) error {
 func (n *fakeNative) WriteTest(_ context.Context, volume string) error {
 	return n.tell("write %s", volume)
 }
-func (n *fakeNative) Trap(_ context.Context, t Trap) error { return n.tell("trap %+v", t) }
-func (n *fakeNative) Cable(_ context.Context, guid string) (Cable, error) {
-	return CableDisconnected, n.tell("cable %s", guid)
+func (n *fakeNative) Trap(_ context.Context, t winsys.Trap) error { return n.tell("trap %+v", t) }
+func (n *fakeNative) Cable(_ context.Context, guid string) (winsys.Cable, error) {
+	return winsys.CableDisconnected, n.tell("cable %s", guid)
 }
 func (n *fakeNative) Answers(_ context.Context, a netip.Addr) (bool, error) {
 	return a.String() == "198.51.100.9", n.tell("answers %v", a)
 }
-func (n *fakeNative) Addresses(context.Context) ([]Address, error) {
-	return []Address{{GUID: strings.ToLower(nicGUID), IP: netip.MustParseAddr("198.51.100.7"), Context: 42}}, n.tell("addresses")
+func (n *fakeNative) Addresses(context.Context) ([]winsys.Address, error) {
+	return []winsys.Address{{GUID: strings.ToLower(nicGUID), IP: netip.MustParseAddr("198.51.100.7"), Context: 42}}, n.tell("addresses")
 }
 func (n *fakeNative) AddAddress(_ context.Context, guid string, address, mask netip.Addr) error {
 	return n.tell("add %s %v %v", guid, address, mask)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fsmon/kitrunner"
+	"fsmon/kitrunner/winsys"
 )
 
 const rejoinUsage = `Clean the cluster configuration of this system up after the operating system of another one was installed anew, so that the
@@ -79,12 +80,12 @@ func rejoin(args []string) (perform func() int, err error) {
 }
 
 func (o *rejoinOptions) performRejoin(dirs kitrunner.Dirs) int {
-	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], kitrunner.NewRunner(dirs)
+	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], dirs
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // so that a second signal ends the program
 	wait, cancel := context.WithTimeout(ctx, o.wait)
-	release, err := kitrunner.Lock(wait, o.stateDir, "rejoin")
+	release, err := winsys.Lock(wait, o.stateDir, "rejoin")
 	cancel()
 	if err != nil {
 		complain("rejoin: %v (nothing was done)", err)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"fsmon/kitrunner"
+	"fsmon/kitrunner/winsys"
 )
 
 // engine is an engine that can plan; run gives it what it needs to run.
@@ -66,8 +67,8 @@ func (o *options) canDoWithout(c kitrunner.Command) bool {
 
 // runner is a Runner for the commands.
 func (o *options) runner(dirs kitrunner.Dirs) kitrunner.Runner {
-	native := kitrunner.NewNative(o.trapDestination, o.trapCommunity)
-	return kitrunner.WithNative(kitrunner.NewRunner(dirs), native, o.native)
+	native := winsys.NewAPI(o.trapDestination, o.trapCommunity)
+	return kitrunner.WithNative(dirs, native, o.native)
 }
 
 // eventLog opens where the events go: the event log of Windows, and the file
@@ -77,7 +78,7 @@ func (o *options) eventLog() (log kitrunner.EventLog, done func()) {
 	var logs []kitrunner.EventLog
 	var closers []io.Closer
 	if runtime.GOOS == "windows" {
-		system, warning, err := kitrunner.OpenEventLog()
+		system, warning, err := kitrunner.OpenSystemLog()
 		if warning != nil {
 			complain("event log: %v", warning)
 		}

@@ -20,7 +20,7 @@ import (
 func TestPackagesUnderWine(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
-	for _, pkg := range []string{"kitrunner", "cmd/kitrunner"} {
+	for _, pkg := range []string{"kitrunner", "kitrunner/winsys", "cmd/kitrunner"} {
 		t.Run(strings.ReplaceAll(pkg, "/", "-"), func(t *testing.T) {
 			t.Parallel()
 			dir, err := filepath.Abs(filepath.Join("../..", pkg))

@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"context"
@@ -25,7 +25,8 @@ var (
 	procNameDel         = netapi32.NewProc("NetServerComputerNameDel")
 )
 
-// call calls a function that returns a Win32 error code. What its arguments point to stays where it is meanwhile.
+// call calls a function that returns a Win32 error code. What its arguments point
+// to is not moved meanwhile.
 //
 //go:uintptrescapes
 func call(p *windows.LazyProc, args ...uintptr) error {
@@ -38,17 +39,21 @@ func call(p *windows.LazyProc, args ...uintptr) error {
 	return nil
 }
 
-// attempt is within for what returns nothing.
+// attempt is within for a function that returns only an error.
 func attempt(ctx context.Context, what string, f func() error) error {
 	_, err := within(ctx, what, func() (struct{}, error) { return struct{}{}, f() })
 	return err
 }
 
-func (n *native) WriteTest(ctx context.Context, volume string) error {
-	return attempt(ctx, "write test of volume "+volume, func() error { return writeTest(strings.TrimSuffix(volume, ":") + `:\`) })
+// WriteTest writes LK_nnnn.tmp with "test" to the volume ("E"), through to the
+// disk, reads it back and removes it: what CheckVolume.exe does.
+func (*API) WriteTest(ctx context.Context, volume string) error {
+	return attempt(ctx, "write test of volume "+volume, func() error {
+		return writeTest(strings.TrimSuffix(volume, ":") + `:\`)
+	})
 }
 
-// ipv4 is an address as iphlpapi has it: four bytes in network order in a DWORD.
+// ipv4 is an address as iphlpapi takes it: four bytes in network order in a DWORD.
 func ipv4(a netip.Addr) (uintptr, error) {
 	a = a.Unmap()
 	if !a.Is4() {
@@ -58,8 +63,9 @@ func ipv4(a netip.Addr) (uintptr, error) {
 	return uintptr(binary.LittleEndian.Uint32(b[:])), nil
 }
 
-// Cable asks for the adapter's media state (GetIfEntry2, MediaConnectState).
-func (n *native) Cable(ctx context.Context, guid string) (Cable, error) {
+// Cable asks for the state of an adapter's cable (GetIfEntry2, MediaConnectState).
+// The GUID has braces, here and below, and may be in any case.
+func (*API) Cable(ctx context.Context, guid string) (Cable, error) {
 	return within(ctx, "network adapter "+guid, func() (Cable, error) {
 		index, err := interfaceIndex(guid)
 		if err != nil {
@@ -79,7 +85,7 @@ func (n *native) Cable(ctx context.Context, guid string) (Cable, error) {
 	})
 }
 
-// interfaceIndex finds an adapter by its GUID, in the documented form, in any case.
+// interfaceIndex finds an adapter by its GUID, in any case.
 func interfaceIndex(guid string) (uint32, error) {
 	const flags = windows.GAA_FLAG_SKIP_ANYCAST | windows.GAA_FLAG_SKIP_MULTICAST | windows.GAA_FLAG_SKIP_DNS_SERVER
 	size := uint32(16 << 10)
@@ -106,8 +112,8 @@ func interfaceIndex(guid string) (uint32, error) {
 	return 0, errors.New("GetAdaptersAddresses: the list does not stop growing")
 }
 
-// adapterInfos lists the adapters with their IPv4 addresses. GetAdaptersInfo is the one call that tells an
-// address's NTE context, by which DeleteIPAddress goes.
+// adapterInfos lists the adapters with their IPv4 addresses. Only GetAdaptersInfo
+// tells an address's NTE context, which DeleteIPAddress needs.
 func adapterInfos(each func(a *syscall.IpAdapterInfo)) error {
 	size := uint32(16 << 10)
 	for range 5 {
@@ -130,7 +136,8 @@ func adapterInfos(each func(a *syscall.IpAdapterInfo)) error {
 	return errors.New("GetAdaptersInfo: the list does not stop growing")
 }
 
-func (n *native) Addresses(ctx context.Context) ([]Address, error) {
+// Addresses lists the IPv4 addresses of this machine: ips_ipchange -l.
+func (*API) Addresses(ctx context.Context) ([]Address, error) {
 	return within(ctx, "the list of addresses", listAddresses)
 }
 
@@ -148,7 +155,9 @@ func listAddresses() (list []Address, err error) {
 
 func cString(b []byte) string { return windows.ByteSliceToString(b) }
 
-func (n *native) Answers(ctx context.Context, address netip.Addr) (bool, error) {
+// Answers tells whether another host answers for the address on the link
+// (SendARP). An address of this machine is not asked about.
+func (*API) Answers(ctx context.Context, address netip.Addr) (bool, error) {
 	return within(ctx, "SendARP "+address.String(), func() (bool, error) {
 		ip, err := ipv4(address)
 		if err != nil {
@@ -166,7 +175,8 @@ func (n *native) Answers(ctx context.Context, address netip.Addr) (bool, error) 
 		var mac [8]byte
 		size := uint32(len(mac))
 		err = call(procSendARP, ip, 0, uintptr(unsafe.Pointer(&mac)), uintptr(unsafe.Pointer(&size)))
-		// No answer came: the first since Windows Vista, the second before (SendARP, return values).
+		// Both mean that no answer came: the first since Windows Vista, the second
+		// before (SendARP, return values).
 		if errors.Is(err, windows.ERROR_BAD_NET_NAME) || errors.Is(err, windows.ERROR_GEN_FAILURE) {
 			return false, nil
 		}
@@ -174,7 +184,8 @@ func (n *native) Answers(ctx context.Context, address netip.Addr) (bool, error) 
 	})
 }
 
-func (n *native) AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error {
+// AddAddress adds an address to an adapter: ips_ipchange -a.
+func (*API) AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error {
 	return attempt(ctx, fmt.Sprintf("AddIPAddress %v to %s", address, guid), func() error {
 		ip, err := ipv4(address)
 		if err != nil {
@@ -196,17 +207,20 @@ func (n *native) AddAddress(ctx context.Context, guid string, address, mask neti
 			return errors.New("there is no such adapter, or it is disabled")
 		}
 		var context, instance uint32
-		return call(procAddIPAddress, ip, m, uintptr(index), uintptr(unsafe.Pointer(&context)), uintptr(unsafe.Pointer(&instance)))
+		return call(procAddIPAddress, ip, m, uintptr(index),
+			uintptr(unsafe.Pointer(&context)), uintptr(unsafe.Pointer(&instance)))
 	})
 }
 
-func (n *native) DeleteAddress(ctx context.Context, context uint32) error {
+// DeleteAddress removes the address with this Context: ips_ipchange -d.
+func (*API) DeleteAddress(ctx context.Context, context uint32) error {
 	return attempt(ctx, fmt.Sprintf("DeleteIPAddress %d", context), func() error {
 		return call(procDeleteIPAddress, uintptr(context))
 	})
 }
 
-func (n *native) AddAlias(ctx context.Context, name string) error {
+// AddAlias adds a computer-name alias: LmServerNameAdd.
+func (*API) AddAlias(ctx context.Context, name string) error {
 	return attempt(ctx, "NetServerComputerNameAdd "+name, func() error {
 		p, err := windows.UTF16PtrFromString(name)
 		if err != nil {
@@ -216,7 +230,8 @@ func (n *native) AddAlias(ctx context.Context, name string) error {
 	})
 }
 
-func (n *native) DeleteAlias(ctx context.Context, name string) error {
+// DeleteAlias removes a computer-name alias: LmServerNameDel.
+func (*API) DeleteAlias(ctx context.Context, name string) error {
 	return attempt(ctx, "NetServerComputerNameDel "+name, func() error {
 		p, err := windows.UTF16PtrFromString(name)
 		if err != nil {

@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"context"
@@ -61,17 +61,16 @@ func TestLockOneActionAtATime(t *testing.T) {
 
 func TestLockOfAnotherProcess(t *testing.T) {
 	l, dir := newTethers(t), t.TempDir()
-	r, c := playing(t, "lock "+dir+"|"+l.Addr().String())
+	c := playing(t, "lock "+dir+"|"+l.Addr().String())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	result := make(chan Result, 1)
-	go func() { result <- r.Run(ctx, c) }()
+	ended := c.start(ctx)
 	l.wait(1)
 	if _, err := Lock(done(), dir, "ip-10.0.0.5"); !errors.Is(err, context.Canceled) {
 		t.Errorf("while another process holds it: %v", err)
 	}
 	cancel() // which ends the process
-	<-result
+	<-ended
 	release, err := Lock(t.Context(), dir, "ip-10.0.0.5")
 	if err != nil {
 		t.Fatal(err)

@@ -1,22 +1,21 @@
-package kitrunner
+package winsys
 
 import (
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
-
-	"fsmon/kitrunner/parse"
 )
 
 // What can be asked without changing anything. The machine's loopback interface is no adapter for GetAdaptersInfo.
 func TestNativeQueries(t *testing.T) {
-	n := NewNative("", "")
+	n := NewAPI("", "")
 	addresses, err := n.Addresses(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range addresses {
-		if parse.CanonicalGUID(a.GUID) == "{}" || !a.IP.Is4() {
+		if strings.Trim(a.GUID, "{}") == "" || !a.IP.Is4() {
 			t.Errorf("%+v", a)
 		}
 		if state, err := n.Cable(t.Context(), a.GUID); err != nil || state != CableConnected {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package kitrunner
+package winsys
 
 import (
 	"errors"
@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// tree is a process group. A process that leaves the group leaves the tree, which no command for Windows does.
+// tree is a process group. A process that leaves the group leaves the tree; no
+// command for Windows does.
 type tree struct{ group int }
 
 func startTree(cmd *exec.Cmd) (*tree, error) {
@@ -21,7 +22,7 @@ func startTree(cmd *exec.Cmd) (*tree, error) {
 	return &tree{cmd.Process.Pid}, nil
 }
 
-// end ends what is left of the tree. None left is no error.
+// end ends the processes that are left. It is no error if none is.
 func (t *tree) end() error {
 	if err := syscall.Kill(-t.group, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err

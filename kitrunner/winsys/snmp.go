@@ -1,18 +1,18 @@
-package kitrunner
+package winsys
 
 import (
 	"fmt"
 	"time"
 )
 
-// The trap's object identifiers: 7359 is the enterprise number of LifeKeeper's maker, and the
-// strings stand under its 1 in their order, the message first.
+// The trap's object identifiers: 7359 is the enterprise number of LifeKeeper's
+// maker. The strings are numbered below its 1, the message first.
 var (
 	trapEnterprise = []uint32{1, 3, 6, 1, 4, 1, 7359}
 	trapStrings    = []uint32{1, 3, 6, 1, 4, 1, 7359, 1}
 )
 
-// The tags of what a trap is made of (RFC 1157 4.1.6, RFC 1155 3.2.3; X.690 8.1.2).
+// The tags of the parts of a trap (RFC 1157 4.1.6, RFC 1155 3.2.3; X.690 8.1.2).
 const (
 	tagInteger   = 0x02
 	tagString    = 0x04
@@ -23,7 +23,7 @@ const (
 	tagTrap      = 0xa4
 )
 
-// maxTrap is the size, in bytes, of a message that every agent must take (RFC 1157 4).
+// maxTrap is the size, in bytes, that every agent must accept (RFC 1157 4).
 const maxTrap = 484
 
 // encodeTrap returns the message of an SNMP version 1 trap (RFC 1157 4.1.6).
@@ -62,7 +62,7 @@ func tlv(tag byte, parts ...[]byte) []byte {
 	case n < 0x100:
 		b = append(b, 0x81, byte(n))
 	default:
-		b = append(b, 0x82, byte(n>>8), byte(n)) // encodeTrap refuses what is longer still
+		b = append(b, 0x82, byte(n>>8), byte(n)) // encodeTrap refuses longer messages
 	}
 	for _, p := range parts {
 		b = append(b, p...)
@@ -70,7 +70,8 @@ func tlv(tag byte, parts ...[]byte) []byte {
 	return b
 }
 
-// integer encodes a number that is not negative in the fewest bytes, the first of which has no sign bit (X.690 8.3).
+// integer encodes a number that is not negative in as few bytes as possible. The
+// first byte must not have the sign bit (X.690 8.3).
 func integer(tag byte, v uint32) []byte {
 	b := []byte{byte(v)}
 	for v > 0x7f {

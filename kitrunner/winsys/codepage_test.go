@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import "testing"
 

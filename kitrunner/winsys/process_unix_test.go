@@ -1,6 +1,6 @@
 //go:build unix
 
-package kitrunner
+package winsys
 
 import (
 	"context"
@@ -42,23 +42,22 @@ func ending(_ *testing.T, conn net.Conn, pid int) func() error {
 }
 
 func TestRunCrash(t *testing.T) {
-	r, c := playing(t, "signal")
-	if res := r.Run(t.Context(), c); res.Err == nil || !strings.Contains(res.Err.Error(), "signal 9") {
+	c := playing(t, "signal")
+	if res := c.run(t.Context()); res.err == nil || !strings.Contains(res.err.Error(), "signal 9") {
 		t.Errorf("%+v", res)
 	}
 }
 
 func TestRunReturnsAlthoughTheCommandDoesNotEnd(t *testing.T) {
 	l := newTethers(t)
-	r, c := playing(t, "escape "+l.Addr().String())
-	r.(*runner).grace = 10 * time.Millisecond
+	c := playing(t, "escape "+l.Addr().String())
+	c.grace = 10 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	result := make(chan Result, 1)
-	go func() { result <- r.Run(ctx, c) }()
+	ended := c.start(ctx)
 	escaped := l.wait(1)["escape"]
 	cancel()
-	if res := <-result; !errors.Is(res.Err, context.Canceled) || !strings.Contains(res.Err.Error(), "does not end") {
+	if res := <-ended; !errors.Is(res.err, context.Canceled) || !strings.Contains(res.err.Error(), "does not end") {
 		t.Errorf("%+v", res)
 	}
 	if _, err := escaped.Write([]byte("\n")); err != nil {

@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"errors"
@@ -11,11 +11,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tree is a job object: all processes that come from one.
+// tree is a job object: a process and all its descendants.
 type tree struct{ job windows.Handle }
 
-// startTree starts cmd in a job of its own. It is assigned before it runs, or a child of
-// its first moments would be outside; and a kitrunner that is killed takes the command along.
+// startTree starts cmd in a job of its own. The process joins the job before it
+// runs, so that no child can start outside. If kitrunner is killed, the job ends,
+// and the command with it.
 func startTree(cmd *exec.Cmd) (t *tree, err error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -28,12 +29,13 @@ func startTree(cmd *exec.Cmd) (t *tree, err error) {
 	}()
 	limit := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{}
 	limit.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
-	if _, err := windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
-		uintptr(unsafe.Pointer(&limit)), uint32(unsafe.Sizeof(limit))); err != nil {
+	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
+		uintptr(unsafe.Pointer(&limit)), uint32(unsafe.Sizeof(limit)))
+	if err != nil {
 		return nil, fmt.Errorf("SetInformationJobObject: %w", err)
 	}
-	// Without a window the command gets a console of its own, whose code page is the
-	// system's OEM code page whatever that of this process's console, if it has one.
+	// Without a window the command gets a console of its own. Its code page is the
+	// system's OEM code page, even if this process's console has another one.
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -57,7 +59,8 @@ func startTree(cmd *exec.Cmd) (t *tree, err error) {
 	return &tree{job}, nil
 }
 
-// resume lets a process run that was created suspended. os/exec has closed the handle of its only thread.
+// resume lets a process run that was created suspended. Its only thread has to be
+// found again, since os/exec has closed the handle.
 func resume(pid int) error {
 	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPTHREAD, 0)
 	if err != nil {
@@ -65,7 +68,8 @@ func resume(pid int) error {
 	}
 	defer windows.CloseHandle(snapshot)
 	entry := windows.ThreadEntry32{Size: uint32(unsafe.Sizeof(windows.ThreadEntry32{}))}
-	for err = windows.Thread32First(snapshot, &entry); err == nil; err = windows.Thread32Next(snapshot, &entry) {
+	err = windows.Thread32First(snapshot, &entry)
+	for ; err == nil; err = windows.Thread32Next(snapshot, &entry) {
 		if entry.OwnerProcessID != uint32(pid) {
 			continue
 		}
@@ -82,7 +86,7 @@ func resume(pid int) error {
 	return fmt.Errorf("the thread of process %d: %w", pid, err)
 }
 
-// end ends what is left of the tree.
+// end ends the processes that are left.
 func (t *tree) end() error {
 	return errors.Join(windows.TerminateJobObject(t.job, 1), windows.CloseHandle(t.job))
 }
@@ -90,8 +94,8 @@ func (t *tree) end() error {
 // codeOf returns the exit code as the C runtime has it: signed, 32 bits.
 func codeOf(p *os.ProcessState) int { return int(int32(uint32(p.ExitCode()))) }
 
-// crash returns an error if a process ended by an exception, whose code it then has as
-// its exit code: an NTSTATUS of severity error, such as C0000005 access violation,
+// crash returns an error if a process was ended by an exception. Its exit code is
+// the exception's then, an NTSTATUS of severity error: C0000005 access violation,
 // C0000135 missing DLL, C0000142 not started because the system shuts down.
 func crash(p *os.ProcessState) error {
 	if code := uint32(p.ExitCode()); code>>28 == 0xC {

@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"fmt"
@@ -29,15 +29,15 @@ func ending(t *testing.T, _ net.Conn, pid int) func() error {
 }
 
 func TestRunCrash(t *testing.T) {
-	r, c := playing(t, "exit 0xC0000005")
-	if res := r.Run(t.Context(), c); res.Err == nil || !strings.Contains(res.Err.Error(), "C0000005") {
+	c := playing(t, "exit 0xC0000005")
+	if res := c.run(t.Context()); res.err == nil || !strings.Contains(res.err.Error(), "C0000005") {
 		t.Errorf("%+v", res)
 	}
 }
 
 func TestRunNegativeExitCode(t *testing.T) {
-	r, c := playing(t, "exit 0xFFFFFFFF")
-	if res := r.Run(t.Context(), c); res.Err != nil || res.Code != -1 {
+	c := playing(t, "exit 0xFFFFFFFF")
+	if res := c.run(t.Context()); res.err != nil || res.code != -1 {
 		t.Errorf("%+v", res)
 	}
 }

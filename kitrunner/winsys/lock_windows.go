@@ -1,3 +1,3 @@
-package kitrunner
+package winsys
 
 const openNoFollow = 0

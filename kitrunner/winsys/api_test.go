@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"context"
@@ -156,7 +156,7 @@ func TestTrapLengths(t *testing.T) {
 }
 
 func TestTrapWithoutDestination(t *testing.T) {
-	if err := NewNative("", "public").Trap(t.Context(), splitBrainTrap); err == nil {
+	if err := NewAPI("", "public").Trap(t.Context(), splitBrainTrap); err == nil {
 		t.Error("no error")
 	}
 }

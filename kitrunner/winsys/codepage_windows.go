@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"bytes"
@@ -9,14 +9,16 @@ import (
 
 var getOEMCP = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetOEMCP")
 
-// decodeCodePage decodes output in the system's OEM code page, the one of console programs: 932 on a Japanese Windows.
+// decodeCodePage decodes output in the system's OEM code page, which console
+// programs use: 932 on a Japanese Windows.
 func decodeCodePage(b []byte) string {
-	page, _, _ := getOEMCP.Call() // it cannot fail
+	page, _, _ := getOEMCP.Call() // never fails
 	return fromCodePage(uint32(page), b)
 }
 
-// fromCodePage decodes b; bytes that stand for nothing become the code page's or Unicode's replacement
-// character. The length is at most maxOutput, so it fits an int32.
+// fromCodePage decodes b. Bytes without a meaning become the replacement character
+// of the code page or of Unicode. The length is at most maxOutput, so it fits an
+// int32.
 func fromCodePage(page uint32, b []byte) string {
 	if len(b) == 0 {
 		return ""

@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"context"
@@ -7,24 +7,53 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
 	"time"
 )
 
-// NewNative returns what this system can do itself, on Windows all of it. Traps go to destination, a host or host:port
-// (port 162 if there is none), under the community string.
+// API does what LifeKeeper's helper commands do, with calls of Windows. On other
+// systems only Trap works.
 //
-// A call into the system that does not return by its deadline is left behind, as no
-// system can take one back: the goroutine ends when the call does.
-func NewNative(destination, community string) Native {
-	return &native{destination, community, sinceBoot}
-}
-
-type native struct {
+// Every method honours ctx's deadline. A call that has not returned by then cannot
+// be cancelled: it is left alone, and its goroutine ends when the call does.
+type API struct {
 	destination, community string
 	uptime                 func() time.Duration
+}
+
+// NewAPI returns an API whose traps go to destination, a host or host:port (port
+// 162 if there is none), under the community string.
+func NewAPI(destination, community string) *API {
+	return &API{destination, community, sinceBoot}
+}
+
+// Trap is an SNMP trap as EISMEventNotice.exe sends it: enterprise 7359, generic
+// trap 6, and string variables.
+type Trap struct {
+	Node     string // the sender
+	Generic  int    // 6, enterprise specific
+	Specific int    // 160, split brain
+	Strings  []string
+}
+
+// Cable is the state of a network adapter's cable.
+type Cable int
+
+// The states of a cable.
+const (
+	CableUnknown Cable = iota
+	CableConnected
+	CableDisconnected
+)
+
+// Address is an IPv4 address of this machine.
+type Address struct {
+	GUID    string // its adapter's
+	IP      netip.Addr
+	Context uint32 // for DeleteAddress; 0 if there is none
 }
 
 // within runs f, which cannot be cancelled, and waits for it until ctx is done.
@@ -50,12 +79,12 @@ func within[T any](ctx context.Context, what string, f func() (T, error)) (T, er
 	}
 }
 
-// Trap sends an SNMP trap, version 1 (RFC 1157), and does not learn whether it arrived.
-func (n *native) Trap(ctx context.Context, t Trap) error {
-	if n.destination == "" {
+// Trap sends an SNMP trap, version 1 (RFC 1157). Nobody learns whether it arrives.
+func (a *API) Trap(ctx context.Context, t Trap) error {
+	if a.destination == "" {
 		return errors.New("SNMP trap: no destination is set")
 	}
-	address := n.destination
+	address := a.destination
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(address, "162")
 	}
@@ -72,7 +101,7 @@ func (n *native) Trap(ctx context.Context, t Trap) error {
 	if local, ok := conn.LocalAddr().(*net.UDPAddr); ok && local.IP.To4() != nil {
 		sender = [4]byte(local.IP.To4())
 	}
-	packet, err := encodeTrap(n.community, sender, n.uptime(), t)
+	packet, err := encodeTrap(a.community, sender, a.uptime(), t)
 	if err == nil {
 		_, err = conn.Write(packet)
 	}
@@ -82,16 +111,16 @@ func (n *native) Trap(ctx context.Context, t Trap) error {
 	return nil
 }
 
-// testText is what the document says the write test writes.
+// testText is what the write test writes, as the document says.
 const testText = "test"
 
 var testFile = regexp.MustCompile(`^LK_[0-9]{4}\.tmp$`)
 
-// writeTest is the write test in a directory, the root of a volume as a rule.
+// writeTest is the write test in a directory, which is the root of a volume.
 func writeTest(dir string) (err error) {
 	removeLeftovers(dir)
 	var f *os.File
-	for range 20 { // other tests may be under way
+	for range 20 { // other tests may be running
 		name := filepath.Join(dir, fmt.Sprintf("LK_%04d.tmp", rand.IntN(10000)))
 		f, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_SYNC, 0o600)
 		if !errors.Is(err, os.ErrExist) {
@@ -120,8 +149,9 @@ func writeTest(dir string) (err error) {
 	return nil
 }
 
-// removeLeftovers removes what a write test left behind that was killed: a file of its name, holding no
-// more than it writes, and too old to belong to one that is under way. It is not an error when that does not work.
+// removeLeftovers removes the files of write tests that were killed: those with
+// such a name and no other content, and too old to belong to a test that is
+// running. It is no error if one cannot be removed.
 func removeLeftovers(dir string) {
 	names, _ := filepath.Glob(filepath.Join(dir, "LK_????.tmp")) // the pattern is well-formed
 	for _, name := range names {

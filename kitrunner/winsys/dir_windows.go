@@ -1,4 +1,4 @@
-package kitrunner
+package winsys
 
 import (
 	"errors"
@@ -11,17 +11,19 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// stateDirAccess lets nobody but the system and the administrators in, and has them own the directory.
-const stateDirAccess = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+// dirAccess lets only the system and the administrators in, and makes the
+// administrators the owner.
+const dirAccess = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 
-// makeStateDir makes the directory of the locks and of what is stored. Below %ProgramData% every user may make files, and
-// whoever can open a lock can hold it: there the directory is the administrators', and one that somebody else has made
-// first is refused.
-func makeStateDir(dir string) error {
+// MakeDir makes the directory of the locks and of other state. Every user may make
+// files below %ProgramData%, and whoever can open a lock can hold it: there the
+// directory is made for the administrators, and one that another user made first
+// is refused.
+func MakeDir(dir string) error {
 	if !strings.EqualFold(filepath.Dir(dir), os.Getenv("ProgramData")) {
 		return os.MkdirAll(dir, 0o700)
 	}
-	access, err := windows.SecurityDescriptorFromString(stateDirAccess)
+	access, err := windows.SecurityDescriptorFromString(dirAccess)
 	if err != nil {
 		return err
 	}
@@ -41,8 +43,8 @@ func makeStateDir(dir string) error {
 	return ownedByAdministrators(dir)
 }
 
-// ownedByAdministrators refuses a directory that belongs neither to the administrators, nor to the system, nor to whoever
-// runs this, and a link in its place.
+// ownedByAdministrators refuses a link, and a directory whose owner is neither the
+// administrators, nor the system, nor the user who runs this.
 func ownedByAdministrators(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -63,8 +65,10 @@ func ownedByAdministrators(dir string) error {
 	if err != nil {
 		return err
 	}
-	if owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) || owner.IsWellKnown(windows.WinLocalSystemSid) || owner.Equals(user.User.Sid) {
+	if owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) ||
+		owner.IsWellKnown(windows.WinLocalSystemSid) || owner.Equals(user.User.Sid) {
 		return nil
 	}
-	return fmt.Errorf("%s was made by %s, who could hold its locks (remove it, or set --state-dir)", dir, owner)
+	return fmt.Errorf("%s was made by %s, who could hold its locks "+
+		"(remove it, or set --state-dir)", dir, owner)
 }

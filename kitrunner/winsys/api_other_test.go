@@ -1,6 +1,6 @@
 //go:build !windows
 
-package kitrunner
+package winsys
 
 import (
 	"encoding/hex"
@@ -18,7 +18,7 @@ func TestTrapArrivesByteForByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	n := &native{conn.LocalAddr().String(), "public", func() time.Duration { return 745650 * time.Millisecond }}
+	n := &API{conn.LocalAddr().String(), "public", func() time.Duration { return 745650 * time.Millisecond }}
 	if err := n.Trap(t.Context(), splitBrainTrap); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestTrapArrivesByteForByte(t *testing.T) {
 }
 
 func TestNativeIsOfWindows(t *testing.T) {
-	n, ctx, a := NewNative("", ""), t.Context(), netip.MustParseAddr("10.0.0.5")
+	n, ctx, a := NewAPI("", ""), t.Context(), netip.MustParseAddr("10.0.0.5")
 	_, cable := n.Cable(ctx, "{}")
 	_, answers := n.Answers(ctx, a)
 	_, addresses := n.Addresses(ctx)
