@@ -87,15 +87,9 @@ func run(file, name string, args []string, w io.Writer) (code int, err error) {
 	case "hang":
 		unlock()
 		return 0, hangWithChild(fault.Tether)
-	case "keepopen": // ends, and leaves a child with its output
-		unlock()
-		return 0, startChild(fault.Tether)
 	}
 	c := &call{s: s, node: s.Nodes[s.Self], args: args}
 	code = c.play(name)
-	if fault.Mode == "lie" { // does it, and says it failed
-		code = fault.Code
-	}
 	if _, err := w.Write(c.out.Bytes()); err != nil {
 		return 0, err
 	}
@@ -151,20 +145,16 @@ func startChild(tether string) error {
 	return child.Start()
 }
 
-// hang connects to the test, which sees the connection end when this process does, and hangs: until the test leaves the
-// connection, and not for ever in case that it does not.
+// hang connects to the test, which learns in this way that the command hangs, and
+// hangs until the test closes the connection. If the test never does, the command
+// ends after half an hour.
 func hang(tether string) {
-	const most = 2 * time.Minute
-	if tether != "" && tether != "-" {
-		conn, err := net.Dial("tcp", tether)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "kitdouble:", err)
-			os.Exit(252)
-		}
-		conn.SetReadDeadline(time.Now().Add(most))
-		conn.Read(make([]byte, 1))
-		os.Exit(253)
+	conn, err := net.Dial("tcp", tether)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kitdouble:", err)
+		os.Exit(252)
 	}
-	<-time.After(most)
+	conn.SetReadDeadline(time.Now().Add(30 * time.Minute))
+	conn.Read(make([]byte, 1))
 	os.Exit(253)
 }

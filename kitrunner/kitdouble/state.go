@@ -21,12 +21,12 @@ type State struct {
 
 // Fault is what a test lets go wrong with a command.
 type Fault struct {
-	Mode   string // exit, garbage, flood, hang, keepopen, lie
+	Mode   string // exit, garbage, flood, hang
 	Match  string // only if an argument contains it, in any case
 	Skip   int    // how many such calls go well before
 	Code   int
 	Output string
-	Tether string // host:port to which hang connects, for each of its two processes; "-" for none
+	Tether string // host:port to which hang connects, once for each of its two processes
 }
 
 // Node is one system of the cluster.

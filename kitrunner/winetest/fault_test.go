@@ -178,19 +178,18 @@ func line(o outcome) string { return fmt.Sprintf("%d %v", o.code, o.numbers()) }
 // disturbed is a run in which a command goes wrong. Of those that hang, nothing may be left.
 func disturbed(t *testing.T, sys system, s *kitdouble.State, name, mode string, skip int, args []string) (outcome, []string) {
 	t.Helper()
-	fault := &kitdouble.Fault{Mode: mode, Skip: skip, Tether: "-"}
-	switch mode {
-	case "exit":
-		fault.Code = 13
-	case "hang":
-		// Long enough for what does not hang, on a machine under load.
-		args = slices.Clone(args)
-		for _, kind := range []string{"query", "change", "switchover", "lock", "delete"} {
-			args = append(args, "--"+kind+"-timeout", "10")
-		}
-	}
+	h := newTethers(t)
+	fault := &kitdouble.Fault{Mode: mode, Skip: skip, Tether: h.String()}
 	s.Faults[name] = fault
+	if mode == "exit" {
+		fault.Code = 13
+	}
 	l := newLab(t, sys, s)
+	if mode == "hang" {
+		// Long enough for the commands that do not hang, on a busy machine: few
+		// of them run at the same time, see slots.
+		l.hanging, l.timeout = h, sys.hangs
+	}
 	if mode == "missing" {
 		l.missing(name)
 	}

@@ -13,8 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,20 +24,35 @@ import (
 	"fsmon/kitrunner/kitdouble"
 )
 
-// limit is what no single wait comes near to.
-const limit = 2 * time.Minute
+// limit bounds every wait. It only has to end a test that would never end.
+const limit = 10 * time.Minute
+
+// slots bounds how many programs of the labs work at the same time, by GOOS. More
+// of them would finish no sooner: all programs for Windows wait for the one Wine
+// server, which gets the less of the processors the more programs run.
+var slots = map[string]chan struct{}{
+	"linux":   make(chan struct{}, 4*runtime.NumCPU()),
+	"windows": make(chan struct{}, 4*runtime.NumCPU()),
+}
+
+// slot waits for a slot and returns how to give it back, which may be called twice.
+func (s system) slot() (release func()) {
+	slots[s.goos] <- struct{}{}
+	return sync.OnceFunc(func() { <-slots[s.goos] })
+}
 
 // A system is one that kitrunner runs on.
 type system struct {
 	name     string
 	goos     string
 	japanese bool
+	hangs    time.Duration // after which a command counts as one that hangs
 }
 
 var (
-	native   = system{"native", "linux", false}
-	english  = system{"wine", "windows", false}
-	japanese = system{"wine-japanese", "windows", true}
+	native   = system{"native", "linux", false, 20 * time.Second}
+	english  = system{"wine", "windows", false, time.Minute}
+	japanese = system{"wine-japanese", "windows", true, time.Minute}
 )
 
 // onSystems runs a test on several systems.
@@ -85,17 +102,19 @@ var places = map[string][]string{
 	"extmirrbase": {"EMCMD.exe"},
 }
 
-// lab is a node with the documents' commands and what they know.
+// lab is a node with the documents' commands and their state.
 type lab struct {
-	t   *testing.T
-	sys system
-	dir string
+	t       *testing.T
+	sys     system
+	dir     string
+	timeout time.Duration // of every command
+	hanging *tethers      // of commands that a run waits for until their timeout
 }
 
 // newLab installs the commands. They share the state.
 func newLab(t *testing.T, sys system, s *kitdouble.State) *lab {
 	t.Helper()
-	l := &lab{t, sys, t.TempDir()}
+	l := &lab{t: t, sys: sys, dir: t.TempDir(), timeout: limit}
 	for place, names := range places {
 		for _, name := range names {
 			file := filepath.Join(l.dir, place, name)
@@ -172,14 +191,26 @@ func (o outcome) called() []string {
 	return lines
 }
 
-// options are those of every run.
-func (l *lab) options() []string {
-	var o []string
+// common are the options of every run, rejoin among them.
+func (l *lab) common() []string {
+	o := []string{"--state-dir", l.sys.path(filepath.Join(l.dir, "states"))}
 	for place := range places {
 		o = append(o, "--"+place, l.sys.path(filepath.Join(l.dir, place)))
 	}
-	return append(o, "--node", "NODEA", "--state-dir", l.sys.path(filepath.Join(l.dir, "states")),
-		"--events", l.sys.path(filepath.Join(l.dir, "events")))
+	return append(o, l.timeouts("query", "change")...)
+}
+
+// options are the options of every action of a kit.
+func (l *lab) options() []string {
+	o := append(l.common(), l.timeouts("switchover", "lock", "delete")...)
+	return append(o, "--node", "NODEA", "--events", l.sys.path(filepath.Join(l.dir, "events")))
+}
+
+func (l *lab) timeouts(kinds ...string) (o []string) {
+	for _, kind := range kinds {
+		o = append(o, "--"+kind+"-timeout", fmt.Sprintf("%.0f", l.timeout.Seconds()))
+	}
+	return o
 }
 
 // start starts kitrunner; wait waits for its end.
@@ -192,11 +223,12 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	}
 	ctx, cancel := context.WithTimeout(l.t.Context(), limit)
 	l.t.Cleanup(cancel)
-	cmd = l.sys.command(ctx, []string{"KITDOUBLE=" + l.sys.path(l.stateFile())}, programs[l.sys.goos].kitrunner, args...)
+	cmd = l.sys.command(ctx, []string{"KITDOUBLE=" + l.sys.path(l.stateFile())},
+		programs[l.sys.goos].kitrunner, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Dir = l.dir
-	cmd.WaitDelay = time.Second // a double that is not ended may hold them open
+	cmd.WaitDelay = limit // a double that is just being ended may hold them open
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
@@ -212,17 +244,23 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	}
 }
 
-// run runs kitrunner KIT ACTION. Wine has been seen to refuse the start of a
-// command, once, with ERROR_INTERNAL_ERROR; kitrunner then says so, which no test
-// expects. Such a run is repeated from the beginning, at most twice, and logged.
+// run runs kitrunner KIT ACTION. Wine sometimes refuses to start a command, with
+// ERROR_INTERNAL_ERROR; kitrunner then says so, which no test expects. Such a run is
+// repeated from the beginning, at most twice, and logged.
 func (l *lab) run(args ...string) outcome {
 	l.t.Helper()
 	restore := l.snapshot()
 	for try := 1; ; try++ {
+		release := l.sys.slot()
 		_, wait := l.start(append(args, l.options()...)...)
+		if l.hanging != nil { // a run that waits for a timeout does no work
+			go l.hanging.each(release)
+		}
 		o := wait()
+		release()
 		said := o.stdout + o.stderr
-		stillborn := strings.Contains(said, "fork/exec ") && (strings.Contains(said, "Internal error.") || strings.Contains(said, "内部エラー"))
+		stillborn := strings.Contains(said, "fork/exec ") &&
+			(strings.Contains(said, "Internal error.") || strings.Contains(said, "内部エラー"))
 		if l.sys.goos != "windows" || !stillborn || try == 3 {
 			return o
 		}
@@ -259,7 +297,8 @@ func (l *lab) expect(code int, events []int, args ...string) outcome {
 	l.t.Helper()
 	o := l.run(args...)
 	if o.code != code || !slices.Equal(o.numbers(), events) {
-		l.t.Errorf("kitrunner %q: exit code %d, events %v; want %d, %v\ncalls: %s\n%s%s", args, o.code, o.numbers(), code, events,
+		l.t.Errorf("kitrunner %q: exit code %d, events %v; want %d, %v\ncalls: %s\n%s%s",
+			args, o.code, o.numbers(), code, events,
 			strings.Join(o.called(), "\n       "), o.stdout, o.stderr)
 	}
 	return o
@@ -285,7 +324,7 @@ func readLines[T any](t *testing.T, file string) (values []T) {
 	}
 }
 
-// tethers is where doubles that hang connect to, so that a test knows that they do.
+// tethers is where doubles connect to when they hang.
 type tethers struct {
 	t *testing.T
 	l *net.TCPListener
@@ -299,6 +338,18 @@ func newTethers(t *testing.T) *tethers {
 	}
 	t.Cleanup(func() { l.Close() })
 	return &tethers{t, l}
+}
+
+// each calls f for every double that hangs, until the listener is closed.
+func (h *tethers) each(f func()) {
+	for {
+		conn, err := h.l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close() // the double hangs until then
+		f()
+	}
 }
 
 // wait waits for n doubles to hang.
@@ -316,11 +367,11 @@ func (h *tethers) wait(n int) (conns []net.Conn) {
 	return conns
 }
 
-// gone waits until no process is left of what was run in the lab, and tells of those that are. A connection would not do to see
-// that: Wine's server sometimes keeps one of a process that was terminated.
+// gone waits until no process of the lab is left. The connections of doubles do not
+// tell that: Wine's server sometimes keeps one of a process that was terminated.
 func (l *lab) gone() {
 	l.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(limit); ; <-tick.C {
 		left := l.processes()
@@ -333,14 +384,16 @@ func (l *lab) gone() {
 	}
 }
 
-// processes are those that have the lab's state in their environment; zombies have none (proc(5)).
+// processes are the command lines of the processes that have the lab's state in
+// their environment. Zombies have no environment (proc(5)).
 func (l *lab) processes() (left []string) {
 	environs, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	for _, file := range environs {
-		if env, err := os.ReadFile(file); err == nil && bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
+		env, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
 			args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
 			left = append(left, string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
 		}

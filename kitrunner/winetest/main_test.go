@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) (code int, err error) {
-	// The tests wait more than they compute: many a command hangs until its deadline.
-	if err := flag.Set("test.parallel", "32"); err != nil {
+	// Most tests wait, for a slot or for the timeout of a command that hangs.
+	if err := flag.Set("test.parallel", "512"); err != nil {
 		return 0, err
 	}
 	if root, err = os.MkdirTemp("", "kitrunner-test-"); err != nil {

@@ -251,12 +251,10 @@ func TestRejoin(t *testing.T) {
 		if err := os.WriteFile(info, []byte("x"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"rejoin", "--system", "NODEA", "--gone", "NODEB", "--volume", "E", "--yes",
-			"--journal", sys.path(filepath.Join(l.dir, "journal.json")), "--state-dir", sys.path(filepath.Join(l.dir, "states"))}
-		for place := range places {
-			args = append(args, "--"+place, sys.path(filepath.Join(l.dir, place)))
-		}
+		args := append([]string{"rejoin", "--system", "NODEA", "--gone", "NODEB", "--volume", "E",
+			"--yes", "--journal", sys.path(filepath.Join(l.dir, "journal.json"))}, l.common()...)
 		rejoin := func() outcome {
+			defer sys.slot()()
 			_, wait := l.start(args...)
 			return wait()
 		}

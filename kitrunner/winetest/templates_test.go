@@ -65,7 +65,9 @@ func (l *lab) script(t *testing.T, file string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	cmd := english.command(ctx, []string{"KITDOUBLE=" + windows(l.stateFile())}, "cmd.exe", "/c", windows(file))
+	defer english.slot()()
+	cmd := english.command(ctx, []string{"KITDOUBLE=" + windows(l.stateFile())},
+		"cmd.exe", "/c", windows(file))
 	out, err := runToFile(t, cmd)
 	if cmd.ProcessState == nil || ctx.Err() != nil {
 		t.Fatal(err)
