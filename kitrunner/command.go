@@ -33,7 +33,8 @@ type Deadlines struct {
 // DefaultDeadlines are 30 s for what asks and 300 s for what changes.
 func DefaultDeadlines() Deadlines {
 	const change = 300 * time.Second
-	return Deadlines{Query: 30 * time.Second, Change: change, Switchover: change, Lock: change, DeleteShadows: change}
+	return Deadlines{Query: 30 * time.Second, Change: change, Switchover: change, Lock: change,
+		DeleteShadows: change}
 }
 
 func (d Deadlines) of(k kind) time.Duration {
@@ -79,15 +80,19 @@ func Templates() []Template { return slices.Clone(templates) }
 
 var templates = []Template{
 	{"nic-state", `%API%\cable $GUID`,
-		"ip: prints the NetConnectionStatus of this node's adapter (2 connected, 7 cable disconnected)"},
-	{"peer-nic-state", `%LKBIN%\lcdremexec.exe -d $PEER -- powershell.exe -NoProfile -Command "(Get-CimInstance Win32_NetworkAdapter | Where-Object NetConnectionID -eq '$NIC').NetConnectionStatus"`,
+		"ip: prints the NetConnectionStatus of this node's adapter (2 connected, 7 " +
+			"cable disconnected)"},
+	{"peer-nic-state",
+		`%LKBIN%\lcdremexec.exe -d $PEER -- powershell.exe -NoProfile -Command "(Get-CimInstance Win32_NetworkAdapter | Where-Object NetConnectionID -eq '$NIC').NetConnectionStatus"`,
 		"ip: the same of the standby node's"},
-	// ins_setstate is LifeKeeper for Linux. SIOS's manual page, LCDI-instances, has no OSF among its states.
+	// ins_setstate is LifeKeeper for Linux. SIOS's manual page, LCDI-instances,
+	// has no OSF among its states.
 	{"set-state", `%LKBIN%\ins_setst.exe -d $PEER -t $TAG -S $STATE`,
 		"volume: sets the peer's resource state to $STATE, OSU or OSF"},
 	{"find-task", `%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID`,
 		"volume: succeeds when there is a scheduled task of the shadow copies"},
-	{"enable-task", `%SystemRoot%\System32\schtasks.exe /Change /TN ShadowCopyVolume$VOLUMEGUID /ENABLE`,
+	{"enable-task",
+		`%SystemRoot%\System32\schtasks.exe /Change /TN ShadowCopyVolume$VOLUMEGUID /ENABLE`,
 		"volume: enables it"},
 	{"lifekeeper-state", `%SystemRoot%\System32\sc.exe query LifeKeeper`,
 		"volume: prints the state of the LifeKeeper service as sc does (3 stopping)"},
@@ -112,17 +117,20 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 	}
 	for i, prefix := range placeNames {
 		n := len(prefix)
-		if len(words[0]) > n+1 && strings.EqualFold(words[0][:n], prefix) && strings.ContainsRune(`\/`, rune(words[0][n])) {
+		if len(words[0]) > n+1 && strings.EqualFold(words[0][:n], prefix) &&
+			strings.ContainsRune(`\/`, rune(words[0][n])) {
 			place, name = Place(i), strings.ReplaceAll(words[0][n+1:], `\`, "/")
 		}
 	}
 	if name == "" || slices.Contains(strings.Split(name, "/"), "..") {
-		return 0, "", nil, fmt.Errorf("%q is not accepted (%s\\ and a file's name)", words[0], strings.Join(placeNames[:API], `\, `))
+		return 0, "", nil, fmt.Errorf("%q is not accepted (%s\\ and a file's name)", words[0],
+			strings.Join(placeNames[:API], `\, `))
 	}
 	for _, word := range words[1:] {
 		os.Expand(word, func(v string) string {
 			if !slices.Contains(templateNames, v) && err == nil {
-				err = fmt.Errorf("$%s is not a variable (there are %s)", v, strings.Join(templateNames, ", "))
+				err = fmt.Errorf("$%s is not a variable (there are %s)", v,
+					strings.Join(templateNames, ", "))
 			}
 			return ""
 		})

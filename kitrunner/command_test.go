@@ -14,7 +14,8 @@ func TestTemplates(t *testing.T) {
 		name      string
 		args      []string
 	}{
-		{`%LKBIN%\tool.exe -d $PEER "a b" ""`, "", LKBin, "tool.exe", []string{"-d", "$PEER", "a b", ""}},
+		{`%LKBIN%\tool.exe -d $PEER "a b" ""`, "", LKBin, "tool.exe",
+			[]string{"-d", "$PEER", "a b", ""}},
 		{`%lkroot%/Admin/kit/x.exe`, "", LKRoot, "Admin/kit/x.exe", nil},
 		{`%SystemRoot%\System32\wbem\wmic.exe "x"y`, "", System32, "wbem/wmic.exe", []string{"xy"}},
 		{`tool.exe`, `"tool.exe" is not accepted`, 0, "", nil},
@@ -23,7 +24,8 @@ func TestTemplates(t *testing.T) {
 		{`%LKBIN%\`, "is not accepted", 0, "", nil},
 		{` `, "names no command", 0, "", nil},
 		{`%LKBIN%\tool.exe "a`, "not closed", 0, "", nil},
-		{`%LKBIN%\tool.exe ${PEER}x $( -eq`, "", LKBin, "tool.exe", []string{"${PEER}x", "$(", "-eq"}},
+		{`%LKBIN%\tool.exe ${PEER}x $( -eq`, "", LKBin, "tool.exe",
+			[]string{"${PEER}x", "$(", "-eq"}},
 		{`%LKBIN%\tool.exe ${PEER`, "has a ${ that is no variable", 0, "", nil},
 		{`%LKBIN%\tool.exe x${}`, "has a ${ that is no variable", 0, "", nil},
 		{`%LKBIN%\tool.exe "${PEER x}"`, "$PEER x is not a variable", 0, "", nil},
@@ -57,11 +59,13 @@ func TestCommandString(t *testing.T) {
 	}
 }
 
-// The catalogue's numbers and severities are the documents', and our own stand apart.
+// The catalogue's numbers and severities are the documents', and our own stand
+// apart.
 func TestCatalogue(t *testing.T) {
 	var b strings.Builder
 	for _, e := range Catalogue() {
-		b.WriteString(string(e.Severity) + " " + strings.Repeat(" ", 11-len(e.Severity)) + strings.Join([]string{strconv.Itoa(e.Number), e.Text}, " ") + "\n")
+		b.WriteString(string(e.Severity) + " " + strings.Repeat(" ", 11-len(e.Severity)) +
+			strings.Join([]string{strconv.Itoa(e.Number), e.Text}, " ") + "\n")
 	}
 	golden(t, "catalogue.txt", b.String())
 	for _, e := range ownEvents {

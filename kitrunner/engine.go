@@ -41,12 +41,14 @@ type Engine struct {
 	Runner    Runner
 	Log       EventLog
 	Deadlines Deadlines
-	// Commands are the commands that the user set instead of Templates, by name.
+	// Commands are the commands that the user set instead of Templates, by
+	// name.
 	Commands map[string]string
 	// PlainVolume has EMCMD's volume argument without its colon.
 	PlainVolume bool
-	// StateDir is where the locks are, and where the ip kit stores which adapter
-	// holds the address; "" stores nothing, so that it is the primary one.
+	// StateDir is where the locks are, and where the ip kit stores which
+	// adapter holds the address; "" stores nothing, so that it is the primary
+	// one.
 	StateDir string
 	// Wait is how long an action waits for another one on the same resource to
 	// end, among all processes that use StateDir; 0 takes no lock.
@@ -109,7 +111,8 @@ type run struct {
 func variables(res Resource, plainVolume bool) map[string]string {
 	v := map[string]string{}
 	for name, value := range map[string]string{
-		"TAG": res.Tag, "ID": res.ID, "NODE": res.Node, "PEER": res.Peer, "NIC": res.NIC, "GUID": res.GUID,
+		"TAG": res.Tag, "ID": res.ID, "NODE": res.Node, "PEER": res.Peer, "NIC": res.NIC,
+		"GUID": res.GUID,
 		"MASK": res.Mask, "VOLUME": res.Volume,
 	} {
 		if value != "" {
@@ -138,7 +141,8 @@ func expand(text string, vars map[string]string) string {
 // command fills in a command.
 func (e *Engine) command(c cmd, vars map[string]string) Command {
 	if c.template != "" {
-		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template)) // Check has parsed it before
+		// Check has parsed it before
+		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template))
 	}
 	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind)}
 	for _, a := range c.args {
@@ -260,7 +264,8 @@ func (r *run) ask(c cmd, read reader) (answer, Result) {
 	}
 	s := r.current()
 	s.Commands = append(s.Commands, rep)
-	r.show(CommandEnds, strings.TrimSpace(fmt.Sprintf("%s (%.1f s) %s", end, rep.Seconds, rep.Output)))
+	r.show(CommandEnds,
+		strings.TrimSpace(fmt.Sprintf("%s (%.1f s) %s", end, rep.Seconds, rep.Output)))
 	if r.why == "" {
 		r.why = strings.TrimSpace(end + " " + oneLine(res.Output))
 	}

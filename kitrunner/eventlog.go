@@ -11,8 +11,9 @@ import (
 	"fsmon/kitrunner/winsys"
 )
 
-// NewJSONLog returns an event log that writes each event to w as one line of JSON,
-// in one call of Write: time (RFC 3339), kit, action, tag, number, severity, text.
+// NewJSONLog returns an event log that writes each event to w as one line of
+// JSON, in one call of Write: time (RFC 3339), kit, action, tag, number,
+// severity, text.
 func NewJSONLog(w io.Writer) EventLog { return &jsonLog{w: w} }
 
 type jsonLog struct {
@@ -33,8 +34,8 @@ func (l *jsonLog) Log(e Event) error {
 	return err
 }
 
-// Logs returns an event log that passes each event to every log, even if another
-// log fails.
+// Logs returns an event log that passes each event to every log, even if
+// another log fails.
 func Logs(logs ...EventLog) EventLog { return eventLogs(logs) }
 
 type eventLogs []EventLog

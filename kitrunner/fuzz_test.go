@@ -11,20 +11,25 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// Whatever stands in the file of an address, the adapter that is looked at is one of the resource's two, and the backup one only if it is
-// named. The file of a tag is in the state directory, whatever the tag is.
+// Whatever stands in the file of an address, the adapter that is looked at is
+// one of the resource's two, and the backup one only if it is named. The file
+// of a tag is in the state directory, whatever the tag is.
 func FuzzState(f *testing.F) {
 	res := resources["ip"]
-	for _, text := range []string{parse.CanonicalGUID(res.GUID) + "\n", parse.CanonicalGUID(res.BackupGUID) + "\n", "", "\x00\x00", "{}", thirdGUID, strings.ToLower(backupGUID)} {
+	for _, text := range []string{parse.CanonicalGUID(res.GUID) + "\n",
+		parse.CanonicalGUID(res.BackupGUID) + "\n", "", "\x00\x00", "{}", thirdGUID,
+		strings.ToLower(backupGUID)} {
 		f.Add([]byte(text), "ip-tag")
 	}
-	for _, tag := range []string{"..", "a/b", `a\b`, "C:x", "営業部", "a*?", strings.Repeat("営", 255)} {
+	for _, tag := range []string{"..", "a/b", `a\b`, "C:x", "営業部", "a*?",
+		strings.Repeat("営", 255)} {
 		f.Add([]byte(backupGUID+"\r\n"), tag)
 	}
 	f.Fuzz(func(t *testing.T, stored []byte, tag string) {
 		vars := variables(res, false)
 		if onBackupNIC(stored, res) {
-			if !strings.Contains(strings.ToUpper(string(stored)), strings.Trim(parse.CanonicalGUID(res.BackupGUID), "{}")) {
+			if !strings.Contains(strings.ToUpper(string(stored)),
+				strings.Trim(parse.CanonicalGUID(res.BackupGUID), "{}")) {
 				t.Errorf("%q is taken for the backup adapter", stored)
 			}
 			useBackup(res, vars)
@@ -40,16 +45,21 @@ func FuzzState(f *testing.F) {
 		res.Tag = tag
 		dir := filepath.Join("state", "dir")
 		name := (&Engine{StateDir: dir}).nicFile(res)
-		if filepath.Dir(name) != dir || !strings.HasSuffix(name, ".nic") || len(filepath.Base(name)) > 204 || strings.ContainsAny(filepath.Base(name), `\/:*?"<>|`) {
+		if filepath.Dir(name) != dir || !strings.HasSuffix(name, ".nic") ||
+			len(filepath.Base(name)) > 204 || strings.ContainsAny(filepath.Base(name),
+			`\/:*?"<>|`) {
 			t.Errorf("tag %q: file %q", tag, name)
 		}
 	})
 }
 
-// Whatever stands in a journal, one that is taken is of this rejoin and can be gone on with: what it says is done stays done, and is written
-// and read as it is. Of one that is not taken it is told which rejoin it is of, or that it is not known.
+// Whatever stands in a journal, one that is taken is of this rejoin and can be
+// gone on with: what it says is done stays done, and is written and read as it
+// is. Of one that is not taken it is told which rejoin it is of, or that it is
+// not known.
 func FuzzJournal(f *testing.F) {
-	want := journal{System: "HERE", Gone: "GONE", Volumes: []string{"E", "F"}, path: "rejoin-gone.json"}
+	want := journal{System: "HERE", Gone: "GONE", Volumes: []string{"E", "F"},
+		path: "rejoin-gone.json"}
 	encode := func(j journal) []byte {
 		data, err := json.MarshalIndent(j, "", "  ")
 		if err != nil {
@@ -58,7 +68,8 @@ func FuzzJournal(f *testing.F) {
 		return append(data, '\n')
 	}
 	whole := want
-	whole.Format, whole.Started, whole.Done = journalFormat, time.Unix(1780000000, 0).UTC(), []journalEntry{}
+	whole.Format, whole.Started, whole.Done = journalFormat, time.Unix(1780000000, 0).UTC(),
+		[]journalEntry{}
 	f.Add(encode(whole))
 	for _, step := range []string{"one", "two"} {
 		whole.Done = append(whole.Done, journalEntry{step, whole.Started.Add(time.Minute)})
@@ -71,7 +82,8 @@ func FuzzJournal(f *testing.F) {
 	other = whole
 	other.Format = 2
 	f.Add(encode(other))
-	for _, s := range []string{"", "null", "{}", "[]", `{"format":1,"system":"here","gone":"gone","volumes":["E","F"],"done":[null,{"step":"one"}]}`,
+	for _, s := range []string{"", "null", "{}", "[]",
+		`{"format":1,"system":"here","gone":"gone","volumes":["E","F"],"done":[null,{"step":"one"}]}`,
 		`{"format":1,"system":"HERE","gone":"GONE","volumes":["E","F"],"started":"9999-12-31T23:59:59+23:59","done":null}`} {
 		f.Add([]byte(s))
 	}
@@ -83,8 +95,10 @@ func FuzzJournal(f *testing.F) {
 			}
 			return
 		}
-		if j.Format != journalFormat || !j.old || j.path != want.path || !strings.EqualFold(j.System, want.System) ||
-			!strings.EqualFold(j.Gone, want.Gone) || !slices.Equal(j.Volumes, want.Volumes) || j.AllResources {
+		if j.Format != journalFormat || !j.old || j.path != want.path ||
+			!strings.EqualFold(j.System, want.System) ||
+			!strings.EqualFold(j.Gone, want.Gone) || !slices.Equal(j.Volumes, want.Volumes) ||
+			j.AllResources {
 			t.Errorf("taken: %+v", j)
 		}
 		before := len(j.Done)
@@ -117,7 +131,9 @@ func FuzzTemplate(f *testing.F) {
 	for _, t := range templates {
 		f.Add(t.Command)
 	}
-	for _, s := range []string{"", "cmd", `%LKBIN%\`, `%LKBIN%\..\x.exe`, `%lkbin%/x.exe "a b" $PEER`, `%LKBIN%\x.exe $FOO`, `%LKBIN%\x.exe "a`, `%LKBIN%\x.exe ${`, "%LKBIN%\\x.exe $"} {
+	for _, s := range []string{"", "cmd", `%LKBIN%\`, `%LKBIN%\..\x.exe`,
+		`%lkbin%/x.exe "a b" $PEER`, `%LKBIN%\x.exe $FOO`, `%LKBIN%\x.exe "a`, `%LKBIN%\x.exe ${`,
+		"%LKBIN%\\x.exe $"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
@@ -126,7 +142,8 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if place < System32 || place > API || name == "" || strings.Contains(name, "..") && slices.Contains(strings.Split(name, "/"), "..") {
+		if place < System32 || place > API || name == "" || strings.Contains(name, "..") &&
+			slices.Contains(strings.Split(name, "/"), "..") {
 			t.Errorf("%d %q", place, name)
 		}
 		for _, a := range args {

@@ -10,7 +10,8 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// node is a Runner with a state: what was added is listed, what was locked stays locked.
+// node is a Runner with a state: what was added is listed, what was locked
+// stays locked.
 type node struct {
 	t       *testing.T
 	aliases []string
@@ -167,7 +168,8 @@ func TestTwice(t *testing.T) {
 			if n.state() != again {
 				t.Errorf("%s %s again: from %s to %s", c.kit, action, again, n.state())
 			}
-			in := slices.Contains(n.aliases, "SRV") || n.holds["198.51.100.7"] == nicGUID || c.kit == "volume" && !n.locked && n.role == parse.RoleSource
+			in := slices.Contains(n.aliases, "SRV") || n.holds["198.51.100.7"] == nicGUID ||
+				c.kit == "volume" && !n.locked && n.role == parse.RoleSource
 			if in != (action != "remove") {
 				t.Errorf("after %s %s: %s", c.kit, action, n.state())
 			}

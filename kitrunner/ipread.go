@@ -6,7 +6,8 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// readCable reads a NetConnectionStatus. A command that failed has not said any.
+// readCable reads a NetConnectionStatus. A command that failed has not said
+// any.
 func readCable(r *run, res Result) answer {
 	if res.Code != 0 {
 		return unknown

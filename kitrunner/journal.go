@@ -69,7 +69,8 @@ func openJournal(path string, want journal) (*journal, error) {
 
 // unread is the error of a journal that cannot be read.
 func unread(path string, err error) error {
-	return fmt.Errorf("the journal %s cannot be read, so what has been done is not known: %w", path, err)
+	return fmt.Errorf("the journal %s cannot be read, so what has been done is not known: %w",
+		path, err)
 }
 
 // decodeJournal decodes what stands at want.path.
@@ -81,10 +82,12 @@ func decodeJournal(data []byte, want journal) (*journal, error) {
 	case err != nil:
 		return nil, unread(path, err)
 	case j.Format != journalFormat:
-		return nil, fmt.Errorf("the journal %s has format %d, this version reads format %d", path, j.Format, journalFormat)
+		return nil, fmt.Errorf("the journal %s has format %d, this version reads format %d", path,
+			j.Format, journalFormat)
 	case !strings.EqualFold(j.System, want.System) || !strings.EqualFold(j.Gone, want.Gone) ||
 		!slices.Equal(j.Volumes, want.Volumes) || j.AllResources != want.AllResources:
-		return nil, fmt.Errorf("%w, begun %s (%s has: %s; go on with the same options, or move that file away)",
+		return nil, fmt.Errorf("%w, begun %s (%s has: %s; "+
+			"go on with the same options, or move that file away)",
 			errOtherJournal, j.Started.Format(time.DateTime), path, j.options())
 	}
 	return j, nil
@@ -174,7 +177,8 @@ func (j *journal) finish() (string, error) {
 	return kept, syncDir(filepath.Dir(j.path))
 }
 
-// syncDir makes a rename durable. Windows has no such call, and needs none: NTFS journals it.
+// syncDir makes a rename durable. Windows has no such call, and needs none:
+// NTFS journals it.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

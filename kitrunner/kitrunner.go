@@ -37,8 +37,9 @@ func (p Place) String() string { return placeNames[p] }
 // Command is one external command: an argument list, never a shell string.
 type Command struct {
 	Place Place
-	// Name is the file name as on Windows, on every system: "nbtstat.exe", or
-	// a slash-separated path below the place, "Admin/kit/Ipapp/bin/ips_ipchange.exe".
+	// Name is the file name as on Windows, on every system: "nbtstat.exe", or a
+	// slash-separated path below the place,
+	// "Admin/kit/Ipapp/bin/ips_ipchange.exe".
 	Name    string
 	Args    []string
 	Timeout time.Duration // after which its whole process tree is ended
@@ -75,22 +76,23 @@ type Runner interface {
 	Run(ctx context.Context, c Command) Result
 }
 
-// Native is what WithNative puts in the place of the documented helper commands;
-// winsys.API is one. Every method honours ctx's deadline. What a system cannot do
-// is an error that wraps errors.ErrUnsupported.
+// Native is what WithNative puts in the place of the documented helper
+// commands; winsys.API is one. Every method honours ctx's deadline. What a
+// system cannot do is an error that wraps errors.ErrUnsupported.
 type Native interface {
-	// WriteTest is CheckVolume.exe: it writes to the volume ("E") and reads back.
+	// WriteTest is CheckVolume.exe: it writes to the volume ("E") and reads
+	// back.
 	WriteTest(ctx context.Context, volume string) error
 	// Trap is EISMEventNotice.exe: it sends an SNMP trap.
 	Trap(ctx context.Context, t winsys.Trap) error
-	// Cable is the state of a network adapter's cable. The GUID is in capitals and
-	// in braces, here and below.
+	// Cable is the state of a network adapter's cable. The GUID is in capitals
+	// and in braces, here and below.
 	Cable(ctx context.Context, guid string) (winsys.Cable, error)
-	// Answers tells whether another host answers for the address on the link. An
-	// address of this machine is not asked about.
+	// Answers tells whether another host answers for the address on the link.
+	// An address of this machine is not asked about.
 	Answers(ctx context.Context, address netip.Addr) (bool, error)
-	// Addresses, AddAddress and DeleteAddress are ips_ipchange -l, -a and -d. An
-	// address is deleted by the context that Addresses tells.
+	// Addresses, AddAddress and DeleteAddress are ips_ipchange -l, -a and -d.
+	// An address is deleted by the context that Addresses tells.
 	Addresses(ctx context.Context) ([]winsys.Address, error)
 	AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error
 	DeleteAddress(ctx context.Context, context uint32) error

@@ -54,7 +54,8 @@ var lanman = Kit{
 					on(stopped, goTo("(3)")),
 					onAny([]answer{running, otherState}, goTo("(5)"))),
 			}},
-			{"(3)", "Start the LanmanServer and browser services; current systems have no browser service.", []Op{
+			{"(3)", "Start the LanmanServer and browser services; current systems have " +
+				"no browser service.", []Op{
 				say(ev13085),
 				do(change(System32, "sc.exe", "start", "LanmanServer")),
 				do(change(System32, "sc.exe", "start", "browser")),

@@ -22,11 +22,14 @@ type Rejoin struct {
 	Volumes      []string // mirrored volumes, "E" or "E:"
 	AllResources bool     // also remove every resource instance of this system
 	Root         string   // %LKROOT%
-	Journal      string   // file that records the completed steps; exports of the registry go beside it
-	Runner       Runner
-	Deadlines    Deadlines // Query and Change count
-	// Show, when set, is told when a step begins and before each of its commands
-	// (the last of Commands), without an Outcome, and when the step has ended.
+	// file that records the completed steps; exports of the registry go beside
+	// it
+	Journal   string
+	Runner    Runner
+	Deadlines Deadlines // Query and Change count
+	// Show, when set, is told when a step begins and before each of its
+	// commands (the last of Commands), without an Outcome, and when the step
+	// has ended.
 	Show func(RejoinStep)
 
 	steps   []*rejoinStep
@@ -80,18 +83,22 @@ func undetermined(err error) error { return &RejoinError{3, err} }
 // Check looks at what was asked for, without running anything. Its errors have
 // the code 64. It also gives the volumes their usual form.
 func (r *Rejoin) Check() error {
-	usage := func(format string, args ...any) error { return &RejoinError{64, fmt.Errorf(format, args...)} }
+	usage := func(format string, args ...any) error {
+		return &RejoinError{64, fmt.Errorf(format, args...)}
+	}
 	for _, s := range []struct{ option, name string }{{"--system", r.System}, {"--gone", r.Gone}} {
 		if s.name == "" {
 			return usage("%s: is missing (the name of a system)", s.option)
 		}
 		if !parse.IsSystem(s.name) {
-			return usage("%s: %q is not accepted (the name of a system as sys_list has it)", s.option, s.name)
+			return usage("%s: %q is not accepted (the name of a system as sys_list has it)",
+				s.option, s.name)
 		}
 	}
 	host, _ := os.Hostname()
 	if strings.EqualFold(r.Gone, r.System) || strings.EqualFold(r.Gone, host) {
-		return usage("--gone: %s is the local system (LifeKeeper's error 424: the entry for the local system cannot be removed)", r.Gone)
+		return usage("--gone: %s is the local system (LifeKeeper's error 424: the entry for the "+
+			"local system cannot be removed)", r.Gone)
 	}
 	var volumes []string
 	for _, v := range r.Volumes {
@@ -111,11 +118,13 @@ func (r *Rejoin) Check() error {
 }
 
 // Plan returns the steps with what is known so far filled in: before Survey,
-// tags and job IDs stand as <TAG> and <GUID>. It runs nothing. Check comes first.
+// tags and job IDs stand as <TAG> and <GUID>. It runs nothing. Check comes
+// first.
 func (r *Rejoin) Plan() []RejoinStep {
 	var plan []RejoinStep
 	for i, s := range r.steps {
-		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title, Commands: []string{}}
+		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title,
+			Commands: []string{}}
 		if s.ask != nil {
 			p.Commands = append(p.Commands, s.ask.String())
 		} else {
@@ -148,10 +157,12 @@ func (r *Rejoin) Survey(ctx context.Context) error {
 	}
 	if len(r.Volumes) > 0 {
 		if _, err := os.ReadDir(r.infoDir()); err != nil {
-			return undetermined(fmt.Errorf("the folder of the LKDRInfo files (is LKROOT right?): %w", err))
+			return undetermined(fmt.Errorf("the folder of the LKDRInfo files (is "+
+				"LKROOT right?): %w", err))
 		}
 	}
-	j, err := openJournal(r.Journal, journal{System: r.System, Gone: r.Gone, Volumes: r.Volumes, AllResources: r.AllResources})
+	j, err := openJournal(r.Journal, journal{System: r.System, Gone: r.Gone, Volumes: r.Volumes,
+		AllResources: r.AllResources})
 	if errors.Is(err, errOtherJournal) {
 		return &RejoinError{64, err}
 	}
@@ -171,7 +182,8 @@ func (r *Rejoin) Survey(ctx context.Context) error {
 		}
 	}
 	if !j.old && !r.goneIsKnown() {
-		return refused("%s is named nowhere in the configuration of %s (is --gone spelt as sys_list had it, or has all of this been done before?)", r.Gone, r.System)
+		return refused("%s is named nowhere in the configuration of %s (is --gone spelt as "+
+			"sys_list had it, or has all of this been done before?)", r.Gone, r.System)
 	}
 	r.agreed = map[string]bool{}
 	for _, p := range r.Plan() {
@@ -190,7 +202,8 @@ func rank(s *rejoinStep) int {
 }
 
 func (r *Rejoin) goneIsKnown() bool {
-	known := parse.FindName(r.facts.systems, r.Gone) != "" || len(r.facts.equivalencies) > 0 || len(r.facts.paths) > 0
+	known := parse.FindName(r.facts.systems, r.Gone) != "" || len(r.facts.equivalencies) > 0 ||
+		len(r.facts.paths) > 0
 	for _, jobs := range r.facts.jobs {
 		for _, j := range jobs {
 			for _, e := range j.Ends {
@@ -204,7 +217,8 @@ func (r *Rejoin) goneIsKnown() bool {
 // Run performs the steps that Plan shows, after Survey, and stops at the first
 // that fails or cannot be determined. Every completed step is in the journal
 // before the next begins. When ctx is done the command that is under way is let
-// finish, if it changes something, and Run stops; a later run goes on from there.
+// finish, if it changes something, and Run stops; a later run goes on from
+// there.
 func (r *Rejoin) Run(ctx context.Context) error {
 	if r.agreed == nil {
 		return &RejoinError{64, errors.New("a rejoin is run after its survey")}
@@ -217,7 +231,8 @@ func (r *Rejoin) Run(ctx context.Context) error {
 	}
 	r.performed = map[string]bool{}
 	for i, s := range r.steps {
-		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title, Commands: []string{}, Began: time.Now()}
+		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title,
+			Commands: []string{}, Began: time.Now()}
 		r.show(p)
 		err := r.step(ctx, s, &p)
 		p.TookMS = time.Since(p.Began).Milliseconds()
@@ -266,7 +281,8 @@ func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 		if err == nil && s.holds != nil {
 			if err = s.holds(&r.facts); err != nil && r.performed[s.of] {
 				// It never went away, so the next run is to try again. What had
-				// gone and came back, after an earlier run, is not for us to remove.
+				// gone and came back, after an earlier run, is not for us to
+				// remove.
 				err = errors.Join(err, r.journal.drop(s.of))
 			}
 		}
@@ -279,7 +295,8 @@ func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 	deeds := s.deeds(&r.facts)
 	for _, d := range deeds {
 		if !r.agreed[d.String()] {
-			return refused("%s is not in the plan that was shown: things have changed since (run this again)", d)
+			return refused("%s is not in the plan that was shown: things have changed "+
+				"since (run this again)", d)
 		}
 	}
 	if err := r.perform(ctx, s, deeds, p); err != nil {
@@ -291,7 +308,8 @@ func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 	}
 	r.performed[s.id] = true
 	if err := r.journal.add(s.id); err != nil {
-		return fmt.Errorf("it was done, but could not be recorded (run this again to go on): %w", err)
+		return fmt.Errorf("it was done, but could not be recorded (run this "+
+			"again to go on): %w", err)
 	}
 	return nil
 }

@@ -11,9 +11,11 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// lcdiCodes are the exit codes of the LCDI commands, as their manual pages have them.
+// lcdiCodes are the exit codes of the LCDI commands, as their manual pages have
+// them.
 var lcdiCodes = map[int]string{
-	1: "a system call failed", 2: "syntax error", 3: "LifeKeeper internal error", 4: "it exists already",
+	1: "a system call failed", 2: "syntax error", 3: "LifeKeeper internal error",
+	4: "it exists already",
 	5: "illegal argument", 6: "index out of range", lcdiNotThere: "it does not exist",
 	lcdiDependents: "another resource depends on it", 9: "communication with another system failed",
 }
@@ -91,16 +93,19 @@ func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
 	}
 	again := r.Runner.Run(ctx, *d.check)
 	if again.Err != nil {
-		return undetermined(fmt.Errorf("%w; whether the mirror is still there could not be asked: %w", failed, again.Err))
+		return undetermined(fmt.Errorf("%w; whether the mirror is still there "+
+			"could not be asked: %w", failed, again.Err))
 	}
-	// Windows' error 2, not found, is what EMCMD answers about a mirror that is not there.
+	// Windows' error 2, not found, is what EMCMD answers about a mirror that is
+	// not there.
 	mirrors, known := parse.Mirrors(again.Output, d.noMirror)
 	status, isStatus := parse.Status(again.Output)
 	switch {
 	case !known && isStatus && status == 2:
 		return nil
 	case again.Code != 0 || !known:
-		return undetermined(fmt.Errorf("%w; whether the mirror is still there was not said: exit code %d: %q", failed, again.Code, oneLine(again.Output)))
+		return undetermined(fmt.Errorf("%w; whether the mirror is still there was not "+
+			"said: exit code %d: %q", failed, again.Code, oneLine(again.Output)))
 	case !slices.ContainsFunc(mirrors, func(m parse.Mirror) bool { return m.State != 0 }):
 		return nil
 	}

@@ -64,24 +64,29 @@ const (
 	unknownGUID     = "<GUID>"
 )
 
-// The documented commands; what they wait for is the deadline of a query or a change.
+// The documented commands; what they wait for is the deadline of a query or a
+// change.
 func (r *Rejoin) lcdiQuery(name string) Command {
 	return Command{Place: LKBin, Name: name + ".exe", Timeout: r.Deadlines.Query}
 }
 
 func (r *Rejoin) lcdiChange(name string, args ...string) deed {
-	return deed{Command: Command{Place: LKBin, Name: name + ".exe", Args: args, Timeout: r.Deadlines.Change}}
+	return deed{Command: Command{Place: LKBin, Name: name + ".exe", Args: args,
+		Timeout: r.Deadlines.Change}}
 }
 
 func (r *Rejoin) reg(args ...string) deed {
-	return deed{Command: Command{Place: System32, Name: "reg.exe", Args: args, Timeout: r.Deadlines.Change}}
+	return deed{Command: Command{Place: System32, Name: "reg.exe", Args: args,
+		Timeout: r.Deadlines.Change}}
 }
 
 func emcmd(timeout time.Duration, args ...string) Command {
-	return Command{Place: ExtMirrBase, Name: "EMCMD.exe", Args: append([]string{"."}, args...), Timeout: timeout}
+	return Command{Place: ExtMirrBase, Name: "EMCMD.exe", Args: append([]string{"."}, args...),
+		Timeout: timeout}
 }
 
-func asks(doc, title string, c Command, learn func(*facts, string) error, told func(*facts) string) *rejoinStep {
+func asks(doc, title string, c Command, learn func(*facts, string) error,
+	told func(*facts) string) *rejoinStep {
 	return &rejoinStep{doc: doc, title: title, ask: &c, learn: learn, told: told}
 }
 
@@ -96,7 +101,8 @@ func (s *rejoinStep) after(change, doc, title string, holds func(*facts) error) 
 func none(what string, list func(*facts) []string) func(*facts) error {
 	return func(f *facts) error {
 		if left := list(f); len(left) > 0 {
-			return fmt.Errorf("%s still there: %s (run this again; if it stays, remove it by hand)", what, strings.Join(left, "; "))
+			return fmt.Errorf("%s still there: %s (run this again; if it stays, remove it by hand)",
+				what, strings.Join(left, "; "))
 		}
 		return nil
 	}
@@ -111,16 +117,20 @@ func (r *Rejoin) list() []*rejoinStep {
 		}, func(f *facts) string { return fmt.Sprintf("%d with %s", len(f.equivalencies), r.Gone) })
 	steps := []*rejoinStep{
 		eqv,
-		{id: "eqv_remove", doc: "2", title: "remove every shared equivalency with " + r.Gone, deeds: r.removeEquivalencies, accept: acceptRemoval},
-		eqv.after("eqv_remove", "3", "list them again: none must be left", none("shared equivalencies are", func(f *facts) (left []string) {
-			for _, e := range f.equivalencies {
-				left = append(left, fmt.Sprintf("%s of %s with %s of %s", e.Tag, e.System, e.OtherTag, e.OtherSystem))
-			}
-			return left
-		})),
+		{id: "eqv_remove", doc: "2", title: "remove every shared equivalency with " + r.Gone,
+			deeds: r.removeEquivalencies, accept: acceptRemoval},
+		eqv.after("eqv_remove", "3", "list them again: none must be left",
+			none("shared equivalencies are", func(f *facts) (left []string) {
+				for _, e := range f.equivalencies {
+					left = append(left, fmt.Sprintf("%s of %s with %s of %s", e.Tag, e.System,
+						e.OtherTag, e.OtherSystem))
+				}
+				return left
+			})),
 	}
 	for _, v := range r.Volumes {
-		steps = append(steps, &rejoinStep{id: "LKDRInfo." + v, doc: "4", title: "remove the LKDRInfo file of volume " + v,
+		steps = append(steps, &rejoinStep{id: "LKDRInfo." + v, doc: "4",
+			title: "remove the LKDRInfo file of volume " + v,
 			deeds: func(*facts) []deed {
 				return []deed{{file: filepath.Join(r.infoDir(), "LKDRInfo."+v)}}
 			}})
@@ -135,26 +145,31 @@ func (r *Rejoin) list() []*rejoinStep {
 		}, func(f *facts) string { return strings.Join(f.systems, ", ") })
 	paths := asks("7 a", "list the communication paths", r.lcdiQuery("net_list"),
 		func(f *facts, out string) (err error) {
-			f.paths, err = parse.Paths(out, r.Gone, append([]string{r.System, r.Gone}, f.systems...))
+			f.paths, err = parse.Paths(out, r.Gone, append([]string{r.System, r.Gone},
+				f.systems...))
 			return err
 		}, func(f *facts) string { return fmt.Sprintf("%d to %s", len(f.paths), r.Gone) })
 	steps = append(steps,
 		systems,
-		&rejoinStep{id: "sys_remove", doc: "6 b", title: "remove " + r.Gone, deeds: r.removeSystem, accept: acceptRemoval},
-		systems.after("sys_remove", "6", "list the systems again", none("the gone system is", func(f *facts) []string {
-			if parse.FindName(f.systems, r.Gone) != "" {
-				return []string{r.Gone}
-			}
-			return nil
-		})),
+		&rejoinStep{id: "sys_remove", doc: "6 b", title: "remove " + r.Gone, deeds: r.removeSystem,
+			accept: acceptRemoval},
+		systems.after("sys_remove", "6", "list the systems again", none("the gone system is",
+			func(f *facts) []string {
+				if parse.FindName(f.systems, r.Gone) != "" {
+					return []string{r.Gone}
+				}
+				return nil
+			})),
 		paths,
-		&rejoinStep{id: "net_remove", doc: "7 b", title: "remove the communication paths to " + r.Gone, deeds: r.removePaths, accept: acceptRemoval},
-		paths.after("net_remove", "7", "list the communication paths again", none("communication paths are", func(f *facts) (left []string) {
-			for _, p := range f.paths {
-				left = append(left, p.Line)
-			}
-			return left
-		})),
+		&rejoinStep{id: "net_remove", doc: "7 b", title: "remove the communication paths to " +
+			r.Gone, deeds: r.removePaths, accept: acceptRemoval},
+		paths.after("net_remove", "7", "list the communication paths again",
+			none("communication paths are", func(f *facts) (left []string) {
+				for _, p := range f.paths {
+					left = append(left, p.Line)
+				}
+				return left
+			})),
 		r.syncStep("lcdsync", "write the changes to the disk"),
 	)
 	if r.AllResources {
@@ -165,8 +180,10 @@ func (r *Rejoin) list() []*rejoinStep {
 			}, func(f *facts) string { return fmt.Sprintf("%d instances", len(f.tags)) })
 		steps = append(steps,
 			tags,
-			&rejoinStep{id: "ins_remove", doc: "8", title: "remove every resource instance of " + r.System, deeds: r.removeInstances, accept: acceptRemoval},
-			tags.after("ins_remove", "8", "list the resource instances again", none("resource instances are", func(f *facts) []string { return f.tags })),
+			&rejoinStep{id: "ins_remove", doc: "8", title: "remove every resource instance of " +
+				r.System, deeds: r.removeInstances, accept: acceptRemoval},
+			tags.after("ins_remove", "8", "list the resource instances again",
+				none("resource instances are", func(f *facts) []string { return f.tags })),
 			r.syncStep("lcdsync, second", "write the changes to the disk again"),
 		)
 	}
@@ -176,7 +193,8 @@ func (r *Rejoin) list() []*rejoinStep {
 // mirror is REJOIN 5 for one volume. The job is deleted from the registry,
 // because emcmd's deletejob wants to delete it on every node, the gone one too.
 func (r *Rejoin) mirror(v string) []*rejoinStep {
-	job := asks("5", "ask for the DataKeeper job of volume "+v, emcmd(r.Deadlines.Query, "getjobinfoforvol", v),
+	job := asks("5", "ask for the DataKeeper job of volume "+v,
+		emcmd(r.Deadlines.Query, "getjobinfoforvol", v),
 		func(f *facts, out string) error {
 			jobs, err := parse.Jobs(out, r.System, v)
 			if err != nil {
@@ -206,10 +224,13 @@ func (r *Rejoin) mirror(v string) []*rejoinStep {
 	mirror := emcmd(r.Deadlines.Query, "GETMIRRORVOLINFO", v+":")
 	return []*rejoinStep{
 		job,
-		{id: "job " + v, doc: "5", title: "export the job of volume " + v + " from the registry, then delete it there",
+		{id: "job " + v, doc: "5", title: "export the job of volume " + v +
+			" from the registry, then delete it there",
 			deeds: func(f *facts) []deed { return r.deleteJobs(f, v) }, accept: acceptReg},
-		job.after("job "+v, "5", "ask for the job again: none must be left", none("a DataKeeper job is", func(f *facts) []string { return jobIDs(f.jobs[v]) })),
-		change("deletelocalmirroronly", "delete the local end of the mirror of volume %s", "deletelocalmirroronly", &mirror),
+		job.after("job "+v, "5", "ask for the job again: none must be left",
+			none("a DataKeeper job is", func(f *facts) []string { return jobIDs(f.jobs[v]) })),
+		change("deletelocalmirroronly", "delete the local end of the mirror of volume %s",
+			"deletelocalmirroronly", &mirror),
 		change("clearswitchover", "clear the switchover flag of volume %s", "clearswitchover", nil),
 	}
 }
@@ -228,10 +249,13 @@ func (r *Rejoin) mayDelete(jobs []parse.Job) error {
 	for _, j := range jobs {
 		for _, e := range j.Ends {
 			if !e.IsOf(r.System) && !e.IsOf(r.Gone) {
-				return refused("the DataKeeper job %s also mirrors to %s, whose mirror would end with it (take %s out of the job with the DataKeeper GUI, and leave volume %s out here)", j.ID, e.System, r.Gone, e.Volume)
+				return refused("the DataKeeper job %s also mirrors to %s, whose mirror would end "+
+					"with it (take %s out of the job with the DataKeeper GUI, and leave "+
+					"volume %s out here)", j.ID, e.System, r.Gone, e.Volume)
 			}
 			if e.IsOf(r.System) && parse.FindName(r.Volumes, e.Volume) == "" {
-				return refused("the DataKeeper job %s also holds volume %s (add --volume %s)", j.ID, e.Volume, e.Volume)
+				return refused("the DataKeeper job %s also holds volume %s (add --volume %s)", j.ID,
+					e.Volume, e.Volume)
 			}
 		}
 	}
@@ -270,7 +294,8 @@ func (r *Rejoin) deleteJobs(f *facts, v string) []deed {
 
 // exportFile is where a job's registry key is kept: beside the journal.
 func (r *Rejoin) exportFile(volume, guid string) string {
-	return filepath.Join(filepath.Dir(r.Journal), "rejoin-"+strings.ToLower(r.Gone)+"-"+volume+"-"+guid+".reg")
+	return filepath.Join(filepath.Dir(r.Journal),
+		"rejoin-"+strings.ToLower(r.Gone)+"-"+volume+"-"+guid+".reg")
 }
 
 // removeSystem names the gone system as sys_list spells it.
@@ -315,8 +340,10 @@ func (r *Rejoin) removeInstances(f *facts) []deed {
 
 func (r *Rejoin) syncStep(id, title string) *rejoinStep {
 	return &rejoinStep{id: id, doc: "8", title: title,
-		deeds:  func(*facts) []deed { return []deed{r.lcdiChange("lcdsync")} },
-		accept: func(_ context.Context, _ deed, res Result) error { return acceptCode(res, lcdiMeaning) }}
+		deeds: func(*facts) []deed { return []deed{r.lcdiChange("lcdsync")} },
+		accept: func(_ context.Context, _ deed, res Result) error {
+			return acceptCode(res, lcdiMeaning)
+		}}
 }
 
 // infoDir is the folder of the LKDRInfo files (REJOIN 4).
@@ -339,19 +366,29 @@ func (r *Rejoin) Checklist() []string {
 	}
 	var list []string
 	if others != "" {
-		list = append(list, fmt.Sprintf("Run the same on %s: kitrunner rejoin --system NAME --gone %s, with the volumes it mirrors (REJOIN 1, 2, 6).", others, r.Gone))
+		list = append(list,
+			fmt.Sprintf("Run the same on %s: kitrunner rejoin --system NAME --gone %s, with the "+
+				"volumes it mirrors (REJOIN 1, 2, 6).", others, r.Gone))
 	}
 	list = append(list, "Close the LifeKeeper GUI and start it again (REJOIN 9).")
 	if r.AllResources {
-		list = append(list, fmt.Sprintf("Create the resource hierarchies of %s anew: all of its resource instances were removed (REJOIN 8).", r.System))
+		list = append(list,
+			fmt.Sprintf("Create the resource hierarchies of %s anew: all of its resource "+
+				"instances were removed (REJOIN 8).", r.System))
 	}
 	list = append(list,
-		fmt.Sprintf("In the GUI, connect to %s, which has its operating system, LifeKeeper and all patches again, and create the communication paths to it (REJOIN, introduction, and 10 a).", r.Gone),
-		fmt.Sprintf("Extend each resource hierarchy to %s, from the system where it is in service (REJOIN 10 b).", r.Gone))
+		fmt.Sprintf("In the GUI, connect to %s, which has its operating system, LifeKeeper and "+
+			"all patches again, and create the communication paths to it (REJOIN, "+
+			"introduction, and 10 a).", r.Gone),
+		fmt.Sprintf("Extend each resource hierarchy to %s, from the system where it is in "+
+			"service (REJOIN 10 b).", r.Gone))
 	if len(r.Volumes) > 0 {
-		list = append(list, fmt.Sprintf("Add or extend the mirror resources of %s: this makes their mirrors and DataKeeper jobs anew (REJOIN 5, 10 c).", strings.Join(r.Volumes, ", ")))
+		list = append(list,
+			fmt.Sprintf("Add or extend the mirror resources of %s: this makes their mirrors and "+
+				"DataKeeper jobs anew (REJOIN 5, 10 c).", strings.Join(r.Volumes, ", ")))
 	} else {
 		list = append(list, "Add or extend mirror resources, if there are any (REJOIN 10 c).")
 	}
-	return append(list, "See in the GUI that every protected resource is in service and protected again (REJOIN 10).")
+	return append(list, "See in the GUI that every protected resource is in service and "+
+		"protected again (REJOIN 10).")
 }

@@ -57,8 +57,9 @@ type CommandReport struct {
 	Command string  `json:"command"`
 	Code    int     `json:"code"`
 	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error,omitempty"`  // it could not be run or did not end
-	Output  string  `json:"output,omitempty"` // of one that failed or was not understood, on one line
+	Error   string  `json:"error,omitempty"` // it could not be run or did not end
+	// of one that failed or was not understood, on one line
+	Output string `json:"output,omitempty"`
 }
 
 func outcomeOf(code int) string {
@@ -108,7 +109,8 @@ func (r *run) show(k NoticeKind, text string) {
 	}
 }
 
-// where is the step under way, with its action's name where recover performs another one.
+// where is the step under way, with its action's name where recover performs
+// another one.
 func (r *run) where() string {
 	s := r.current()
 	if s.Action != r.report.Action {

@@ -11,8 +11,9 @@ import (
 	"fsmon/kitrunner/winsys"
 )
 
-// Dirs are the directories of the places, each an absolute path. A place without
-// one has no commands. Dirs are a Runner that executes the commands there.
+// Dirs are the directories of the places, each an absolute path. A place
+// without one has no commands. Dirs are a Runner that executes the commands
+// there.
 type Dirs map[Place]string
 
 // path returns the file of a command that is installed.

@@ -30,8 +30,10 @@ func TestRunMissingCommand(t *testing.T) {
 		nil, {LKBin: t.TempDir()}, {System32: t.TempDir()},
 		{LKBin: filepath.Join(t.TempDir(), "nowhere")},
 	} {
-		res := dirs.Run(t.Context(), Command{Place: LKBin, Name: "missing.exe", Timeout: time.Minute})
-		if !errors.Is(res.Err, fs.ErrNotExist) || !strings.Contains(fmt.Sprint(res.Err), "missing.exe") {
+		res := dirs.Run(t.Context(), Command{Place: LKBin, Name: "missing.exe",
+			Timeout: time.Minute})
+		if !errors.Is(res.Err, fs.ErrNotExist) || !strings.Contains(fmt.Sprint(res.Err),
+			"missing.exe") {
 			t.Errorf("%v: %v", dirs, res.Err)
 		}
 	}

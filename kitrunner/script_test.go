@@ -52,8 +52,10 @@ func then(rs ...[]Result) (all []Result) {
 var (
 	fine     = []Result{{}}
 	notThere = []Result{{Err: fmt.Errorf("stat: %w", fs.ErrNotExist)}}
-	timedOut = []Result{{Err: fmt.Errorf("no end within its deadline: %w", context.DeadlineExceeded)}}
-	garbage  = []Result{{Output: "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : 9999999999999999999999\r\n"}}
+	timedOut = []Result{{Err: fmt.Errorf("no end within its deadline: %w",
+		context.DeadlineExceeded)}}
+	garbage = []Result{{Output: "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : " +
+		"9999999999999999999999\r\n"}}
 )
 
 // scripted is a Runner that answers by a script and records what it was asked.
@@ -167,7 +169,8 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 			c.engine(e)
 		}
 		if c.stored != "" {
-			if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(c.stored), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(c.stored),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -175,7 +178,8 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 			t.Fatal(err)
 		}
 		tr.report = e.Run(t.Context(), kit, kit.Action(c.action), res)
-		fmt.Fprintf(&b, "%s (%d) after %.0f s\n", tr.report.Outcome, tr.report.Code, tr.report.Seconds)
+		fmt.Fprintf(&b, "%s (%d) after %.0f s\n", tr.report.Outcome, tr.report.Code,
+			tr.report.Seconds)
 		if b, err := os.ReadFile(filepath.Join(dir, "ip-tag.nic")); dir != "" && err == nil {
 			tr.text = "stored: " + string(b)
 		}
@@ -238,7 +242,8 @@ func (c scenario) goldenName() string {
 	return "kits/" + c.kit + "/" + c.action + "/" + name + ".txt"
 }
 
-// Every branch of every action: the commands run, the events logged, and the outcome.
+// Every branch of every action: the commands run, the events logged, and the
+// outcome.
 func TestKits(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range scenarios() {

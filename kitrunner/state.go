@@ -27,7 +27,8 @@ func (r *run) hold(action *Action) (release func() error, err error) {
 	if release, err = winsys.Lock(now, r.StateDir, name); !errors.Is(err, context.Canceled) {
 		return release, err
 	}
-	r.begin(action, Step{No: "(0)", Text: "Another action on this resource is under way: wait for its end."})
+	r.begin(action,
+		Step{No: "(0)", Text: "Another action on this resource is under way: wait for its end."})
 	defer r.finish()
 	r.show(Waiting, fmt.Sprintf("up to %.0f s", r.Wait.Seconds()))
 	wait, cancel := context.WithTimeout(r.ctx, r.Wait)
@@ -61,7 +62,9 @@ func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 
 // onBackupNIC tells whether what is stored names the resource's backup adapter.
 func onBackupNIC(stored []byte, res Resource) bool {
-	return res.BackupGUID != "" && parse.CanonicalGUID(strings.TrimSpace(string(stored))) == parse.CanonicalGUID(res.BackupGUID)
+	return res.BackupGUID != "" &&
+		parse.CanonicalGUID(strings.TrimSpace(string(stored))) == parse.CanonicalGUID(
+			res.BackupGUID)
 }
 
 // storeNIC stores which adapter holds the address now.

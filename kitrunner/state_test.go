@@ -22,7 +22,8 @@ func TestStoreFails(t *testing.T) {
 	commands := &scripted{t: t, script: ipScript, asked: map[string]int{}}
 	e := &Engine{Runner: commands, Log: &events, Deadlines: DefaultDeadlines(), StateDir: dir}
 	report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"])
-	if report.Code != Undetermined || len(commands.ran) != 0 || len(events) != 1 || events[0].Number != 20001 {
+	if report.Code != Undetermined || len(commands.ran) != 0 || len(events) != 1 ||
+		events[0].Number != 20001 {
 		t.Errorf("events %v, report %+v", events, report)
 	}
 	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
@@ -41,16 +42,19 @@ func TestStoreFails(t *testing.T) {
 // same: the next quickCheck looks where it is.
 func TestRecoveryThatIsNotChecked(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	lists := ipScript.with(script{"ips_ipchange.exe -l": then(onBackup, timedOut, onPrimary)})
 	e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
 	e.Runner = &scripted{t: t, script: lists, asked: map[string]int{}}
-	if report := e.Run(t.Context(), &ip, ip.Action("recover"), resources["ip"]); report.Code != Undetermined {
+	if report := e.Run(t.Context(), &ip, ip.Action("recover"),
+		resources["ip"]); report.Code != Undetermined {
 		t.Errorf("recover: exit code %d", report.Code)
 	}
-	if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"]); report.Code != Success {
+	if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"),
+		resources["ip"]); report.Code != Success {
 		t.Errorf("quickCheck: %+v", report)
 	}
 }
@@ -58,14 +62,16 @@ func TestRecoveryThatIsNotChecked(t *testing.T) {
 // What is in the stored file and is no adapter of the resource does not count;
 // what is half a file neither.
 func TestStoredFileIsDamaged(t *testing.T) {
-	for _, text := range []string{"", "\x00\x00\x00", backupGUID[:20], "{}", thirdGUID + "\n" + backupGUID} {
+	for _, text := range []string{"", "\x00\x00\x00", backupGUID[:20], "{}", thirdGUID + "\n" +
+		backupGUID} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
 		e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
-		if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"]); report.Code != Success {
+		if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"),
+			resources["ip"]); report.Code != Success {
 			t.Errorf("%q: %+v", text, report)
 		}
 	}
@@ -88,7 +94,8 @@ func TestStoreOfALongTag(t *testing.T) {
 // A plan shows the adapter that the run would look at.
 func TestPlanOfWhatIsStored(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
@@ -96,13 +103,16 @@ func TestPlanOfWhatIsStored(t *testing.T) {
 	if err := e.Plan(&b, &ip, ip.Action("quickCheck"), resources["ip"]); err != nil {
 		t.Fatal(err)
 	}
-	if plan := b.String(); !strings.Contains(plan, "cable "+backupGUID) || !strings.Contains(plan, "network adapter Ethernet 2 is disconnected") {
+	if plan := b.String(); !strings.Contains(plan, "cable "+backupGUID) ||
+		!strings.Contains(plan, "network adapter Ethernet 2 is disconnected") {
 		t.Error(plan)
 	}
 }
 
-// lockedEngine is an engine whose resource is locked by somebody else, and what it shows.
-func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, shown chan Notice, release func() error) {
+// lockedEngine is an engine whose resource is locked by somebody else, and what
+// it shows.
+func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, shown chan Notice,
+	release func() error) {
 	t.Helper()
 	events, shown = new(logged), make(chan Notice, 100)
 	e = &Engine{Log: events, Deadlines: DefaultDeadlines(), StateDir: t.TempDir(), Wait: wait}
@@ -120,7 +130,9 @@ func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, 
 func TestWaitsForTheLock(t *testing.T) {
 	e, events, shown, release := lockedEngine(t, time.Minute)
 	done := make(chan Report, 1)
-	go func() { done <- e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"]) }()
+	go func() {
+		done <- e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"])
+	}()
 	for waits := false; !waits; {
 		select {
 		case n := <-shown:
@@ -146,7 +158,8 @@ func TestLockIsNotReleased(t *testing.T) {
 	if report.Code != Undetermined || len(e.Runner.(*scripted).ran) != 0 {
 		t.Errorf("%+v", report)
 	}
-	if len(*events) != 1 || (*events)[0].Number != 20001 || !strings.Contains((*events)[0].Text, "another action on this resource has not ended") {
+	if len(*events) != 1 || (*events)[0].Number != 20001 || !strings.Contains((*events)[0].Text,
+		"another action on this resource has not ended") {
 		t.Errorf("events %v", *events)
 	}
 }
@@ -163,7 +176,8 @@ func TestStopWhileWaiting(t *testing.T) {
 			}
 		}
 	}()
-	if report := e.Run(ctx, &lanman, lanman.Action("quickCheck"), resources["lanman"]); report.Code != Undetermined {
+	if report := e.Run(ctx, &lanman, lanman.Action("quickCheck"),
+		resources["lanman"]); report.Code != Undetermined {
 		t.Errorf("%+v", report)
 	}
 }
@@ -175,7 +189,8 @@ func TestNoStateDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := &scripted{t: t, script: lanmanScript, asked: map[string]int{}}
-	e := &Engine{Runner: run, Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir"), Wait: time.Second}
+	e := &Engine{Runner: run, Log: new(logged), Deadlines: DefaultDeadlines(),
+		StateDir: filepath.Join(file, "dir"), Wait: time.Second}
 	report := e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"])
 	if report.Code != Undetermined || len(run.ran) != 0 {
 		t.Errorf("%+v", report)

@@ -83,7 +83,8 @@ func set(text string, f func(r *run)) Op { return setOp{text, f} }
 // let changes variables, in a plan as in a run.
 func let(text string, f func(res Resource, vars map[string]string)) Op { return letOp{text, f} }
 
-// perform runs another action of the kit and goes on by its answer, as ask does.
+// perform runs another action of the kit and goes on by its answer, as ask
+// does.
 func perform(action string, branches ...branch) Op { return performOp{action, branches} }
 
 // goTo goes on with the numbered step.

@@ -32,18 +32,18 @@ type Watch struct {
 }
 
 // Run checks until ctx is done, which is success (0), or until the watch has to
-// give up. A failed check (exit code 1) is answered with a recover, and a failed
-// recover, or a failed check of a kit without one, ends the watch with 1. "Could
-// not determine" (3) is tried again at the action's next turn; three in a row of
-// the same action end the watch with 3. Any other code is not an answer about
-// the resource and ends the watch with that code.
+// give up. A failed check (exit code 1) is answered with a recover, and a
+// failed recover, or a failed check of a kit without one, ends the watch with
+// 1. "Could not determine" (3) is tried again at the action's next turn; three
+// in a row of the same action end the watch with 3. Any other code is not an
+// answer about the resource and ends the watch with that code.
 //
 // A check that comes due while something runs waits for it, and one that was
 // missed several times runs once. The quickCheck goes first when both are due.
 //
-// When ctx is done a check is cancelled, and what it answers no longer counts. A
-// recover is let finish, since half of one (an address removed from one adapter
-// and not yet on the other) is worse than a late stop.
+// When ctx is done a check is cancelled, and what it answers no longer counts.
+// A recover is let finish, since half of one (an address removed from one
+// adapter and not yet on the other) is worse than a late stop.
 func (w *Watch) Run(ctx context.Context) int {
 	start := time.Now()
 	turns := []*turn{
@@ -101,10 +101,14 @@ func (w *Watch) judge(t *turn, code int) (int, bool) {
 	if code == 3 {
 		t.undetermined++
 		if t.undetermined == maxUndetermined {
-			w.note(t.action, code, fmt.Sprintf("could not determine anything %d times in a row: the watch ends", maxUndetermined))
+			w.note(t.action, code,
+				fmt.Sprintf("could not determine anything %d times in a row: the watch ends",
+					maxUndetermined))
 			return 3, true
 		}
-		w.note(t.action, code, fmt.Sprintf("could not determine anything (%d of %d in a row): tried again at its next turn", t.undetermined, maxUndetermined))
+		w.note(t.action, code,
+			fmt.Sprintf("could not determine anything (%d of %d in a row): tried "+
+				"again at its next turn", t.undetermined, maxUndetermined))
 		return 0, false
 	}
 	t.undetermined = 0

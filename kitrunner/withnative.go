@@ -65,7 +65,8 @@ type nativeExit int
 
 func (e nativeExit) Error() string { return "exit code " + strconv.Itoa(int(e)) }
 
-// asks tells of a helper's command that it changes nothing: a failure to answer is no answer.
+// asks tells of a helper's command that it changes nothing: a failure to answer
+// is no answer.
 func (c Command) asks() bool { return c.Place == API || slices.Contains(c.Args, "-l") }
 
 // helper does what a command with these arguments does.
@@ -164,7 +165,8 @@ func nativeIP(ctx context.Context, n Native, args []string) (string, error) {
 	case "-d":
 		number, err := strconv.ParseUint(value("-c"), 0, 32)
 		if err != nil {
-			return "", fmt.Errorf("an address without a context cannot be removed natively: %w", err)
+			return "", fmt.Errorf(
+				"an address without a context cannot be removed natively: %w", err)
 		}
 		return "", n.DeleteAddress(ctx, uint32(number))
 	}

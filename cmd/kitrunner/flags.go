@@ -68,7 +68,9 @@ has no such action.
 func usage() string {
 	var commands strings.Builder
 	for _, t := range kitrunner.Templates() {
-		fmt.Fprintf(&commands, "      --%s-command COMMAND   %s\n                              (%s)\n", t.Name, t.Text, t.Command)
+		fmt.Fprintf(&commands,
+			"      --%s-command COMMAND   %s\n                              (%s)\n", t.Name,
+			t.Text, t.Command)
 	}
 	return fmt.Sprintf(usageText, commands.String())
 }

@@ -67,7 +67,8 @@ func command(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf("%q is not a kit (lanman, ip or volume; or rejoin, watch)", args[0])
 	}
 	if len(args) == 1 {
-		return nil, fmt.Errorf("%s: no action (quickCheck, deepCheck, restore, remove or recover)", kit.Name)
+		return nil, fmt.Errorf("%s: no action (quickCheck, deepCheck, restore, remove or recover)",
+			kit.Name)
 	}
 	if args[1] == "--help" || args[1] == "-h" {
 		return prints(usage()), nil
@@ -77,7 +78,8 @@ func command(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf("%s has no %s (%w)", kit.Name, args[1], errUnsupported)
 	}
 	if action == nil {
-		return nil, fmt.Errorf("%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
+		return nil, fmt.Errorf(
+			"%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
 	}
 	o, err := parse(args[2:])
 	if errors.Is(err, errHelp) {

@@ -140,8 +140,9 @@ func parseRejoin(args []string) (*rejoinOptions, error) {
 
 // rejoinReport is what --json prints.
 type rejoinReport struct {
-	Code      int                    `json:"code"`
-	Outcome   string                 `json:"outcome"` // "planned", "success", "failure" or "could not determine"
+	Code int `json:"code"`
+	// "planned", "success", "failure" or "could not determine"
+	Outcome   string                 `json:"outcome"`
 	Error     string                 `json:"error,omitempty"`
 	System    string                 `json:"system"`
 	Gone      string                 `json:"gone"`
@@ -151,10 +152,13 @@ type rejoinReport struct {
 	Checklist []string               `json:"checklist"` // what remains to be done by hand
 }
 
-func (o *rejoinOptions) report(w io.Writer, outcome string, code int, err error, steps []kitrunner.RejoinStep) {
+func (o *rejoinOptions) report(w io.Writer, outcome string, code int, err error,
+	steps []kitrunner.RejoinStep) {
 	r := &o.rejoin
-	report := rejoinReport{Code: code, Outcome: outcome, System: r.System, Gone: r.Gone, Volumes: append([]string{}, r.Volumes...),
-		Journal: r.Journal, Steps: append([]kitrunner.RejoinStep{}, steps...), Checklist: r.Checklist()}
+	report := rejoinReport{Code: code, Outcome: outcome, System: r.System, Gone: r.Gone,
+		Volumes: append([]string{}, r.Volumes...),
+		Journal: r.Journal, Steps: append([]kitrunner.RejoinStep{}, steps...),
+		Checklist: r.Checklist()}
 	if err != nil {
 		report.Error = err.Error()
 	}
@@ -183,7 +187,8 @@ func (o *rejoinOptions) run(ctx context.Context, in io.Reader, stdout, stderr io
 		out = stderr
 	}
 	if !o.yes && !isTerminal(in) {
-		complain("rejoin: nobody can be asked for confirmation (standard input is no terminal; --yes goes on without, --plan only shows)")
+		complain("rejoin: nobody can be asked for confirmation (standard input is no terminal; " +
+			"--yes goes on without, --plan only shows)")
 		return exitUsage
 	}
 	err := r.Survey(ctx)
@@ -249,7 +254,9 @@ func (o *rejoinOptions) confirm(ctx context.Context, in io.Reader, out io.Writer
 	if o.yes {
 		return true, nil
 	}
-	fmt.Fprintf(out, "Run these steps on %s? What they remove is not brought back. Type yes to go on: ", o.rejoin.System)
+	fmt.Fprintf(out,
+		"Run these steps on %s? What they remove is not brought back. Type yes to go on: ",
+		o.rejoin.System)
 	type answer struct {
 		text string
 		err  error
@@ -265,7 +272,8 @@ func (o *rejoinOptions) confirm(ctx context.Context, in io.Reader, out io.Writer
 	case a := <-answers:
 		switch text := strings.TrimSpace(a.text); {
 		case a.err != nil && text == "":
-			return false, &kitrunner.RejoinError{Code: exitUsage, Err: fmt.Errorf("nobody answered: %w (--yes goes on without)", a.err)}
+			return false, &kitrunner.RejoinError{Code: exitUsage,
+				Err: fmt.Errorf("nobody answered: %w (--yes goes on without)", a.err)}
 		case !strings.EqualFold(text, "yes"):
 			return false, errors.New("it was not confirmed")
 		}
@@ -286,7 +294,8 @@ func showSteps(w io.Writer, steps []kitrunner.RejoinStep) {
 	}
 }
 
-// showProgress shows a step when it begins, each command before it runs, and the end.
+// showProgress shows a step when it begins, each command before it runs, and
+// the end.
 func showProgress(w io.Writer, s kitrunner.RejoinStep) {
 	n := len(s.Commands)
 	switch {

@@ -18,7 +18,8 @@ import (
 // engine is an engine that can plan; run gives it what it needs to run.
 func (o *options) engine() *kitrunner.Engine {
 	e := &kitrunner.Engine{
-		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait, Commands: map[string]string{},
+		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait,
+		Commands: map[string]string{},
 	}
 	for name, command := range o.commands {
 		e.Commands[name] = *command
@@ -46,7 +47,8 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 		if d.value == "" {
 			for _, c := range uses {
 				if c.Place == d.place && !o.canDoWithout(c) {
-					return nil, fmt.Errorf("%s: is missing (the directory of %s; --plan runs nothing)", d.option, c.Name)
+					return nil, fmt.Errorf("%s: is missing "+
+						"(the directory of %s; --plan runs nothing)", d.option, c.Name)
 				}
 			}
 			continue
@@ -108,7 +110,8 @@ func (o *options) eventLog() (log kitrunner.EventLog, done func()) {
 
 // run performs an action once and returns its exit code.
 func (o *options) run(dirs kitrunner.Dirs, kit *kitrunner.Kit, action *kitrunner.Action) int {
-	// A command that changes something is let end, see Engine; a second signal ends the program.
+	// A command that changes something is let end, see Engine; a second signal
+	// ends the program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -127,7 +130,8 @@ func (o *options) run(dirs kitrunner.Dirs, kit *kitrunner.Kit, action *kitrunner
 }
 
 // perform performs an action and shows it as it goes. The report is never nil.
-func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunner.EventLog, kit *kitrunner.Kit, action *kitrunner.Action) *kitrunner.Report {
+func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunner.EventLog,
+	kit *kitrunner.Kit, action *kitrunner.Action) *kitrunner.Report {
 	out := io.Writer(os.Stdout)
 	if o.json {
 		out = os.Stderr

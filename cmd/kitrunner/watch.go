@@ -68,7 +68,8 @@ func watch(args []string) (perform func() int, err error) {
 	return func() int { return o.performWatch(dirs, kit, quick, deep) }, nil
 }
 
-func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick, deep time.Duration) int {
+func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick,
+	deep time.Duration) int {
 	log, done := o.eventLog()
 	defer done()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -92,7 +93,8 @@ func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick, d
 		},
 		Note: func(action string, code int, text string) {
 			if code != kitrunner.Success {
-				fmt.Fprintf(os.Stderr, "%s kitrunner: watch: %s %s %s %s\n", time.Now().Format(time.RFC3339), kit.Name, o.resource.Tag, action, text)
+				fmt.Fprintf(os.Stderr, "%s kitrunner: watch: %s %s %s %s\n",
+					time.Now().Format(time.RFC3339), kit.Name, o.resource.Tag, action, text)
 			}
 		},
 	}

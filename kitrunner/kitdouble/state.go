@@ -31,9 +31,11 @@ type Fault struct {
 
 // Node is one system of the cluster.
 type Node struct {
-	Name      string
-	Down      bool
-	Services  map[string]int // name in lower case to the state's number: 1 stopped, 3 stop pending, 4 running
+	Name string
+	Down bool
+	// name in lower case to the state's number: 1 stopped, 3 stop pending, 4
+	// running
+	Services  map[string]int
 	Aliases   []string
 	Slow      int      // how many times nbtstat does not list a new alias yet
 	Hidden    []string // those that it does not list yet
@@ -99,7 +101,8 @@ type call struct {
 	out  bytes.Buffer
 }
 
-// printf prints a line, in Japanese if the state says so, with Windows' line ends.
+// printf prints a line, in Japanese if the state says so, with Windows' line
+// ends.
 func (c *call) printf(format string, args ...any) {
 	line := fmt.Sprintf(c.word(format), args...)
 	c.out.WriteString(strings.ReplaceAll(line, "\n", "\r\n") + "\r\n")

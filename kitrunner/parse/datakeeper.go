@@ -29,9 +29,9 @@ type Mirror struct {
 }
 
 // Mirrors reads the lines of GETMIRRORVOLINFO for a volume ("E"), one for each
-// target. Volumes are switched over and locked because of these lines, so a line
-// of another layout, or one that contradicts another's role, makes all of them
-// not understood.
+// target. Volumes are switched over and locked because of these lines, so a
+// line of another layout, or one that contradicts another's role, makes all of
+// them not understood.
 func Mirrors(output, volume string) (mirrors []Mirror, understood bool) {
 	for line := range strings.Lines(output) {
 		f := strings.Fields(line)

@@ -24,8 +24,8 @@ type Address struct {
 
 // Addresses reads ips_ipchange -l, whose layout no document shows. An address
 // belongs to the GUID on its line, or else to the last GUID above. An address
-// above every GUID means another layout, in which every address would seem to be
-// on a wrong adapter: it is not understood. A context counts only if it is
+// above every GUID means another layout, in which every address would seem to
+// be on a wrong adapter: it is not understood. A context counts only if it is
 // called one and stands on the address's own line, since deleting by a wrong
 // context would remove a wrong address.
 func Addresses(output string) (addresses []Address, understood bool) {
@@ -116,8 +116,8 @@ func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
 // lcdiRows splits a list of an LCDI command into lines and fields. REJOIN shows
 // blanks between the fields; LifeKeeper's other versions print SOH if no
-// delimiter is given (-fC). Both are accepted, and tabs. A line with a character
-// that no name can have is not a list's, or was not decoded.
+// delimiter is given (-fC). Both are accepted, and tabs. A line with a
+// character that no name can have is not a list's, or was not decoded.
 func lcdiRows(output string) ([][]string, error) {
 	var rows [][]string
 	for line := range strings.SplitSeq(output, "\n") {
@@ -215,8 +215,8 @@ func Systems(output, system string) ([]string, error) {
 	return systems, nil
 }
 
-// FindName returns a name as the list spells it, which may differ in case, or ""
-// if it is not in the list.
+// FindName returns a name as the list spells it, which may differ in case, or
+// "" if it is not in the list.
 func FindName(list []string, name string) string {
 	for _, v := range list {
 		if strings.EqualFold(v, name) {

@@ -13,9 +13,13 @@ const (
 	garbage = "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : 9999999999999999999999\r\n"
 )
 
-const nbtEnglish = "\r\nEthernet:\r\nNode IpAddress: [192.0.2.10] Scope Id: []\r\n\r\n                NetBIOS Local Name Table\r\n\r\n" +
-	"       Name               Type         Status\r\n    ---------------------------------------------\r\n" +
-	"    NODE1          <00>  UNIQUE      Registered \r\n    WORKGROUP      <00>  GROUP       Registered \r\n    FILE SERVER 1  <20>  UNIQUE      Registered \r\n    ABCDEFGHIJKLMNO<20>  UNIQUE      Registered \r\n    ..__MSBROWSE__.<01>  GROUP       Registered \r\n"
+const nbtEnglish = "\r\nEthernet:\r\nNode IpAddress: [192.0.2.10] Scope Id: []\r\n\r\n" +
+	"                NetBIOS Local Name Table\r\n\r\n" +
+	"       Name               Type         Status\r\n    " +
+	"---------------------------------------------\r\n" +
+	"    NODE1          <00>  UNIQUE      Registered \r\n    WORKGROUP      <00>  GROUP       " +
+	"Registered \r\n    FILE SERVER 1  <20>  UNIQUE      Registered \r\n    ABCDEFGHIJKLMNO<20>  " +
+	"UNIQUE      Registered \r\n    ..__MSBROWSE__.<01>  GROUP       Registered \r\n"
 
 // names is nbtstat -n on a Japanese Windows.
 func names(names ...string) string {

@@ -53,7 +53,8 @@ func netBIOSName(s string) string {
 	return s
 }
 
-// isWide tells whether a character takes two bytes in the code pages of East Asia.
+// isWide tells whether a character takes two bytes in the code pages of East
+// Asia.
 func isWide(c rune) bool {
 	return unicode.In(c, unicode.Han, unicode.Hangul) ||
 		c >= 0x3000 && c <= 0x30ff || c >= 0xff01 && c <= 0xff60

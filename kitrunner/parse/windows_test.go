@@ -12,7 +12,8 @@ func TestNetBIOSNames(t *testing.T) {
 		want         []string
 		understood   bool
 	}{
-		{"English", nbtEnglish, []string{"NODE1", "WORKGROUP", "FILE SERVER 1", "ABCDEFGHIJKLMNO", "..__MSBROWSE__."}, true},
+		{"English", nbtEnglish, []string{"NODE1", "WORKGROUP", "FILE SERVER 1", "ABCDEFGHIJKLMNO",
+			"..__MSBROWSE__."}, true},
 		{"Japanese", names("NODE1", "SRV"), []string{"NODE1", "SRV"}, true},
 		{"Japanese, no name", names(), nil, true},
 		{"a Japanese name", names("営業部"), []string{"営業部"}, true},
@@ -59,9 +60,12 @@ func TestServiceState(t *testing.T) {
 	}{
 		{"running", service("LanmanServer", "4  RUNNING"), 4, true},
 		{"stopped", service("LanmanServer", "1  STOPPED"), 1, true},
-		{"another language", strings.ReplaceAll(service("LanmanServer", "3  STOP_PENDING"), "STATE ", "状態  "), 3, true},
-		{"the type is not the state", "        TYPE               : 1  KERNEL_DRIVER\r\n", 0, false},
-		{"no such service", "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n\r\nThe specified service does not exist as an installed service.\r\n", 0, false},
+		{"another language", strings.ReplaceAll(service("LanmanServer", "3  STOP_PENDING"),
+			"STATE ", "状態  "), 3, true},
+		{"the type is not the state", "        TYPE               : 1  KERNEL_DRIVER\r\n", 0,
+			false},
+		{"no such service", "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n\r\nThe " +
+			"specified service does not exist as an installed service.\r\n", 0, false},
 		{"garbage", garbage, 0, false},
 	} {
 		if got, understood := ServiceState(c.output); got != c.want || understood != c.understood {
@@ -77,13 +81,18 @@ func TestPing(t *testing.T) {
 	}{
 		{"answer", pingAnswer, true, true},
 		{"silence", pingSilence, false, true},
-		{"unreachable", "Reply from 192.0.2.1: Destination host unreachable.\r\n    Packets: Sent = 1, Received = 1, Lost = 0 (0% loss),\r\n", false, true},
-		{"silence, in French", "    Paquets : envoyés = 1, reçus = 0, perdus = 1 (perte 100%),\r\n", false, true},
-		{"silence, in Turkish", "    Paket: Giden = 1, Gelen = 0, Kaybolan = 1 (%100 kayıp),\r\n", false, true},
-		{"unknown host", "Ping request could not find host NODE2. Please check the name and try again.\r\n", false, false},
+		{"unreachable", "Reply from 192.0.2.1: Destination host unreachable.\r\n    Packets: " +
+			"Sent = 1, Received = 1, Lost = 0 (0% loss),\r\n", false, true},
+		{"silence, in French", "    Paquets : envoyés = 1, reçus = 0, perdus = 1 (perte 100%),\r\n",
+			false, true},
+		{"silence, in Turkish", "    Paket: Giden = 1, Gelen = 0, Kaybolan = 1 (%100 kayıp),\r\n",
+			false, true},
+		{"unknown host", "Ping request could not find host NODE2. Please check the name " +
+			"and try again.\r\n", false, false},
 		{"nothing", "", false, false},
 	} {
-		if answered, understood := Ping(c.output); answered != c.answered || understood != c.understood {
+		if answered, understood := Ping(c.output); answered != c.answered ||
+			understood != c.understood {
 			t.Errorf("%s: %v, %v", c.name, answered, understood)
 		}
 	}
@@ -113,10 +122,12 @@ func TestShadows(t *testing.T) {
 		{"none", noneListed, false, true},
 		{"a storage", storage, true, true},
 		{"a shadow copy", shadow, true, true},
-		{"none, in English", vssEnglish + "No items found that satisfy the query.\r\n", false, true},
-		{"not allowed to ask", vssEnglish + "Error: You don't have the correct permissions to run " +
-			"this command.  Please run this utility from a command \r\n" +
-			"window that has elevated administrator privileges. \r\n", false, false},
+		{"none, in English", vssEnglish + "No items found that satisfy the query.\r\n", false,
+			true},
+		{"not allowed to ask",
+			vssEnglish + "Error: You don't have the correct permissions to run " +
+				"this command.  Please run this utility from a command \r\n" +
+				"window that has elevated administrator privileges. \r\n", false, false},
 		{"not allowed to ask, in Japanese", vssJapanese +
 			"エラー: このコマンドを実行するための正しいアクセス許可がありません。\r\n", false, false},
 		{"a Japanese colon", vssJapanese + "エラー：ボリュームが見つかりません。\r\n", false, false},
@@ -124,7 +135,8 @@ func TestShadows(t *testing.T) {
 		{"garbage", garbage, false, false},
 		{"nothing", "", false, false},
 	} {
-		if listed, understood := Shadows(c.output); listed != c.listed || understood != c.understood {
+		if listed, understood := Shadows(c.output); listed != c.listed ||
+			understood != c.understood {
 			t.Errorf("%s: %v, %v", c.name, listed, understood)
 		}
 	}

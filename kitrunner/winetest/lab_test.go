@@ -27,15 +27,16 @@ import (
 // limit bounds every wait. It only has to end a test that would never end.
 const limit = 10 * time.Minute
 
-// slots bounds how many programs of the labs work at the same time, by GOOS. More
-// of them would finish no sooner: all programs for Windows wait for the one Wine
-// server, which gets the less of the processors the more programs run.
+// slots bounds how many programs of the labs work at the same time, by GOOS.
+// More of them would finish no sooner: all programs for Windows wait for the
+// one Wine server, which gets the less of the processors the more programs run.
 var slots = map[string]chan struct{}{
 	"linux":   make(chan struct{}, 4*runtime.NumCPU()),
 	"windows": make(chan struct{}, 4*runtime.NumCPU()),
 }
 
-// slot waits for a slot and returns how to give it back, which may be called twice.
+// slot waits for a slot and returns how to give it back, which may be called
+// twice.
 func (s system) slot() (release func()) {
 	slots[s.goos] <- struct{}{}
 	return sync.OnceFunc(func() { <-slots[s.goos] })
@@ -69,7 +70,8 @@ func onSystems(t *testing.T, systems []system, f func(t *testing.T, s system)) {
 var everywhere = []system{native, english, japanese}
 
 // command returns the call of a program built for the system.
-func (s system) command(ctx context.Context, env []string, program string, args ...string) *exec.Cmd {
+func (s system) command(ctx context.Context, env []string, program string,
+	args ...string) *exec.Cmd {
 	if s.goos == "windows" {
 		cmd := exec.CommandContext(ctx, wine, append([]string{program}, args...)...)
 		locale := "C"
@@ -94,11 +96,15 @@ func (s system) path(file string) string {
 
 // places are where the documents' commands are, by the option that tells.
 var places = map[string][]string{
-	"system32": {"nbtstat.exe", "sc.exe", "arp.exe", "ping.exe", "chkntfs.exe", "vssadmin.exe", "schtasks.exe", "mountvol.exe", "reg.exe"},
-	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe", "EISMEventNotice.exe", "lcdremexec.exe",
-		"flg_create.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe", "eqv_remove.exe", "sys_list.exe",
+	"system32": {"nbtstat.exe", "sc.exe", "arp.exe", "ping.exe", "chkntfs.exe", "vssadmin.exe",
+		"schtasks.exe", "mountvol.exe", "reg.exe"},
+	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe",
+		"EISMEventNotice.exe", "lcdremexec.exe",
+		"flg_create.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe",
+		"eqv_remove.exe", "sys_list.exe",
 		"sys_remove.exe", "net_list.exe", "net_remove.exe", "lcdsync.exe"},
-	"lkroot":      {"Admin/kit/Ipapp/bin/ips_ipchange.exe", "Admin/kit/Ipapp/bin/ips_arpupdate.exe"},
+	"lkroot": {"Admin/kit/Ipapp/bin/ips_ipchange.exe",
+		"Admin/kit/Ipapp/bin/ips_arpupdate.exe"},
 	"extmirrbase": {"EMCMD.exe"},
 }
 
@@ -217,7 +223,8 @@ func (l *lab) timeouts(kinds ...string) (o []string) {
 func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	l.t.Helper()
 	for _, f := range []string{"events", "state.json.log"} {
-		if err := os.Remove(filepath.Join(l.dir, f)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(filepath.Join(l.dir, f)); err != nil &&
+			!errors.Is(err, os.ErrNotExist) {
 			l.t.Fatal(err)
 		}
 	}
@@ -235,8 +242,10 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	return cmd, func() outcome {
 		l.t.Helper()
 		err := cmd.Wait()
-		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-			l.t.Fatalf("kitrunner %q: %v %v\n%s%s", args, err, ctx.Err(), stdout.Bytes(), stderr.Bytes())
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) ||
+			ctx.Err() != nil {
+			l.t.Fatalf("kitrunner %q: %v %v\n%s%s", args, err, ctx.Err(), stdout.Bytes(),
+				stderr.Bytes())
 		}
 		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(),
 			readLines[kitrunner.Event](l.t, filepath.Join(l.dir, "events")),
@@ -244,9 +253,9 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	}
 }
 
-// run runs kitrunner KIT ACTION. Wine sometimes refuses to start a command, with
-// ERROR_INTERNAL_ERROR; kitrunner then says so, which no test expects. Such a run is
-// repeated from the beginning, at most twice, and logged.
+// run runs kitrunner KIT ACTION. Wine sometimes refuses to start a command,
+// with ERROR_INTERNAL_ERROR; kitrunner then says so, which no test expects.
+// Such a run is repeated from the beginning, at most twice, and logged.
 func (l *lab) run(args ...string) outcome {
 	l.t.Helper()
 	restore := l.snapshot()
@@ -367,8 +376,9 @@ func (h *tethers) wait(n int) (conns []net.Conn) {
 	return conns
 }
 
-// gone waits until no process of the lab is left. The connections of doubles do not
-// tell that: Wine's server sometimes keeps one of a process that was terminated.
+// gone waits until no process of the lab is left. The connections of doubles do
+// not tell that: Wine's server sometimes keeps one of a process that was
+// terminated.
 func (l *lab) gone() {
 	l.t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -393,7 +403,8 @@ func (l *lab) processes() (left []string) {
 	}
 	for _, file := range environs {
 		env, err := os.ReadFile(file)
-		if err == nil && bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
+		if err == nil &&
+			bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
 			args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
 			left = append(left, string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
 		}

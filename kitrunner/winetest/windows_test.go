@@ -17,8 +17,8 @@ import (
 )
 
 // pure are tests of package kitrunner that are skipped under Wine: they play
-// hundreds of scenarios through the engine and rejoin, with a Runner of their own.
-// Nothing in them is of Windows, and they take minutes there.
+// hundreds of scenarios through the engine and rejoin, with a Runner of their
+// own. Nothing in them is of Windows, and they take minutes there.
 const pure = "^(TestFaults|TestRejoinFaults|TestUnknownEndsTheAction)$"
 
 // TestPackagesUnderWine runs the tests of the packages of kitrunner as programs
@@ -54,7 +54,8 @@ func TestPackagesUnderWine(t *testing.T) {
 	}
 }
 
-// runToFile runs a program for Windows whose processes may outlive it, with the output in a file rather than in a pipe.
+// runToFile runs a program for Windows whose processes may outlive it, with the
+// output in a file rather than in a pipe.
 func runToFile(t *testing.T, cmd *exec.Cmd) ([]byte, error) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "output"))
@@ -71,7 +72,8 @@ func runToFile(t *testing.T, cmd *exec.Cmd) ([]byte, error) {
 	return out, err
 }
 
-// TestEveryMessageIsReadable asks the built program for the text of each number, as the Event Viewer does.
+// TestEveryMessageIsReadable asks the built program for the text of each
+// number, as the Event Viewer does.
 func TestEveryMessageIsReadable(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
@@ -89,7 +91,8 @@ func TestEveryMessageIsReadable(t *testing.T) {
 	}
 }
 
-// TestKilledRunnerTakesItsCommandAlong: the job object ends with the process that made it, whatever ended that.
+// TestKilledRunnerTakesItsCommandAlong: the job object ends with the process
+// that made it, whatever ended that.
 func TestKilledRunnerTakesItsCommandAlong(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
@@ -109,7 +112,8 @@ func TestKilledRunnerTakesItsCommandAlong(t *testing.T) {
 	wait()
 }
 
-// TestWithoutHelpers is a volume whose write test and trap are our own, since the helpers are not installed. The drive is real.
+// TestWithoutHelpers is a volume whose write test and trap are our own, since
+// the helpers are not installed. The drive is real.
 func TestWithoutHelpers(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
@@ -133,7 +137,8 @@ func TestWithoutHelpers(t *testing.T) {
 	l.expect(1, []int{12022}, with(mirrored, "volume", "deepCheck")...) // the volume is gone
 }
 
-// TestOneActionAtATime: a second action on a resource waits, and does nothing if the first does not end.
+// TestOneActionAtATime: a second action on a resource waits, and does nothing
+// if the first does not end.
 func TestOneActionAtATime(t *testing.T) {
 	t.Parallel()
 	onSystems(t, []system{native, english}, func(t *testing.T, sys system) {
@@ -146,12 +151,15 @@ func TestOneActionAtATime(t *testing.T) {
 		o := l.run(with(alias, "lanman", "restore", "--wait-timeout", "1")...)
 		if o.code != kitrunner.Undetermined || len(o.calls) > 0 || len(o.events) != 1 ||
 			!strings.Contains(o.events[0].Text, "another action on this resource has not ended") {
-			t.Errorf("exit code %d, calls %q, events %v\n%s%s", o.code, o.called(), o.events, o.stdout, o.stderr)
+			t.Errorf("exit code %d, calls %q, events %v\n%s%s", o.code, o.called(), o.events,
+				o.stdout, o.stderr)
 		}
 		if err := first.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		for _, conn := range conns { // on this system a command outlives kitrunner; the doubles end with their connection
+		// on this system a command outlives kitrunner; the doubles end with
+		// their connection
+		for _, conn := range conns {
 			conn.Close()
 		}
 		wait()
@@ -167,8 +175,10 @@ func TestPlanRunsNothing(t *testing.T) {
 		need(t, sys.goos)
 		l := newLab(t, sys, cluster())
 		o := l.run(with(mirrored, "volume", "remove", "--plan")...)
-		if o.code != 0 || len(o.calls) > 0 || !strings.Contains(o.stdout, `EMCMD.exe . LOCKVOLUME E:`) {
-			t.Errorf("%s: exit code %d, calls %q\n%s%s", sys.name, o.code, o.called(), o.stdout, o.stderr)
+		if o.code != 0 || len(o.calls) > 0 || !strings.Contains(o.stdout,
+			`EMCMD.exe . LOCKVOLUME E:`) {
+			t.Errorf("%s: exit code %d, calls %q\n%s%s", sys.name, o.code, o.called(),
+				o.stdout, o.stderr)
 		}
 		plans[strings.ReplaceAll(o.stdout, "\r", "")] = sys.name
 	}

@@ -14,24 +14,25 @@ import (
 	"time"
 )
 
-// API does what LifeKeeper's helper commands do, with calls of Windows. On other
-// systems only Trap works.
+// API does what LifeKeeper's helper commands do, with calls of Windows. On
+// other systems only Trap works.
 //
-// Every method honours ctx's deadline. A call that has not returned by then cannot
-// be cancelled: it is left alone, and its goroutine ends when the call does.
+// Every method honours ctx's deadline. A call that has not returned by then
+// cannot be cancelled: it is left alone, and its goroutine ends when the call
+// does.
 type API struct {
 	destination, community string
 	uptime                 func() time.Duration
 }
 
-// NewAPI returns an API whose traps go to destination, a host or host:port (port
-// 162 if there is none), under the community string.
+// NewAPI returns an API whose traps go to destination, a host or host:port
+// (port 162 if there is none), under the community string.
 func NewAPI(destination, community string) *API {
 	return &API{destination, community, sinceBoot}
 }
 
-// Trap is an SNMP trap as EISMEventNotice.exe sends it: enterprise 7359, generic
-// trap 6, and string variables.
+// Trap is an SNMP trap as EISMEventNotice.exe sends it: enterprise 7359,
+// generic trap 6, and string variables.
 type Trap struct {
 	Node     string // the sender
 	Generic  int    // 6, enterprise specific
@@ -79,7 +80,8 @@ func within[T any](ctx context.Context, what string, f func() (T, error)) (T, er
 	}
 }
 
-// Trap sends an SNMP trap, version 1 (RFC 1157). Nobody learns whether it arrives.
+// Trap sends an SNMP trap, version 1 (RFC 1157). Nobody learns whether it
+// arrives.
 func (a *API) Trap(ctx context.Context, t Trap) error {
 	if a.destination == "" {
 		return errors.New("SNMP trap: no destination is set")

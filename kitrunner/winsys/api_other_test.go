@@ -11,14 +11,17 @@ import (
 	"time"
 )
 
-// Not for Windows, because this test could not run there: Wine 8 does not know an option that Go sets on every UDP socket.
+// Not for Windows, because this test could not run there: Wine 8 does not know
+// an option that Go sets on every UDP socket.
 func TestTrapArrivesByteForByte(t *testing.T) {
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	n := &API{conn.LocalAddr().String(), "public", func() time.Duration { return 745650 * time.Millisecond }}
+	n := &API{conn.LocalAddr().String(), "public", func() time.Duration {
+		return 745650 * time.Millisecond
+	}}
 	if err := n.Trap(t.Context(), splitBrainTrap); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,8 @@ func TestNativeIsOfWindows(t *testing.T) {
 	_, answers := n.Answers(ctx, a)
 	_, addresses := n.Addresses(ctx)
 	for i, err := range []error{
-		cable, answers, addresses, n.WriteTest(ctx, "E"), n.AddAddress(ctx, "{}", a, a), n.DeleteAddress(ctx, 1), n.AddAlias(ctx, "A"), n.DeleteAlias(ctx, "A"),
+		cable, answers, addresses, n.WriteTest(ctx, "E"), n.AddAddress(ctx, "{}", a, a),
+		n.DeleteAddress(ctx, 1), n.AddAlias(ctx, "A"), n.DeleteAlias(ctx, "A"),
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%d: %v", i, err)

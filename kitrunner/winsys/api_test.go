@@ -80,32 +80,46 @@ func TestWithin(t *testing.T) {
 	cancel()
 	hang := make(chan struct{})
 	defer close(hang)
-	if _, err := within(ctx, "a call", func() (int, error) { <-hang; return 0, nil }); !errors.Is(err, context.Canceled) {
+	if _, err := within(ctx, "a call", func() (int, error) {
+		<-hang
+		return 0, nil
+	}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if v, err := within(t.Context(), "a call", func() (int, error) { return 7, nil }); v != 7 || err != nil {
+	if v, err := within(t.Context(), "a call", func() (int, error) {
+		return 7, nil
+	}); v != 7 || err != nil {
 		t.Error(v, err)
 	}
-	if _, err := within(t.Context(), "a call", func() (int, error) { return 0, fs.ErrPermission }); !errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(err.Error(), "a call: ") {
+	if _, err := within(t.Context(), "a call", func() (int, error) {
+		return 0, fs.ErrPermission
+	}); !errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(err.Error(), "a call: ") {
 		t.Error(err)
 	}
 }
 
-// splitBrainTrap is a trap as the document has it, and splitBrainPacket what RFC 1157 4.1.6 and X.690 make of it, by hand.
-var splitBrainTrap = Trap{Node: "NODEA", Generic: 6, Specific: 160, Strings: []string{"Split Brain", "E:", "NODEB"}}
+// splitBrainTrap is a trap as the document has it, and splitBrainPacket what
+// RFC 1157 4.1.6 and X.690 make of it, by hand.
+var splitBrainTrap = Trap{Node: "NODEA", Generic: 6, Specific: 160, Strings: []string{"Split Brain",
+	"E:", "NODEB"}}
 
 var splitBrainPacket = strings.Join([]string{
-	"3069",                                                         // SEQUENCE, 105 bytes
-	"020100",                                                       // version-1
-	"04067075626c6963",                                             // community "public"
-	"a45c",                                                         // Trap-PDU, 92 bytes
-	"06072b06010401b93f",                                           // enterprise 1.3.6.1.4.1.7359: 7359 = 57*128 + 63
-	"40047f000001",                                                 // agent-addr 127.0.0.1
-	"020106",                                                       // generic-trap enterpriseSpecific(6)
-	"020200a0",                                                     // specific-trap 160: a0 alone would be negative
-	"4303012345",                                                   // time-stamp, 74565 hundredths of a second
-	"303f",                                                         // variable-bindings, 63 bytes
-	"3018", "06092b06010401b93f0101", "040b53706c697420427261696e", // 1.3.6.1.4.1.7359.1.1 "Split Brain"
+	"3069",             // SEQUENCE, 105 bytes
+	"020100",           // version-1
+	"04067075626c6963", // community "public"
+	"a45c",             // Trap-PDU, 92 bytes
+	// enterprise 1.3.6.1.4.1.7359: 7359 = 57*128 + 63
+	"06072b06010401b93f",
+	"40047f000001", // agent-addr 127.0.0.1
+	// generic-trap enterpriseSpecific(6)
+	"020106",
+	// specific-trap 160: a0 alone would be negative
+	"020200a0",
+	// time-stamp, 74565 hundredths of a second
+	"4303012345",
+	"303f", // variable-bindings, 63 bytes
+	// 1.3.6.1.4.1.7359.1.1 "Split Brain"
+	"3018", "06092b06010401b93f0101", "040b53706c697420427261696e",
 	"300f", "06092b06010401b93f0102", "0402453a", // 1.3.6.1.4.1.7359.1.2 "E:"
 	"3012", "06092b06010401b93f0103", "04054e4f444542", // 1.3.6.1.4.1.7359.1.3 "NODEB"
 }, "")
@@ -120,7 +134,8 @@ func TestTrapPacket(t *testing.T) {
 func TestTrapLengths(t *testing.T) {
 	// 0x81 before a length from 128, 0x82 before one from 256 (X.690 8.1.3.5).
 	for size, want := range map[int]string{100: "30", 130: "3081", 300: "3082"} {
-		b, err := encodeTrap("public", [4]byte{}, 0, Trap{Strings: []string{strings.Repeat("x", size)}})
+		b, err := encodeTrap("public", [4]byte{}, 0,
+			Trap{Strings: []string{strings.Repeat("x", size)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,10 +160,12 @@ func TestTrapLengths(t *testing.T) {
 			}
 		}
 	}
-	if _, err := encodeTrap("public", [4]byte{}, 0, Trap{Strings: []string{strings.Repeat("x", 500)}}); err == nil {
+	if _, err := encodeTrap("public", [4]byte{}, 0,
+		Trap{Strings: []string{strings.Repeat("x", 500)}}); err == nil {
 		t.Error("a message longer than a receiver must take was encoded")
 	}
-	for v, want := range map[uint32]string{0: "020100", 127: "02017f", 128: "02020080", 255: "020200ff", 1 << 31: "02050080000000"} {
+	for v, want := range map[uint32]string{0: "020100", 127: "02017f", 128: "02020080",
+		255: "020200ff", 1 << 31: "02050080000000"} {
 		if got := hex.EncodeToString(integer(tagInteger, v)); got != want {
 			t.Errorf("%d is %s, want %s", v, got, want)
 		}

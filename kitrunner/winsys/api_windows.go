@@ -25,8 +25,8 @@ var (
 	procNameDel         = netapi32.NewProc("NetServerComputerNameDel")
 )
 
-// call calls a function that returns a Win32 error code. What its arguments point
-// to is not moved meanwhile.
+// call calls a function that returns a Win32 error code. What its arguments
+// point to is not moved meanwhile.
 //
 //go:uintptrescapes
 func call(p *windows.LazyProc, args ...uintptr) error {
@@ -53,7 +53,8 @@ func (*API) WriteTest(ctx context.Context, volume string) error {
 	})
 }
 
-// ipv4 is an address as iphlpapi takes it: four bytes in network order in a DWORD.
+// ipv4 is an address as iphlpapi takes it: four bytes in network order in a
+// DWORD.
 func ipv4(a netip.Addr) (uintptr, error) {
 	a = a.Unmap()
 	if !a.Is4() {
@@ -63,8 +64,9 @@ func ipv4(a netip.Addr) (uintptr, error) {
 	return uintptr(binary.LittleEndian.Uint32(b[:])), nil
 }
 
-// Cable asks for the state of an adapter's cable (GetIfEntry2, MediaConnectState).
-// The GUID has braces, here and below, and may be in any case.
+// Cable asks for the state of an adapter's cable (GetIfEntry2,
+// MediaConnectState). The GUID has braces, here and below, and may be in any
+// case.
 func (*API) Cable(ctx context.Context, guid string) (Cable, error) {
 	return within(ctx, "network adapter "+guid, func() (Cable, error) {
 		index, err := interfaceIndex(guid)
@@ -112,8 +114,8 @@ func interfaceIndex(guid string) (uint32, error) {
 	return 0, errors.New("GetAdaptersAddresses: the list does not stop growing")
 }
 
-// adapterInfos lists the adapters with their IPv4 addresses. Only GetAdaptersInfo
-// tells an address's NTE context, which DeleteIPAddress needs.
+// adapterInfos lists the adapters with their IPv4 addresses. Only
+// GetAdaptersInfo tells an address's NTE context, which DeleteIPAddress needs.
 func adapterInfos(each func(a *syscall.IpAdapterInfo)) error {
 	size := uint32(16 << 10)
 	for range 5 {
@@ -145,8 +147,10 @@ func listAddresses() (list []Address, err error) {
 	err = adapterInfos(func(a *syscall.IpAdapterInfo) {
 		for ip := &a.IpAddressList; ip != nil; ip = ip.Next {
 			// An adapter without an address has 0.0.0.0.
-			if addr, err := netip.ParseAddr(cString(ip.IpAddress.String[:])); err == nil && !addr.IsUnspecified() {
-				list = append(list, Address{GUID: cString(a.AdapterName[:]), IP: addr, Context: ip.Context})
+			if addr, err := netip.ParseAddr(cString(ip.IpAddress.String[:])); err == nil &&
+				!addr.IsUnspecified() {
+				list = append(list, Address{GUID: cString(a.AdapterName[:]), IP: addr,
+					Context: ip.Context})
 			}
 		}
 	})
@@ -174,9 +178,10 @@ func (*API) Answers(ctx context.Context, address netip.Addr) (bool, error) {
 		}
 		var mac [8]byte
 		size := uint32(len(mac))
-		err = call(procSendARP, ip, 0, uintptr(unsafe.Pointer(&mac)), uintptr(unsafe.Pointer(&size)))
-		// Both mean that no answer came: the first since Windows Vista, the second
-		// before (SendARP, return values).
+		err = call(procSendARP, ip, 0, uintptr(unsafe.Pointer(&mac)),
+			uintptr(unsafe.Pointer(&size)))
+		// Both mean that no answer came: the first since Windows Vista, the
+		// second before (SendARP, return values).
 		if errors.Is(err, windows.ERROR_BAD_NET_NAME) || errors.Is(err, windows.ERROR_GEN_FAILURE) {
 			return false, nil
 		}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What can be asked without changing anything. The machine's loopback interface is no adapter for GetAdaptersInfo.
+// What can be asked without changing anything. The machine's loopback interface
+// is no adapter for GetAdaptersInfo.
 func TestNativeQueries(t *testing.T) {
 	n := NewAPI("", "")
 	addresses, err := n.Addresses(t.Context())

@@ -6,9 +6,9 @@ import (
 	"unicode/utf16"
 )
 
-// decode turns a command's output into UTF-8. Most commands write in the system's
-// code page. Some of Windows' own write UTF-16 or UTF-8, and then begin with a byte
-// order mark.
+// decode turns a command's output into UTF-8. Most commands write in the
+// system's code page. Some of Windows' own write UTF-16 or UTF-8, and then
+// begin with a byte order mark.
 func decode(b []byte) string {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")):

@@ -15,10 +15,10 @@ import (
 // administrators the owner.
 const dirAccess = "O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 
-// MakeDir makes the directory of the locks and of other state. Every user may make
-// files below %ProgramData%, and whoever can open a lock can hold it: there the
-// directory is made for the administrators, and one that another user made first
-// is refused.
+// MakeDir makes the directory of the locks and of other state. Every user may
+// make files below %ProgramData%, and whoever can open a lock can hold it:
+// there the directory is made for the administrators, and one that another user
+// made first is refused.
 func MakeDir(dir string) error {
 	if !strings.EqualFold(filepath.Dir(dir), os.Getenv("ProgramData")) {
 		return os.MkdirAll(dir, 0o700)
@@ -43,8 +43,8 @@ func MakeDir(dir string) error {
 	return ownedByAdministrators(dir)
 }
 
-// ownedByAdministrators refuses a link, and a directory whose owner is neither the
-// administrators, nor the system, nor the user who runs this.
+// ownedByAdministrators refuses a link, and a directory whose owner is neither
+// the administrators, nor the system, nor the user who runs this.
 func ownedByAdministrators(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -53,7 +53,8 @@ func ownedByAdministrators(dir string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is no directory", dir)
 	}
-	sd, err := windows.GetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION)
+	sd, err := windows.GetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT,
+		windows.OWNER_SECURITY_INFORMATION)
 	if err != nil {
 		return fmt.Errorf("the owner of %s: %w", dir, err)
 	}

@@ -22,7 +22,8 @@ func TestMakeDirBelowProgramData(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), nil, 0o600); err != nil {
 		t.Error(err)
 	}
-	sd, err := windows.GetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+	sd, err := windows.GetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT,
+		windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,8 @@ func TestInsertion(t *testing.T) {
 	}
 	// ReportEvent takes 31839 characters.
 	for _, c := range []string{"x", "日", "😀", "%1"} {
-		if n := len(utf16.Encode([]rune(insertion(strings.Repeat(c, 40000))))); n > 31839 || n < 7000 {
+		if n := len(utf16.Encode([]rune(insertion(strings.Repeat(c, 40000))))); n > 31839 ||
+			n < 7000 {
 			t.Errorf("40000 times %q become %d characters", c, n)
 		}
 	}

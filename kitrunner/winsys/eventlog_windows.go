@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/windows/svc/eventlog"
 )
 
-// sourceKey is where the Event Viewer looks for a source of the Application log.
+// sourceKey is where the Event Viewer looks for a source of the Application
+// log.
 func sourceKey(source string) string {
 	return `SYSTEM\CurrentControlSet\Services\EventLog\Application\` + source
 }
@@ -53,8 +54,8 @@ func register(source string) error {
 		k.SetDWordValue("TypesSupported", eventlog.Error|eventlog.Warning|eventlog.Info))
 }
 
-// EventLog is the event log of Windows. The message table's text of every number
-// is the insertion string, which is the event's text.
+// EventLog is the event log of Windows. The message table's text of every
+// number is the insertion string, which is the event's text.
 type EventLog struct{ log *eventlog.Log }
 
 // Info reports an event of the type "Information".

@@ -35,7 +35,8 @@ func TestOpenEventLog(t *testing.T) {
 	}
 	defer k.Close()
 	self, _ := os.Executable()
-	if file, kind, err := k.GetStringValue("EventMessageFile"); file != self || kind != registry.EXPAND_SZ || err != nil {
+	if file, kind, err := k.GetStringValue("EventMessageFile"); file != self ||
+		kind != registry.EXPAND_SZ || err != nil {
 		t.Errorf("the messages are in %q (type %d), want %q; %v", file, kind, self, err)
 	}
 	if types, _, err := k.GetIntegerValue("TypesSupported"); types != 7 || err != nil {

@@ -19,14 +19,15 @@ const lockPoll = 100 * time.Millisecond
 
 // Lock takes the lock of a resource, so that one action at a time runs on it
 // among all processes of the machine that use dir. It waits until ctx is done;
-// the error wraps ctx's then. Case makes no difference in a resource's name. The
-// lock is held until release is called or the process ends, in whatever way.
+// the error wraps ctx's then. Case makes no difference in a resource's name.
+// The lock is held until release is called or the process ends, in whatever
+// way.
 func Lock(ctx context.Context, dir, resource string) (release func() error, err error) {
 	if err := MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("the directory of the locks: %w", err)
 	}
-	// The file is never removed: a process that waits for it would get a lock on
-	// a file that nobody else sees.
+	// The file is never removed: a process that waits for it would get a lock
+	// on a file that nobody else sees.
 	l := flock.New(filepath.Join(dir, "kitrunner-"+FileName(resource)+".lock"),
 		flock.SetFlag(os.O_CREATE|os.O_RDWR|openNoFollow), flock.SetPermissions(0o600))
 	held, err := l.TryLock()
@@ -41,8 +42,9 @@ func Lock(ctx context.Context, dir, resource string) (release func() error, err 
 	return l.Close, nil
 }
 
-// FileName turns a resource's name into a part of a file's name, of 200 bytes at
-// most. A name such as "E:" cannot be used as it is. Case makes no difference.
+// FileName turns a resource's name into a part of a file's name, of 200 bytes
+// at most. A name such as "E:" cannot be used as it is. Case makes no
+// difference.
 func FileName(resource string) string {
 	name := url.PathEscape(strings.ToLower(resource))
 	name = strings.NewReplacer(":", "%3A", "*", "%2A").Replace(name)

@@ -82,7 +82,8 @@ func TestLockOfAnotherProcess(t *testing.T) {
 
 func TestLockNamesAreFileNames(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"volume-E:", `a\b/c`, "..", "CON", "日本", "a*b?", "fe80::1%12", `"<|>`} {
+	for _, name := range []string{"volume-E:", `a\b/c`, "..", "CON", "日本", "a*b?",
+		"fe80::1%12", `"<|>`} {
 		release, err := Lock(t.Context(), dir, name)
 		if err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -99,7 +100,8 @@ func TestLockNamesAreFileNames(t *testing.T) {
 	if len(files) != 8 {
 		t.Errorf("%d files for 8 names: %v", len(files), files)
 	}
-	// Long names differ to their last letter, Japanese ones too, each of which is nine bytes in a file name.
+	// Long names differ to their last letter, Japanese ones too, each of which
+	// is nine bytes in a file name.
 	long := strings.Repeat("監視", 60)
 	for _, name := range []string{long + "1", long + "2"} {
 		release, err := Lock(t.Context(), dir, name)

@@ -4,5 +4,6 @@ package winsys
 
 import "syscall"
 
-// openNoFollow refuses a link, which another user may have made in the directory.
+// openNoFollow refuses a link, which another user may have made in the
+// directory.
 const openNoFollow = syscall.O_NOFOLLOW

@@ -23,16 +23,16 @@ const maxOutput = 1 << 20
 var ErrOutputTooLong = errors.New("more than 1 MiB of output")
 
 // Run executes the program at path and returns its exit code and its output,
-// stdout and stderr together, decoded to UTF-8. The program gets its own argument
-// list, an empty standard input and the directory of its file as working
-// directory, so that it does not stand on a volume that is to be locked. When it
-// has ended, or the timeout is over or ctx done, every process that it started
-// is ended.
+// stdout and stderr together, decoded to UTF-8. The program gets its own
+// argument list, an empty standard input and the directory of its file as
+// working directory, so that it does not stand on a volume that is to be
+// locked. When it has ended, or the timeout is over or ctx done, every process
+// that it started is ended.
 //
 // The error wraps context.DeadlineExceeded if the program was ended at the
-// timeout, context.Canceled if ctx was cancelled, and ErrOutputTooLong. A program
-// that crashed has an error too, not an exit code. The output may be of use
-// even then.
+// timeout, context.Canceled if ctx was cancelled, and ErrOutputTooLong. A
+// program that crashed has an error too, not an exit code. The output may be of
+// use even then.
 func Run(ctx context.Context, path string, args []string, timeout time.Duration) (
 	code int, output string, err error) {
 	return runner{drain: 2 * time.Second, grace: 2 * time.Second}.run(ctx, path, args, timeout)
@@ -67,7 +67,8 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 		t.end() // the program has answered, whatever else it left running
 	case <-ctx.Done():
 		err = errors.Join(timedOut(ctx, timeout), t.end())
-		// A process in a driver's request ends when the driver lets it, if ever.
+		// A process in a driver's request ends when the driver lets it, if
+		// ever.
 		select {
 		case <-ended:
 		case <-time.After(r.grace):

@@ -20,7 +20,8 @@ import (
 // execLimit bounds every wait. A busy machine may come near to a minute.
 const execLimit = 5 * time.Minute
 
-// The commands of these tests are this test program, started with a role to play.
+// The commands of these tests are this test program, started with a role to
+// play.
 const roleVar = "KITRUNNER_TEST_ROLE"
 
 func init() {
@@ -35,7 +36,8 @@ func init() {
 }
 
 var roles = map[string]func(argument string) int{
-	// tell prints its arguments, its directory and what its standard input holds.
+	// tell prints its arguments, its directory and what its standard input
+	// holds.
 	"tell": func(string) int {
 		for _, a := range os.Args[1:] {
 			fmt.Printf("arg %+q\n", a) // in ASCII, which every code page has
@@ -60,14 +62,16 @@ var roles = map[string]func(argument string) int{
 		}
 		return 0
 	},
-	// hang connects to the test and hangs as long as the test leaves the connection open.
+	// hang connects to the test and hangs as long as the test leaves the
+	// connection open.
 	"hang": hangOn,
 	// family hangs together with a child.
 	"family": func(address string) int {
 		startRole("hang " + address)
 		return hangOn(address)
 	},
-	// orphan leaves a child with its output open, when the test tells it to end.
+	// orphan leaves a child with its output open, when the test tells it to
+	// end.
 	"orphan": func(address string) int {
 		startRole("hang " + address)
 		hangOn(address)
@@ -116,7 +120,8 @@ type result struct {
 	err    error
 }
 
-// playing returns a command that plays a role. The test's environment says which.
+// playing returns a command that plays a role. The test's environment says
+// which.
 func playing(t *testing.T, role string, args ...string) *played {
 	t.Helper()
 	self, err := os.Executable()
@@ -183,7 +188,8 @@ func (l *tethers) wait(n int) map[string]tether {
 }
 
 func TestRunPassesArgumentsAsTheyAre(t *testing.T) {
-	args := []string{"-n", "", "two words", `"quoted"`, `back\slash\`, `a\"b`, "%PATH%", "$HOME", "&|<>^", "日本語", "*"}
+	args := []string{"-n", "", "two words", `"quoted"`, `back\slash\`, `a\"b`, "%PATH%", "$HOME",
+		"&|<>^", "日本語", "*"}
 	c := playing(t, "tell", args...)
 	res := c.run(t.Context())
 	if res.err != nil || res.code != 0 {
@@ -203,7 +209,8 @@ func TestRunPassesArgumentsAsTheyAre(t *testing.T) {
 		t.Errorf("arguments %q, want %q", got, args)
 	}
 	self, _ := os.Executable()
-	for _, want := range []string{fmt.Sprintf("dir %q <nil>\n", filepath.Dir(self)), "stdin \"\" <nil>\n"} {
+	for _, want := range []string{fmt.Sprintf("dir %q <nil>\n", filepath.Dir(self)),
+		"stdin \"\" <nil>\n"} {
 		if !strings.Contains(res.output, want) {
 			t.Errorf("the output has no %s:\n%s", want, res.output)
 		}
@@ -223,7 +230,8 @@ func TestRunDeadline(t *testing.T) {
 	l := newTethers(t)
 	c := playing(t, "hang "+l.Addr().String())
 	c.timeout = 50 * time.Millisecond
-	if res := c.run(t.Context()); !errors.Is(res.err, context.DeadlineExceeded) || !strings.Contains(fmt.Sprint(res.err), "50ms") {
+	if res := c.run(t.Context()); !errors.Is(res.err, context.DeadlineExceeded) ||
+		!strings.Contains(fmt.Sprint(res.err), "50ms") {
 		t.Errorf("%+v", res)
 	}
 }

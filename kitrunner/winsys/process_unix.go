@@ -24,7 +24,8 @@ func startTree(cmd *exec.Cmd) (*tree, error) {
 
 // end ends the processes that are left. It is no error if none is.
 func (t *tree) end() error {
-	if err := syscall.Kill(-t.group, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := syscall.Kill(-t.group, syscall.SIGKILL); err != nil &&
+		!errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	return nil

@@ -30,7 +30,8 @@ var systemRoles = map[string]func(argument string) int{
 	},
 }
 
-// ending returns what waits for the end of a command: its connection ends with it.
+// ending returns what waits for the end of a command: its connection ends with
+// it.
 func ending(_ *testing.T, conn net.Conn, pid int) func() error {
 	return func() error {
 		conn.SetReadDeadline(time.Now().Add(execLimit))
@@ -57,7 +58,8 @@ func TestRunReturnsAlthoughTheCommandDoesNotEnd(t *testing.T) {
 	ended := c.start(ctx)
 	escaped := l.wait(1)["escape"]
 	cancel()
-	if res := <-ended; !errors.Is(res.err, context.Canceled) || !strings.Contains(res.err.Error(), "does not end") {
+	if res := <-ended; !errors.Is(res.err, context.Canceled) || !strings.Contains(res.err.Error(),
+		"does not end") {
 		t.Errorf("%+v", res)
 	}
 	if _, err := escaped.Write([]byte("\n")); err != nil {

@@ -15,8 +15,8 @@ import (
 type tree struct{ job windows.Handle }
 
 // startTree starts cmd in a job of its own. The process joins the job before it
-// runs, so that no child can start outside. If kitrunner is killed, the job ends,
-// and the command with it.
+// runs, so that no child can start outside. If kitrunner is killed, the job
+// ends, and the command with it.
 func startTree(cmd *exec.Cmd) (t *tree, err error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
@@ -34,9 +34,11 @@ func startTree(cmd *exec.Cmd) (t *tree, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("SetInformationJobObject: %w", err)
 	}
-	// Without a window the command gets a console of its own. Its code page is the
-	// system's OEM code page, even if this process's console has another one.
-	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW}
+	// Without a window the command gets a console of its own. Its code page is
+	// the system's OEM code page, even if this process's console has another
+	// one.
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -59,8 +61,8 @@ func startTree(cmd *exec.Cmd) (t *tree, err error) {
 	return &tree{job}, nil
 }
 
-// resume lets a process run that was created suspended. Its only thread has to be
-// found again, since os/exec has closed the handle.
+// resume lets a process run that was created suspended. Its only thread has to
+// be found again, since os/exec has closed the handle.
 func resume(pid int) error {
 	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPTHREAD, 0)
 	if err != nil {
@@ -94,9 +96,10 @@ func (t *tree) end() error {
 // codeOf returns the exit code as the C runtime has it: signed, 32 bits.
 func codeOf(p *os.ProcessState) int { return int(int32(uint32(p.ExitCode()))) }
 
-// crash returns an error if a process was ended by an exception. Its exit code is
-// the exception's then, an NTSTATUS of severity error: C0000005 access violation,
-// C0000135 missing DLL, C0000142 not started because the system shuts down.
+// crash returns an error if a process was ended by an exception. Its exit code
+// is the exception's then, an NTSTATUS of severity error: C0000005 access
+// violation, C0000135 missing DLL, C0000142 not started because the system
+// shuts down.
 func crash(p *os.ProcessState) error {
 	if code := uint32(p.ExitCode()); code>>28 == 0xC {
 		return fmt.Errorf("ended by exception %08X", code)

@@ -11,8 +11,8 @@ import (
 
 var systemRoles map[string]func(argument string) int
 
-// ending returns what waits for the end of a command. Its connection will not do: Wine's server sometimes keeps one of a process
-// that was terminated.
+// ending returns what waits for the end of a command. Its connection will not
+// do: Wine's server sometimes keeps one of a process that was terminated.
 func ending(t *testing.T, _ net.Conn, pid int) func() error {
 	t.Helper()
 	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(pid))
@@ -21,7 +21,8 @@ func ending(t *testing.T, _ net.Conn, pid int) func() error {
 	}
 	t.Cleanup(func() { windows.CloseHandle(h) })
 	return func() error {
-		if event, err := windows.WaitForSingleObject(h, uint32(execLimit.Milliseconds())); err != nil || event != windows.WAIT_OBJECT_0 {
+		if event, err := windows.WaitForSingleObject(h,
+			uint32(execLimit.Milliseconds())); err != nil || event != windows.WAIT_OBJECT_0 {
 			return fmt.Errorf("process %d is still there: %#x, %w", pid, event, err)
 		}
 		return nil
@@ -42,7 +43,8 @@ func TestRunNegativeExitCode(t *testing.T) {
 	}
 }
 
-// Output of a Japanese Windows: half-width katakana of one byte, kanji of two, and one whose second byte is a backslash.
+// Output of a Japanese Windows: half-width katakana of one byte, kanji of two,
+// and one whose second byte is a backslash.
 func TestFromCodePage(t *testing.T) {
 	for _, c := range []struct {
 		page uint32

@@ -12,7 +12,8 @@ var (
 	trapStrings    = []uint32{1, 3, 6, 1, 4, 1, 7359, 1}
 )
 
-// The tags of the parts of a trap (RFC 1157 4.1.6, RFC 1155 3.2.3; X.690 8.1.2).
+// The tags of the parts of a trap (RFC 1157 4.1.6, RFC 1155 3.2.3; X.690
+// 8.1.2).
 const (
 	tagInteger   = 0x02
 	tagString    = 0x04
@@ -44,7 +45,8 @@ func encodeTrap(community string, sender [4]byte, uptime time.Duration, t Trap) 
 			integer(tagTimeTicks, uint32(uptime/(10*time.Millisecond))),
 			tlv(tagSequence, bindings)))
 	if len(packet) > maxTrap {
-		return nil, fmt.Errorf("it has %d bytes, more than the %d that every receiver takes", len(packet), maxTrap)
+		return nil, fmt.Errorf("it has %d bytes, more than the %d that every receiver takes",
+			len(packet), maxTrap)
 	}
 	return packet, nil
 }
@@ -70,8 +72,8 @@ func tlv(tag byte, parts ...[]byte) []byte {
 	return b
 }
 
-// integer encodes a number that is not negative in as few bytes as possible. The
-// first byte must not have the sign bit (X.690 8.3).
+// integer encodes a number that is not negative in as few bytes as possible.
+// The first byte must not have the sign bit (X.690 8.3).
 func integer(tag byte, v uint32) []byte {
 	b := []byte{byte(v)}
 	for v > 0x7f {
