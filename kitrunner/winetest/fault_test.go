@@ -201,6 +201,7 @@ func disturbed(t *testing.T, sys system, s *kitdouble.State, name, mode string, 
 		fault.Code = 13
 	}
 	l := newLab(t, sys, s)
+	l.slots = sys.goos
 	if mode == "hang" {
 		// Long enough for the commands that do not hang, on a busy machine: few
 		// of them run at the same time, see slots.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,19 +26,20 @@ import (
 // limit bounds every wait. It only has to end a test that would never end.
 const limit = 10 * time.Minute
 
-// slots bounds how many programs of the labs work at the same time, by GOOS.
-// More of them would finish no sooner: all programs for Windows wait for the
-// one Wine server, which gets the less of the processors the more programs run.
+// slots bound how many programs of the labs work at the same time: those of the
+// stories, and those of TestFaults for each system. More of them would finish no
+// sooner: all programs for Windows wait for the one Wine server, which gets the
+// less of the processors the more programs run.
 var slots = map[string]chan struct{}{
-	"linux":   make(chan struct{}, 4*runtime.NumCPU()),
-	"windows": make(chan struct{}, 4*runtime.NumCPU()),
+	"stories": make(chan struct{}, 3*runtime.NumCPU()),
+	"linux":   make(chan struct{}, 3*runtime.NumCPU()),
+	"windows": make(chan struct{}, 2*runtime.NumCPU()),
 }
 
-// slot waits for a slot and returns how to give it back, which may be called
-// twice.
-func (s system) slot() (release func()) {
-	slots[s.goos] <- struct{}{}
-	return sync.OnceFunc(func() { <-slots[s.goos] })
+// slot waits for a slot and returns how to give it back, which may be done twice.
+func slot(of string) (release func()) {
+	slots[of] <- struct{}{}
+	return sync.OnceFunc(func() { <-slots[of] })
 }
 
 // A system is one that kitrunner runs on.
@@ -113,6 +113,7 @@ type lab struct {
 	t       *testing.T
 	sys     system
 	dir     string
+	slots   string        // those that its runs wait for
 	timeout time.Duration // of every command
 	hanging *tethers      // of commands that a run waits for until their timeout
 }
@@ -120,7 +121,7 @@ type lab struct {
 // newLab installs the commands. They share the state.
 func newLab(t *testing.T, sys system, s *kitdouble.State) *lab {
 	t.Helper()
-	l := &lab{t: t, sys: sys, dir: t.TempDir(), timeout: limit}
+	l := &lab{t: t, sys: sys, dir: t.TempDir(), slots: "stories", timeout: limit}
 	for place, names := range places {
 		for _, name := range names {
 			file := filepath.Join(l.dir, place, name)
@@ -260,7 +261,7 @@ func (l *lab) run(args ...string) outcome {
 	l.t.Helper()
 	restore := l.snapshot()
 	for try := 1; ; try++ {
-		release := l.sys.slot()
+		release := slot(l.slots)
 		_, wait := l.start(append(args, l.options()...)...)
 		if l.hanging != nil { // a run that waits for a timeout does no work
 			go l.hanging.each(release)
@@ -332,84 +333,3 @@ func readLines[T any](t *testing.T, file string) (values []T) {
 		}
 	}
 }
-
-// tethers is where doubles connect to when they hang.
-type tethers struct {
-	t *testing.T
-	l *net.TCPListener
-}
-
-func newTethers(t *testing.T) *tethers {
-	t.Helper()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return &tethers{t, l}
-}
-
-// each calls f for every double that hangs, until the listener is closed.
-func (h *tethers) each(f func()) {
-	for {
-		conn, err := h.l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close() // the double hangs until then
-		f()
-	}
-}
-
-// wait waits for n doubles to hang.
-func (h *tethers) wait(n int) (conns []net.Conn) {
-	h.t.Helper()
-	for range n {
-		h.l.SetDeadline(time.Now().Add(limit))
-		conn, err := h.l.Accept()
-		if err != nil {
-			h.t.Fatalf("%d of %d doubles hang: %v", len(conns), n, err)
-		}
-		h.t.Cleanup(func() { conn.Close() })
-		conns = append(conns, conn)
-	}
-	return conns
-}
-
-// gone waits until no process of the lab is left. The connections of doubles do
-// not tell that: Wine's server sometimes keeps one of a process that was
-// terminated.
-func (l *lab) gone() {
-	l.t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(limit); ; <-tick.C {
-		left := l.processes()
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("processes are left: %q", left)
-		}
-	}
-}
-
-// processes are the command lines of the processes that have the lab's state in
-// their environment. Zombies have no environment (proc(5)).
-func (l *lab) processes() (left []string) {
-	environs, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, file := range environs {
-		env, err := os.ReadFile(file)
-		if err == nil &&
-			bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
-			args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
-			left = append(left, string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
-		}
-	}
-	return left
-}
-
-func (h *tethers) String() string { return fmt.Sprint(h.l.Addr()) }

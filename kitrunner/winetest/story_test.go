@@ -276,7 +276,7 @@ func TestRejoin(t *testing.T) {
 		args := append([]string{"rejoin", "--system", "NODEA", "--gone", "NODEB", "--volume", "E",
 			"--yes", "--journal", sys.path(filepath.Join(l.dir, "journal.json"))}, l.common()...)
 		rejoin := func() outcome {
-			defer sys.slot()()
+			defer slot(l.slots)()
 			_, wait := l.start(args...)
 			return wait()
 		}

@@ -70,7 +70,7 @@ func (l *lab) script(t *testing.T, file string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	defer english.slot()()
+	defer slot(l.slots)()
 	cmd := english.command(ctx, []string{"KITDOUBLE=" + windows(l.stateFile())},
 		"cmd.exe", "/c", windows(file))
 	out, err := runToFile(t, cmd)

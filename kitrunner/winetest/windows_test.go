@@ -18,8 +18,9 @@ import (
 
 // pure are tests of package kitrunner that are skipped under Wine: they play
 // hundreds of scenarios through the engine and rejoin, with a Runner of their
-// own. Nothing in them is of Windows, and they take minutes there.
-const pure = "^(TestFaults|TestRejoinFaults|TestUnknownEndsTheAction)$"
+// own. What they do with files the other tests do too, and they take minutes
+// there.
+const pure = "^(TestFaults|TestRejoinFaults|TestRejoinResumes|TestUnknownEndsTheAction)$"
 
 // TestPackagesUnderWine runs the tests of the packages of kitrunner as programs
 // for Windows. The package parse has no access to the system.
@@ -46,7 +47,7 @@ func TestPackagesUnderWine(t *testing.T) {
 			cmd := english.command(ctx, nil, program,
 				"-test.timeout", limit.String(), "-test.skip", pure)
 			cmd.Dir = dir
-			defer english.slot()()
+			defer slot("stories")()
 			if out, err := runToFile(t, cmd); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
