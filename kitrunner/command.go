@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// kind is which deadline a command has.
+// kind tells which deadline a command has.
 type kind int
 
 const (
@@ -24,13 +24,14 @@ const (
 type Deadlines struct {
 	Query  time.Duration
 	Change time.Duration
-	// Those that are worse killed half-way than waited for.
+	// Ending these half-way would be worse than waiting.
 	Switchover    time.Duration // EMCMD SWITCHOVERVOLUME
 	Lock          time.Duration // EMCMD LOCKVOLUME
 	DeleteShadows time.Duration // vssadmin delete shadows
 }
 
-// DefaultDeadlines are 30 s for what asks and 300 s for what changes.
+// DefaultDeadlines are 30 s for commands that ask and 300 s for those that
+// change something.
 func DefaultDeadlines() Deadlines {
 	const change = 300 * time.Second
 	return Deadlines{Query: 30 * time.Second, Change: change, Switchover: change, Lock: change,
@@ -103,7 +104,7 @@ var templateNames = []string{
 	"TAG", "ID", "NODE", "PEER", "NIC", "GUID", "MASK", "VOLUME", "STATE", "VOLUMEGUID",
 }
 
-// badBraces finds what os.Expand would leave out in silence.
+// badBraces finds what os.Expand would silently leave out.
 var badBraces = regexp.MustCompile(`\$\{(?:[^}]*$|\})`)
 
 // parseTemplate reads a command as Templates describes it.
@@ -141,8 +142,8 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 	return place, name, words[1:], err
 }
 
-// splitWords splits at blanks outside double quotes. A backslash is one, since
-// it stands in the paths of Windows.
+// splitWords splits at blanks outside double quotes. A backslash has no special
+// meaning, since paths of Windows have it.
 func splitWords(line string) (words []string, err error) {
 	var word strings.Builder
 	var in, quoted bool

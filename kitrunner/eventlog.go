@@ -34,8 +34,8 @@ func (l *jsonLog) Log(e Event) error {
 	return err
 }
 
-// Logs returns an event log that passes each event to every log, even if
-// another log fails.
+// Logs returns an event log that passes each event to all logs, even if one
+// fails.
 func Logs(logs ...EventLog) EventLog { return eventLogs(logs) }
 
 type eventLogs []EventLog

@@ -151,12 +151,12 @@ var removeIfThere = ask(ipList, readList,
 	onAny([]answer{onAdapter, onOther},
 		ask(ipDelete, exitCode)))
 
-// storeTheNIC comes as soon as the address is there: whatever the recovery
-// finds out after that, or does not, the next quickCheck looks where it is.
+// storeTheNIC comes as soon as the address is there, so that the next
+// quickCheck looks in the right place whatever else the recovery finds out.
 var storeTheNIC = set("store which network adapter holds the address", storeNIC)
 
-// assign gives the address to the adapter; one that is already there is as
-// good.
+// assign gives the address to the adapter. It is fine if the adapter has it
+// already.
 func assign(there, notThere string) Op {
 	return ask(ipAdd, exitCode,
 		on(ok, goTo(there)),

@@ -6,8 +6,7 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// readCable reads a NetConnectionStatus. A command that failed has not said
-// any.
+// readCable reads a NetConnectionStatus. A command that failed printed none.
 func readCable(r *run, res Result) answer {
 	if res.Code != 0 {
 		return unknown
@@ -21,9 +20,10 @@ func readCable(r *run, res Result) answer {
 	return unknown
 }
 
-// readList reads where the address is, compared with the adapter that is
-// looked at. It sets what names the address to ips_ipchange -d: its context
-// when one is shown, or else the adapter's GUID, as documented.
+// readList reads whether the address is on the adapter that is checked, on
+// another one, or on none. It sets $CONTEXT, which names the address to
+// ips_ipchange -d: the context if one is shown, or else the adapter's GUID, as
+// documented.
 func readList(r *run, res Result) answer {
 	addresses, understood := parse.Addresses(res.Output)
 	if !understood || res.Code != 0 {
@@ -50,7 +50,7 @@ func readList(r *run, res Result) answer {
 	return found
 }
 
-// nicName is the name of an adapter, where the resource has one for it.
+// nicName is the name of an adapter if the resource has one, or else its GUID.
 func (r *run) nicName(guid string) string {
 	switch guid {
 	case parse.CanonicalGUID(r.res.GUID):
@@ -86,7 +86,7 @@ func localRecovery(r *run) answer {
 	return localOff
 }
 
-// attempts tells whether the restore comes by for the first time, and counts.
+// attempts tells whether the restore is here for the first time, and counts.
 func attempts(r *run) answer {
 	if r.retried {
 		return secondTime
@@ -95,8 +95,8 @@ func attempts(r *run) answer {
 	return firstTime
 }
 
-// usePrimary, useBackup and useOther choose the adapter that $GUID and $NIC
-// are. Without a backup adapter it is the primary one again.
+// usePrimary, useBackup and useOther set $GUID and $NIC to an adapter. If there
+// is no backup adapter they keep the primary one.
 func usePrimary(res Resource, vars map[string]string) {
 	if res.GUID != "" {
 		vars["GUID"], vars["NIC"] = res.GUID, res.NIC

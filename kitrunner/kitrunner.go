@@ -60,14 +60,14 @@ func (c Command) String() string {
 	return strings.Join(words, " ")
 }
 
-// Result is what became of a Command.
+// Result is the outcome of a Command.
 type Result struct {
 	Code   int    // exit code, when Err is nil
 	Output string // stdout and stderr, decoded to UTF-8, at most 1 MiB
 	Took   time.Duration
-	// Err is not nil when the command could not be run, was not there
-	// (fs.ErrNotExist) or was ended at its deadline (context.DeadlineExceeded):
-	// nothing is known then of what it would have said.
+	// Err is not nil if the command could not be run, is not installed
+	// (fs.ErrNotExist) or was ended at its deadline (context.DeadlineExceeded).
+	// Nothing is then known of what it would have answered.
 	Err error
 }
 

@@ -16,7 +16,7 @@ const (
 	otherState answer = "the service is neither stopped nor running"
 )
 
-// The documents' Sysnative is for 32-bit programs; this is a 64-bit one.
+// The documents have Sysnative instead, for 32-bit programs.
 var (
 	nbtstat     = query(System32, "nbtstat.exe", "-n")
 	scServer    = query(System32, "sc.exe", "query", "LanmanServer")
@@ -115,9 +115,10 @@ var lanman = Kit{
 	},
 }
 
-// readAlias compares exactly, on what a NetBIOS name holds. The document's
-// greps take the ID for a pattern, and deepCheck's finds SRV in SRV01 as well.
-// A missing name deletes the alias: it is believed only of a whole list.
+// readAlias compares the whole name, as far as NetBIOS can hold it. (The
+// document's greps take the ID as a pattern; in deepCheck SRV would match
+// SRV01.) An alias that is missing gets deleted, so it must be missing from a
+// complete list.
 func readAlias(r *run, res Result) answer {
 	names, understood := parse.NetBIOSNames(res.Output)
 	for _, name := range names {

@@ -20,9 +20,9 @@ type planner struct {
 }
 
 // Plan writes the numbered steps of an action in order, with the commands
-// filled in, and runs nothing. What is known only while it runs stands as the
-// documents' variables. The ip kit's network adapter is the one that was
-// stored, where that can be read.
+// filled in, and runs nothing. Variables that become known only in a run are
+// left as the documents have them. The adapter of the ip kit is the stored one,
+// if it can be read.
 func (e *Engine) Plan(w io.Writer, kit *Kit, action *Action, res Resource) error {
 	p := e.planner(kit, res)
 	_ = e.loadNIC(kit, res, p.vars) // a run says it

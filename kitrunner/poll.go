@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// poll asks at 0, every, 2·every, … up to most, until the answer is until, and
-// goes on by the last answer. What stands in first is done once, when the
-// first look did not find it.
+// poll asks at 0, every, 2·every, … up to most, until it gets the answer until,
+// and goes on by the last answer. first is done once, if the first answer was
+// another one.
 func poll(c cmd, read reader, until answer, every, most time.Duration, first Op,
 	branches ...branch) Op {
 	return pollOp{c, read, until, every, most, first, branches}

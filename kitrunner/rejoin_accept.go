@@ -77,8 +77,8 @@ func acceptReg(_ context.Context, d deed, r Result) error {
 	return nil
 }
 
-// acceptEMCMD wants "Status = 0". On another status the deed's check may show
-// that the work had been done before.
+// acceptEMCMD expects "Status = 0". On another status it asks whether the
+// mirror is already gone.
 func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
 	status, ok := parse.Status(res.Output)
 	if res.Code == 0 && ok && status == 0 {
@@ -96,8 +96,7 @@ func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
 		return undetermined(fmt.Errorf("%w; whether the mirror is still there "+
 			"could not be asked: %w", failed, again.Err))
 	}
-	// Windows' error 2, not found, is what EMCMD answers about a mirror that is
-	// not there.
+	// EMCMD answers with Windows' error 2, not found, if there is no mirror.
 	mirrors, known := parse.Mirrors(again.Output, d.noMirror)
 	status, isStatus := parse.Status(again.Output)
 	switch {

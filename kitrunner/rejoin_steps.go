@@ -13,10 +13,10 @@ import (
 // jobsKey is where DataKeeper keeps its jobs (REJOIN 5).
 const jobsKey = `HKLM\System\CurrentControlSet\Services\ExtMirr\Parameters\Jobs\`
 
-// rejoinStep is one step of REJOIN. It either asks or changes. What it asks is
-// asked in every run; what it changes is done once, and is worked out from what
-// the steps before it were told in this run. The plan is made by the same
-// functions, from what is known so far.
+// rejoinStep is one step of REJOIN. It either asks or changes something.
+// Questions are asked in every run. Changes are made once; they are worked out
+// from the answers of this run. The plan is made by the same functions, from
+// what is known so far.
 type rejoinStep struct {
 	id    string // in the journal; of a step that changes
 	doc   string // REJOIN's steps, counted from 1
@@ -48,7 +48,7 @@ func (d deed) String() string {
 	return d.Command.String()
 }
 
-// facts is what the queries have told. Nil means not asked yet; empty, none.
+// facts holds the answers. Nil means not asked yet; empty means none.
 type facts struct {
 	equivalencies []parse.Equivalency
 	jobs          map[string][]parse.Job // by volume
@@ -57,15 +57,14 @@ type facts struct {
 	tags          []string
 }
 
-// What stands in a plan for what only a query can tell.
+// The plan's text for what only a query can tell.
 const (
 	unknownTag      = "<TAG>"
 	unknownOtherTag = "<OTHERTAG>"
 	unknownGUID     = "<GUID>"
 )
 
-// The documented commands; what they wait for is the deadline of a query or a
-// change.
+// The documented commands, with the deadline of a query or of a change.
 func (r *Rejoin) lcdiQuery(name string) Command {
 	return Command{Place: LKBin, Name: name + ".exe", Timeout: r.Deadlines.Query}
 }
@@ -90,14 +89,14 @@ func asks(doc, title string, c Command, learn func(*facts, string) error,
 	return &rejoinStep{doc: doc, title: title, ask: &c, learn: learn, told: told}
 }
 
-// after turns a query into the one that checks a change.
+// after makes a query check a change.
 func (s *rejoinStep) after(change, doc, title string, holds func(*facts) error) *rejoinStep {
 	again := *s
 	again.of, again.doc, again.title, again.holds = change, doc, title, holds
 	return &again
 }
 
-// none is the condition that a query after a change must find fulfilled.
+// none is the condition that the list is empty after a change.
 func none(what string, list func(*facts) []string) func(*facts) error {
 	return func(f *facts) error {
 		if left := list(f); len(left) > 0 {
@@ -190,8 +189,9 @@ func (r *Rejoin) list() []*rejoinStep {
 	return steps
 }
 
-// mirror is REJOIN 5 for one volume. The job is deleted from the registry,
-// because emcmd's deletejob wants to delete it on every node, the gone one too.
+// mirror is REJOIN 5 for one volume. The job is deleted from the registry
+// because emcmd's deletejob would delete it on every node, and the gone node
+// cannot answer.
 func (r *Rejoin) mirror(v string) []*rejoinStep {
 	job := asks("5", "ask for the DataKeeper job of volume "+v,
 		emcmd(r.Deadlines.Query, "getjobinfoforvol", v),
@@ -242,9 +242,9 @@ func jobIDs(jobs []parse.Job) (ids []string) {
 	return ids
 }
 
-// mayDelete refuses a job that is not only about this system and the gone one:
-// deleting it would end a live mirror; and one that holds further volumes,
-// whose mirrors would be left without a job.
+// mayDelete refuses two kinds of jobs: one that also mirrors to a third system,
+// since deleting it would end a live mirror, and one with further volumes,
+// since their mirrors would be left without a job.
 func (r *Rejoin) mayDelete(jobs []parse.Job) error {
 	for _, j := range jobs {
 		for _, e := range j.Ends {
@@ -310,9 +310,9 @@ func (r *Rejoin) removeSystem(f *facts) []deed {
 	return []deed{r.lcdiChange("sys_remove", "-s", name)}
 }
 
-// removePaths has one net_remove for every path. REJOIN shows no options; -s is
-// LifeKeeper's for the system at the other end, and whether one command removes
-// one path or all of them makes no difference, since the others then answer
+// removePaths runs one net_remove for every path. REJOIN shows no options; -s
+// is LifeKeeper's for the system at the other end. It makes no difference
+// whether one command removes one path or all of them: the others then answer
 // that theirs does not exist.
 func (r *Rejoin) removePaths(f *facts) []deed {
 	paths := f.paths
@@ -351,7 +351,7 @@ func (r *Rejoin) infoDir() string {
 	return filepath.Join(r.Root, "subsys", "filesys", "resources", "volume")
 }
 
-// Checklist is what remains to be done by hand, from REJOIN 6, 9 and 10. After
+// Checklist is what remains to be done by hand (REJOIN 6, 9 and 10). After
 // Survey it names the other systems.
 func (r *Rejoin) Checklist() []string {
 	others := "every other system that remains in the cluster"

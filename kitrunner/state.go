@@ -13,7 +13,7 @@ import (
 	"fsmon/kitrunner/winsys"
 )
 
-// hold takes the resource's lock for an action. It shows when it has to wait.
+// hold takes the resource's lock for an action, and shows that it waits.
 func (r *run) hold(action *Action) (release func() error, err error) {
 	if r.Wait <= 0 {
 		return func() error { return nil }, nil
@@ -36,13 +36,13 @@ func (r *run) hold(action *Action) (release func() error, err error) {
 	return winsys.Lock(wait, r.StateDir, name)
 }
 
-// nicFile is where the ip kit stores which adapter holds a resource's address.
+// nicFile is the file with the adapter that holds a resource's address.
 func (e *Engine) nicFile(res Resource) string {
 	return filepath.Join(e.StateDir, winsys.FileName(res.Tag)+".nic")
 }
 
-// loadNIC looks at the adapter that holds the address since the last restore
-// or recovery. One that is no longer configured does not count.
+// loadNIC sets the adapter that holds the address since the last restore or
+// recovery. A stored adapter that the resource no longer has does not count.
 func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 	if kit != &ip || e.StateDir == "" {
 		return nil
@@ -60,14 +60,15 @@ func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 	return nil
 }
 
-// onBackupNIC tells whether what is stored names the resource's backup adapter.
+// onBackupNIC tells whether the stored adapter is the resource's backup
+// adapter.
 func onBackupNIC(stored []byte, res Resource) bool {
 	return res.BackupGUID != "" &&
 		parse.CanonicalGUID(strings.TrimSpace(string(stored))) == parse.CanonicalGUID(
 			res.BackupGUID)
 }
 
-// storeNIC stores which adapter holds the address now.
+// storeNIC stores the adapter that now holds the address.
 func storeNIC(r *run) {
 	if r.StateDir == "" {
 		return
@@ -78,7 +79,7 @@ func storeNIC(r *run) {
 	}
 }
 
-// writeFile replaces a file at once.
+// writeFile replaces a file: readers see the old or the new text, never a part.
 func writeFile(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// readEmcmd reads an EMCMD that changes something: its exit code, or a
-// "Status = N" that says otherwise.
+// readEmcmd reads an EMCMD that changes something: the exit code, or, if that
+// is 0, the "Status = N" that it printed.
 func readEmcmd(r *run, res Result) answer {
 	code := res.Code
 	if status, understood := parse.Status(res.Output); code == 0 && understood {
@@ -21,7 +21,7 @@ func readEmcmd(r *run, res Result) answer {
 	return ok
 }
 
-// readMirror reads GETMIRRORVOLINFO and keeps it for the steps that follow.
+// readMirror reads GETMIRRORVOLINFO and keeps it for the next steps.
 func readMirror(r *run, res Result) answer {
 	if readEmcmd(r, res) == failed {
 		return failed
@@ -47,8 +47,8 @@ func role(r *run) answer {
 }
 
 // readPeerState compares the state of the peer's resource with the mirror's,
-// and sets the one that it should have. Of several targets none can be told to
-// be the peer by its address: they must agree.
+// and sets $STATE to the one that it should have. If there are several targets
+// nobody knows which one is the peer, so they must agree.
 func readPeerState(r *run, res Result) answer {
 	for _, m := range r.mirrors {
 		if (m.State == parse.Mirroring) != (r.mirrors[0].State == parse.Mirroring) {
@@ -94,7 +94,7 @@ func readPeerRole(r *run, res Result) answer {
 	return unknown
 }
 
-// flagExists is flg_create's exit code for a flag that is there already.
+// flagExists is flg_create's exit code for a flag that exists already.
 const flagExists = 4
 
 func readPeerFlag(r *run, res Result) answer {
@@ -112,8 +112,8 @@ func readFlag(r *run, res Result) answer {
 	return readPeerFlag(r, res)
 }
 
-// split tells whether the split brain was reported before: while the flag
-// stands no second trap is sent.
+// split tells whether the split brain is new. As long as the flag exists no
+// second trap is sent.
 func split(r *run) answer {
 	if r.flagStood {
 		return splitStands
@@ -122,8 +122,8 @@ func split(r *run) answer {
 }
 
 // readLocked reads volume -d, which lists the locked volumes. As in the
-// document, its exit code does not count: a lock that is overlooked shows in
-// the write test of step (5).
+// document its exit code does not count: the write test of step (5) finds a
+// lock that was overlooked.
 func readLocked(r *run, res Result) answer {
 	if parse.NamesDrive(res.Output, r.res.Volume) {
 		return locked
@@ -131,8 +131,8 @@ func readLocked(r *run, res Result) answer {
 	return notLocked
 }
 
-// readShadows reads vssadmin list. Its exit codes are not documented; nothing
-// found is 0 or 1.
+// readShadows reads vssadmin list. Its exit codes are not documented; it ends
+// with 0 or 1 if it finds nothing.
 func readShadows(r *run, res Result) answer {
 	listed, understood := parse.Shadows(res.Output)
 	switch {

@@ -69,8 +69,8 @@ var volume = Kit{
 	},
 }
 
-// mirrorChecks are the steps (1) to (5) that quickCheck and deepCheck share;
-// then is what follows them.
+// mirrorChecks are the steps (1) to (5), which quickCheck and deepCheck share.
+// They end with then.
 func mirrorChecks(then Op) []Step {
 	return []Step{
 		{"(1)", "Get the mirror's information.", []Op{

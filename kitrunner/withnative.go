@@ -15,11 +15,10 @@ import (
 	"fsmon/kitrunner/winsys"
 )
 
-// WithNative returns a Runner that does natively what the documented helper
-// commands do: when one is not installed, or, with always, in any case. The
-// outputs and exit codes are the helpers', so that a kit does not notice.
-// All other commands go to r. What native does not support is as if it were
-// not installed.
+// WithNative returns a Runner that replaces the documented helper commands by
+// native: those that are not installed, or, with always, all of them. Outputs
+// and exit codes are the helpers', so that a kit sees no difference. All other
+// commands go to r. What native does not support counts as not installed.
 func WithNative(r Runner, native Native, always bool) Runner {
 	return &nativeRunner{r, native, always}
 }
@@ -60,13 +59,13 @@ func (n *nativeRunner) Run(ctx context.Context, c Command) Result {
 	return res
 }
 
-// nativeExit is the exit code of a helper that says no.
+// nativeExit is the exit code of a helper whose answer is no.
 type nativeExit int
 
 func (e nativeExit) Error() string { return "exit code " + strconv.Itoa(int(e)) }
 
-// asks tells of a helper's command that it changes nothing: a failure to answer
-// is no answer.
+// asks tells whether a helper's command changes nothing. If it fails there is
+// no answer.
 func (c Command) asks() bool { return c.Place == API || slices.Contains(c.Args, "-l") }
 
 // helper does what a command with these arguments does.

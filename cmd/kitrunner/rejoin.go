@@ -3,15 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -81,9 +78,8 @@ func rejoin(args []string) (perform func() int, err error) {
 
 func (o *rejoinOptions) performRejoin(dirs kitrunner.Dirs) int {
 	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], dirs
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // so that a second signal ends the program
 	wait, cancel := context.WithTimeout(ctx, o.wait)
 	release, err := winsys.Lock(wait, o.stateDir, "rejoin")
 	cancel()
@@ -128,7 +124,8 @@ func parseRejoin(args []string) (*rejoinOptions, error) {
 	if r.Journal == "" {
 		r.Journal = filepath.Join(o.stateDir, "rejoin-"+strings.ToLower(r.Gone)+".json")
 	}
-	// The commands run elsewhere, and reg export is told a file beside it.
+	// The commands have other working directories, and reg export gets a file
+	// beside the journal.
 	var err error
 	r.Journal, err = filepath.Abs(r.Journal)
 	r.Root = o.lkroot
@@ -162,12 +159,7 @@ func (o *rejoinOptions) report(w io.Writer, outcome string, code int, err error,
 	if err != nil {
 		report.Error = err.Error()
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(report); err != nil {
-		complain("%v", err)
-	}
+	printJSON(w, report, "  ")
 }
 
 func (o *rejoinOptions) printPlan(w io.Writer) int {
@@ -238,8 +230,8 @@ func exitOf(err error) (int, string) {
 	return kitrunner.Failure, "failure"
 }
 
-// isTerminal tells whether a person can answer. The null device is taken for a
-// terminal here, but answers nothing.
+// isTerminal tells whether a person can answer. The null device counts as a
+// terminal here, but never answers.
 func isTerminal(in io.Reader) bool {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -249,7 +241,7 @@ func isTerminal(in io.Reader) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// confirm asks a person, unless --yes has answered.
+// confirm asks a person, unless --yes was given.
 func (o *rejoinOptions) confirm(ctx context.Context, in io.Reader, out io.Writer) (bool, error) {
 	if o.yes {
 		return true, nil

@@ -20,8 +20,8 @@ import (
 	"fsmon/kitrunner"
 )
 
-// readResource sets the options that stand in a file and not on the command
-// line.
+// readResource sets the options of the file that the command line does not
+// have.
 func readResource(fs *pflag.FlagSet, file string) error {
 	values, err := decodeResource(file)
 	if err != nil {
@@ -92,14 +92,14 @@ func decodeResource(file string) (values map[string]any, err error) {
 var (
 	nameText = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,254}$`)
 	guidText = regexp.MustCompile(`^\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?$`)
-	// A tag and a connection's name may have blanks, but nothing that a command
-	// line on another system gives a meaning to.
+	// A tag and a connection's name may have blanks, but no character that has
+	// a meaning in a command line on another system.
 	freeText  = regexp.MustCompile(`^[^-\s"'%^&|<>;$\x60\pC][^"'%^&|<>;$\x60\pC]{0,254}$`)
 	aliasText = regexp.MustCompile(`^[^-/\s"\\:*?<>|+=;,\[\]\pC][^/\s"\\:*?<>|+=;,\[\]\pC]{0,62}$`)
 )
 
-// check tells whether the options are right and enough for the action, and
-// gives them the form in which the commands take them.
+// check returns an error if an option is wrong or missing for the action, and
+// gives the options the form that the commands take.
 func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 	r := &o.resource
 	given := map[string]string{

@@ -1,9 +1,9 @@
 // Package kitdouble plays every command that the kit documents name, for tests.
-// Its program, play, is the command whose file name it is started under, such
-// as nbtstat.exe. What the commands know of the cluster, and what a test lets
-// go wrong, is in the JSON file that the environment variable KITDOUBLE names;
-// an alias that was added is listed, a locked volume stays locked. Every call
-// is appended as a line of JSON to the file of that name with .log added.
+// Its program, play, acts as the command whose file name it has, such as
+// nbtstat.exe. The environment variable KITDOUBLE names a JSON file with the
+// state of the cluster and the faults that a test wants: an alias that was
+// added is listed, a locked volume stays locked. Every call is appended as a
+// line of JSON to a log beside it (.log).
 package kitdouble
 
 import (
@@ -59,8 +59,8 @@ func Main() {
 	os.Exit(code)
 }
 
-// run plays one command. It reads the state, and writes it back if the command
-// is not made to fail.
+// run plays one command. It writes the changed state back unless the command is
+// made to fail.
 func run(file, name string, args []string, w io.Writer) (code int, err error) {
 	if file == "" {
 		return 0, fmt.Errorf("KITDOUBLE is not set")
@@ -136,8 +136,7 @@ func record(file string, c Call) error {
 	return err
 }
 
-// hangWithChild hangs together with a child: a command that is ended must take
-// its children along.
+// hangWithChild hangs together with a child, which must be ended with it.
 func hangWithChild(tether string) error {
 	if err := startChild(tether); err != nil {
 		return err
