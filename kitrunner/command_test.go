@@ -44,7 +44,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// A value that looks like a variable is not filled in once more.
+// A value that looks like a variable is not expanded again.
 func TestExpandOnce(t *testing.T) {
 	vars := map[string]string{"TAG": "$ID and ${ID}", "ID": "x"}
 	if got := expand("$TAG: $NODE", vars); got != "$ID and ${ID}: $NODE" {
@@ -59,8 +59,8 @@ func TestCommandString(t *testing.T) {
 	}
 }
 
-// The catalogue's numbers and severities are the documents', and our own stand
-// apart.
+// The catalogue has the documents' numbers and severities, and our own apart
+// from them.
 func TestCatalogue(t *testing.T) {
 	var b strings.Builder
 	for _, e := range Catalogue() {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// sentences are the numbered sentences of the documents, and for each the
-// scenario that covers it and what that scenario's step must then show.
+// sentences are the numbered sentences of the documents, each with the scenario
+// that covers it and what the scenario's step must show.
 var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 	{"lanman", "quickCheck", "(1)", "nbtstat lists the alias of the ID: success",
 		"the alias is there",
@@ -271,8 +271,8 @@ var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 	{"volume", "remove", "(6)", "it fails: ERROR 12098, failure", "locking fails", "Error 12098 "},
 }
 
-// No numbered sentence of the documents is without a scenario, and none of the
-// kits' steps is without a sentence.
+// Every numbered sentence of the documents has a scenario, and every step of
+// the kits has a sentence.
 func TestEverySentence(t *testing.T) {
 	played := map[string]transcript{}
 	for _, c := range scenarios() {
@@ -340,7 +340,8 @@ func (tr transcript) goes(action, from, to string) bool {
 	return false
 }
 
-// everyEvent: each message of the catalogue is logged in some scenario.
+// everyEvent checks that each message of the catalogue is logged in some
+// scenario.
 func everyEvent(t *testing.T, played map[string]transcript) {
 	var texts []Event
 	for _, tr := range played {
@@ -370,7 +371,7 @@ func everyEvent(t *testing.T, played map[string]transcript) {
 	}
 }
 
-// everyBranch: each branch of each step is taken in some scenario.
+// everyBranch checks that each branch of each step is taken in some scenario.
 func everyBranch(t *testing.T, played map[string]transcript) {
 	taken := map[string]bool{}
 	for _, tr := range played {
@@ -418,7 +419,7 @@ func everyBranch(t *testing.T, played map[string]transcript) {
 	}
 }
 
-// everyJump: a step that is gone to exists.
+// everyJump checks that a step exists if another goes to it.
 func everyJump(t *testing.T, a Action, ops []Op) {
 	for _, o := range ops {
 		var bs []branch

@@ -23,8 +23,8 @@ func destroys(c Command) bool {
 // onlyAsks tells whether a command changes nothing.
 func onlyAsks(c Command) bool { return c.Timeout == DefaultDeadlines().Query }
 
-// mayBeUnknown tells whether an action goes on without the answer, since what
-// follows has a question of its own.
+// mayBeUnknown tells whether an action goes on without the answer, since a
+// later step asks for itself.
 func mayBeUnknown(c Command) bool {
 	s := short(c)
 	for _, part := range []string{"cable ", "arp ", "ping.exe", "lcdremexec.exe", "ins_list.exe"} {
@@ -35,8 +35,8 @@ func mayBeUnknown(c Command) bool {
 	return false
 }
 
-// isExtra tells whether an action may succeed without the answer, but then
-// does not do what depends on it.
+// isExtra tells whether an action may succeed without the answer; it then
+// leaves out what depends on it.
 func isExtra(c Command) bool {
 	s := short(c)
 	return strings.HasPrefix(s, "EMCMD.exe NODE2") || strings.HasPrefix(s, "schtasks.exe") ||
@@ -100,8 +100,8 @@ func destroyedAfterUnknown(tr transcript) string {
 	return ""
 }
 
-// When it is asked to stop, an action begins nothing more, logs how it ended,
-// and what changes something is not interrupted.
+// When it is asked to stop, an action begins nothing more and logs how it
+// ended. A command that changes something is not interrupted.
 func TestStop(t *testing.T) {
 	for _, c := range scenarios() {
 		if c.id() == "lanman/remove/the alias is deleted" {
@@ -151,7 +151,7 @@ func TestChangesAreLetEnd(t *testing.T) {
 	}
 }
 
-// An event log that fails stops nothing, and is in the report.
+// An event log that fails stops nothing. The report has its error.
 func TestLogFails(t *testing.T) {
 	e := &Engine{Log: failingLog{}, Deadlines: DefaultDeadlines(),
 		Runner: &scripted{t: t, script: lanmanScript, asked: map[string]int{}}}

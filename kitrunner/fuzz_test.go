@@ -11,9 +11,9 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// Whatever stands in the file of an address, the adapter that is looked at is
-// one of the resource's two, and the backup one only if it is named. The file
-// of a tag is in the state directory, whatever the tag is.
+// Whatever the file of an address holds, the adapter that is checked is one of
+// the resource's two, and the backup adapter only if the file names it.
+// Whatever a tag is, its file is in the state directory.
 func FuzzState(f *testing.F) {
 	res := resources["ip"]
 	for _, text := range []string{parse.CanonicalGUID(res.GUID) + "\n",
@@ -53,10 +53,10 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// Whatever stands in a journal, one that is taken is of this rejoin and can be
-// gone on with: what it says is done stays done, and is written and read as it
-// is. Of one that is not taken it is told which rejoin it is of, or that it is
-// not known.
+// A journal that is accepted belongs to this rejoin, and the rejoin can go on
+// with it: what is done stays done, and is written and read unchanged. If a
+// journal is refused, the error tells which rejoin it belongs to, or that this
+// is not known.
 func FuzzJournal(f *testing.F) {
 	want := journal{System: "HERE", Gone: "GONE", Volumes: []string{"E", "F"},
 		path: "rejoin-gone.json"}

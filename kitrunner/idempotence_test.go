@@ -10,8 +10,8 @@ import (
 	"fsmon/kitrunner/parse"
 )
 
-// node is a Runner with a state: what was added is listed, what was locked
-// stays locked.
+// node is a Runner with a state: an address that was added is listed, a volume
+// that was locked stays locked.
 type node struct {
 	t       *testing.T
 	aliases []string

@@ -9,7 +9,7 @@ const (
 	volumeGUID = "{0F0F0F0F-1111-2222-3333-444444444444}"
 )
 
-// resources are complete ones, one a kit.
+// resources are complete resources, one for each kit.
 var resources = map[string]Resource{
 	"lanman": {Tag: "lan-tag", ID: "SRV", Node: "NODE1"},
 	"ip": {Tag: "ip-tag", ID: "198.51.100.7", Node: "NODE1", Peer: "NODE2", NIC: "Ethernet",

@@ -13,7 +13,7 @@ import (
 )
 
 // fakeCluster plays the commands of REJOIN on the document's system
-// BENHOGAN2008, with state: what was removed stays away.
+// BENHOGAN2008. It has a state: what was removed is gone.
 type fakeCluster struct {
 	equivalencies []string // rows of eqv_list, fields between blanks
 	systems       []string
@@ -148,7 +148,7 @@ func option(c Command, name string) string {
 	return ""
 }
 
-// removeRows takes rows out; nothing to take out is exit code 7.
+// removeRows removes rows. If there is none to remove the exit code is 7.
 func removeRows(rows *[]string, match func(fields []string) bool) int {
 	n := len(*rows)
 	*rows = slices.DeleteFunc(*rows, func(row string) bool { return match(strings.Fields(row)) })

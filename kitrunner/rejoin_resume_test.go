@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The process is killed at every command in turn, before the command and after
-// it has done its work. The next run completes, with the same end.
+// The process is killed at every command in turn, before the command does its
+// work and after. The next run completes, with the same result.
 func TestRejoinResumes(t *testing.T) {
 	whole := newRejoinLab(t)
 	r := whole.rejoin("E", "F")
@@ -65,9 +65,9 @@ func TestRejoinResumes(t *testing.T) {
 	}
 }
 
-// A step that fails, at every command in turn, ends the run; nothing that
-// changes anything follows, and nothing destructive follows a query that did
-// not answer. When the fault is gone the next run completes.
+// A failure of any command ends the run. Nothing is changed after it, and
+// nothing is removed because of a query that did not answer. When the fault is
+// gone the next run completes.
 func TestRejoinFaults(t *testing.T) {
 	whole := newRejoinLab(t)
 	r := whole.rejoin("E")
@@ -108,8 +108,8 @@ func TestRejoinFaults(t *testing.T) {
 				case fault.name == "garbage" && at.Name == "lcdsync.exe":
 					want = 0 // it has no other answer than its exit code
 				}
-				// One removal that does nothing is made good by the next where
-				// each is tried for every path.
+				// Where each removal is tried for every path, the next makes up
+				// for one that does nothing.
 				if got := rejoinCode(err); got != want && !(at.Name == "net_remove.exe" &&
 					got == 0) {
 					t.Errorf("command %d, %s: exit code %d (%v), want %d", n, at, got, err, want)
@@ -159,7 +159,7 @@ func TestRejoinJournalOfAnother(t *testing.T) {
 	}
 }
 
-// Nothing runs when what is done could not be recorded.
+// Nothing runs if the completed steps could not be recorded.
 func TestRejoinJournalCannotBeWritten(t *testing.T) {
 	l := newRejoinLab(t)
 	r := l.rejoin("E")

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// rejoinLab is the document's example: BENHOGAN2008 cleans up after
-// GPLAYER2008.
+// rejoinLab is the document's example: BENHOGAN2008 cleans up, GPLAYER2008 is
+// the gone system.
 type rejoinLab struct {
 	t    *testing.T
 	dir  string
@@ -278,7 +278,7 @@ func TestRejoinRefusesArguments(t *testing.T) {
 	}
 }
 
-// What comes up between the plan and the run is not removed.
+// A resource that appears between the plan and the run is not removed.
 func TestRejoinDoesOnlyWhatThePlanShows(t *testing.T) {
 	l := newRejoinLab(t)
 	r := l.rejoin("E")
@@ -299,7 +299,7 @@ func TestRejoinDoesOnlyWhatThePlanShows(t *testing.T) {
 	}
 }
 
-// A job made anew after an earlier run had deleted the old one is not touched.
+// A job that was made again after an earlier run had deleted it is not touched.
 func TestRejoinLeavesWhatCameBack(t *testing.T) {
 	l := newRejoinLab(t)
 	l.fake.fault = func(_ int, c Command) (Result, bool) {

@@ -16,9 +16,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// script says what each command answers, by the beginning of "name arguments";
-// the longest that fits counts. A command's answers are taken in order, and
-// the last one stays.
+// script has the answers of each command, by the beginning of "name arguments";
+// the longest that fits counts. A command's answers are taken in order, and the
+// last one is repeated.
 type script map[string][]Result
 
 func (s script) with(others ...script) script {
@@ -195,7 +195,7 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 	return tr
 }
 
-// section is what a step of an action has shown, all its times.
+// section is what a step of an action has shown, each time it ran.
 func (tr transcript) section(action, step string) string {
 	var b strings.Builder
 	for _, s := range tr.report.Steps {
@@ -236,7 +236,8 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// goldenName is a scenario's file: its name without what a path cannot have.
+// goldenName is a scenario's file: its name without the characters that a path
+// cannot have.
 func (c scenario) goldenName() string {
 	name := strings.NewReplacer(" ", "-", ",", "", "'", "", ":", "").Replace(c.name)
 	return "kits/" + c.kit + "/" + c.action + "/" + name + ".txt"

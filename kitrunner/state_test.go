@@ -11,8 +11,8 @@ import (
 	"fsmon/kitrunner/winsys"
 )
 
-// Where the adapter of the address cannot be read nothing is judged; where it
-// cannot be stored the restore has succeeded all the same.
+// If the stored adapter cannot be read nothing is judged. If it cannot be
+// stored the restore has still succeeded.
 func TestStoreFails(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "ip-tag.nic", "no file"), 0o700); err != nil {
@@ -38,8 +38,8 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// A recovery whose checks could not be made has moved the address all the
-// same: the next quickCheck looks where it is.
+// A recovery has moved the address even if it could not be checked: the next
+// quickCheck looks in the right place.
 func TestRecoveryThatIsNotChecked(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"),
@@ -59,8 +59,8 @@ func TestRecoveryThatIsNotChecked(t *testing.T) {
 	}
 }
 
-// What is in the stored file and is no adapter of the resource does not count;
-// what is half a file neither.
+// A stored adapter that the resource does not have does not count, and neither
+// does a damaged file.
 func TestStoredFileIsDamaged(t *testing.T) {
 	for _, text := range []string{"", "\x00\x00\x00", backupGUID[:20], "{}", thirdGUID + "\n" +
 		backupGUID} {
@@ -150,8 +150,8 @@ func TestWaitsForTheLock(t *testing.T) {
 	}
 }
 
-// One that does not end in time leaves the action not begun, which is in the
-// report and in the event log.
+// If the lock is not released in time the action is not begun. The report and
+// the event log say so.
 func TestLockIsNotReleased(t *testing.T) {
 	e, events, _, _ := lockedEngine(t, time.Millisecond)
 	report := e.Run(t.Context(), &lanman, lanman.Action("remove"), resources["lanman"])
@@ -182,7 +182,7 @@ func TestStopWhileWaiting(t *testing.T) {
 	}
 }
 
-// A state directory that cannot be made is said, and nothing is begun.
+// If the state directory cannot be made, nothing is begun.
 func TestNoStateDir(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// A question without an answer ends the action with 3 and event 20001, and no
-// command runs after it, unless the step itself says what to do then. So does a
-// change of which nobody knows whether it was made.
+// A question without an answer ends the action with 3 and event 20001. No
+// command runs after it, unless the step itself says what to do then. The same
+// is true of a change if nobody knows whether it was made.
 func TestUnknownEndsTheAction(t *testing.T) {
 	ended, handled := map[string]bool{}, 0
 	for _, c := range scenarios() {
@@ -65,7 +65,7 @@ func (tr transcript) nth(i int) (StepReport, Command) {
 	return StepReport{}, tr.ran[i]
 }
 
-// handlesUnknown tells whether a step says what to do when the command has no
+// handlesUnknown tells whether a step says what to do if the command has no
 // answer.
 func handlesUnknown(t *testing.T, kit *Kit, where StepReport, c Command) bool {
 	t.Helper()

@@ -41,7 +41,7 @@ func (l *watchLab) say(format string, args ...any) {
 		args...))
 }
 
-// run ends with the watch's own end or, after so long, by cancelling it.
+// run returns when the watch ends, or cancels it at the limit.
 func (l *watchLab) run(limit time.Duration) int {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -177,8 +177,8 @@ recover 1 failed: the watch ends`
 	})
 }
 
-// A check that takes longer than both intervals holds the others up, and what
-// was missed meanwhile is not made up for.
+// A check that takes longer than both intervals delays the others. Checks that
+// were missed meanwhile are not made up for.
 func TestWatchNeverOverlaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newWatchLab(t, true, func(_ context.Context, n int, _ string) int {

@@ -93,8 +93,7 @@ func TestNativeAlways(t *testing.T) {
 	}
 }
 
-// Without always a helper that is installed is used, and only one that is not
-// is replaced.
+// Without always only a helper that is not installed is replaced.
 func TestNativeWhenMissing(t *testing.T) {
 	for _, h := range helpers {
 		if h.command.Place == API {
@@ -123,7 +122,7 @@ func TestNativeWhenMissing(t *testing.T) {
 	}
 }
 
-// What the system cannot do is as if it were not installed; a question that
+// If the system cannot do something it counts as not installed. A question that
 // fails has no answer; a change that fails has failed.
 func TestNativeFails(t *testing.T) {
 	for _, h := range helpers {

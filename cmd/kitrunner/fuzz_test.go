@@ -13,8 +13,8 @@ import (
 	"fsmon/kitrunner"
 )
 
-// resourceFiles gives the files of --resource, which a command line names
-// FILE.json, FILE.toml or FILE.txt, what they hold.
+// resourceFiles writes the files of --resource, which a command line names
+// FILE.json, FILE.toml or FILE.txt.
 func resourceFiles(f *testing.F) (fill func(t *testing.T, args []string, content []byte) []string) {
 	f.Helper()
 	dir, err := os.MkdirTemp("", "kitrunner")
@@ -47,8 +47,8 @@ func resourceFiles(f *testing.F) (fill func(t *testing.T, args []string, content
 	}
 }
 
-// reads tells whether a command line may name another file than those of the
-// test, which could be a device.
+// reads tells whether a command line may name another file, which could be a
+// device.
 func reads(args []string) bool {
 	for i, arg := range args {
 		name, ok := strings.CutPrefix(arg, "--resource")
@@ -62,9 +62,9 @@ func reads(args []string) bool {
 	return false
 }
 
-// Whatever a command line is, reading it runs nothing and panics at nothing.
-// What is accepted is within its bounds and fit for the command lines of the
-// documented commands; what is not is one printable line and wrong usage.
+// No command line makes the reader panic or run something. What is accepted is
+// within its bounds and fit for the documented commands; what is refused is one
+// printable line and wrong usage.
 func FuzzCommandLine(f *testing.F) {
 	guid := "{11111111-2222-3333-4444-555555555555}"
 	for _, line := range [][]string{
@@ -138,7 +138,7 @@ func FuzzCommandLine(f *testing.F) {
 	})
 }
 
-// What a command line holds reaches the terminal as text and in one line.
+// Whatever a command line holds reaches the terminal as text, on one line.
 func TestComplaintIsOneLine(t *testing.T) {
 	for arg, want := range map[string]string{
 		"--no\x1b[2J\nsuch": "unknown flag: --no?[2J such",
@@ -152,7 +152,7 @@ func TestComplaintIsOneLine(t *testing.T) {
 	}
 }
 
-// wrong asserts what a person is shown of wrong usage, and the exit code.
+// wrong checks the message and the exit code of wrong usage.
 func wrong(t *testing.T, args []string, err error) {
 	t.Helper()
 	const begin = "kitrunner: error: "
@@ -170,8 +170,8 @@ func wrong(t *testing.T, args []string, err error) {
 	}
 }
 
-// accepted asserts of a command line that is not wrong that it asks for help or
-// passes.
+// accepted checks a command line that is not wrong: it asks for help, or is in
+// bounds.
 func accepted(t *testing.T, args []string, check func() error) {
 	t.Helper()
 	if err := check(); err != nil && !errors.Is(err, errHelp) {
@@ -206,7 +206,7 @@ func acceptedWatch(t *testing.T, args []string) error {
 	return nil
 }
 
-// inBounds asserts what --help and the errors say of the options of a kit.
+// inBounds checks what --help and the errors say about the options of a kit.
 func inBounds(t *testing.T, o *options) {
 	t.Helper()
 	d, r := o.deadlines, o.resource
@@ -255,7 +255,7 @@ func acceptedRejoin(t *testing.T, args []string) error {
 	return nil
 }
 
-// within asserts that waits are as the options' errors say.
+// within checks that waits are as the options' errors say.
 func within(t *testing.T, waits ...time.Duration) {
 	t.Helper()
 	for _, w := range waits {

@@ -18,8 +18,8 @@ var update = flag.Bool("update", false, "write testdata/faults.golden anew")
 
 const goldenFile = "testdata/faults.golden"
 
-// scenarios are runs in which something goes wrong. Undisturbed each calls the
-// commands that it can.
+// scenarios are runs in which something will go wrong. Undisturbed, they call
+// as many commands as possible.
 var scenarios = []struct {
 	name string
 	args []string
@@ -71,20 +71,19 @@ func source(a, b *kitdouble.Node) {
 // modes are the ways in which a command goes wrong, from one of its calls on.
 var modes = []string{"missing", "hang", "exit", "garbage", "flood"}
 
-// minutes are cases that wait for all of restore's 60 seconds (LAN, step 7),
-// and tell no more than the one that hangs.
+// minutes are cases that would wait for all of restore's 60 seconds (LAN kit,
+// step 7) and show no more than the case that hangs.
 var minutes = []string{"lanman restore" + "exit" + "nbtstat.exe", "lanman restore" + "garbage" +
 	"nbtstat.exe"}
 
-// helpers are the commands that kitrunner for Windows can do without.
+// helpers are the commands that kitrunner for Windows can replace.
 var helpers = []string{"lmservernameadd.exe", "lmservernamedel.exe", "ips_ipchange.exe",
 	"checkvolume.exe", "eismeventnotice.exe"}
 
-// TestFaults makes every command of every scenario fail in every way. What
-// comes of it stands in a golden file, and is the same as the program for
-// Windows, where each command fails in each way once. The state of the doubles
-// must be no worse: all that a kit changes is as it was, or as the undisturbed
-// run leaves it.
+// TestFaults makes every command of every scenario fail in every way. A golden
+// file has the outcomes. The program for Windows has the same outcome; there
+// each command fails in each way once. All that a kit changes must be as it was
+// before, or as the undisturbed run leaves it.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	need(t, native.goos)
@@ -189,8 +188,8 @@ func TestFaults(t *testing.T) {
 // line is what came of a run.
 func line(o outcome) string { return fmt.Sprintf("%d %v", o.code, o.numbers()) }
 
-// disturbed is a run in which a command goes wrong. Of those that hang, nothing
-// may be left.
+// disturbed is a run in which a command goes wrong. If it hangs, no process may
+// be left afterwards.
 func disturbed(t *testing.T, sys system, s *kitdouble.State, name, mode string, skip int,
 	args []string) (outcome, []string) {
 	t.Helper()

@@ -269,9 +269,9 @@ func (l *lab) run(args ...string) outcome {
 		o := wait()
 		release()
 		said := o.stdout + o.stderr
-		stillborn := strings.Contains(said, "fork/exec ") &&
+		notStarted := strings.Contains(said, "fork/exec ") &&
 			(strings.Contains(said, "Internal error.") || strings.Contains(said, "内部エラー"))
-		if l.sys.goos != "windows" || !stillborn || try == 3 {
+		if l.sys.goos != "windows" || !notStarted || try == 3 {
 			return o
 		}
 		l.t.Logf("Wine did not start a process, repeated:\n%s", said)

@@ -19,7 +19,7 @@ const (
 	volumeGUID  = "{E0000000-0000-0000-0000-00000000000E}"
 )
 
-// cluster is two nodes: NODEA, where the commands run, has nothing in service
+// cluster is two nodes: the commands run on NODEA, which has nothing in service
 // yet; NODEB is its standby.
 func cluster() *kitdouble.State {
 	node := func(address string) *kitdouble.Node {

@@ -18,7 +18,7 @@ import (
 
 const templates = "../../templates/windows"
 
-// edited is a script of the templates with the points that a user edits set to
+// edited is a script of the templates, with the lines that a user edits set to
 // a lab.
 func edited(t *testing.T, l *lab, name, kit, resource string) string {
 	t.Helper()

@@ -55,8 +55,8 @@ func TestPackagesUnderWine(t *testing.T) {
 	}
 }
 
-// runToFile runs a program for Windows whose processes may outlive it, with the
-// output in a file rather than in a pipe.
+// runToFile runs a program for Windows with its output in a file. A pipe would
+// be held open by processes that outlive the program.
 func runToFile(t *testing.T, cmd *exec.Cmd) ([]byte, error) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "output"))
@@ -92,8 +92,8 @@ func TestEveryMessageIsReadable(t *testing.T) {
 	}
 }
 
-// TestKilledRunnerTakesItsCommandAlong: the job object ends with the process
-// that made it, whatever ended that.
+// If kitrunner is killed its command ends too: the job object ends with the
+// process that made it.
 func TestKilledRunnerTakesItsCommandAlong(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
@@ -113,8 +113,8 @@ func TestKilledRunnerTakesItsCommandAlong(t *testing.T) {
 	wait()
 }
 
-// TestWithoutHelpers is a volume whose write test and trap are our own, since
-// the helpers are not installed. The drive is real.
+// The write test of a volume and the trap are our own if the helpers are not
+// installed. The drive is real.
 func TestWithoutHelpers(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
@@ -138,8 +138,8 @@ func TestWithoutHelpers(t *testing.T) {
 	l.expect(1, []int{12022}, with(mirrored, "volume", "deepCheck")...) // the volume is gone
 }
 
-// TestOneActionAtATime: a second action on a resource waits, and does nothing
-// if the first does not end.
+// A second action on a resource waits, and does nothing if the first does not
+// end.
 func TestOneActionAtATime(t *testing.T) {
 	t.Parallel()
 	onSystems(t, []system{native, english}, func(t *testing.T, sys system) {
@@ -158,8 +158,8 @@ func TestOneActionAtATime(t *testing.T) {
 		if err := first.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		// on this system a command outlives kitrunner; the doubles end with
-		// their connection
+		// On Linux a command outlives kitrunner. The doubles end when their
+		// connection does.
 		for _, conn := range conns {
 			conn.Close()
 		}

@@ -19,7 +19,7 @@ func startWine() error {
 		return err
 	}
 	for _, argv := range [][]string{{wineserver, "-p"}, {wine, "wineboot.exe", "-i"}} {
-		// A pipe would be held open by what stays behind.
+		// Wine's services would hold a pipe open.
 		out, err := os.Create(filepath.Join(root, "wineboot.log"))
 		if err != nil {
 			return err
@@ -49,8 +49,8 @@ func wineEnv(locale string, more ...string) []string {
 			env = append(env, v)
 		}
 	}
-	// winemenubuilder and Wine's own .NET and browser are of no use here.
-	// Its server keeps a directory in TMPDIR, which would stay.
+	// winemenubuilder and Wine's own .NET and browser are of no use here. The
+	// server keeps a directory in TMPDIR, which would be left there.
 	return append(append(env, "WINEPREFIX="+prefix, "TMPDIR="+root, "WINEDEBUG=-all",
 		"LC_ALL="+locale,
 		"WINEDLLOVERRIDES=winemenubuilder.exe,mscoree,mshtml="), more...)
@@ -60,10 +60,10 @@ func wineEnv(locale string, more ...string) []string {
 func windows(path string) string { return "Z:" + strings.ReplaceAll(path, "/", `\`) }
 
 // forwarder returns a bcryptprimitives.dll. Every Go program takes its random
-// numbers from ProcessPrng in that library, which Wine does not have before
-// version 9; ADVAPI32.SystemFunction036, which it has, takes the same
-// arguments. So the library needs no code: it has one export, and that is a
-// forwarder (PE format, "Export Address Table").
+// numbers from ProcessPrng in that library, which Wine has only from version 9
+// on. ADVAPI32.SystemFunction036 takes the same arguments and is there. So the
+// library needs no code, only one export that is a forwarder (PE format,
+// "Export Address Table").
 func forwarder() []byte {
 	const (
 		address   = 0x1000 // of the only section when it is loaded

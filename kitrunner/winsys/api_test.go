@@ -74,7 +74,7 @@ func TestWriteTestFails(t *testing.T) {
 	}
 }
 
-// A call into the system that hangs is left behind at the deadline.
+// A call that hangs is left alone at the deadline.
 func TestWithin(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -98,8 +98,8 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// splitBrainTrap is a trap as the document has it, and splitBrainPacket what
-// RFC 1157 4.1.6 and X.690 make of it, by hand.
+// splitBrainTrap is a trap as in the document. splitBrainPacket is its encoding
+// by RFC 1157 4.1.6 and X.690, made by hand.
 var splitBrainTrap = Trap{Node: "NODEA", Generic: 6, Specific: 160, Strings: []string{"Split Brain",
 	"E:", "NODEB"}}
 

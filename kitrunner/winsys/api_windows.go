@@ -89,7 +89,8 @@ func (*API) Cable(ctx context.Context, guid string) (Cable, error) {
 
 // interfaceIndex finds an adapter by its GUID, in any case.
 func interfaceIndex(guid string) (uint32, error) {
-	const flags = windows.GAA_FLAG_SKIP_ANYCAST | windows.GAA_FLAG_SKIP_MULTICAST | windows.GAA_FLAG_SKIP_DNS_SERVER
+	const flags = windows.GAA_FLAG_SKIP_ANYCAST | windows.GAA_FLAG_SKIP_MULTICAST |
+		windows.GAA_FLAG_SKIP_DNS_SERVER
 	size := uint32(16 << 10)
 	for range 5 { // the list may grow between two calls
 		buf := make([]byte, size)

@@ -20,8 +20,7 @@ import (
 // execLimit bounds every wait. A busy machine may come near to a minute.
 const execLimit = 5 * time.Minute
 
-// The commands of these tests are this test program, started with a role to
-// play.
+// The commands of these tests are this test program in one of these roles.
 const roleVar = "KITRUNNER_TEST_ROLE"
 
 func init() {
@@ -144,7 +143,7 @@ func (p *played) start(ctx context.Context) <-chan result {
 	return ended
 }
 
-// tethers is where commands that hang connect to. It sees them end.
+// tethers is where commands connect to when they hang. It sees them end.
 type tethers struct {
 	t *testing.T
 	net.Listener

@@ -11,8 +11,9 @@ import (
 
 var systemRoles map[string]func(argument string) int
 
-// ending returns what waits for the end of a command. Its connection will not
-// do: Wine's server sometimes keeps one of a process that was terminated.
+// ending returns what waits for the end of a command. The connection does not
+// tell that: Wine's server sometimes keeps one of a process that was
+// terminated.
 func ending(t *testing.T, _ net.Conn, pid int) func() error {
 	t.Helper()
 	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(pid))
