@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// kind is which deadline a command has.
+// kind tells which deadline a command has.
 type kind int
 
 const (
@@ -24,16 +24,18 @@ const (
 type Deadlines struct {
 	Query  time.Duration
 	Change time.Duration
-	// Those that are worse killed half-way than waited for.
+	// Ending these half-way would be worse than waiting.
 	Switchover    time.Duration // EMCMD SWITCHOVERVOLUME
 	Lock          time.Duration // EMCMD LOCKVOLUME
 	DeleteShadows time.Duration // vssadmin delete shadows
 }
 
-// DefaultDeadlines are 30 s for what asks and 300 s for what changes.
+// DefaultDeadlines are 30 s for commands that ask and 300 s for those that
+// change something.
 func DefaultDeadlines() Deadlines {
 	const change = 300 * time.Second
-	return Deadlines{Query: 30 * time.Second, Change: change, Switchover: change, Lock: change, DeleteShadows: change}
+	return Deadlines{Query: 30 * time.Second, Change: change, Switchover: change, Lock: change,
+		DeleteShadows: change}
 }
 
 func (d Deadlines) of(k kind) time.Duration {
@@ -79,15 +81,19 @@ func Templates() []Template { return slices.Clone(templates) }
 
 var templates = []Template{
 	{"nic-state", `%API%\cable $GUID`,
-		"ip: prints the NetConnectionStatus of this node's adapter (2 connected, 7 cable disconnected)"},
-	{"peer-nic-state", `%LKBIN%\lcdremexec.exe -d $PEER -- powershell.exe -NoProfile -Command "(Get-CimInstance Win32_NetworkAdapter | Where-Object NetConnectionID -eq '$NIC').NetConnectionStatus"`,
+		"ip: prints the NetConnectionStatus of this node's adapter (2 connected, 7 " +
+			"cable disconnected)"},
+	{"peer-nic-state",
+		`%LKBIN%\lcdremexec.exe -d $PEER -- powershell.exe -NoProfile -Command "(Get-CimInstance Win32_NetworkAdapter | Where-Object NetConnectionID -eq '$NIC').NetConnectionStatus"`,
 		"ip: the same of the standby node's"},
-	// ins_setstate is LifeKeeper for Linux. SIOS's manual page, LCDI-instances, has no OSF among its states.
+	// ins_setstate is LifeKeeper for Linux. SIOS's manual page, LCDI-instances,
+	// has no OSF among its states.
 	{"set-state", `%LKBIN%\ins_setst.exe -d $PEER -t $TAG -S $STATE`,
 		"volume: sets the peer's resource state to $STATE, OSU or OSF"},
 	{"find-task", `%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID`,
 		"volume: succeeds when there is a scheduled task of the shadow copies"},
-	{"enable-task", `%SystemRoot%\System32\schtasks.exe /Change /TN ShadowCopyVolume$VOLUMEGUID /ENABLE`,
+	{"enable-task",
+		`%SystemRoot%\System32\schtasks.exe /Change /TN ShadowCopyVolume$VOLUMEGUID /ENABLE`,
 		"volume: enables it"},
 	{"lifekeeper-state", `%SystemRoot%\System32\sc.exe query LifeKeeper`,
 		"volume: prints the state of the LifeKeeper service as sc does (3 stopping)"},
@@ -98,7 +104,7 @@ var templateNames = []string{
 	"TAG", "ID", "NODE", "PEER", "NIC", "GUID", "MASK", "VOLUME", "STATE", "VOLUMEGUID",
 }
 
-// badBraces finds what os.Expand would leave out in silence.
+// badBraces finds what os.Expand would silently leave out.
 var badBraces = regexp.MustCompile(`\$\{(?:[^}]*$|\})`)
 
 // parseTemplate reads a command as Templates describes it.
@@ -112,17 +118,20 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 	}
 	for i, prefix := range placeNames {
 		n := len(prefix)
-		if len(words[0]) > n+1 && strings.EqualFold(words[0][:n], prefix) && strings.ContainsRune(`\/`, rune(words[0][n])) {
+		if len(words[0]) > n+1 && strings.EqualFold(words[0][:n], prefix) &&
+			strings.ContainsRune(`\/`, rune(words[0][n])) {
 			place, name = Place(i), strings.ReplaceAll(words[0][n+1:], `\`, "/")
 		}
 	}
 	if name == "" || slices.Contains(strings.Split(name, "/"), "..") {
-		return 0, "", nil, fmt.Errorf("%q is not accepted (%s\\ and a file's name)", words[0], strings.Join(placeNames[:API], `\, `))
+		return 0, "", nil, fmt.Errorf("%q is not accepted (%s\\ and a file's name)", words[0],
+			strings.Join(placeNames[:API], `\, `))
 	}
 	for _, word := range words[1:] {
 		os.Expand(word, func(v string) string {
 			if !slices.Contains(templateNames, v) && err == nil {
-				err = fmt.Errorf("$%s is not a variable (there are %s)", v, strings.Join(templateNames, ", "))
+				err = fmt.Errorf("$%s is not a variable (there are %s)", v,
+					strings.Join(templateNames, ", "))
 			}
 			return ""
 		})
@@ -133,8 +142,8 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 	return place, name, words[1:], err
 }
 
-// splitWords splits at blanks outside double quotes. A backslash is one, since
-// it stands in the paths of Windows.
+// splitWords splits at blanks outside double quotes. A backslash has no special
+// meaning, since paths of Windows have it.
 func splitWords(line string) (words []string, err error) {
 	var word strings.Builder
 	var in, quoted bool

@@ -14,7 +14,8 @@ func TestTemplates(t *testing.T) {
 		name      string
 		args      []string
 	}{
-		{`%LKBIN%\tool.exe -d $PEER "a b" ""`, "", LKBin, "tool.exe", []string{"-d", "$PEER", "a b", ""}},
+		{`%LKBIN%\tool.exe -d $PEER "a b" ""`, "", LKBin, "tool.exe",
+			[]string{"-d", "$PEER", "a b", ""}},
 		{`%lkroot%/Admin/kit/x.exe`, "", LKRoot, "Admin/kit/x.exe", nil},
 		{`%SystemRoot%\System32\wbem\wmic.exe "x"y`, "", System32, "wbem/wmic.exe", []string{"xy"}},
 		{`tool.exe`, `"tool.exe" is not accepted`, 0, "", nil},
@@ -23,7 +24,8 @@ func TestTemplates(t *testing.T) {
 		{`%LKBIN%\`, "is not accepted", 0, "", nil},
 		{` `, "names no command", 0, "", nil},
 		{`%LKBIN%\tool.exe "a`, "not closed", 0, "", nil},
-		{`%LKBIN%\tool.exe ${PEER}x $( -eq`, "", LKBin, "tool.exe", []string{"${PEER}x", "$(", "-eq"}},
+		{`%LKBIN%\tool.exe ${PEER}x $( -eq`, "", LKBin, "tool.exe",
+			[]string{"${PEER}x", "$(", "-eq"}},
 		{`%LKBIN%\tool.exe ${PEER`, "has a ${ that is no variable", 0, "", nil},
 		{`%LKBIN%\tool.exe x${}`, "has a ${ that is no variable", 0, "", nil},
 		{`%LKBIN%\tool.exe "${PEER x}"`, "$PEER x is not a variable", 0, "", nil},
@@ -42,7 +44,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// A value that looks like a variable is not filled in once more.
+// A value that looks like a variable is not expanded again.
 func TestExpandOnce(t *testing.T) {
 	vars := map[string]string{"TAG": "$ID and ${ID}", "ID": "x"}
 	if got := expand("$TAG: $NODE", vars); got != "$ID and ${ID}: $NODE" {
@@ -57,11 +59,13 @@ func TestCommandString(t *testing.T) {
 	}
 }
 
-// The catalogue's numbers and severities are the documents', and our own stand apart.
+// The catalogue has the documents' numbers and severities, and our own apart
+// from them.
 func TestCatalogue(t *testing.T) {
 	var b strings.Builder
 	for _, e := range Catalogue() {
-		b.WriteString(string(e.Severity) + " " + strings.Repeat(" ", 11-len(e.Severity)) + strings.Join([]string{strconv.Itoa(e.Number), e.Text}, " ") + "\n")
+		b.WriteString(string(e.Severity) + " " + strings.Repeat(" ", 11-len(e.Severity)) +
+			strings.Join([]string{strconv.Itoa(e.Number), e.Text}, " ") + "\n")
 	}
 	golden(t, "catalogue.txt", b.String())
 	for _, e := range ownEvents {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
 // Exit codes of an action. 1 and 2 are the documents' return values.
@@ -18,8 +20,8 @@ const (
 	Undetermined = 3
 )
 
-// Resource is what is known of a protected resource. A kit needs some of it
-// only; Needs of its actions tells what.
+// Resource describes a protected resource. A kit needs only some of the fields,
+// see Action.Needs.
 type Resource struct {
 	Tag  string
 	ID   string // lanman: the alias; ip: the address
@@ -27,7 +29,8 @@ type Resource struct {
 	Peer string // the standby system's name
 
 	NIC, GUID, Mask string // ip: the primary adapter's name and GUID, the netmask
-	// The adapter for local recovery; without one it is the primary again.
+	// The adapter for local recovery; if there is none, the primary adapter is
+	// tried again.
 	BackupNIC, BackupGUID string
 	LocalRecovery         bool
 
@@ -39,24 +42,24 @@ type Engine struct {
 	Runner    Runner
 	Log       EventLog
 	Deadlines Deadlines
-	// Commands are the commands that the user set instead of Templates, by name.
+	// Commands replace those of Templates, by name.
 	Commands map[string]string
-	// PlainVolume has EMCMD's volume argument without its colon.
+	// PlainVolume gives EMCMD the volume without its colon.
 	PlainVolume bool
-	// StateDir is where the locks are, and where the ip kit stores which adapter
-	// holds the address; "" stores nothing, so that it is the primary one.
+	// StateDir holds the locks, and which adapter holds an address of the ip
+	// kit. If it is "" nothing is stored, and the primary adapter counts.
 	StateDir string
-	// Wait is how long an action waits for another one on the same resource to
-	// end, among all processes that use StateDir; 0 takes no lock.
+	// Wait is how long an action waits for another action on the same resource,
+	// in any process that uses StateDir. 0 takes no lock.
 	Wait time.Duration
-	// Show, when set, is told what happens as it happens.
+	// Show, if set, is called as things happen.
 	Show func(Notice)
 }
 
-// Run performs an action of a kit. Whatever happens the report says what was
-// done; its Code is the exit code. When ctx is done, the command under way is
-// ended if it only asks, and nothing more is begun: the action then could not
-// be determined.
+// Run performs an action of a kit. The report always says what was done; its
+// Code is the exit code. When ctx is done, a running command is ended if it
+// only asks, and nothing more is started: the action could then not be
+// determined.
 func (e *Engine) Run(ctx context.Context, kit *Kit, action *Action, res Resource) Report {
 	r := &run{
 		Engine: e, ctx: ctx, kit: kit, action: action, res: res, began: time.Now(),
@@ -81,7 +84,7 @@ func (e *Engine) Run(ctx context.Context, kit *Kit, action *Action, res Resource
 	return r.report
 }
 
-// run is an action under way.
+// run is an action that is being performed.
 type run struct {
 	*Engine
 	ctx    context.Context
@@ -98,16 +101,17 @@ type run struct {
 
 	asked     string // the command asked last, and why its answer is unknown
 	why       string
-	retried   bool     // IP kit, restore: step (5) came by once
-	mirrors   []mirror // volume kit: what GETMIRRORVOLINFO has said
-	flagStood bool     // volume kit: the split-brain flag was there already
+	retried   bool           // IP kit, restore: step (5) came by once
+	mirrors   []parse.Mirror // volume kit: what GETMIRRORVOLINFO has said
+	flagStood bool           // volume kit: the split-brain flag was there already
 }
 
-// variables are what is known before anything runs.
+// variables are the ones known before anything runs.
 func variables(res Resource, plainVolume bool) map[string]string {
 	v := map[string]string{}
 	for name, value := range map[string]string{
-		"TAG": res.Tag, "ID": res.ID, "NODE": res.Node, "PEER": res.Peer, "NIC": res.NIC, "GUID": res.GUID,
+		"TAG": res.Tag, "ID": res.ID, "NODE": res.Node, "PEER": res.Peer, "NIC": res.NIC,
+		"GUID": res.GUID,
 		"MASK": res.Mask, "VOLUME": res.Volume,
 	} {
 		if value != "" {
@@ -123,7 +127,7 @@ func variables(res Resource, plainVolume bool) map[string]string {
 	return v
 }
 
-// expand fills in variables; one that is not known stays as it stands.
+// expand fills in variables. One that is not known is left as it is.
 func expand(text string, vars map[string]string) string {
 	return os.Expand(text, func(name string) string {
 		if v, ok := vars[name]; ok {
@@ -136,7 +140,8 @@ func expand(text string, vars map[string]string) string {
 // command fills in a command.
 func (e *Engine) command(c cmd, vars map[string]string) Command {
 	if c.template != "" {
-		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template)) // Check has parsed it before
+		// Check has parsed it before
+		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template))
 	}
 	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind)}
 	for _, a := range c.args {
@@ -153,7 +158,7 @@ func (e *Engine) template(name string) string {
 	return templates[i].Command
 }
 
-// Check tells whether the commands that the user set can be read.
+// Check returns an error if a command that the user set cannot be read.
 func (e *Engine) Check() error {
 	for _, t := range templates {
 		if _, _, _, err := parseTemplate(e.template(t.Name)); err != nil {
@@ -163,7 +168,7 @@ func (e *Engine) Check() error {
 	return nil
 }
 
-// steps performs the steps of an action from the first to the end.
+// steps performs the steps of an action, from the first.
 func (r *run) steps(a *Action) {
 	outer := r.action
 	r.action = a
@@ -223,7 +228,7 @@ func (r *run) choose(a answer, branches []branch) next {
 	return next{}
 }
 
-// undetermined ends the action with its own outcome, through the closing step.
+// undetermined ends the action with exit code 3, through the closing step.
 func (r *run) undetermined(what, why string) next {
 	if what != "" { // or else a performed action has said it
 		r.vars["STEP"], r.vars["COMMAND"], r.vars["WHY"] = r.where(), what, why
@@ -258,7 +263,8 @@ func (r *run) ask(c cmd, read reader) (answer, Result) {
 	}
 	s := r.current()
 	s.Commands = append(s.Commands, rep)
-	r.show(CommandEnds, strings.TrimSpace(fmt.Sprintf("%s (%.1f s) %s", end, rep.Seconds, rep.Output)))
+	r.show(CommandEnds,
+		strings.TrimSpace(fmt.Sprintf("%s (%.1f s) %s", end, rep.Seconds, rep.Output)))
 	if r.why == "" {
 		r.why = strings.TrimSpace(end + " " + oneLine(res.Output))
 	}
@@ -267,8 +273,8 @@ func (r *run) ask(c cmd, read reader) (answer, Result) {
 	return a, res
 }
 
-// exec runs a command, unless the run was asked to stop. One that changes
-// something is then let end: half of it is worse than a late stop.
+// exec runs a command, unless the run was asked to stop. A command that changes
+// something is allowed to finish: half a change is worse than a late stop.
 func (r *run) exec(c cmd, command Command) Result {
 	ctx := r.ctx
 	if err := ctx.Err(); err != nil {

@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"strings"
 	"sync"
-	"unicode/utf8"
+
+	"fsmon/kitrunner/winsys"
 )
 
-// NewJSONLog returns an event log that writes each event to w as one line of JSON, in one call of Write:
-// time (RFC 3339), kit, action, tag, number, severity, text.
+// NewJSONLog returns an event log that writes each event to w as one line of
+// JSON, in one call of Write: time (RFC 3339), kit, action, tag, number,
+// severity, text.
 func NewJSONLog(w io.Writer) EventLog { return &jsonLog{w: w} }
 
 type jsonLog struct {
@@ -32,7 +34,8 @@ func (l *jsonLog) Log(e Event) error {
 	return err
 }
 
-// Logs returns an event log that passes each event to every log, whatever becomes of it in another.
+// Logs returns an event log that passes each event to all logs, even if one
+// fails.
 func Logs(logs ...EventLog) EventLog { return eventLogs(logs) }
 
 type eventLogs []EventLog
@@ -45,25 +48,29 @@ func (ls eventLogs) Log(e Event) error {
 	return errors.Join(errs...)
 }
 
-// EventSource is the name under which the events stand in the Windows event log.
+// EventSource is the source of the events in the event log of Windows.
 const EventSource = "kitrunner"
 
-// maxInsertion is the length of an insertion string that Windows takes, in UTF-16 units, rounded down (ReportEventW).
-const maxInsertion = 31000
+// SystemLog is the event log of Windows.
+type SystemLog struct{ *winsys.EventLog }
 
-// insertion makes an event's text into one that ReportEvent takes as an insertion string and the Event Viewer shows as
-// it is. A NUL would end it, and %1 inside would be replaced once more (ReportEventW, remarks).
-func insertion(text string) string {
-	text = strings.ReplaceAll(text, "\x00", " ")
-	var b strings.Builder
-	for i, r := range text {
-		if b.Len() > maxInsertion-utf8.UTFMax {
-			break // more bytes than units, so this is short enough
-		}
-		b.WriteRune(r)
-		if r == '%' && i+1 < len(text) && ('0' <= text[i+1] && text[i+1] <= '9' || text[i+1] == '%') {
-			b.WriteByte(' ')
-		}
+// OpenSystemLog opens the event log of Windows, see winsys.OpenEventLog.
+func OpenSystemLog() (log SystemLog, warning, err error) {
+	l, warning, err := winsys.OpenEventLog(EventSource)
+	return SystemLog{l}, warning, err
+}
+
+// Log implements EventLog.
+func (l SystemLog) Log(e Event) error {
+	report := l.Error
+	switch e.Severity {
+	case Info:
+		report = l.Info
+	case Warning:
+		report = l.Warning
 	}
-	return b.String()
+	if err := report(e.Number, e.Text); err != nil {
+		return fmt.Errorf("event %d: %w", e.Number, err)
+	}
+	return nil
 }

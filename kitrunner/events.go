@@ -2,17 +2,17 @@ package kitrunner
 
 import "slices"
 
-// EventText is one message of the catalogue. Names after a $ in Text are
-// variables: $TAG, $ID and so on, as the documents' brackets have them.
+// EventText is one message of the catalogue. A $NAME in Text is a variable, for
+// what the documents have in brackets.
 type EventText struct {
 	Number   int
 	Severity Severity
 	Text     string
 }
 
-// Catalogue lists every message that the kits log: those of the documents,
-// exact, and those of our own, from 20001. Two numbers stand twice, each with
-// two texts, as in the documents: 13085 (LAN kit) and 6605 (IP kit).
+// Catalogue lists every message that the kits log: the exact messages of the
+// documents, and our own from 20001. As in the documents, 13085 (LAN kit) and
+// 6605 (IP kit) have two texts each.
 func Catalogue() []EventText {
 	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents)
 }
@@ -41,8 +41,8 @@ var lanEvents = []EventText{
 	ev13083, ev13084, ev13085, ev13085Failed, ev13086, ev13087, ev13088,
 }
 
-// The messages of the IP kit. $ID is the address; $GUID and $NIC are the adapter that
-// is looked at or assigned to.
+// The messages of the IP kit. $ID is the address; $GUID and $NIC are the
+// adapter that is checked or gets the address.
 var (
 	ev6001      = EventText{6001, Info, `Restore IP Address $ID End: Successful`}
 	ev6002      = EventText{6002, Error, `Restore IP Address $ID Failed`}
@@ -71,7 +71,8 @@ var ipEvents = []EventText{
 	ev6105, ev6406, ev6507, ev6508, ev6603, ev6604, ev6605, ev6605Local, ev6607, ev6608,
 }
 
-// The messages of the volume kit. $STATUS is the error code of the command that failed.
+// The messages of the volume kit. $STATUS is the error code of the failed
+// command.
 var (
 	ev12022 = EventText{12022, Error, `Resource "$TAG" (Volume $VOLUME:) not available`}
 	ev12029 = EventText{12029, Error, `Unable to get information on volume $VOLUME:. The command "Emcmd . GETMIRRORVOLINFO $VOLUME:" returned a value of $STATUS.`}
@@ -95,7 +96,7 @@ var volEvents = []EventText{
 	ev12066, ev12092, ev12093, ev12097, ev12098, ev12500, ev12501,
 }
 
-// Messages of our own, for what the documents leave without one.
+// Our own messages, where the documents have none.
 var (
 	ev20001 = EventText{20001, Warning, `Step $STEP could not be determined, and nothing more was changed on its account: $COMMAND: $WHY`}
 	ev20002 = EventText{20002, Error, `IP address $ID is already on another network adapter of this system ($FOUNDNIC).`}

@@ -11,7 +11,8 @@ import (
 // destroys tells whether a command deletes, locks or switches over something.
 func destroys(c Command) bool {
 	s := short(c)
-	for _, part := range []string{"LmServerNameDel", "ips_ipchange.exe -d", "delete shadows", " LOCKVOLUME ", " SWITCHOVERVOLUME ", "ins_setst"} {
+	for _, part := range []string{"LmServerNameDel", "ips_ipchange.exe -d", "delete shadows",
+		" LOCKVOLUME ", " SWITCHOVERVOLUME ", "ins_setst"} {
 		if strings.Contains(s, part) {
 			return true
 		}
@@ -22,8 +23,8 @@ func destroys(c Command) bool {
 // onlyAsks tells whether a command changes nothing.
 func onlyAsks(c Command) bool { return c.Timeout == DefaultDeadlines().Query }
 
-// mayBeUnknown tells whether an action goes on without the answer, since what
-// follows has a question of its own.
+// mayBeUnknown tells whether an action goes on without the answer, since a
+// later step asks for itself.
 func mayBeUnknown(c Command) bool {
 	s := short(c)
 	for _, part := range []string{"cable ", "arp ", "ping.exe", "lcdremexec.exe", "ins_list.exe"} {
@@ -34,11 +35,12 @@ func mayBeUnknown(c Command) bool {
 	return false
 }
 
-// isExtra tells whether an action may succeed without the answer, but then
-// does not do what depends on it.
+// isExtra tells whether an action may succeed without the answer; it then
+// leaves out what depends on it.
 func isExtra(c Command) bool {
 	s := short(c)
-	return strings.HasPrefix(s, "EMCMD.exe NODE2") || strings.HasPrefix(s, "schtasks.exe") || strings.HasPrefix(s, "mountvol.exe")
+	return strings.HasPrefix(s, "EMCMD.exe NODE2") || strings.HasPrefix(s, "schtasks.exe") ||
+		strings.HasPrefix(s, "mountvol.exe")
 }
 
 // Each command in turn, in every scenario, is missing, hangs, fails or prints
@@ -46,13 +48,14 @@ func isExtra(c Command) bool {
 // a question without an answer nothing is deleted, locked or switched over.
 func TestFaults(t *testing.T) {
 	faults := map[string]Result{
-		"is missing":      notThere[0],
-		"hangs":           timedOut[0],
-		"exits with 1":    {Code: 1},
-		"exits with 255":  {Code: 255, Output: garbage[0].Output},
-		"prints garbage":  garbage[0],
-		"prints nothing":  {},
-		"was ended early": {Err: context.Canceled, Output: "E: 1 NODE1 198.51.100.2 1\r\nSTATE : 4 RUNNING"},
+		"is missing":     notThere[0],
+		"hangs":          timedOut[0],
+		"exits with 1":   {Code: 1},
+		"exits with 255": {Code: 255, Output: garbage[0].Output},
+		"prints garbage": garbage[0],
+		"prints nothing": {},
+		"was ended early": {Err: context.Canceled,
+			Output: "E: 1 NODE1 198.51.100.2 1\r\nSTATE : 4 RUNNING"},
 	}
 	for _, c := range scenarios() {
 		sound := c.play(t, nil)
@@ -69,7 +72,8 @@ func TestFaults(t *testing.T) {
 				if d := destroyedAfterUnknown(tr); d != "" {
 					t.Errorf("%s: after an unanswered question: %s\n%s", name, d, tr.text)
 				}
-				if last := tr.ran[len(tr.ran)-1]; res.Err != nil && tr.report.Code == Success && i == len(tr.ran)-1 &&
+				if last := tr.ran[len(tr.ran)-1]; res.Err != nil && tr.report.Code == Success &&
+					i == len(tr.ran)-1 &&
 					onlyAsks(last) && !mayBeUnknown(last) && !isExtra(last) {
 					t.Errorf("%s: success on a question without an answer\n%s", name, tr.text)
 				}
@@ -96,20 +100,21 @@ func destroyedAfterUnknown(tr transcript) string {
 	return ""
 }
 
-// When it is asked to stop, an action begins nothing more, logs how it ended,
-// and what changes something is not interrupted.
+// When it is asked to stop, an action begins nothing more and logs how it
+// ended. A command that changes something is not interrupted.
 func TestStop(t *testing.T) {
 	for _, c := range scenarios() {
 		if c.id() == "lanman/remove/the alias is deleted" {
 			ctx, stop := context.WithCancel(t.Context())
 			var events logged
 			ran := 0
-			e := &Engine{Log: &events, Deadlines: DefaultDeadlines(), Runner: runnerFunc(func(ctx context.Context, cmd Command) Result {
-				if ran++; ran == 2 {
-					stop() // while nbtstat runs
-				}
-				return c.script[short(cmd)][0]
-			})}
+			e := &Engine{Log: &events, Deadlines: DefaultDeadlines(),
+				Runner: runnerFunc(func(ctx context.Context, cmd Command) Result {
+					if ran++; ran == 2 {
+						stop() // while nbtstat runs
+					}
+					return c.script[short(cmd)][0]
+				})}
 			kit := FindKit(c.kit)
 			report := e.Run(ctx, kit, kit.Action(c.action), resources[c.kit])
 			if ran != 2 || report.Code != Undetermined {
@@ -132,24 +137,27 @@ func (f runnerFunc) Run(ctx context.Context, c Command) Result { return f(ctx, c
 func TestChangesAreLetEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var inside error
-	e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), Runner: runnerFunc(func(ctx context.Context, c Command) Result {
-		if strings.HasPrefix(short(c), "LmServerNameDel") {
-			stop()
-			inside = ctx.Err()
-		}
-		return lanmanScript[short(c)][0]
-	})}
+	e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(),
+		Runner: runnerFunc(func(ctx context.Context, c Command) Result {
+			if strings.HasPrefix(short(c), "LmServerNameDel") {
+				stop()
+				inside = ctx.Err()
+			}
+			return lanmanScript[short(c)][0]
+		})}
 	report := e.Run(ctx, &lanman, lanman.Action("remove"), resources["lanman"])
 	if inside != nil || report.Code != Success {
 		t.Errorf("inside: %v, exit code %d", inside, report.Code)
 	}
 }
 
-// An event log that fails stops nothing, and is in the report.
+// An event log that fails stops nothing. The report has its error.
 func TestLogFails(t *testing.T) {
-	e := &Engine{Log: failingLog{}, Deadlines: DefaultDeadlines(), Runner: &scripted{t: t, script: lanmanScript, asked: map[string]int{}}}
+	e := &Engine{Log: failingLog{}, Deadlines: DefaultDeadlines(),
+		Runner: &scripted{t: t, script: lanmanScript, asked: map[string]int{}}}
 	report := e.Run(t.Context(), &lanman, lanman.Action("restore"), resources["lanman"])
-	if report.Code != Success || len(report.LogErrors) != 2 || !strings.Contains(report.LogErrors[0], "event 13083: full") {
+	if report.Code != Success || len(report.LogErrors) != 2 ||
+		!strings.Contains(report.LogErrors[0], "event 13083: full") {
 		t.Errorf("exit code %d, %q", report.Code, report.LogErrors)
 	}
 }

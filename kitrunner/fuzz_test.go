@@ -7,22 +7,29 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
-// Whatever stands in the file of an address, the adapter that is looked at is one of the resource's two, and the backup one only if it is
-// named. The file of a tag is in the state directory, whatever the tag is.
+// Whatever the file of an address holds, the adapter that is checked is one of
+// the resource's two, and the backup adapter only if the file names it.
+// Whatever a tag is, its file is in the state directory.
 func FuzzState(f *testing.F) {
 	res := resources["ip"]
-	for _, text := range []string{canonicalGUID(res.GUID) + "\n", canonicalGUID(res.BackupGUID) + "\n", "", "\x00\x00", "{}", thirdGUID, strings.ToLower(backupGUID)} {
+	for _, text := range []string{parse.CanonicalGUID(res.GUID) + "\n",
+		parse.CanonicalGUID(res.BackupGUID) + "\n", "", "\x00\x00", "{}", thirdGUID,
+		strings.ToLower(backupGUID)} {
 		f.Add([]byte(text), "ip-tag")
 	}
-	for _, tag := range []string{"..", "a/b", `a\b`, "C:x", "営業部", "a*?", strings.Repeat("営", 255)} {
+	for _, tag := range []string{"..", "a/b", `a\b`, "C:x", "営業部", "a*?",
+		strings.Repeat("営", 255)} {
 		f.Add([]byte(backupGUID+"\r\n"), tag)
 	}
 	f.Fuzz(func(t *testing.T, stored []byte, tag string) {
 		vars := variables(res, false)
 		if onBackupNIC(stored, res) {
-			if !strings.Contains(strings.ToUpper(string(stored)), strings.Trim(canonicalGUID(res.BackupGUID), "{}")) {
+			if !strings.Contains(strings.ToUpper(string(stored)),
+				strings.Trim(parse.CanonicalGUID(res.BackupGUID), "{}")) {
 				t.Errorf("%q is taken for the backup adapter", stored)
 			}
 			useBackup(res, vars)
@@ -38,16 +45,21 @@ func FuzzState(f *testing.F) {
 		res.Tag = tag
 		dir := filepath.Join("state", "dir")
 		name := (&Engine{StateDir: dir}).nicFile(res)
-		if filepath.Dir(name) != dir || !strings.HasSuffix(name, ".nic") || len(filepath.Base(name)) > 204 || strings.ContainsAny(filepath.Base(name), `\/:*?"<>|`) {
+		if filepath.Dir(name) != dir || !strings.HasSuffix(name, ".nic") ||
+			len(filepath.Base(name)) > 204 || strings.ContainsAny(filepath.Base(name),
+			`\/:*?"<>|`) {
 			t.Errorf("tag %q: file %q", tag, name)
 		}
 	})
 }
 
-// Whatever stands in a journal, one that is taken is of this rejoin and can be gone on with: what it says is done stays done, and is written
-// and read as it is. Of one that is not taken it is told which rejoin it is of, or that it is not known.
+// A journal that is accepted belongs to this rejoin, and the rejoin can go on
+// with it: what is done stays done, and is written and read unchanged. If a
+// journal is refused, the error tells which rejoin it belongs to, or that this
+// is not known.
 func FuzzJournal(f *testing.F) {
-	want := journal{System: "HERE", Gone: "GONE", Volumes: []string{"E", "F"}, path: "rejoin-gone.json"}
+	want := journal{System: "HERE", Gone: "GONE", Volumes: []string{"E", "F"},
+		path: "rejoin-gone.json"}
 	encode := func(j journal) []byte {
 		data, err := json.MarshalIndent(j, "", "  ")
 		if err != nil {
@@ -56,7 +68,8 @@ func FuzzJournal(f *testing.F) {
 		return append(data, '\n')
 	}
 	whole := want
-	whole.Format, whole.Started, whole.Done = journalFormat, time.Unix(1780000000, 0).UTC(), []journalEntry{}
+	whole.Format, whole.Started, whole.Done = journalFormat, time.Unix(1780000000, 0).UTC(),
+		[]journalEntry{}
 	f.Add(encode(whole))
 	for _, step := range []string{"one", "two"} {
 		whole.Done = append(whole.Done, journalEntry{step, whole.Started.Add(time.Minute)})
@@ -69,7 +82,8 @@ func FuzzJournal(f *testing.F) {
 	other = whole
 	other.Format = 2
 	f.Add(encode(other))
-	for _, s := range []string{"", "null", "{}", "[]", `{"format":1,"system":"here","gone":"gone","volumes":["E","F"],"done":[null,{"step":"one"}]}`,
+	for _, s := range []string{"", "null", "{}", "[]",
+		`{"format":1,"system":"here","gone":"gone","volumes":["E","F"],"done":[null,{"step":"one"}]}`,
 		`{"format":1,"system":"HERE","gone":"GONE","volumes":["E","F"],"started":"9999-12-31T23:59:59+23:59","done":null}`} {
 		f.Add([]byte(s))
 	}
@@ -81,8 +95,10 @@ func FuzzJournal(f *testing.F) {
 			}
 			return
 		}
-		if j.Format != journalFormat || !j.old || j.path != want.path || !strings.EqualFold(j.System, want.System) ||
-			!strings.EqualFold(j.Gone, want.Gone) || !slices.Equal(j.Volumes, want.Volumes) || j.AllResources {
+		if j.Format != journalFormat || !j.old || j.path != want.path ||
+			!strings.EqualFold(j.System, want.System) ||
+			!strings.EqualFold(j.Gone, want.Gone) || !slices.Equal(j.Volumes, want.Volumes) ||
+			j.AllResources {
 			t.Errorf("taken: %+v", j)
 		}
 		before := len(j.Done)
@@ -105,6 +121,33 @@ func FuzzJournal(f *testing.F) {
 			if _, ok := again.done(e.Step); !ok {
 				t.Errorf("%q is not done any more", e.Step)
 			}
+		}
+	})
+}
+
+// A template is split into words before variables are filled in, and only known
+// variables and places are accepted.
+func FuzzTemplate(f *testing.F) {
+	for _, t := range templates {
+		f.Add(t.Command)
+	}
+	for _, s := range []string{"", "cmd", `%LKBIN%\`, `%LKBIN%\..\x.exe`,
+		`%lkbin%/x.exe "a b" $PEER`, `%LKBIN%\x.exe $FOO`, `%LKBIN%\x.exe "a`, `%LKBIN%\x.exe ${`,
+		"%LKBIN%\\x.exe $"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		oneLine(line)
+		place, name, args, err := parseTemplate(line)
+		if err != nil {
+			return
+		}
+		if place < System32 || place > API || name == "" || strings.Contains(name, "..") &&
+			slices.Contains(strings.Split(name, "/"), "..") {
+			t.Errorf("%d %q", place, name)
+		}
+		for _, a := range args {
+			expand(a, map[string]string{"PEER": "two words"})
 		}
 	})
 }

@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fsmon/kitrunner/parse"
 )
 
-// node is a Runner with a state: what was added is listed, what was locked stays locked.
+// node is a Runner with a state: an address that was added is listed, a volume
+// that was locked stays locked.
 type node struct {
 	t       *testing.T
 	aliases []string
@@ -100,7 +103,7 @@ func (n *node) Run(_ context.Context, c Command) Result {
 		n.locked = true
 		return lines("Status = 0")
 	case strings.HasSuffix(s, "SWITCHOVERVOLUME E:"):
-		n.role, n.locked = roleSource, false
+		n.role, n.locked = parse.RoleSource, false
 		return lines("Status = 0")
 	case s == "volume.exe -d" && n.locked:
 		return lines("E:")
@@ -109,7 +112,7 @@ func (n *node) Run(_ context.Context, c Command) Result {
 	case strings.HasPrefix(s, "chkntfs"):
 		return yes(true)
 	case strings.HasPrefix(s, "CheckVolume"):
-		return yes(!n.locked && n.role == roleSource)
+		return yes(!n.locked && n.role == parse.RoleSource)
 	case strings.HasPrefix(s, "mountvol"):
 		return volumeScript["mountvol.exe E: /L"][0]
 	case strings.HasPrefix(s, "schtasks.exe /Query"):
@@ -142,8 +145,8 @@ func TestTwice(t *testing.T) {
 		{"lanman", node{server: true, aliases: []string{"SRV01"}}},
 		{"ip", node{holds: map[string]string{}}},
 		{"ip", node{holds: map[string]string{"198.51.100.7": nicGUID}}},
-		{"volume", node{role: roleSource, locked: true}},
-		{"volume", node{role: roleTarget, locked: true}},
+		{"volume", node{role: parse.RoleSource, locked: true}},
+		{"volume", node{role: parse.RoleTarget, locked: true}},
 	} {
 		n := c.node
 		n.t = t
@@ -165,7 +168,8 @@ func TestTwice(t *testing.T) {
 			if n.state() != again {
 				t.Errorf("%s %s again: from %s to %s", c.kit, action, again, n.state())
 			}
-			in := slices.Contains(n.aliases, "SRV") || n.holds["198.51.100.7"] == nicGUID || c.kit == "volume" && !n.locked && n.role == roleSource
+			in := slices.Contains(n.aliases, "SRV") || n.holds["198.51.100.7"] == nicGUID ||
+				c.kit == "volume" && !n.locked && n.role == parse.RoleSource
 			if in != (action != "remove") {
 				t.Errorf("after %s %s: %s", c.kit, action, n.state())
 			}

@@ -54,15 +54,19 @@ var ip = Kit{
 					on(answered, goTo("(2)")),
 					onAny([]answer{silent, unknown}, end(Success))),
 			}},
-			{"(2)", "Is the cable of the standby node's network adapter connected? If not, this is logged, but no failure.", []Op{
+			{"(2)", "Is the cable of the standby node's network adapter connected? If not, this " +
+				"is logged, but no failure.", []Op{
 				ask(peerCable, readCable,
 					on(disconnected, say(ev6406), end(Success)),
 					onAny([]answer{connected, unknown}, end(Success))),
 			}},
 		}},
-		{Name: "restore", Needs: []string{"tag", "id", "nic", "guid", "mask"}, Closing: "(7)", Steps: ipRestore},
-		{Name: "remove", Needs: []string{"tag", "id", "nic", "guid"}, Closing: "(6)", Steps: ipRemove},
-		{Name: "recover", Needs: []string{"tag", "id", "nic", "guid", "mask", "peer"}, Closing: "(8)", Steps: ipRecover},
+		{Name: "restore", Needs: []string{"tag", "id", "nic", "guid", "mask"}, Closing: "(7)",
+			Steps: ipRestore},
+		{Name: "remove", Needs: []string{"tag", "id", "nic", "guid"}, Closing: "(6)",
+			Steps: ipRemove},
+		{Name: "recover", Needs: []string{"tag", "id", "nic", "guid", "mask", "peer"},
+			Closing: "(8)", Steps: ipRecover},
 	},
 }
 
@@ -84,7 +88,8 @@ var ipRestore = []Step{
 							on(silent, goTo("(4)"))))))),
 	}},
 	{"(3-1)", "The address is on the network adapter where it belongs.", []Op{goTo("(4)")}},
-	{"(3-2)", "The address is on another network adapter.", []Op{say(ev20002), ret(Failure, "(7)")}},
+	{"(3-2)", "The address is on another network adapter.",
+		[]Op{say(ev20002), ret(Failure, "(7)")}},
 	{"(4)", "If the cable is connected, assign the address to the network adapter.", []Op{
 		ask(cable, readCable,
 			on(disconnected, say(ev6019), goTo("(5)")),
@@ -125,7 +130,8 @@ var ipRemove = []Step{
 			onAny([]answer{onAdapter, onOther}, goTo("(2)")),
 			on(onNone, goTo("(3)"))), // there is nothing to name to (2)
 	}},
-	{"(2)", "Remove the address from the network adapter. That it did not work is no failure yet.", []Op{
+	{"(2)", "Remove the address from the network adapter. That it did not work " +
+		"is no failure yet.", []Op{
 		ask(ipDelete, exitCode,
 			on(failed, say(ev6105)),
 			on(unknown, goTo("(4)"))),
@@ -145,11 +151,12 @@ var removeIfThere = ask(ipList, readList,
 	onAny([]answer{onAdapter, onOther},
 		ask(ipDelete, exitCode)))
 
-// storeTheNIC comes as soon as the address is there: whatever the recovery
-// finds out after that, or does not, the next quickCheck looks where it is.
+// storeTheNIC comes as soon as the address is there, so that the next
+// quickCheck looks in the right place whatever else the recovery finds out.
 var storeTheNIC = set("store which network adapter holds the address", storeNIC)
 
-// assign gives the address to the adapter; one that is already there is as good.
+// assign gives the address to the adapter. It is fine if the adapter has it
+// already.
 func assign(there, notThere string) Op {
 	return ask(ipAdd, exitCode,
 		on(ok, goTo(there)),

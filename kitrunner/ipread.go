@@ -1,26 +1,31 @@
 package kitrunner
 
-import "net/netip"
+import (
+	"net/netip"
 
-// readCable reads a NetConnectionStatus. A command that failed has not said any.
+	"fsmon/kitrunner/parse"
+)
+
+// readCable reads a NetConnectionStatus. A command that failed printed none.
 func readCable(r *run, res Result) answer {
 	if res.Code != 0 {
 		return unknown
 	}
-	switch parseNIC(res.Output) {
-	case CableConnected:
+	switch status, _ := parse.NICStatus(res.Output); status {
+	case parse.NICConnected:
 		return connected
-	case CableDisconnected:
+	case parse.NICDisconnected:
 		return disconnected
 	}
 	return unknown
 }
 
-// readList reads where the address is, compared with the adapter that is
-// looked at. It sets what names the address to ips_ipchange -d: its context
-// when one is shown, or else the adapter's GUID, as documented.
+// readList reads whether the address is on the adapter that is checked, on
+// another one, or on none. It sets $CONTEXT, which names the address to
+// ips_ipchange -d: the context if one is shown, or else the adapter's GUID, as
+// documented.
 func readList(r *run, res Result) answer {
-	addresses, understood := parseAddresses(res.Output)
+	addresses, understood := parse.Addresses(res.Output)
 	if !understood || res.Code != 0 {
 		return unknown
 	}
@@ -30,14 +35,14 @@ func readList(r *run, res Result) answer {
 		if a.IP != want {
 			continue
 		}
-		if found == onNone || a.GUID == canonicalGUID(r.vars["GUID"]) {
+		if found == onNone || a.GUID == parse.CanonicalGUID(r.vars["GUID"]) {
 			r.vars["CONTEXT"] = a.Context
 			if a.Context == "" {
 				r.vars["CONTEXT"] = a.GUID
 			}
 			r.vars["FOUNDNIC"] = r.nicName(a.GUID)
 		}
-		if a.GUID == canonicalGUID(r.vars["GUID"]) {
+		if a.GUID == parse.CanonicalGUID(r.vars["GUID"]) {
 			return onAdapter
 		}
 		found = onOther
@@ -45,12 +50,12 @@ func readList(r *run, res Result) answer {
 	return found
 }
 
-// nicName is the name of an adapter, where the resource has one for it.
+// nicName is the name of an adapter if the resource has one, or else its GUID.
 func (r *run) nicName(guid string) string {
 	switch guid {
-	case canonicalGUID(r.res.GUID):
+	case parse.CanonicalGUID(r.res.GUID):
 		return r.res.NIC
-	case canonicalGUID(r.res.BackupGUID):
+	case parse.CanonicalGUID(r.res.BackupGUID):
 		return r.res.BackupNIC
 	}
 	return guid
@@ -65,7 +70,7 @@ func readAnswer(r *run, res Result) answer {
 }
 
 func readPing(r *run, res Result) answer {
-	switch yes, understood := parsePing(res.Output); {
+	switch yes, understood := parse.Ping(res.Output); {
 	case !understood:
 		return unknown
 	case yes:
@@ -81,7 +86,7 @@ func localRecovery(r *run) answer {
 	return localOff
 }
 
-// attempts tells whether the restore comes by for the first time, and counts.
+// attempts tells whether the restore is here for the first time, and counts.
 func attempts(r *run) answer {
 	if r.retried {
 		return secondTime
@@ -90,8 +95,8 @@ func attempts(r *run) answer {
 	return firstTime
 }
 
-// usePrimary, useBackup and useOther choose the adapter that $GUID and $NIC
-// are. Without a backup adapter it is the primary one again.
+// usePrimary, useBackup and useOther set $GUID and $NIC to an adapter. If there
+// is no backup adapter they keep the primary one.
 func usePrimary(res Resource, vars map[string]string) {
 	if res.GUID != "" {
 		vars["GUID"], vars["NIC"] = res.GUID, res.NIC
@@ -105,7 +110,7 @@ func useBackup(res Resource, vars map[string]string) {
 }
 
 func useOther(res Resource, vars map[string]string) {
-	if canonicalGUID(vars["GUID"]) == canonicalGUID(res.GUID) {
+	if parse.CanonicalGUID(vars["GUID"]) == parse.CanonicalGUID(res.GUID) {
 		useBackup(res, vars)
 	} else {
 		usePrimary(res, vars)

@@ -19,10 +19,10 @@ const (
 	maxJournal    = 1 << 20 // bytes
 )
 
-// journal is what a rejoin has done so far, in a file, so that a second run
-// goes on where the first one ended. It is written after every step; a step
-// whose entry was lost is done again, which is harmless, because every step
-// asks first what is left to do.
+// journal is a file with the completed steps of a rejoin, so that a second run
+// goes on where the first one ended. It is written after every step. A step
+// whose entry was lost is done again, which is harmless: every step first asks
+// what is left to do.
 type journal struct {
 	Format       int            `json:"format"`
 	System       string         `json:"system"`
@@ -41,11 +41,12 @@ type journalEntry struct {
 	At   time.Time `json:"at"`
 }
 
-// errOtherJournal means that a journal is of a rejoin with other arguments.
+// errOtherJournal means that the journal belongs to a rejoin with other
+// arguments.
 var errOtherJournal = errors.New("the journal is of another rejoin")
 
-// openJournal reads the journal at path, or makes a new one that is not
-// written yet. want holds the arguments that it must be of.
+// openJournal reads the journal at path, or returns a new one that is not
+// written yet. want holds the arguments that it must have.
 func openJournal(path string, want journal) (*journal, error) {
 	want.Format, want.path, want.Done = journalFormat, path, []journalEntry{}
 	f, err := os.Open(path)
@@ -67,12 +68,13 @@ func openJournal(path string, want journal) (*journal, error) {
 	return decodeJournal(data, want)
 }
 
-// unread is the error of a journal that cannot be read.
+// unread is the error for a journal that cannot be read.
 func unread(path string, err error) error {
-	return fmt.Errorf("the journal %s cannot be read, so what has been done is not known: %w", path, err)
+	return fmt.Errorf("the journal %s cannot be read, so what has been done is not known: %w",
+		path, err)
 }
 
-// decodeJournal decodes what stands at want.path.
+// decodeJournal decodes the content of want.path.
 func decodeJournal(data []byte, want journal) (*journal, error) {
 	path := want.path
 	j := &journal{path: path, old: true}
@@ -81,16 +83,18 @@ func decodeJournal(data []byte, want journal) (*journal, error) {
 	case err != nil:
 		return nil, unread(path, err)
 	case j.Format != journalFormat:
-		return nil, fmt.Errorf("the journal %s has format %d, this version reads format %d", path, j.Format, journalFormat)
+		return nil, fmt.Errorf("the journal %s has format %d, this version reads format %d", path,
+			j.Format, journalFormat)
 	case !strings.EqualFold(j.System, want.System) || !strings.EqualFold(j.Gone, want.Gone) ||
 		!slices.Equal(j.Volumes, want.Volumes) || j.AllResources != want.AllResources:
-		return nil, fmt.Errorf("%w, begun %s (%s has: %s; go on with the same options, or move that file away)",
+		return nil, fmt.Errorf("%w, begun %s (%s has: %s; "+
+			"go on with the same options, or move that file away)",
 			errOtherJournal, j.Started.Format(time.DateTime), path, j.options())
 	}
 	return j, nil
 }
 
-// options are those that the journal was begun with, as a person types them.
+// options are the ones that the journal was begun with, as a person types them.
 func (j *journal) options() string {
 	s := "--system " + j.System + " --gone " + j.Gone
 	for _, v := range j.Volumes {
@@ -118,13 +122,14 @@ func (j *journal) add(step string) error {
 	return j.write()
 }
 
-// drop takes a step back that has turned out not to be complete.
+// drop removes a step that turned out not to be complete.
 func (j *journal) drop(step string) error {
 	j.Done = slices.DeleteFunc(j.Done, func(e journalEntry) bool { return e.Step == step })
 	return j.write()
 }
 
-// write replaces the file: a crash leaves the old one or the new one, whole.
+// write replaces the file. After a crash either the old or the new one is
+// there, whole.
 func (j *journal) write() (err error) {
 	defer func() {
 		if err != nil {
@@ -156,7 +161,7 @@ func (j *journal) write() (err error) {
 	return syncDir(filepath.Dir(j.path))
 }
 
-// finish keeps the journal of a completed rejoin under a name with the time, so
+// finish renames the journal of a completed rejoin to a name with the time, so
 // that the next rejoin begins anew.
 func (j *journal) finish() (string, error) {
 	ext := filepath.Ext(j.path)
@@ -174,7 +179,8 @@ func (j *journal) finish() (string, error) {
 	return kept, syncDir(filepath.Dir(j.path))
 }
 
-// syncDir makes a rename durable. Windows has no such call, and needs none: NTFS journals it.
+// syncDir makes a rename durable. Windows has no such call and needs none: NTFS
+// journals it.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -30,10 +30,13 @@ func TestJournal(t *testing.T) {
 		t.Errorf("got %+v", again)
 	}
 	for _, other := range []journal{
-		{System: "C", Gone: "B", Volumes: []string{"E"}}, {System: "A", Gone: "C", Volumes: []string{"E"}},
-		{System: "A", Gone: "B"}, {System: "A", Gone: "B", Volumes: []string{"E"}, AllResources: true},
+		{System: "C", Gone: "B", Volumes: []string{"E"}},
+		{System: "A", Gone: "C", Volumes: []string{"E"}},
+		{System: "A", Gone: "B"}, {System: "A", Gone: "B", Volumes: []string{"E"},
+			AllResources: true},
 	} {
-		if _, err := openJournal(path, other); !errors.Is(err, errOtherJournal) || !strings.Contains(err.Error(), "--system A --gone B --volume E") {
+		if _, err := openJournal(path, other); !errors.Is(err, errOtherJournal) ||
+			!strings.Contains(err.Error(), "--system A --gone B --volume E") {
 			t.Errorf("%+v: %v", other, err)
 		}
 	}

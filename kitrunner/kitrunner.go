@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
 // Place is where a documented command is installed.
@@ -35,8 +37,9 @@ func (p Place) String() string { return placeNames[p] }
 // Command is one external command: an argument list, never a shell string.
 type Command struct {
 	Place Place
-	// Name is the file name as on Windows, on every system: "nbtstat.exe", or
-	// a slash-separated path below the place, "Admin/kit/Ipapp/bin/ips_ipchange.exe".
+	// Name is the file name as on Windows, on every system: "nbtstat.exe", or a
+	// slash-separated path below the place,
+	// "Admin/kit/Ipapp/bin/ips_ipchange.exe".
 	Name    string
 	Args    []string
 	Timeout time.Duration // after which its whole process tree is ended
@@ -57,14 +60,14 @@ func (c Command) String() string {
 	return strings.Join(words, " ")
 }
 
-// Result is what became of a Command.
+// Result is the outcome of a Command.
 type Result struct {
 	Code   int    // exit code, when Err is nil
 	Output string // stdout and stderr, decoded to UTF-8, at most 1 MiB
 	Took   time.Duration
-	// Err is not nil when the command could not be run, was not there
-	// (fs.ErrNotExist) or was ended at its deadline (context.DeadlineExceeded):
-	// nothing is known then of what it would have said.
+	// Err is not nil if the command could not be run, is not installed
+	// (fs.ErrNotExist) or was ended at its deadline (context.DeadlineExceeded).
+	// Nothing is then known of what it would have answered.
 	Err error
 }
 
@@ -73,57 +76,29 @@ type Runner interface {
 	Run(ctx context.Context, c Command) Result
 }
 
-// Native is what can be done without the documented helper commands, which
-// WithNative puts in their place. Every method honours ctx's deadline. What a
+// Native is what WithNative puts in the place of the documented helper
+// commands; winsys.API is one. Every method honours ctx's deadline. What a
 // system cannot do is an error that wraps errors.ErrUnsupported.
 type Native interface {
-	// WriteTest writes LK_nnnn.tmp with "test" to the volume ("E"), through to
-	// the disk, reads it back and removes it: what CheckVolume.exe does (volume kit).
+	// WriteTest is CheckVolume.exe: it writes to the volume ("E") and reads
+	// back.
 	WriteTest(ctx context.Context, volume string) error
-	// Trap sends an SNMP trap: what EISMEventNotice.exe does (volume kit).
-	Trap(ctx context.Context, t Trap) error
-	// Cable is the state of a network adapter's cable; guid is in the form
-	// "{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx}" here and below (IP kit).
-	Cable(ctx context.Context, guid string) (Cable, error)
-	// Answers tells whether another host answers for the address on the link
-	// (SendARP). An address of this machine is not asked about (IP kit).
+	// Trap is EISMEventNotice.exe: it sends an SNMP trap.
+	Trap(ctx context.Context, t winsys.Trap) error
+	// Cable is the state of a network adapter's cable. The GUID is in capitals
+	// and in braces, here and below.
+	Cable(ctx context.Context, guid string) (winsys.Cable, error)
+	// Answers tells whether another host answers for the address on the link.
+	// An address of this machine is not asked about.
 	Answers(ctx context.Context, address netip.Addr) (bool, error)
-	// Addresses lists this machine's addresses: ips_ipchange -l (IP kit).
-	Addresses(ctx context.Context) ([]Address, error)
-	// AddAddress adds an address to an adapter: ips_ipchange -a (IP kit).
+	// Addresses, AddAddress and DeleteAddress are ips_ipchange -l, -a and -d.
+	// An address is deleted by the context that Addresses tells.
+	Addresses(ctx context.Context) ([]winsys.Address, error)
 	AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error
-	// DeleteAddress removes the address that has the context of Addresses: ips_ipchange -d (IP kit).
 	DeleteAddress(ctx context.Context, context uint32) error
-	// AddAlias and DeleteAlias change the computer-name aliases:
-	// LmServerNameAdd, LmServerNameDel (LAN kit).
+	// AddAlias and DeleteAlias are LmServerNameAdd.exe and LmServerNameDel.exe.
 	AddAlias(ctx context.Context, name string) error
 	DeleteAlias(ctx context.Context, name string) error
-}
-
-// Trap is an SNMP trap as EISMEventNotice.exe sends it: enterprise 7359,
-// generic trap 6, and string variables.
-type Trap struct {
-	Node     string // the sender
-	Generic  int    // 6, enterprise specific
-	Specific int    // 160, split brain
-	Strings  []string
-}
-
-// Cable is the state of a network adapter's cable.
-type Cable int
-
-// The states of a cable. Only Disconnected fails anything.
-const (
-	CableUnknown Cable = iota
-	CableConnected
-	CableDisconnected
-)
-
-// Address is an IPv4 address of this machine.
-type Address struct {
-	GUID    string // its adapter's
-	IP      netip.Addr
-	Context uint32 // to delete it with; 0 when there is none
 }
 
 // Severity is an event's type in the event log.

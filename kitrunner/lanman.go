@@ -1,6 +1,10 @@
 package kitrunner
 
-import "time"
+import (
+	"time"
+
+	"fsmon/kitrunner/parse"
+)
 
 // The answers of the lanman kit.
 const (
@@ -12,7 +16,7 @@ const (
 	otherState answer = "the service is neither stopped nor running"
 )
 
-// The documents' Sysnative is for 32-bit programs; this is a 64-bit one.
+// The documents have Sysnative instead, for 32-bit programs.
 var (
 	nbtstat     = query(System32, "nbtstat.exe", "-n")
 	scServer    = query(System32, "sc.exe", "query", "LanmanServer")
@@ -50,7 +54,8 @@ var lanman = Kit{
 					on(stopped, goTo("(3)")),
 					onAny([]answer{running, otherState}, goTo("(5)"))),
 			}},
-			{"(3)", "Start the LanmanServer and browser services; current systems have no browser service.", []Op{
+			{"(3)", "Start the LanmanServer and browser services; current systems have " +
+				"no browser service.", []Op{
 				say(ev13085),
 				do(change(System32, "sc.exe", "start", "LanmanServer")),
 				do(change(System32, "sc.exe", "start", "browser")),
@@ -110,13 +115,14 @@ var lanman = Kit{
 	},
 }
 
-// readAlias compares exactly, on what a NetBIOS name holds. The document's
-// greps take the ID for a pattern, and deepCheck's finds SRV in SRV01 as well.
-// A missing name deletes the alias: it is believed only of a whole list.
+// readAlias compares the whole name, as far as NetBIOS can hold it. (The
+// document's greps take the ID as a pattern; in deepCheck SRV would match
+// SRV01.) An alias that is missing gets deleted, so it must be missing from a
+// complete list.
 func readAlias(r *run, res Result) answer {
-	names, understood := parseNames(res.Output)
+	names, understood := parse.NetBIOSNames(res.Output)
 	for _, name := range names {
-		if sameNetBIOSName(name, r.res.ID) {
+		if parse.SameNetBIOSName(name, r.res.ID) {
 			return aliasThere
 		}
 	}
@@ -127,13 +133,13 @@ func readAlias(r *run, res Result) answer {
 }
 
 func readService(r *run, res Result) answer {
-	state, understood := parseState(res.Output)
+	state, understood := parse.ServiceState(res.Output)
 	switch {
 	case !understood:
 		return unknown
-	case state == serviceStopped:
+	case state == parse.ServiceStopped:
 		return stopped
-	case state == serviceRunning:
+	case state == parse.ServiceRunning:
 		return running
 	}
 	return otherState

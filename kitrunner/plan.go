@@ -20,15 +20,16 @@ type planner struct {
 }
 
 // Plan writes the numbered steps of an action in order, with the commands
-// filled in, and runs nothing. What is known only while it runs stands as the
-// documents' variables. The ip kit's network adapter is the one that was stored,
-// where that can be read.
+// filled in, and runs nothing. Variables that become known only in a run are
+// left as the documents have them. The adapter of the ip kit is the stored one,
+// if it can be read.
 func (e *Engine) Plan(w io.Writer, kit *Kit, action *Action, res Resource) error {
 	p := e.planner(kit, res)
 	_ = e.loadNIC(kit, res, p.vars) // a run says it
 	p.action(action)
 	if action.Closing != "" {
-		fmt.Fprintf(p.w, "What cannot be determined: event 20001, return value 3, go to %s.\n", action.Closing)
+		fmt.Fprintf(p.w, "What cannot be determined: event 20001, return value 3, go to %s.\n",
+			action.Closing)
 	} else {
 		fmt.Fprintf(p.w, "What cannot be determined: event 20001, end with 3.\n")
 	}
@@ -44,7 +45,8 @@ func (e *Engine) Uses(kit *Kit, action *Action, res Resource) []Command {
 }
 
 func (e *Engine) planner(kit *Kit, res Resource) *planner {
-	return &planner{w: new(strings.Builder), engine: e, kit: kit, res: res, vars: variables(res, e.PlainVolume)}
+	return &planner{w: new(strings.Builder), engine: e, kit: kit, res: res,
+		vars: variables(res, e.PlainVolume)}
 }
 
 func (p *planner) action(a *Action) {

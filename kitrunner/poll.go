@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// poll asks at 0, every, 2·every, … up to most, until the answer is until, and
-// goes on by the last answer. What stands in first is done once, when the
-// first look did not find it.
-func poll(c cmd, read reader, until answer, every, most time.Duration, first Op, branches ...branch) Op {
+// poll asks at 0, every, 2·every, … up to most, until it gets the answer until,
+// and goes on by the last answer. first is done once, if the first answer was
+// another one.
+func poll(c cmd, read reader, until answer, every, most time.Duration, first Op,
+	branches ...branch) Op {
 	return pollOp{c, read, until, every, most, first, branches}
 }
 
@@ -42,7 +43,8 @@ func (o pollOp) run(r *run) next {
 		if at < passed { // a slow command: the next look is the next that is due
 			continue
 		}
-		r.show(Waiting, fmt.Sprintf("looking again at %.0f s of %.0f s", at.Seconds(), o.most.Seconds()))
+		r.show(Waiting, fmt.Sprintf("looking again at %.0f s of %.0f s", at.Seconds(),
+			o.most.Seconds()))
 		select {
 		case <-r.ctx.Done():
 			r.why = r.ctx.Err().Error()

@@ -8,23 +8,28 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
 )
 
-// Rejoin cleans the cluster configuration of this system up after the operating
-// system of another one, the gone system, was installed anew, so that the
-// resource hierarchies can be extended to it again (REJOIN). Fields are set
-// before use; Survey comes before Run.
+// Rejoin cleans up the cluster configuration of this system after the operating
+// system of another one, the gone system, was installed anew. After that the
+// resource hierarchies can be extended to it again (REJOIN). Set the fields
+// first; then call Survey before Run.
 type Rejoin struct {
 	System       string   // this system, as LifeKeeper names it
 	Gone         string   // the reinstalled system
 	Volumes      []string // mirrored volumes, "E" or "E:"
 	AllResources bool     // also remove every resource instance of this system
 	Root         string   // %LKROOT%
-	Journal      string   // file that records the completed steps; exports of the registry go beside it
-	Runner       Runner
-	Deadlines    Deadlines // Query and Change count
-	// Show, when set, is told when a step begins and before each of its commands
-	// (the last of Commands), without an Outcome, and when the step has ended.
+	// Journal is the file that records the completed steps. Exports of the
+	// registry are put beside it.
+	Journal   string
+	Runner    Runner
+	Deadlines Deadlines // Query and Change count
+	// Show, if set, is called when a step begins and before each of its
+	// commands (the last of Commands), both without an Outcome, and when the
+	// step has ended.
 	Show func(RejoinStep)
 
 	steps   []*rejoinStep
@@ -57,10 +62,10 @@ const (
 	RejoinUndetermined = "could not determine"
 )
 
-// RejoinError is why a rejoin did not begin or did not go on. Code is the exit
-// code: 1 it failed, or is refused because of what the systems say; 3 it could
-// not be determined how things stand, and nothing was done after that; 64 it is
-// refused because of what was asked for.
+// RejoinError tells why a rejoin did not begin or did not go on. Code is the
+// exit code: 1, it failed, or the state of the systems forbids it; 3, something
+// could not be determined, and nothing was done after that; 64, the arguments
+// forbid it.
 type RejoinError struct {
 	Code int
 	Err  error
@@ -75,26 +80,30 @@ func refused(format string, args ...any) error {
 
 func undetermined(err error) error { return &RejoinError{3, err} }
 
-// Check looks at what was asked for, without running anything. Its errors have
-// the code 64. It also gives the volumes their usual form.
+// Check checks the arguments, runs nothing, and brings the volumes into their
+// usual form. Its errors have the code 64.
 func (r *Rejoin) Check() error {
-	usage := func(format string, args ...any) error { return &RejoinError{64, fmt.Errorf(format, args...)} }
+	usage := func(format string, args ...any) error {
+		return &RejoinError{64, fmt.Errorf(format, args...)}
+	}
 	for _, s := range []struct{ option, name string }{{"--system", r.System}, {"--gone", r.Gone}} {
 		if s.name == "" {
 			return usage("%s: is missing (the name of a system)", s.option)
 		}
-		if !isSystem(s.name) {
-			return usage("%s: %q is not accepted (the name of a system as sys_list has it)", s.option, s.name)
+		if !parse.IsSystem(s.name) {
+			return usage("%s: %q is not accepted (the name of a system as sys_list has it)",
+				s.option, s.name)
 		}
 	}
 	host, _ := os.Hostname()
 	if strings.EqualFold(r.Gone, r.System) || strings.EqualFold(r.Gone, host) {
-		return usage("--gone: %s is the local system (LifeKeeper's error 424: the entry for the local system cannot be removed)", r.Gone)
+		return usage("--gone: %s is the local system (LifeKeeper's error 424: the entry for the "+
+			"local system cannot be removed)", r.Gone)
 	}
 	var volumes []string
 	for _, v := range r.Volumes {
 		letter := strings.ToUpper(strings.TrimSuffix(v, ":"))
-		if !driveForm.MatchString(letter) {
+		if !parse.IsDrive(letter) {
 			return usage("--volume: %q is not accepted (a drive letter)", v)
 		}
 		if slices.Contains(volumes, letter) {
@@ -108,12 +117,13 @@ func (r *Rejoin) Check() error {
 	return nil
 }
 
-// Plan returns the steps with what is known so far filled in: before Survey,
-// tags and job IDs stand as <TAG> and <GUID>. It runs nothing. Check comes first.
+// Plan returns the steps, filled in as far as known: before Survey, tags and
+// job IDs are <TAG> and <GUID>. It runs nothing. Call Check first.
 func (r *Rejoin) Plan() []RejoinStep {
 	var plan []RejoinStep
 	for i, s := range r.steps {
-		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title, Commands: []string{}}
+		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title,
+			Commands: []string{}}
 		if s.ask != nil {
 			p.Commands = append(p.Commands, s.ask.String())
 		} else {
@@ -127,7 +137,7 @@ func (r *Rejoin) Plan() []RejoinStep {
 	return plan
 }
 
-// before tells of a step that an earlier run has completed.
+// before tells whether an earlier run has completed a step.
 func (r *Rejoin) before(s *rejoinStep) (detail, outcome string) {
 	if r.journal != nil && s.ask == nil {
 		if at, ok := r.journal.done(s.id); ok {
@@ -137,19 +147,21 @@ func (r *Rejoin) before(s *rejoinStep) (detail, outcome string) {
 	return "", ""
 }
 
-// Survey reads the journal and asks everything that can be asked without
-// changing anything, so that Plan shows what will be removed, and refuses what
-// must not be done. A *RejoinError says why; nothing has been changed then.
+// Survey reads the journal and asks everything that can be asked without a
+// change, so that Plan shows what will be removed. It refuses what must not be
+// done; a *RejoinError says why. It changes nothing.
 func (r *Rejoin) Survey(ctx context.Context) error {
 	if err := r.Check(); err != nil {
 		return err
 	}
 	if len(r.Volumes) > 0 {
 		if _, err := os.ReadDir(r.infoDir()); err != nil {
-			return undetermined(fmt.Errorf("the folder of the LKDRInfo files (is LKROOT right?): %w", err))
+			return undetermined(fmt.Errorf("the folder of the LKDRInfo files (is "+
+				"LKROOT right?): %w", err))
 		}
 	}
-	j, err := openJournal(r.Journal, journal{System: r.System, Gone: r.Gone, Volumes: r.Volumes, AllResources: r.AllResources})
+	j, err := openJournal(r.Journal, journal{System: r.System, Gone: r.Gone, Volumes: r.Volumes,
+		AllResources: r.AllResources})
 	if errors.Is(err, errOtherJournal) {
 		return &RejoinError{64, err}
 	}
@@ -157,7 +169,7 @@ func (r *Rejoin) Survey(ctx context.Context) error {
 		return undetermined(err)
 	}
 	r.journal = j
-	// The systems first: their names tell what the other answers are about.
+	// The systems first: the other answers contain their names.
 	order := slices.Clone(r.steps)
 	slices.SortStableFunc(order, func(a, b *rejoinStep) int { return rank(a) - rank(b) })
 	for _, s := range order {
@@ -169,7 +181,8 @@ func (r *Rejoin) Survey(ctx context.Context) error {
 		}
 	}
 	if !j.old && !r.goneIsKnown() {
-		return refused("%s is named nowhere in the configuration of %s (is --gone spelt as sys_list had it, or has all of this been done before?)", r.Gone, r.System)
+		return refused("%s is named nowhere in the configuration of %s (is --gone spelt as "+
+			"sys_list had it, or has all of this been done before?)", r.Gone, r.System)
 	}
 	r.agreed = map[string]bool{}
 	for _, p := range r.Plan() {
@@ -188,11 +201,12 @@ func rank(s *rejoinStep) int {
 }
 
 func (r *Rejoin) goneIsKnown() bool {
-	known := containsFold(r.facts.systems, r.Gone) || len(r.facts.equivalencies) > 0 || len(r.facts.paths) > 0
+	known := parse.FindName(r.facts.systems, r.Gone) != "" || len(r.facts.equivalencies) > 0 ||
+		len(r.facts.paths) > 0
 	for _, jobs := range r.facts.jobs {
 		for _, j := range jobs {
-			for _, e := range j.ends {
-				known = known || isNamed(e.system, r.Gone)
+			for _, e := range j.Ends {
+				known = known || e.IsOf(r.Gone)
 			}
 		}
 	}
@@ -201,21 +215,23 @@ func (r *Rejoin) goneIsKnown() bool {
 
 // Run performs the steps that Plan shows, after Survey, and stops at the first
 // that fails or cannot be determined. Every completed step is in the journal
-// before the next begins. When ctx is done the command that is under way is let
-// finish, if it changes something, and Run stops; a later run goes on from there.
+// before the next begins. When ctx is done, a running command that changes
+// something is allowed to finish, and Run stops; a later run goes on from
+// there.
 func (r *Rejoin) Run(ctx context.Context) error {
 	if r.agreed == nil {
 		return &RejoinError{64, errors.New("a rejoin is run after its survey")}
 	}
 	if !r.journal.old {
-		// If it cannot be written, better now than after the first step.
+		// Better an error now than after the first step.
 		if err := r.journal.write(); err != nil {
 			return refused("nothing was done: %w", err)
 		}
 	}
 	r.performed = map[string]bool{}
 	for i, s := range r.steps {
-		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title, Commands: []string{}, Began: time.Now()}
+		p := RejoinStep{Number: i + 1, Document: "REJOIN " + s.doc, Title: s.title,
+			Commands: []string{}, Began: time.Now()}
 		r.show(p)
 		err := r.step(ctx, s, &p)
 		p.TookMS = time.Since(p.Began).Milliseconds()
@@ -240,7 +256,7 @@ func (r *Rejoin) Run(ctx context.Context) error {
 	return nil
 }
 
-// Finish sets the journal of a completed Run aside and returns its new name.
+// Finish renames the journal of a completed Run and returns its new name.
 func (r *Rejoin) Finish() (string, error) { return r.journal.finish() }
 
 // Report returns the steps that Run has begun, with their outcomes.
@@ -252,7 +268,7 @@ func (r *Rejoin) show(p RejoinStep) {
 	}
 }
 
-// step runs one step and fills in what a person is to know of it.
+// step runs one step and fills in what a person should know about it.
 func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 	if err := ctx.Err(); err != nil {
 		return refused("interrupted before it began (run this again to go on): %w", err)
@@ -263,8 +279,9 @@ func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 		told, err := r.query(ctx, s)
 		if err == nil && s.holds != nil {
 			if err = s.holds(&r.facts); err != nil && r.performed[s.of] {
-				// It never went away, so the next run is to try again. What had
-				// gone and came back, after an earlier run, is not for us to remove.
+				// It never went away, so the next run shall try again. If an
+				// earlier run removed it and it came back, it is not ours to
+				// remove.
 				err = errors.Join(err, r.journal.drop(s.of))
 			}
 		}
@@ -277,7 +294,8 @@ func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 	deeds := s.deeds(&r.facts)
 	for _, d := range deeds {
 		if !r.agreed[d.String()] {
-			return refused("%s is not in the plan that was shown: things have changed since (run this again)", d)
+			return refused("%s is not in the plan that was shown: things have changed "+
+				"since (run this again)", d)
 		}
 	}
 	if err := r.perform(ctx, s, deeds, p); err != nil {
@@ -289,12 +307,14 @@ func (r *Rejoin) step(ctx context.Context, s *rejoinStep, p *RejoinStep) error {
 	}
 	r.performed[s.id] = true
 	if err := r.journal.add(s.id); err != nil {
-		return fmt.Errorf("it was done, but could not be recorded (run this again to go on): %w", err)
+		return fmt.Errorf("it was done, but could not be recorded (run this "+
+			"again to go on): %w", err)
 	}
 	return nil
 }
 
-// query asks and learns. An LCDI listing of what does not exist (7) is empty.
+// query asks and remembers the answer. The list of something that does not
+// exist (LCDI code 7) is empty.
 func (r *Rejoin) query(ctx context.Context, s *rejoinStep) (told string, err error) {
 	line := s.ask.String()
 	res := r.Runner.Run(ctx, *s.ask)
@@ -321,8 +341,8 @@ func (r *Rejoin) query(ctx context.Context, s *rejoinStep) (told string, err err
 	return s.told(&r.facts), nil
 }
 
-// perform does a step's deeds, each once. What others still depend on is put
-// off until they are gone.
+// perform does a step's changes, each once. A resource on which others still
+// depend is removed after them.
 func (r *Rejoin) perform(ctx context.Context, s *rejoinStep, deeds []deed, p *RejoinStep) error {
 	for len(deeds) > 0 {
 		var later []deed

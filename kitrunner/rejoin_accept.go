@@ -7,11 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"fsmon/kitrunner/parse"
 )
 
-// lcdiCodes are the exit codes of the LCDI commands, as their manual pages have them.
+// lcdiCodes are the exit codes of the LCDI commands, as their manual pages have
+// them.
 var lcdiCodes = map[int]string{
-	1: "a system call failed", 2: "syntax error", 3: "LifeKeeper internal error", 4: "it exists already",
+	1: "a system call failed", 2: "syntax error", 3: "LifeKeeper internal error",
+	4: "it exists already",
 	5: "illegal argument", 6: "index out of range", lcdiNotThere: "it does not exist",
 	lcdiDependents: "another resource depends on it", 9: "communication with another system failed",
 }
@@ -73,10 +77,10 @@ func acceptReg(_ context.Context, d deed, r Result) error {
 	return nil
 }
 
-// acceptEMCMD wants "Status = 0". On another status the deed's check may show
-// that the work had been done before.
+// acceptEMCMD expects "Status = 0". On another status it asks whether the
+// mirror is already gone.
 func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
-	status, ok := parseStatus(res.Output)
+	status, ok := parse.Status(res.Output)
 	if res.Code == 0 && ok && status == 0 {
 		return nil
 	}
@@ -89,17 +93,19 @@ func (r *Rejoin) acceptEMCMD(ctx context.Context, d deed, res Result) error {
 	}
 	again := r.Runner.Run(ctx, *d.check)
 	if again.Err != nil {
-		return undetermined(fmt.Errorf("%w; whether the mirror is still there could not be asked: %w", failed, again.Err))
+		return undetermined(fmt.Errorf("%w; whether the mirror is still there "+
+			"could not be asked: %w", failed, again.Err))
 	}
-	// Windows' error 2, not found, is what EMCMD answers about a mirror that is not there.
-	mirrors, known := parseMirrors(again.Output, d.noMirror)
-	status, isStatus := parseStatus(again.Output)
+	// EMCMD answers with Windows' error 2, not found, if there is no mirror.
+	mirrors, known := parse.Mirrors(again.Output, d.noMirror)
+	status, isStatus := parse.Status(again.Output)
 	switch {
 	case !known && isStatus && status == 2:
 		return nil
 	case again.Code != 0 || !known:
-		return undetermined(fmt.Errorf("%w; whether the mirror is still there was not said: exit code %d: %q", failed, again.Code, oneLine(again.Output)))
-	case !slices.ContainsFunc(mirrors, func(m mirror) bool { return m.State != 0 }):
+		return undetermined(fmt.Errorf("%w; whether the mirror is still there was not "+
+			"said: exit code %d: %q", failed, again.Code, oneLine(again.Output)))
+	case !slices.ContainsFunc(mirrors, func(m parse.Mirror) bool { return m.State != 0 }):
 		return nil
 	}
 	return failed

@@ -13,7 +13,7 @@ import (
 )
 
 // fakeCluster plays the commands of REJOIN on the document's system
-// BENHOGAN2008, with state: what was removed stays away.
+// BENHOGAN2008. It has a state: what was removed is gone.
 type fakeCluster struct {
 	equivalencies []string // rows of eqv_list, fields between blanks
 	systems       []string
@@ -70,7 +70,8 @@ func newFakeCluster(root string) *fakeCluster {
 		mirrors: map[string]bool{"E": true, "F": true},
 		cleared: map[string]bool{},
 		instances: []string{
-			"BENHOGAN2008 filesys volume Vol.E E: E: ISP", "BENHOGAN2008 comm ip IP1 10.0.0.9 x ISP",
+			"BENHOGAN2008 filesys volume Vol.E E: E: ISP",
+			"BENHOGAN2008 comm ip IP1 10.0.0.9 x ISP",
 			"BENHOGAN2008 comm lanman LK1-BENHOGAN2K8 LK1 x ISP",
 		},
 		parents: map[string]string{"Vol.E": "LK1-BENHOGAN2K8", "IP1": "Vol.E"},
@@ -91,8 +92,10 @@ func newFakeCluster(root string) *fakeCluster {
 // state is what a clean-up is about, as text.
 func (f *fakeCluster) state() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "equivalencies %q\nsystems %q\npaths %q\njobs %q\nmirrors %v\ncleared %v\ninstances %q\nsynced %v\nfiles",
-		f.equivalencies, f.systems, f.paths, slices.Sorted(maps.Keys(f.jobs)), f.mirrors, f.cleared, f.instances, f.synced > 0)
+	fmt.Fprintf(&b, "equivalencies %q\nsystems %q\npaths %q\njobs %q\nmirrors %v\ncleared %v\n"+
+		"instances %q\nsynced %v\nfiles",
+		f.equivalencies, f.systems, f.paths, slices.Sorted(maps.Keys(f.jobs)), f.mirrors, f.cleared,
+		f.instances, f.synced > 0)
 	for _, file := range f.files {
 		if _, err := os.Stat(file); err == nil {
 			b.WriteString(" " + filepath.Base(file))
@@ -145,7 +148,7 @@ func option(c Command, name string) string {
 	return ""
 }
 
-// removeRows takes rows out; nothing to take out is exit code 7.
+// removeRows removes rows. If there is none to remove the exit code is 7.
 func removeRows(rows *[]string, match func(fields []string) bool) int {
 	n := len(*rows)
 	*rows = slices.DeleteFunc(*rows, func(row string) bool { return match(strings.Fields(row)) })
@@ -161,7 +164,8 @@ func (f *fakeCluster) play(c Command) (int, string) {
 		return f.rows(f.equivalencies)
 	case "%LKBIN% eqv_remove.exe":
 		return removeRows(&f.equivalencies, func(r []string) bool {
-			return r[0] == option(c, "-s") && r[1] == option(c, "-t") && r[2] == option(c, "-S") && r[3] == option(c, "-o") && r[4] == option(c, "-e")
+			return r[0] == option(c, "-s") && r[1] == option(c, "-t") && r[2] == option(c, "-S") &&
+				r[3] == option(c, "-o") && r[4] == option(c, "-e")
 		}), ""
 	case "%LKBIN% sys_list.exe":
 		return f.rows(f.systems)
@@ -184,7 +188,9 @@ func (f *fakeCluster) play(c Command) (int, string) {
 				return 8, "依存しているリソースがあります"
 			}
 		}
-		return removeRows(&f.instances, func(r []string) bool { return r[3] == option(c, "-t") }), ""
+		return removeRows(&f.instances, func(r []string) bool {
+			return r[3] == option(c, "-t")
+		}), ""
 	case "%LKBIN% lcdsync.exe":
 		f.synced++
 		return 0, ""
@@ -197,13 +203,15 @@ func (f *fakeCluster) play(c Command) (int, string) {
 }
 
 func (f *fakeCluster) reg(c Command) (int, string) {
-	guid, ok := strings.CutPrefix(c.Args[1], `HKLM\System\CurrentControlSet\Services\ExtMirr\Parameters\Jobs\`)
+	guid, ok := strings.CutPrefix(c.Args[1],
+		`HKLM\System\CurrentControlSet\Services\ExtMirr\Parameters\Jobs\`)
 	if _, there := f.jobs[guid]; !ok || !there {
 		return 1, "エラー: 指定されたレジストリ キーまたは値が見つかりませんでした。\n"
 	}
 	switch {
 	case c.Args[0] == "export" && c.Args[3] == "/y":
-		if err := os.WriteFile(c.Args[2], []byte("Windows Registry Editor Version 5.00\r\n"), 0o600); err != nil {
+		if err := os.WriteFile(c.Args[2], []byte("Windows Registry Editor Version 5.00\r\n"),
+			0o600); err != nil {
 			return 1, err.Error()
 		}
 	case c.Args[0] == "delete" && c.Args[2] == "/f":
@@ -223,7 +231,8 @@ func (f *fakeCluster) emcmd(c Command) (int, string) {
 	case "getjobinfoforvol":
 		guid := f.volumes[v]
 		if name, ok := f.jobs[guid]; ok {
-			return 0, fmt.Sprintf("ID = %s\nName = %s\nDescription =\nMirrorEndPoints = %s\n", guid, name, f.endPoints[guid])
+			return 0, fmt.Sprintf("ID = %s\nName = %s\nDescription =\nMirrorEndPoints = %s\n", guid,
+				name, f.endPoints[guid])
 		}
 		return 0, ""
 	case "GETMIRRORVOLINFO":

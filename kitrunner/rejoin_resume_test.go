@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The process is killed at every command in turn, before the command and after
-// it has done its work. The next run completes, with the same end.
+// The process is killed at every command in turn, before the command does its
+// work and after. The next run completes, with the same result.
 func TestRejoinResumes(t *testing.T) {
 	whole := newRejoinLab(t)
 	r := whole.rejoin("E", "F")
@@ -31,7 +31,8 @@ func TestRejoinResumes(t *testing.T) {
 				t.Fatalf("killed at %d: %v", n, err)
 			}
 			done := 0 // steps that the journal has
-			if j, err := openJournal(l.journal(), journal{System: r.System, Gone: r.Gone, Volumes: r.Volumes, AllResources: true}); err != nil {
+			if j, err := openJournal(l.journal(), journal{System: r.System, Gone: r.Gone,
+				Volumes: r.Volumes, AllResources: true}); err != nil {
 				t.Fatal(err)
 			} else {
 				done = len(j.Done)
@@ -40,10 +41,12 @@ func TestRejoinResumes(t *testing.T) {
 			r = l.rejoin("E", "F")
 			r.AllResources = true
 			if err := l.run(r); err != nil {
-				t.Fatalf("killed at command %d (%s), after it: %v: the next run: %v", n, l.fake.ran[n-1], after, err)
+				t.Fatalf("killed at command %d (%s), after it: %v: the next run: %v", n,
+					l.fake.ran[n-1], after, err)
 			}
 			if got := l.fake.state(); got != want {
-				t.Errorf("killed at command %d, after it: %v: the end is\n%s\nwant\n%s", n, after, got, want)
+				t.Errorf("killed at command %d, after it: %v: the end is\n%s\nwant\n%s", n,
+					after, got, want)
 			}
 			skipped := 0
 			for _, s := range r.Report() {
@@ -52,7 +55,8 @@ func TestRejoinResumes(t *testing.T) {
 				}
 			}
 			if skipped != done {
-				t.Errorf("killed at command %d: %d steps in the journal, %d skipped", n, done, skipped)
+				t.Errorf("killed at command %d: %d steps in the journal, %d skipped", n,
+					done, skipped)
 			}
 			if _, err := os.Stat(l.journal()); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the journal of a completed rejoin still stands: %v", err)
@@ -61,9 +65,9 @@ func TestRejoinResumes(t *testing.T) {
 	}
 }
 
-// A step that fails, at every command in turn, ends the run; nothing that
-// changes anything follows, and nothing destructive follows a query that did
-// not answer. When the fault is gone the next run completes.
+// A failure of any command ends the run. Nothing is changed after it, and
+// nothing is removed because of a query that did not answer. When the fault is
+// gone the next run completes.
 func TestRejoinFaults(t *testing.T) {
 	whole := newRejoinLab(t)
 	r := whole.rejoin("E")
@@ -92,22 +96,35 @@ func TestRejoinFaults(t *testing.T) {
 				switch {
 				case strings.HasPrefix(fault.name, "failing") && !isQuery:
 					want = 1 // it ran and said no
-				case fault.name == "garbage" && !isQuery && at.Place == LKBin && at.Name != "lcdsync.exe":
-					want = 1 // a removal says nothing on success; the list after it shows that it did none
+				case fault.name == "garbage" && !isQuery && at.Place == LKBin &&
+					at.Name != "lcdsync.exe":
+					// a removal says nothing on success; the list after it
+					// shows that it did none
+					want = 1
 				case fault.name == "garbage" && at.Name == "reg.exe":
-					want = 1 // its words are Windows' own; the file and the job show that it did nothing
+					// its words are Windows' own; the file and the job show
+					// that it did nothing
+					want = 1
 				case fault.name == "garbage" && at.Name == "lcdsync.exe":
 					want = 0 // it has no other answer than its exit code
 				}
-				// One removal that does nothing is made good by the next where each is tried for every path.
-				if got := rejoinCode(err); got != want && !(at.Name == "net_remove.exe" && got == 0) {
+				// Where each removal is tried for every path, the next makes up
+				// for one that does nothing.
+				if got := rejoinCode(err); got != want && !(at.Name == "net_remove.exe" &&
+					got == 0) {
 					t.Errorf("command %d, %s: exit code %d (%v), want %d", n, at, got, err, want)
 				}
 				if isQuery && len(l.fake.changed) > changedBefore {
-					t.Errorf("command %d, %s, did not answer, and then %q ran", n, at, l.fake.changed[changedBefore:])
+					t.Errorf("command %d, %s, did not answer, and then %q ran", n, at,
+						l.fake.changed[changedBefore:])
 				}
 				if want != 0 && err != nil {
-					if err := l.run(func() *Rejoin { r := l.rejoin("E"); r.AllResources = true; return r }()); err != nil {
+					if err := l.run(
+						func() *Rejoin {
+							r := l.rejoin("E")
+							r.AllResources = true
+							return r
+						}()); err != nil {
 						t.Errorf("command %d, %s: the next run: %v", n, at, err)
 						continue
 					}
@@ -142,7 +159,7 @@ func TestRejoinJournalOfAnother(t *testing.T) {
 	}
 }
 
-// Nothing runs when what is done could not be recorded.
+// Nothing runs if the completed steps could not be recorded.
 func TestRejoinJournalCannotBeWritten(t *testing.T) {
 	l := newRejoinLab(t)
 	r := l.rejoin("E")

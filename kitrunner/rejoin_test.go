@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// rejoinLab is the document's example: BENHOGAN2008 cleans up after GPLAYER2008.
+// rejoinLab is the document's example: BENHOGAN2008 cleans up, GPLAYER2008 is
+// the gone system.
 type rejoinLab struct {
 	t    *testing.T
 	dir  string
@@ -145,7 +146,9 @@ func (l *rejoinLab) transcript(r *Rejoin) string {
 	if err != nil {
 		fmt.Fprintf(&b, "%s\n", l.portable(err.Error()))
 	}
-	fmt.Fprintf(&b, "# changed\n%s\n# state\n%s# by hand\n%s\n", l.portable(strings.Join(l.fake.changed, "\n")), l.fake.state(), strings.Join(r.Checklist(), "\n"))
+	fmt.Fprintf(&b, "# changed\n%s\n# state\n%s# by hand\n%s\n",
+		l.portable(strings.Join(l.fake.changed, "\n")), l.fake.state(),
+		strings.Join(r.Checklist(), "\n"))
 	return b.String()
 }
 
@@ -188,7 +191,8 @@ func TestRejoinRun(t *testing.T) {
 			os.Remove(f.files[0])
 		}, false, []string{"E", "F"}},
 		{"third-system-in-the-job", func(f *fakeCluster) {
-			f.endPoints[jobE] = "BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E;10.200.8.26;A\r\nBENHOGAN2008;E;10.200.8.25;SNEAD2008;E;10.200.8.27;A"
+			f.endPoints[jobE] = "BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E;10.200.8.26;A\r\n" +
+				"BENHOGAN2008;E;10.200.8.25;SNEAD2008;E;10.200.8.27;A"
 		}, false, []string{"E"}},
 		{"other-volume-in-the-job", func(f *fakeCluster) {
 			f.endPoints[jobE] += " BENHOGAN2008;H;10.200.8.25;GPLAYER2008;H;10.200.8.26;A"
@@ -197,12 +201,14 @@ func TestRejoinRun(t *testing.T) {
 			f.equivalencies, f.systems, f.paths = nil, f.systems[:1], nil
 		}, false, nil},
 		{"guid-malformed", func(f *fakeCluster) {
-			f.jobs[`x\..\..`], f.volumes["E"], f.endPoints[`x\..\..`] = "E Vol", `x\..\..`, f.endPoints[jobE]
+			f.jobs[`x\..\..`], f.volumes["E"], f.endPoints[`x\..\..`] = "E Vol", `x\..\..`,
+				f.endPoints[jobE]
 		}, false, []string{"E"}},
 		{"this-system-not-listed", func(f *fakeCluster) { f.systems = f.systems[1:] }, false, nil},
 		{"export-not-written", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) {
-				return Result{Output: "The operation completed successfully.\r\n"}, len(c.Args) > 0 && c.Args[0] == "export"
+				return Result{Output: "The operation completed successfully.\r\n"},
+					len(c.Args) > 0 && c.Args[0] == "export"
 			}
 		}, false, []string{"E"}},
 		{"export-empty", func(f *fakeCluster) {
@@ -214,14 +220,19 @@ func TestRejoinRun(t *testing.T) {
 			}
 		}, false, []string{"E"}},
 		{"equivalency-stays", func(f *fakeCluster) {
-			f.fault = func(_ int, c Command) (Result, bool) { return Result{}, c.Name == "eqv_remove.exe" }
+			f.fault = func(_ int, c Command) (Result, bool) {
+				return Result{}, c.Name == "eqv_remove.exe"
+			}
 		}, false, nil},
 		{"mirror-stays", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) {
-				return Result{Code: 5, Output: "Status = 5\r\n"}, slices.Contains(c.Args, "deletelocalmirroronly")
+				return Result{Code: 5, Output: "Status = 5\r\n"}, slices.Contains(c.Args,
+					"deletelocalmirroronly")
 			}
 		}, false, []string{"E"}},
-		{"circular-dependencies", func(f *fakeCluster) { f.parents["LK1-BENHOGAN2K8"] = "IP1" }, true, nil},
+		{"circular-dependencies", func(f *fakeCluster) {
+			f.parents["LK1-BENHOGAN2K8"] = "IP1"
+		}, true, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newRejoinLab(t)
@@ -267,14 +278,15 @@ func TestRejoinRefusesArguments(t *testing.T) {
 	}
 }
 
-// What comes up between the plan and the run is not removed.
+// A resource that appears between the plan and the run is not removed.
 func TestRejoinDoesOnlyWhatThePlanShows(t *testing.T) {
 	l := newRejoinLab(t)
 	r := l.rejoin("E")
 	if err := r.Survey(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	l.fake.equivalencies = append(l.fake.equivalencies, "BENHOGAN2008 New GPLAYER2008 New SHARED 1 10")
+	l.fake.equivalencies = append(l.fake.equivalencies,
+		"BENHOGAN2008 New GPLAYER2008 New SHARED 1 10")
 	err := r.Run(context.Background())
 	if rejoinCode(err) != 1 || !strings.Contains(err.Error(), "-t New") {
 		t.Errorf("got %v", err)
@@ -287,11 +299,12 @@ func TestRejoinDoesOnlyWhatThePlanShows(t *testing.T) {
 	}
 }
 
-// A job made anew after an earlier run had deleted the old one is not touched.
+// A job that was made again after an earlier run had deleted it is not touched.
 func TestRejoinLeavesWhatCameBack(t *testing.T) {
 	l := newRejoinLab(t)
 	l.fake.fault = func(_ int, c Command) (Result, bool) {
-		return Result{Err: context.DeadlineExceeded}, slices.Contains(c.Args, "deletelocalmirroronly")
+		return Result{Err: context.DeadlineExceeded}, slices.Contains(c.Args,
+			"deletelocalmirroronly")
 	}
 	if err := l.run(l.rejoin("E")); rejoinCode(err) != 3 {
 		t.Fatal(err)
@@ -316,12 +329,14 @@ func TestRejoinSpellsNamesAsListed(t *testing.T) {
 	if err := l.run(r); err != nil {
 		t.Fatal(err)
 	}
-	if len(l.fake.systems) != 2 || len(l.fake.paths) != 1 || len(l.fake.equivalencies) != 1 || len(l.fake.jobs) != 0 {
+	if len(l.fake.systems) != 2 || len(l.fake.paths) != 1 || len(l.fake.equivalencies) != 1 ||
+		len(l.fake.jobs) != 0 {
 		t.Error(l.fake.state())
 	}
 }
 
-// A signal stops a run between two commands, never within one that changes something.
+// A signal stops a run between two commands, never within one that changes
+// something.
 func TestRejoinInterrupted(t *testing.T) {
 	l := newRejoinLab(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -357,14 +372,16 @@ func TestRejoinShowsStepsAsTheyGo(t *testing.T) {
 	r := l.rejoin()
 	var shown []string
 	r.Show = func(s RejoinStep) {
-		shown = append(shown, fmt.Sprintf("%d %q command %d after %d", s.Number, s.Outcome, len(s.Commands), len(l.fake.changed)))
+		shown = append(shown, fmt.Sprintf("%d %q command %d after %d", s.Number, s.Outcome,
+			len(s.Commands), len(l.fake.changed)))
 	}
 	if err := l.run(r); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		`1 "" command 0 after 0`, `1 "" command 1 after 0`, `1 "done" command 1 after 0`,
-		`2 "" command 0 after 0`, `2 "" command 1 after 0`, `2 "" command 2 after 1`, `2 "" command 3 after 2`, `2 "done" command 3 after 3`,
+		`2 "" command 0 after 0`, `2 "" command 1 after 0`, `2 "" command 2 after 1`,
+		`2 "" command 3 after 2`, `2 "done" command 3 after 3`,
 	}
 	if !slices.Equal(shown[:len(want)], want) {
 		t.Errorf("got %q, want %q", shown[:len(want)], want)

@@ -27,7 +27,7 @@ const (
 	OutcomeIsKnown                   // Text is what was found out
 )
 
-// Report is what became of an action.
+// Report is the outcome of an action.
 type Report struct {
 	Kit     string       `json:"kit"`
 	Action  string       `json:"action"`
@@ -37,11 +37,12 @@ type Report struct {
 	Began   time.Time    `json:"began"`
 	Seconds float64      `json:"seconds"`
 	Steps   []StepReport `json:"steps"`
-	// LogErrors are what the event log said of events it did not take.
+	// LogErrors are the errors of the event log, for events that it did not
+	// take.
 	LogErrors []string `json:"log_errors,omitempty"`
 }
 
-// StepReport is what became of a step.
+// StepReport is the outcome of a step.
 type StepReport struct {
 	Action   string          `json:"action"` // recover performs other actions too
 	Step     string          `json:"step"`   // "(1)"; "(0)" is ours, before the first
@@ -52,13 +53,14 @@ type StepReport struct {
 	Events   []Event         `json:"events,omitempty"`
 }
 
-// CommandReport is what became of a command.
+// CommandReport is the outcome of a command.
 type CommandReport struct {
 	Command string  `json:"command"`
 	Code    int     `json:"code"`
 	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error,omitempty"`  // it could not be run or did not end
-	Output  string  `json:"output,omitempty"` // of one that failed or was not understood, on one line
+	Error   string  `json:"error,omitempty"` // it could not be run or did not end
+	// Output is set if the command failed or was not understood; on one line.
+	Output string `json:"output,omitempty"`
 }
 
 func outcomeOf(code int) string {
@@ -71,7 +73,7 @@ func outcomeOf(code int) string {
 	return "failure"
 }
 
-// say logs an event. What the log does not take is in the report.
+// say logs an event. If the log does not take it, the report says so.
 func (r *run) say(e EventText) {
 	r.vars["ERR"] = strconv.Itoa(r.code)
 	ev := Event{
@@ -108,7 +110,8 @@ func (r *run) show(k NoticeKind, text string) {
 	}
 }
 
-// where is the step under way, with its action's name where recover performs another one.
+// where is the current step, with the action's name if recover performs another
+// one.
 func (r *run) where() string {
 	s := r.current()
 	if s.Action != r.report.Action {
@@ -117,7 +120,7 @@ func (r *run) where() string {
 	return s.Step
 }
 
-// oneLine is a command's output as an event's text has it.
+// oneLine is a command's output on one line, for an event's text.
 func oneLine(s string) string {
 	const most = 400
 	s = strings.Join(strings.Fields(s), " ")

@@ -16,9 +16,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// script says what each command answers, by the beginning of "name arguments";
-// the longest that fits counts. A command's answers are taken in order, and
-// the last one stays.
+// script has the answers of each command, by the beginning of "name arguments";
+// the longest that fits counts. A command's answers are taken in order, and the
+// last one is repeated.
 type script map[string][]Result
 
 func (s script) with(others ...script) script {
@@ -52,8 +52,10 @@ func then(rs ...[]Result) (all []Result) {
 var (
 	fine     = []Result{{}}
 	notThere = []Result{{Err: fmt.Errorf("stat: %w", fs.ErrNotExist)}}
-	timedOut = []Result{{Err: fmt.Errorf("no end within its deadline: %w", context.DeadlineExceeded)}}
-	garbage  = []Result{{Output: "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : 9999999999999999999999\r\n"}}
+	timedOut = []Result{{Err: fmt.Errorf("no end within its deadline: %w",
+		context.DeadlineExceeded)}}
+	garbage = []Result{{Output: "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : " +
+		"9999999999999999999999\r\n"}}
 )
 
 // scripted is a Runner that answers by a script and records what it was asked.
@@ -167,7 +169,8 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 			c.engine(e)
 		}
 		if c.stored != "" {
-			if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(c.stored), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(c.stored),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -175,7 +178,8 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 			t.Fatal(err)
 		}
 		tr.report = e.Run(t.Context(), kit, kit.Action(c.action), res)
-		fmt.Fprintf(&b, "%s (%d) after %.0f s\n", tr.report.Outcome, tr.report.Code, tr.report.Seconds)
+		fmt.Fprintf(&b, "%s (%d) after %.0f s\n", tr.report.Outcome, tr.report.Code,
+			tr.report.Seconds)
 		if b, err := os.ReadFile(filepath.Join(dir, "ip-tag.nic")); dir != "" && err == nil {
 			tr.text = "stored: " + string(b)
 		}
@@ -191,7 +195,7 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 	return tr
 }
 
-// section is what a step of an action has shown, all its times.
+// section is what a step of an action has shown, each time it ran.
 func (tr transcript) section(action, step string) string {
 	var b strings.Builder
 	for _, s := range tr.report.Steps {
@@ -232,13 +236,15 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// goldenName is a scenario's file: its name without what a path cannot have.
+// goldenName is a scenario's file: its name without the characters that a path
+// cannot have.
 func (c scenario) goldenName() string {
 	name := strings.NewReplacer(" ", "-", ",", "", "'", "", ":", "").Replace(c.name)
 	return "kits/" + c.kit + "/" + c.action + "/" + name + ".txt"
 }
 
-// Every branch of every action: the commands run, the events logged, and the outcome.
+// Every branch of every action: the commands run, the events logged, and the
+// outcome.
 func TestKits(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range scenarios() {

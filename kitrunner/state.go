@@ -8,37 +8,41 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"fsmon/kitrunner/parse"
+	"fsmon/kitrunner/winsys"
 )
 
-// hold takes the resource's lock for an action. It shows when it has to wait.
+// hold takes the resource's lock for an action, and shows that it waits.
 func (r *run) hold(action *Action) (release func() error, err error) {
 	if r.Wait <= 0 {
 		return func() error { return nil }, nil
 	}
-	if err := makeStateDir(r.StateDir); err != nil {
+	if err := winsys.MakeDir(r.StateDir); err != nil {
 		return nil, err
 	}
 	name := r.kit.Name + " " + r.res.Tag
 	now, cancel := context.WithCancel(r.ctx)
 	cancel()
-	if release, err = Lock(now, r.StateDir, name); !errors.Is(err, context.Canceled) {
+	if release, err = winsys.Lock(now, r.StateDir, name); !errors.Is(err, context.Canceled) {
 		return release, err
 	}
-	r.begin(action, Step{No: "(0)", Text: "Another action on this resource is under way: wait for its end."})
+	r.begin(action,
+		Step{No: "(0)", Text: "Another action on this resource is under way: wait for its end."})
 	defer r.finish()
 	r.show(Waiting, fmt.Sprintf("up to %.0f s", r.Wait.Seconds()))
 	wait, cancel := context.WithTimeout(r.ctx, r.Wait)
 	defer cancel()
-	return Lock(wait, r.StateDir, name)
+	return winsys.Lock(wait, r.StateDir, name)
 }
 
-// nicFile is where the ip kit stores which adapter holds a resource's address.
+// nicFile is the file with the adapter that holds a resource's address.
 func (e *Engine) nicFile(res Resource) string {
-	return filepath.Join(e.StateDir, fileName(res.Tag)+".nic")
+	return filepath.Join(e.StateDir, winsys.FileName(res.Tag)+".nic")
 }
 
-// loadNIC looks at the adapter that holds the address since the last restore
-// or recovery. One that is no longer configured does not count.
+// loadNIC sets the adapter that holds the address since the last restore or
+// recovery. A stored adapter that the resource no longer has does not count.
 func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 	if kit != &ip || e.StateDir == "" {
 		return nil
@@ -56,23 +60,26 @@ func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
 	return nil
 }
 
-// onBackupNIC tells whether what is stored names the resource's backup adapter.
+// onBackupNIC tells whether the stored adapter is the resource's backup
+// adapter.
 func onBackupNIC(stored []byte, res Resource) bool {
-	return res.BackupGUID != "" && canonicalGUID(strings.TrimSpace(string(stored))) == canonicalGUID(res.BackupGUID)
+	return res.BackupGUID != "" &&
+		parse.CanonicalGUID(strings.TrimSpace(string(stored))) == parse.CanonicalGUID(
+			res.BackupGUID)
 }
 
-// storeNIC stores which adapter holds the address now.
+// storeNIC stores the adapter that now holds the address.
 func storeNIC(r *run) {
 	if r.StateDir == "" {
 		return
 	}
-	if err := writeFile(r.nicFile(r.res), canonicalGUID(r.vars["GUID"])+"\n"); err != nil {
+	if err := writeFile(r.nicFile(r.res), parse.CanonicalGUID(r.vars["GUID"])+"\n"); err != nil {
 		r.vars["WHY"] = err.Error()
 		r.say(ev20004)
 	}
 }
 
-// writeFile replaces a file at once.
+// writeFile replaces a file: readers see the old or the new text, never a part.
 func writeFile(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

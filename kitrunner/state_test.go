@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
-// Where the adapter of the address cannot be read nothing is judged; where it
-// cannot be stored the restore has succeeded all the same.
+// If the stored adapter cannot be read nothing is judged. If it cannot be
+// stored the restore has still succeeded.
 func TestStoreFails(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "ip-tag.nic", "no file"), 0o700); err != nil {
@@ -20,7 +22,8 @@ func TestStoreFails(t *testing.T) {
 	commands := &scripted{t: t, script: ipScript, asked: map[string]int{}}
 	e := &Engine{Runner: commands, Log: &events, Deadlines: DefaultDeadlines(), StateDir: dir}
 	report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"])
-	if report.Code != Undetermined || len(commands.ran) != 0 || len(events) != 1 || events[0].Number != 20001 {
+	if report.Code != Undetermined || len(commands.ran) != 0 || len(events) != 1 ||
+		events[0].Number != 20001 {
 		t.Errorf("events %v, report %+v", events, report)
 	}
 	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
@@ -35,35 +38,40 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// A recovery whose checks could not be made has moved the address all the
-// same: the next quickCheck looks where it is.
+// A recovery has moved the address even if it could not be checked: the next
+// quickCheck looks in the right place.
 func TestRecoveryThatIsNotChecked(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	lists := ipScript.with(script{"ips_ipchange.exe -l": then(onBackup, timedOut, onPrimary)})
 	e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
 	e.Runner = &scripted{t: t, script: lists, asked: map[string]int{}}
-	if report := e.Run(t.Context(), &ip, ip.Action("recover"), resources["ip"]); report.Code != Undetermined {
+	if report := e.Run(t.Context(), &ip, ip.Action("recover"),
+		resources["ip"]); report.Code != Undetermined {
 		t.Errorf("recover: exit code %d", report.Code)
 	}
-	if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"]); report.Code != Success {
+	if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"),
+		resources["ip"]); report.Code != Success {
 		t.Errorf("quickCheck: %+v", report)
 	}
 }
 
-// What is in the stored file and is no adapter of the resource does not count;
-// what is half a file neither.
+// A stored adapter that the resource does not have does not count, and neither
+// does a damaged file.
 func TestStoredFileIsDamaged(t *testing.T) {
-	for _, text := range []string{"", "\x00\x00\x00", backupGUID[:20], "{}", thirdGUID + "\n" + backupGUID} {
+	for _, text := range []string{"", "\x00\x00\x00", backupGUID[:20], "{}", thirdGUID + "\n" +
+		backupGUID} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		e := &Engine{Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: dir}
 		e.Runner = &scripted{t: t, script: ipScript, asked: map[string]int{}}
-		if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"), resources["ip"]); report.Code != Success {
+		if report := e.Run(t.Context(), &ip, ip.Action("quickCheck"),
+			resources["ip"]); report.Code != Success {
 			t.Errorf("%q: %+v", text, report)
 		}
 	}
@@ -86,7 +94,8 @@ func TestStoreOfALongTag(t *testing.T) {
 // A plan shows the adapter that the run would look at.
 func TestPlanOfWhatIsStored(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "ip-tag.nic"), []byte(backupGUID+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
@@ -94,19 +103,22 @@ func TestPlanOfWhatIsStored(t *testing.T) {
 	if err := e.Plan(&b, &ip, ip.Action("quickCheck"), resources["ip"]); err != nil {
 		t.Fatal(err)
 	}
-	if plan := b.String(); !strings.Contains(plan, "cable "+backupGUID) || !strings.Contains(plan, "network adapter Ethernet 2 is disconnected") {
+	if plan := b.String(); !strings.Contains(plan, "cable "+backupGUID) ||
+		!strings.Contains(plan, "network adapter Ethernet 2 is disconnected") {
 		t.Error(plan)
 	}
 }
 
-// lockedEngine is an engine whose resource is locked by somebody else, and what it shows.
-func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, shown chan Notice, release func() error) {
+// lockedEngine is an engine whose resource is locked by somebody else, and what
+// it shows.
+func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, shown chan Notice,
+	release func() error) {
 	t.Helper()
 	events, shown = new(logged), make(chan Notice, 100)
 	e = &Engine{Log: events, Deadlines: DefaultDeadlines(), StateDir: t.TempDir(), Wait: wait}
 	e.Runner = &scripted{t: t, script: lanmanScript, asked: map[string]int{}}
 	e.Show = func(n Notice) { shown <- n }
-	release, err := Lock(t.Context(), e.StateDir, "lanman lan-tag")
+	release, err := winsys.Lock(t.Context(), e.StateDir, "lanman lan-tag")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +130,9 @@ func lockedEngine(t *testing.T, wait time.Duration) (e *Engine, events *logged, 
 func TestWaitsForTheLock(t *testing.T) {
 	e, events, shown, release := lockedEngine(t, time.Minute)
 	done := make(chan Report, 1)
-	go func() { done <- e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"]) }()
+	go func() {
+		done <- e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"])
+	}()
 	for waits := false; !waits; {
 		select {
 		case n := <-shown:
@@ -136,15 +150,16 @@ func TestWaitsForTheLock(t *testing.T) {
 	}
 }
 
-// One that does not end in time leaves the action not begun, which is in the
-// report and in the event log.
+// If the lock is not released in time the action is not begun. The report and
+// the event log say so.
 func TestLockIsNotReleased(t *testing.T) {
 	e, events, _, _ := lockedEngine(t, time.Millisecond)
 	report := e.Run(t.Context(), &lanman, lanman.Action("remove"), resources["lanman"])
 	if report.Code != Undetermined || len(e.Runner.(*scripted).ran) != 0 {
 		t.Errorf("%+v", report)
 	}
-	if len(*events) != 1 || (*events)[0].Number != 20001 || !strings.Contains((*events)[0].Text, "another action on this resource has not ended") {
+	if len(*events) != 1 || (*events)[0].Number != 20001 || !strings.Contains((*events)[0].Text,
+		"another action on this resource has not ended") {
 		t.Errorf("events %v", *events)
 	}
 }
@@ -161,19 +176,21 @@ func TestStopWhileWaiting(t *testing.T) {
 			}
 		}
 	}()
-	if report := e.Run(ctx, &lanman, lanman.Action("quickCheck"), resources["lanman"]); report.Code != Undetermined {
+	if report := e.Run(ctx, &lanman, lanman.Action("quickCheck"),
+		resources["lanman"]); report.Code != Undetermined {
 		t.Errorf("%+v", report)
 	}
 }
 
-// A state directory that cannot be made is said, and nothing is begun.
+// If the state directory cannot be made, nothing is begun.
 func TestNoStateDir(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := &scripted{t: t, script: lanmanScript, asked: map[string]int{}}
-	e := &Engine{Runner: run, Log: new(logged), Deadlines: DefaultDeadlines(), StateDir: filepath.Join(file, "dir"), Wait: time.Second}
+	e := &Engine{Runner: run, Log: new(logged), Deadlines: DefaultDeadlines(),
+		StateDir: filepath.Join(file, "dir"), Wait: time.Second}
 	report := e.Run(t.Context(), &lanman, lanman.Action("quickCheck"), resources["lanman"])
 	if report.Code != Undetermined || len(run.ran) != 0 {
 		t.Errorf("%+v", report)

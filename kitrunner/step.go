@@ -2,7 +2,7 @@ package kitrunner
 
 import "strings"
 
-// Kit is one recovery kit: what its document says, as a value.
+// Kit is a recovery kit: its document as a value.
 type Kit struct {
 	Name    string
 	Actions []Action
@@ -13,8 +13,8 @@ type Action struct {
 	Name  string   // "quickCheck", "restore", ...
 	Needs []string // options without which it cannot run
 	Steps []Step
-	// Closing is the step that logs how the action ended, where the document
-	// has one: an action that could not be determined ends through it too.
+	// Closing is the step that logs how the action ended, if the document has
+	// one. An action that could not be determined ends with it too.
 	Closing string
 }
 
@@ -25,14 +25,14 @@ type Step struct {
 	Do   []Op
 }
 
-// Op is one thing that a step does. It is written down once and serves both
-// the plan and the run, so that neither can say what the other does not do.
+// Op is one thing that a step does. The plan and the run use the same Ops, so
+// that they cannot differ.
 type Op interface {
 	plan(p *planner)
 	run(r *run) next
 }
 
-// next is where an Op leads: to the next Op or step, or elsewhere.
+// next tells where an Op leads: the zero value to the next Op or step.
 type next struct {
 	step string // go to this step
 	end  bool   // the action ends
@@ -43,18 +43,18 @@ func (n next) elsewhere() bool { return n.step != "" || n.end }
 // answer is what a command's outcome means.
 type answer string
 
-// The answers of every command that changes something, and the one of every
-// command that could not be run, did not end, or printed what nobody can read.
+// The answers of commands that change something, and of every command that
+// could not be run, did not end, or printed something unknown.
 const (
 	ok      answer = "it succeeded"
 	failed  answer = "it failed"
 	unknown answer = "it cannot be determined"
 )
 
-// reader tells what a command that ran has said. It may set variables.
+// reader turns a command's result into an answer. It may set variables.
 type reader func(r *run, res Result) answer
 
-// branch is what to do on one of the given answers.
+// branch is what to do on any of the given answers.
 type branch struct {
 	on []answer
 	do []Op
@@ -64,11 +64,11 @@ func on(a answer, do ...Op) branch { return branch{[]answer{a}, do} }
 
 func onAny(as []answer, do ...Op) branch { return branch{as, do} }
 
-// ask runs a command and goes on by its answer; an answer without a branch
-// goes on with what follows, but unknown ends the action as undetermined.
+// ask runs a command and goes on by its answer. An answer without a branch goes
+// on with the next Op; only unknown ends the action as undetermined.
 func ask(c cmd, read reader, branches ...branch) Op { return askOp{c, read, branches} }
 
-// do runs a command whose outcome changes nothing.
+// do runs a command and goes on whatever its outcome.
 func do(c cmd) Op { return doOp{c} }
 
 // check goes on by what is already known, without a command.
@@ -77,13 +77,14 @@ func check(know func(r *run) answer, branches ...branch) Op { return checkOp{kno
 // say logs an event.
 func say(e EventText) Op { return sayOp{e} }
 
-// set does something within the runner itself, as text tells.
+// set does something inside the runner; text describes it.
 func set(text string, f func(r *run)) Op { return setOp{text, f} }
 
-// let changes variables, in a plan as in a run.
+// let changes variables, in a plan as well.
 func let(text string, f func(res Resource, vars map[string]string)) Op { return letOp{text, f} }
 
-// perform runs another action of the kit and goes on by its answer, as ask does.
+// perform runs another action of the kit and goes on by its answer, as ask
+// does.
 func perform(action string, branches ...branch) Op { return performOp{action, branches} }
 
 // goTo goes on with the numbered step.
@@ -169,8 +170,7 @@ func (o jumpOp) run(r *run) next {
 	return o.next
 }
 
-// exitCode is the reader of a command that says by its exit code whether it
-// did its work.
+// exitCode reads a command whose exit code tells whether it worked.
 func exitCode(r *run, res Result) answer {
 	if res.Code != 0 {
 		return failed

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// A question without an answer ends the action with 3 and event 20001, and no
-// command runs after it, unless the step itself says what to do then. So does a
-// change of which nobody knows whether it was made.
+// A question without an answer ends the action with 3 and event 20001. No
+// command runs after it, unless the step itself says what to do then. The same
+// is true of a change if nobody knows whether it was made.
 func TestUnknownEndsTheAction(t *testing.T) {
 	ended, handled := map[string]bool{}, 0
 	for _, c := range scenarios() {
@@ -30,15 +30,19 @@ func TestUnknownEndsTheAction(t *testing.T) {
 			if where.Action != c.action {
 				step = where.Action + " " + step
 			}
-			if n := len(tr.ran); n != i+1 || tr.report.Code != Undetermined || !strings.Contains(tr.text, "event Warning 20001 Step "+step+" ") {
-				t.Errorf("%s, %s hangs: exit code %d, %d commands after it\n%s", c.id(), short(command), tr.report.Code, n-i-1, tr.text)
+			if n := len(tr.ran); n != i+1 || tr.report.Code != Undetermined ||
+				!strings.Contains(tr.text, "event Warning 20001 Step "+step+" ") {
+				t.Errorf("%s, %s hangs: exit code %d, %d commands after it\n%s", c.id(),
+					short(command), tr.report.Code, n-i-1, tr.text)
 			}
 		}
 	}
 	// The questions in front of what deletes, locks or switches over.
 	for _, where := range []string{
-		"lanman quickCheck (1)", "lanman remove (2)", "lanman remove (3)", "ip remove (1)", "ip recover (3)", "ip recover (5)",
-		"volume restore (2)", "volume remove (1)", "volume remove (2)", "volume remove (4)", "volume remove (5)",
+		"lanman quickCheck (1)", "lanman remove (2)", "lanman remove (3)", "ip remove (1)",
+		"ip recover (3)", "ip recover (5)",
+		"volume restore (2)", "volume remove (1)", "volume remove (2)", "volume remove (4)",
+		"volume remove (5)",
 	} {
 		if !ended[where] {
 			t.Errorf("%s was not asked in vain", where)
@@ -61,7 +65,8 @@ func (tr transcript) nth(i int) (StepReport, Command) {
 	return StepReport{}, tr.ran[i]
 }
 
-// handlesUnknown tells whether a step says what to do when the command has no answer.
+// handlesUnknown tells whether a step says what to do if the command has no
+// answer.
 func handlesUnknown(t *testing.T, kit *Kit, where StepReport, c Command) bool {
 	t.Helper()
 	a := kit.Action(where.Action)
@@ -79,7 +84,9 @@ func handlesUnknown(t *testing.T, kit *Kit, where StepReport, c Command) bool {
 			case askOp:
 				if isCommand(o.cmd, c) {
 					found = true
-					handled = slices.ContainsFunc(o.branches, func(b branch) bool { return slices.Contains(b.on, unknown) })
+					handled = slices.ContainsFunc(o.branches, func(b branch) bool {
+						return slices.Contains(b.on, unknown)
+					})
 				}
 				branches(o.branches)
 			case doOp:

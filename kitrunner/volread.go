@@ -3,13 +3,15 @@ package kitrunner
 import (
 	"fmt"
 	"strconv"
+
+	"fsmon/kitrunner/parse"
 )
 
-// readEmcmd reads an EMCMD that changes something: its exit code, or a
-// "Status = N" that says otherwise.
+// readEmcmd reads an EMCMD that changes something: the exit code, or, if that
+// is 0, the "Status = N" that it printed.
 func readEmcmd(r *run, res Result) answer {
 	code := res.Code
-	if status, understood := parseStatus(res.Output); code == 0 && understood {
+	if status, understood := parse.Status(res.Output); code == 0 && understood {
 		code = status
 	}
 	r.vars["STATUS"] = strconv.Itoa(code)
@@ -19,12 +21,12 @@ func readEmcmd(r *run, res Result) answer {
 	return ok
 }
 
-// readMirror reads GETMIRRORVOLINFO and keeps it for the steps that follow.
+// readMirror reads GETMIRRORVOLINFO and keeps it for the next steps.
 func readMirror(r *run, res Result) answer {
 	if readEmcmd(r, res) == failed {
 		return failed
 	}
-	mirrors, understood := parseMirrors(res.Output, r.res.Volume)
+	mirrors, understood := parse.Mirrors(res.Output, r.res.Volume)
 	if !understood {
 		return unknown
 	}
@@ -36,29 +38,29 @@ func readMirror(r *run, res Result) answer {
 // role is the role in the mirror's information.
 func role(r *run) answer {
 	switch r.mirrors[0].Role {
-	case roleSource:
+	case parse.RoleSource:
 		return isSource
-	case roleTarget:
+	case parse.RoleTarget:
 		return isTarget
 	}
 	return otherRole
 }
 
 // readPeerState compares the state of the peer's resource with the mirror's,
-// and sets the one that it should have. Of several targets none can be told to
-// be the peer by its address: they must agree.
+// and sets $STATE to the one that it should have. If there are several targets
+// nobody knows which one is the peer, so they must agree.
 func readPeerState(r *run, res Result) answer {
 	for _, m := range r.mirrors {
-		if (m.State == mirroring) != (r.mirrors[0].State == mirroring) {
+		if (m.State == parse.Mirroring) != (r.mirrors[0].State == parse.Mirroring) {
 			r.why = "the volume has several targets, in different states"
 			return unknown
 		}
 	}
-	state, understood := parseInstance(res.Output, r.res.Tag)
+	state, understood := parse.InstanceState(res.Output, r.res.Tag)
 	if !understood || res.Code != 0 {
 		return unknown
 	}
-	if r.mirrors[0].State == mirroring {
+	if r.mirrors[0].State == parse.Mirroring {
 		r.vars["STATE"] = "OSU"
 		if state == "OSU" {
 			return mirrorsOSU
@@ -78,21 +80,21 @@ func readPeerRole(r *run, res Result) answer {
 	if readEmcmd(r, res) == failed {
 		return failed
 	}
-	mirrors, understood := parseMirrors(res.Output, r.res.Volume)
+	mirrors, understood := parse.Mirrors(res.Output, r.res.Volume)
 	if !understood {
 		return unknown
 	}
 	switch mirrors[0].Role {
-	case roleSource:
+	case parse.RoleSource:
 		return splitBrain
-	case roleTarget:
+	case parse.RoleTarget:
 		return peerTarget
 	}
 	r.why = fmt.Sprintf("the peer's role is %d", mirrors[0].Role)
 	return unknown
 }
 
-// flagExists is flg_create's exit code for a flag that is there already.
+// flagExists is flg_create's exit code for a flag that exists already.
 const flagExists = 4
 
 func readPeerFlag(r *run, res Result) answer {
@@ -110,8 +112,8 @@ func readFlag(r *run, res Result) answer {
 	return readPeerFlag(r, res)
 }
 
-// split tells whether the split brain was reported before: while the flag
-// stands no second trap is sent.
+// split tells whether the split brain is new. As long as the flag exists no
+// second trap is sent.
 func split(r *run) answer {
 	if r.flagStood {
 		return splitStands
@@ -120,19 +122,19 @@ func split(r *run) answer {
 }
 
 // readLocked reads volume -d, which lists the locked volumes. As in the
-// document, its exit code does not count: a lock that is overlooked shows in
-// the write test of step (5).
+// document its exit code does not count: the write test of step (5) finds a
+// lock that was overlooked.
 func readLocked(r *run, res Result) answer {
-	if namesDrive(res.Output, r.res.Volume) {
+	if parse.NamesDrive(res.Output, r.res.Volume) {
 		return locked
 	}
 	return notLocked
 }
 
-// readShadows reads vssadmin list. Its exit codes are not documented; nothing
-// found is 0 or 1.
+// readShadows reads vssadmin list. Its exit codes are not documented; it ends
+// with 0 or 1 if it finds nothing.
 func readShadows(r *run, res Result) answer {
-	listed, understood := parseShadows(res.Output)
+	listed, understood := parse.Shadows(res.Output)
 	switch {
 	case listed:
 		return shadows
@@ -146,8 +148,8 @@ func readShadows(r *run, res Result) answer {
 const noSuchService = 1060
 
 func readLifeKeeper(r *run, res Result) answer {
-	switch state, understood := parseState(res.Output); {
-	case understood && state == serviceStopPending:
+	switch state, understood := parse.ServiceState(res.Output); {
+	case understood && state == parse.ServiceStopPending:
 		return stopping
 	case understood || res.Code == noSuchService:
 		return notStopping
@@ -156,7 +158,7 @@ func readLifeKeeper(r *run, res Result) answer {
 }
 
 func readVolumeGUID(r *run, res Result) answer {
-	guid, understood := parseVolumeGUID(res.Output)
+	guid, understood := parse.VolumeGUID(res.Output)
 	if !understood {
 		return unknown
 	}

@@ -27,7 +27,8 @@ const (
 )
 
 func mirrorCmd(k kind, node, verb string) cmd {
-	return cmd{kind: k, place: ExtMirrBase, name: "EMCMD.exe", args: []string{node, verb, "$MIRROR"}}
+	return cmd{kind: k, place: ExtMirrBase, name: "EMCMD.exe",
+		args: []string{node, verb, "$MIRROR"}}
 }
 
 func lcdremexec(words ...string) cmd {
@@ -38,33 +39,38 @@ func splitFlag(where ...string) cmd {
 	return change(LKBin, "flg_create.exe", append(where, "-f", "SplitBrain_$VOLUME:")...)
 }
 
-// The documents do not say where volume.exe, CheckVolume.exe and EISMEventNotice.exe are.
+// The documents do not say where volume.exe, CheckVolume.exe and
+// EISMEventNotice.exe are.
 var (
 	checkVolume = change(LKBin, "CheckVolume.exe", "$VOLUME:")
 	splitTrap   = change(LKBin, "EISMEventNotice.exe", "$NODE", "6", "160",
 		"s:LifeKeeper replicated volume Split Brain detected.", "s:$VOLUME:", "s:$PEER")
-	deletePeerVSS = lcdremexec("vssadmin.exe", "delete", "shadows", "/for=$VOLUME:", "/quiet").within(deleteShadows)
-	deleteVSS     = change(System32, "vssadmin.exe", "delete", "shadows", "/for=$VOLUME:", "/quiet").within(deleteShadows)
+	deletePeerVSS = lcdremexec("vssadmin.exe", "delete", "shadows", "/for=$VOLUME:",
+		"/quiet").within(deleteShadows)
+	deleteVSS = change(System32, "vssadmin.exe", "delete", "shadows", "/for=$VOLUME:",
+		"/quiet").within(deleteShadows)
 )
 
 // volume is the volume kit: a DataKeeper mirrored volume. It has no recover.
 var volume = Kit{
 	Name: "volume",
 	Actions: []Action{
-		{Name: "quickCheck", Needs: []string{"tag", "volume", "peer"}, Steps: mirrorChecks(end(Success))},
-		{Name: "deepCheck", Needs: []string{"tag", "volume", "peer"}, Steps: append(mirrorChecks(goTo("(6)")),
-			Step{"(6)", "Can the volume be written to?", []Op{
-				ask(checkVolume, exitCode,
-					on(ok, end(Success)),
-					on(failed, say(ev12022), end(Failure))),
-			}})},
+		{Name: "quickCheck", Needs: []string{"tag", "volume", "peer"},
+			Steps: mirrorChecks(end(Success))},
+		{Name: "deepCheck", Needs: []string{"tag", "volume", "peer"},
+			Steps: append(mirrorChecks(goTo("(6)")),
+				Step{"(6)", "Can the volume be written to?", []Op{
+					ask(checkVolume, exitCode,
+						on(ok, end(Success)),
+						on(failed, say(ev12022), end(Failure))),
+				}})},
 		{Name: "restore", Needs: []string{"tag", "volume"}, Steps: volumeRestore},
 		{Name: "remove", Needs: []string{"tag", "volume"}, Steps: volumeRemove},
 	},
 }
 
-// mirrorChecks are the steps (1) to (5) that quickCheck and deepCheck share;
-// then is what follows them.
+// mirrorChecks are the steps (1) to (5), which quickCheck and deepCheck share.
+// They end with then.
 func mirrorChecks(then Op) []Step {
 	return []Step{
 		{"(1)", "Get the mirror's information.", []Op{
@@ -90,10 +96,12 @@ func mirrorChecks(then Op) []Step {
 				onAny([]answer{failed, unknown}, say(ev20007), then),
 				on(splitBrain,
 					ask(splitFlag(), readFlag, onAny([]answer{failed, unknown}, say(ev20009))),
-					ask(splitFlag("-d", "$PEER"), readPeerFlag, onAny([]answer{failed, unknown}, say(ev20009))),
+					ask(splitFlag("-d", "$PEER"), readPeerFlag, onAny([]answer{failed, unknown},
+						say(ev20009))),
 					check(split,
 						on(splitIsNew, say(ev20008),
-							ask(splitTrap, exitCode, onAny([]answer{failed, unknown}, say(ev20010)))),
+							ask(splitTrap, exitCode, onAny([]answer{failed, unknown},
+								say(ev20010)))),
 						on(splitStands)),
 					then)),
 		}},
@@ -105,8 +113,10 @@ func mirrorChecks(then Op) []Step {
 }
 
 var volumeRestore = []Step{
-	{"(1)", "Bring the mirror's information up to date.", []Op{do(mirrorCmd(changes, ".", "UPDATEVOLUMEINFO"))}},
-	{"(2)", "Is this system the mirror's source? Then unlock the volume; if it is the target, switch over to it.", []Op{
+	{"(1)", "Bring the mirror's information up to date.",
+		[]Op{do(mirrorCmd(changes, ".", "UPDATEVOLUMEINFO"))}},
+	{"(2)", "Is this system the mirror's source? Then unlock the volume; if it is the target, " +
+		"switch over to it.", []Op{
 		ask(mirrorCmd(queries, "$NODE", "GETMIRRORVOLINFO"), readMirror,
 			on(isSource,
 				ask(mirrorCmd(changes, ".", "UNLOCKVOLUME"), readEmcmd,
@@ -131,7 +141,8 @@ var volumeRestore = []Step{
 		ask(checkVolume, exitCode,
 			on(failed, say(ev12061), end(Failure))),
 	}},
-	{"(6)", "Enable the scheduled task of the volume's shadow copies, if there is one. The volume is restored in any case.", []Op{
+	{"(6)", "Enable the scheduled task of the volume's shadow copies, if there is one. The " +
+		"volume is restored in any case.", []Op{
 		ask(query(System32, "mountvol.exe", "$VOLUME:", "/L"), readVolumeGUID,
 			on(unknown, say(ev12066), end(Success))),
 		ask(templated(queries, "find-task"), exitCode,
@@ -154,7 +165,8 @@ var volumeRemove = []Step{
 			on(stopping, say(ev12092), end(Failure)),
 			on(notStopping, goTo("(3)"))),
 	}},
-	{"(3)", "Bring the mirror's information up to date.", []Op{do(mirrorCmd(changes, ".", "UPDATEVOLUMEINFO"))}},
+	{"(3)", "Bring the mirror's information up to date.",
+		[]Op{do(mirrorCmd(changes, ".", "UPDATEVOLUMEINFO"))}},
 	{"(4)", "Is this system the mirror's source?", []Op{
 		ask(mirrorCmd(queries, ".", "GETMIRRORVOLINFO"), readMirror,
 			on(isSource, goTo("(5)")),

@@ -17,33 +17,33 @@ const (
 // anything before the watch gives up.
 const maxUndetermined = 3
 
-// Watch checks a resource again and again, for machines where LifeKeeper does
-// not do that. All fields are set before Run.
+// Watch checks a resource again and again, on machines where LifeKeeper does
+// not. Set all fields before Run.
 type Watch struct {
 	Quick, Deep time.Duration // intervals of quickCheck and deepCheck; both more than 0
 	Recovers    bool          // whether the kit has a recover; the volume kit has none
 	// Act performs one action, "quickCheck", "deepCheck" or "recover", and
-	// returns its exit code. It is never called while a call is under way. When
-	// ctx is done it returns as soon as it can: Run waits for it.
+	// returns its exit code. Calls never overlap. When ctx is done it must
+	// return soon: Run waits for it.
 	Act func(ctx context.Context, action string) int
-	// Note is told what happens, from Run's goroutine: the action, its exit
-	// code, and what the watch makes of it. It may be nil.
+	// Note, if not nil, is called from Run's goroutine with each action, its
+	// exit code, and what the watch does about it.
 	Note func(action string, code int, text string)
 }
 
 // Run checks until ctx is done, which is success (0), or until the watch has to
-// give up. A failed check (exit code 1) is answered with a recover, and a failed
-// recover, or a failed check of a kit without one, ends the watch with 1. "Could
-// not determine" (3) is tried again at the action's next turn; three in a row of
-// the same action end the watch with 3. Any other code is not an answer about
-// the resource and ends the watch with that code.
+// give up. After a failed check (exit code 1) it recovers. A failed recover, or
+// a failed check of a kit without one, ends the watch with 1. After "could not
+// determine" (3) the action is tried again at its next turn; three in a row of
+// the same action end the watch with 3. Any other code ends the watch with that
+// code: it says nothing about the resource.
 //
-// A check that comes due while something runs waits for it, and one that was
-// missed several times runs once. The quickCheck goes first when both are due.
+// A check that comes due while another action runs waits for it. If it was
+// missed several times it runs once. quickCheck goes first if both are due.
 //
-// When ctx is done a check is cancelled, and what it answers no longer counts. A
-// recover is let finish, since half of one (an address removed from one adapter
-// and not yet on the other) is worse than a late stop.
+// When ctx is done a check is cancelled, and its answer no longer counts. A
+// recover is allowed to finish: half of one (an address removed from one
+// adapter and not yet on the other) is worse than a late stop.
 func (w *Watch) Run(ctx context.Context) int {
 	start := time.Now()
 	turns := []*turn{
@@ -87,7 +87,7 @@ func (w *Watch) Run(ctx context.Context) int {
 	}
 }
 
-// turn is an action that comes round.
+// turn is an action that is due again and again.
 type turn struct {
 	action       string
 	every        time.Duration
@@ -95,16 +95,20 @@ type turn struct {
 	undetermined int // answers of 3 in a row
 }
 
-// judge decides what an exit code means for the watch: the code it ends with,
-// if it ends.
+// judge decides what an exit code means for the watch: whether it ends, and
+// with which code.
 func (w *Watch) judge(t *turn, code int) (int, bool) {
 	if code == 3 {
 		t.undetermined++
 		if t.undetermined == maxUndetermined {
-			w.note(t.action, code, fmt.Sprintf("could not determine anything %d times in a row: the watch ends", maxUndetermined))
+			w.note(t.action, code,
+				fmt.Sprintf("could not determine anything %d times in a row: the watch ends",
+					maxUndetermined))
 			return 3, true
 		}
-		w.note(t.action, code, fmt.Sprintf("could not determine anything (%d of %d in a row): tried again at its next turn", t.undetermined, maxUndetermined))
+		w.note(t.action, code,
+			fmt.Sprintf("could not determine anything (%d of %d in a row): tried "+
+				"again at its next turn", t.undetermined, maxUndetermined))
 		return 0, false
 	}
 	t.undetermined = 0

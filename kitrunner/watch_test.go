@@ -18,7 +18,8 @@ type watchLab struct {
 	busy  bool
 }
 
-func newWatchLab(t *testing.T, recovers bool, act func(ctx context.Context, n int, action string) int) *watchLab {
+func newWatchLab(t *testing.T, recovers bool, act func(ctx context.Context, n int,
+	action string) int) *watchLab {
 	l := &watchLab{began: time.Now()}
 	n := 0
 	l.Watch = Watch{Quick: DefaultQuickInterval, Deep: DefaultDeepInterval, Recovers: recovers,
@@ -36,10 +37,11 @@ func newWatchLab(t *testing.T, recovers bool, act func(ctx context.Context, n in
 }
 
 func (l *watchLab) say(format string, args ...any) {
-	l.log = append(l.log, fmt.Sprintf("%g ", time.Since(l.began).Seconds())+fmt.Sprintf(format, args...))
+	l.log = append(l.log, fmt.Sprintf("%g ", time.Since(l.began).Seconds())+fmt.Sprintf(format,
+		args...))
 }
 
-// run ends with the watch's own end or, after so long, by cancelling it.
+// run returns when the watch ends, or cancels it at the limit.
 func (l *watchLab) run(limit time.Duration) int {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -59,7 +61,8 @@ func TestWatchIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newWatchLab(t, true, func(context.Context, int, string) int { return 0 })
 		l.run(901 * time.Second)
-		l.want(t, "0 quickCheck", "180 quickCheck", "300 deepCheck", "360 quickCheck", "540 quickCheck",
+		l.want(t, "0 quickCheck", "180 quickCheck", "300 deepCheck", "360 quickCheck",
+			"540 quickCheck",
 			"600 deepCheck", "720 quickCheck", "900 quickCheck", "900 deepCheck", "901 end 0")
 	})
 }
@@ -73,7 +76,8 @@ func TestWatchRecovers(t *testing.T) {
 			return 0
 		})
 		l.run(350 * time.Second)
-		l.want(t, "0 quickCheck", "180 quickCheck", "180 recover", "300 deepCheck", "300 recover", "350 end 0")
+		l.want(t, "0 quickCheck", "180 quickCheck", "180 recover", "300 deepCheck",
+			"300 recover", "350 end 0")
 	})
 }
 
@@ -84,26 +88,42 @@ func TestWatchEnds(t *testing.T) {
 		codes    map[string][]int // by action, one for each call; 0 when used up
 		want     string
 	}{
-		{"a failed recovery ends it with 1", true, map[string][]int{"quickCheck": {1}, "recover": {1}},
+		{"a failed recovery ends it with 1", true, map[string][]int{"quickCheck": {1},
+			"recover": {1}},
 			"0 quickCheck, 0 recover, 0 end 1"},
-		{"a recovery that ran out of time ends it with 1", true, map[string][]int{"quickCheck": {1}, "recover": {2}},
+		{"a recovery that ran out of time ends it with 1", true, map[string][]int{"quickCheck": {1},
+			"recover": {2}},
 			"0 quickCheck, 0 recover, 0 end 1"},
 		{"the volume kit has no recover", false, map[string][]int{"deepCheck": {1}},
 			"0 quickCheck, 180 quickCheck, 300 deepCheck, 300 end 1"},
-		{"three undetermined in a row end it with 3 and never recover", true, map[string][]int{"quickCheck": {3, 3, 3}},
+		{"three undetermined in a row end it with 3 and never recover", true,
+			map[string][]int{"quickCheck": {3, 3, 3}},
 			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 360 end 3"},
 		{"of one action, though the other answers", true, map[string][]int{"deepCheck": {3, 3, 3}},
-			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 900 end 3"},
-		{"an answer between starts the count again", true, map[string][]int{"quickCheck": {3, 3, 0, 3, 3, 0}},
-			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 1000 end 0"},
+			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 " +
+				"deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 900 end 3"},
+		{"an answer between starts the count again", true,
+			map[string][]int{"quickCheck": {3, 3, 0, 3, 3, 0}},
+			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 " +
+				"deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 1000 end 0"},
 		{"a failure is an answer too", true, map[string][]int{"quickCheck": {3, 3, 1, 3, 3, 0}},
-			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 360 recover, 540 quickCheck, 600 deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 1000 end 0"},
-		{"an undetermined recovery is tried again while the check fails", true, map[string][]int{"quickCheck": {1, 1, 0}, "recover": {3, 0}},
-			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 1000 end 0"},
-		{"three undetermined recoveries end it with 3", true, map[string][]int{"quickCheck": {1, 1}, "deepCheck": {1}, "recover": {3, 3, 3}},
-			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 300 recover, 300 end 3"},
-		{"unless a check succeeded between", true, map[string][]int{"quickCheck": {1, 1}, "deepCheck": {0, 1}, "recover": {3, 3, 3}},
-			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 deepCheck, 600 recover, 720 quickCheck, 900 quickCheck, 900 deepCheck, 1000 end 0"},
+			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 360 recover, 540 " +
+				"quickCheck, 600 deepCheck, 720 quickCheck, 900 quickCheck, 900 " +
+				"deepCheck, 1000 end 0"},
+		{"an undetermined recovery is tried again while the check fails", true,
+			map[string][]int{"quickCheck": {1, 1, 0}, "recover": {3, 0}},
+			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 " +
+				"quickCheck, 540 quickCheck, 600 deepCheck, 720 quickCheck, 900 quickCheck, 900 " +
+				"deepCheck, 1000 end 0"},
+		{"three undetermined recoveries end it with 3", true, map[string][]int{"quickCheck": {1, 1},
+			"deepCheck": {1}, "recover": {3, 3, 3}},
+			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 300 " +
+				"recover, 300 end 3"},
+		{"unless a check succeeded between", true, map[string][]int{"quickCheck": {1, 1},
+			"deepCheck": {0, 1}, "recover": {3, 3, 3}},
+			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 " +
+				"quickCheck, 540 quickCheck, 600 deepCheck, 600 recover, 720 quickCheck, 900 " +
+				"quickCheck, 900 deepCheck, 1000 end 0"},
 		{"wrong usage is no verdict on the resource", true, map[string][]int{"quickCheck": {64}},
 			"0 quickCheck, 0 end 64"},
 		{"nor is an unsupported action", true, map[string][]int{"deepCheck": {69}},
@@ -134,7 +154,9 @@ func TestWatchEnds(t *testing.T) {
 func TestWatchNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		codes := []int{0, 3, 1, 0, 3, 1, 1}
-		l := newWatchLab(t, true, func(_ context.Context, n int, _ string) int { return codes[n-1] })
+		l := newWatchLab(t, true, func(_ context.Context, n int, _ string) int {
+			return codes[n-1]
+		})
 		var notes []string
 		l.Note = func(action string, code int, text string) {
 			notes = append(notes, fmt.Sprintf("%s %d %s", action, code, text))
@@ -155,8 +177,8 @@ recover 1 failed: the watch ends`
 	})
 }
 
-// A check that takes longer than both intervals holds the others up, and what
-// was missed meanwhile is not made up for.
+// A check that takes longer than both intervals delays the others. Checks that
+// were missed meanwhile are not made up for.
 func TestWatchNeverOverlaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newWatchLab(t, true, func(_ context.Context, n int, _ string) int {
@@ -166,7 +188,8 @@ func TestWatchNeverOverlaps(t *testing.T) {
 			return 0
 		})
 		l.run(1200 * time.Second)
-		l.want(t, "0 quickCheck", "1000 quickCheck", "1000 deepCheck", "1180 quickCheck", "1200 end 0")
+		l.want(t, "0 quickCheck", "1000 quickCheck", "1000 deepCheck", "1180 quickCheck",
+			"1200 end 0")
 	})
 }
 

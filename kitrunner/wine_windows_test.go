@@ -4,9 +4,11 @@ package kitrunner
 
 import _ "unsafe"
 
-// Under Wine 8 os.RemoveAll fails, and every t.TempDir with it: it does not know the way to delete a file that Windows has had since
-// 2018, and answers "invalid function" where os expects one of the answers that make it use the older way. This variable of
-// os's own tests makes it use that way at once. The linker allows it with -checklinkname=0.
+// Under Wine 8 os.RemoveAll fails, and with it every t.TempDir: Wine does not
+// know a way to delete files that Windows has since 2018, and its error is not
+// one that makes package os use the older way. This variable, which is for the
+// tests of os, makes it use the older way at once. The linker allows that with
+// -checklinkname=0.
 //
 //go:linkname testDeleteatFallback internal/syscall/windows.TestDeleteatFallback
 var testDeleteatFallback bool

@@ -10,13 +10,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/parse"
+	"fsmon/kitrunner/winsys"
 )
 
-// WithNative returns a Runner that does natively what the documented helper
-// commands do: when one is not installed, or, with always, in any case. The
-// outputs and exit codes are the helpers', so that a kit does not notice.
-// All other commands go to r. What native does not support is as if it were
-// not installed.
+// WithNative returns a Runner that replaces the documented helper commands by
+// native: those that are not installed, or, with always, all of them. Outputs
+// and exit codes are the helpers', so that a kit sees no difference. All other
+// commands go to r. What native does not support counts as not installed.
 func WithNative(r Runner, native Native, always bool) Runner {
 	return &nativeRunner{r, native, always}
 }
@@ -57,12 +59,13 @@ func (n *nativeRunner) Run(ctx context.Context, c Command) Result {
 	return res
 }
 
-// nativeExit is the exit code of a helper that says no.
+// nativeExit is the exit code of a helper whose answer is no.
 type nativeExit int
 
 func (e nativeExit) Error() string { return "exit code " + strconv.Itoa(int(e)) }
 
-// asks tells of a helper's command that it changes nothing: a failure to answer is no answer.
+// asks tells whether a helper's command changes nothing. If it fails there is
+// no answer.
 func (c Command) asks() bool { return c.Place == API || slices.Contains(c.Args, "-l") }
 
 // helper does what a command with these arguments does.
@@ -96,8 +99,10 @@ func helperOf(c Command) helper {
 
 // nativeCable prints what readCable reads.
 func nativeCable(ctx context.Context, n Native, args []string) (string, error) {
-	state, err := n.Cable(ctx, canonicalGUID(args[0]))
-	return map[Cable]string{CableUnknown: "", CableConnected: "2\n", CableDisconnected: "7\n"}[state], err
+	state, err := n.Cable(ctx, parse.CanonicalGUID(args[0]))
+	return map[winsys.Cable]string{
+		winsys.CableUnknown: "", winsys.CableConnected: "2\n", winsys.CableDisconnected: "7\n",
+	}[state], err
 }
 
 // nativeARP exits with 0 when another host answers, and with 1 when none does.
@@ -114,7 +119,7 @@ func nativeARP(ctx context.Context, n Native, args []string) (string, error) {
 }
 
 func nativeTrap(ctx context.Context, n Native, args []string) (string, error) {
-	t := Trap{Node: args[0]}
+	t := winsys.Trap{Node: args[0]}
 	var err1, err2 error
 	t.Generic, err1 = strconv.Atoi(args[1])
 	t.Specific, err2 = strconv.Atoi(args[2])
@@ -142,7 +147,7 @@ func nativeIP(ctx context.Context, n Native, args []string) (string, error) {
 		addresses, err := n.Addresses(ctx)
 		var b strings.Builder
 		for _, a := range addresses {
-			fmt.Fprintf(&b, "%s %s", canonicalGUID(a.GUID), a.IP)
+			fmt.Fprintf(&b, "%s %s", parse.CanonicalGUID(a.GUID), a.IP)
 			if a.Context != 0 {
 				fmt.Fprintf(&b, " Context=%d", a.Context)
 			}
@@ -155,11 +160,12 @@ func nativeIP(ctx context.Context, n Native, args []string) (string, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return "", err
 		}
-		return "", n.AddAddress(ctx, canonicalGUID(value("-n")), address, mask)
+		return "", n.AddAddress(ctx, parse.CanonicalGUID(value("-n")), address, mask)
 	case "-d":
 		number, err := strconv.ParseUint(value("-c"), 0, 32)
 		if err != nil {
-			return "", fmt.Errorf("an address without a context cannot be removed natively: %w", err)
+			return "", fmt.Errorf(
+				"an address without a context cannot be removed natively: %w", err)
 		}
 		return "", n.DeleteAddress(ctx, uint32(number))
 	}

@@ -68,7 +68,9 @@ has no such action.
 func usage() string {
 	var commands strings.Builder
 	for _, t := range kitrunner.Templates() {
-		fmt.Fprintf(&commands, "      --%s-command COMMAND   %s\n                              (%s)\n", t.Name, t.Text, t.Command)
+		fmt.Fprintf(&commands,
+			"      --%s-command COMMAND   %s\n                              (%s)\n", t.Name,
+			t.Text, t.Command)
 	}
 	return fmt.Sprintf(usageText, commands.String())
 }
@@ -92,13 +94,16 @@ type options struct {
 // errHelp is parse's error for --help.
 var errHelp = pflag.ErrHelp
 
-// parse reads the options of a command line, and the file of --resource. Its
-// errors are wrong usage.
-func parse(args []string) (*options, error) {
+// parse reads the options of a command line and the file of --resource. Its
+// errors mean wrong usage.
+func parse(args []string, declareMore ...func(*pflag.FlagSet)) (*options, error) {
 	o := &options{}
 	fs := pflag.NewFlagSet("kitrunner", pflag.ContinueOnError)
 	fs.Usage = func() {}
 	o.declare(fs)
+	for _, declare := range declareMore {
+		declare(fs)
+	}
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -168,7 +173,7 @@ func (o *options) declarePlaces(fs *pflag.FlagSet) {
 	fs.StringVar(&o.system32, "system32", system32, "")
 }
 
-// defaultStateDir is one that outlives a restart.
+// defaultStateDir is a directory that survives a restart.
 func defaultStateDir() string {
 	switch {
 	case runtime.GOOS == "windows":

@@ -13,7 +13,8 @@ import (
 	"fsmon/kitrunner"
 )
 
-// resourceFiles gives the files of --resource, which a command line names FILE.json, FILE.toml or FILE.txt, what they hold.
+// resourceFiles writes the files of --resource, which a command line names
+// FILE.json, FILE.toml or FILE.txt.
 func resourceFiles(f *testing.F) (fill func(t *testing.T, args []string, content []byte) []string) {
 	f.Helper()
 	dir, err := os.MkdirTemp("", "kitrunner")
@@ -46,7 +47,8 @@ func resourceFiles(f *testing.F) (fill func(t *testing.T, args []string, content
 	}
 }
 
-// reads tells whether a command line may name another file than those of the test, which could be a device.
+// reads tells whether a command line may name another file, which could be a
+// device.
 func reads(args []string) bool {
 	for i, arg := range args {
 		name, ok := strings.CutPrefix(arg, "--resource")
@@ -60,31 +62,49 @@ func reads(args []string) bool {
 	return false
 }
 
-// Whatever a command line is, reading it runs nothing and panics at nothing. What is accepted is within its bounds and fit for the command
-// lines of the documented commands; what is not is one printable line and wrong usage.
+// No command line makes the reader panic or run something. What is accepted is
+// within its bounds and fit for the documented commands; what is refused is one
+// printable line and wrong usage.
 func FuzzCommandLine(f *testing.F) {
 	guid := "{11111111-2222-3333-4444-555555555555}"
 	for _, line := range [][]string{
-		{}, {"--help"}, {"-h"}, {"--version"}, {"nfs", "restore"}, {"lanman"}, {"LANMAN", "reboot"}, {"volume", "recover", "--tag", "T"},
-		{"lanman", "restore", "--tag", "T", "--id", "SRV", "--system32", "s", "--lkbin=b"}, {"lanman", "restore", "--plan"},
-		{"lanman", "restore", "--tag", "a\"b", "--id", "SRV"}, {"lanman", "restore", "--tag", "T", "--id", "SRV\n"}, {"lanman", "restore", "--no\nsuch"},
-		{"ip", "quickCheck", "--tag", "T", "--id", "10.0.0.5", "--nic", "Ethernet 2", "--guid", guid, "--lkroot", "L"},
-		{"ip", "restore", "--tag", "T", "--id", "10.0.0.256", "--nic", "E|calc", "--guid", "1234", "--mask", "255.0.255.0"},
-		{"ip", "recover", "--tag", "T", "--id", "10.0.0.5", "--nic", "E", "--guid", guid, "--mask", "255.255.255.0", "--backup-nic", "F",
-			"--backup-guid", "11111111-2222-3333-4444-55555555555a", "--local-recovery", "--native", "--plan"},
-		{"volume", "restore", "--tag", "T", "--volume", "e:", "--node", "N", "--peer", "P", "--enable-task-command", `%LKBIN%\x.exe "$PEER" $HOME`,
+		{}, {"--help"}, {"-h"}, {"--version"}, {"nfs", "restore"}, {"lanman"}, {"LANMAN", "reboot"},
+		{"volume", "recover", "--tag", "T"},
+		{"lanman", "restore", "--tag", "T", "--id", "SRV", "--system32", "s", "--lkbin=b"},
+		{"lanman", "restore", "--plan"},
+		{"lanman", "restore", "--tag", "a\"b", "--id", "SRV"}, {"lanman", "restore", "--tag", "T",
+			"--id", "SRV\n"}, {"lanman", "restore", "--no\nsuch"},
+		{"ip", "quickCheck", "--tag", "T", "--id", "10.0.0.5", "--nic", "Ethernet 2", "--guid",
+			guid, "--lkroot", "L"},
+		{"ip", "restore", "--tag", "T", "--id", "10.0.0.256", "--nic", "E|calc", "--guid", "1234",
+			"--mask", "255.0.255.0"},
+		{"ip", "recover", "--tag", "T", "--id", "10.0.0.5", "--nic", "E", "--guid", guid, "--mask",
+			"255.255.255.0", "--backup-nic", "F",
+			"--backup-guid", "11111111-2222-3333-4444-55555555555a", "--local-recovery",
+			"--native", "--plan"},
+		{"volume", "restore", "--tag", "T", "--volume", "e:", "--node", "N", "--peer", "P",
+			"--enable-task-command", `%LKBIN%\x.exe "$PEER" $HOME`,
 			"--query-timeout", "86400", "--lock-timeout", "0"},
-		{"volume", "quickCheck", "--resource", "FILE.toml", "--json", "--events", "e"}, {"volume", "remove", "--resource=FILE.json", "--plain-volume"},
-		{"lanman", "deepCheck", "--resource", "FILE.txt"}, {"lanman", "restore", "--tag", "T", "--", "-x"}, {"ip", "remove", "-x"},
-		{"watch"}, {"watch", "--help"}, {"watch", "rejoin"}, {"watch", "volume", "--tag", "T", "--volume", "E", "--peer", "P", "--node", "N", "--plan"},
-		{"watch", "lanman", "--tag", "T", "--id", "SRV", "--node", "N", "--quick-interval", "1", "--deep-interval", "86401"},
-		{"rejoin"}, {"rejoin", "--help"}, {"rejoin", "--system", "HERE", "--gone", "here"}, {"rejoin", "--system", "HERE", "--gone", "GONE", "--plan", "now"},
-		{"rejoin", "--system", "HERE", "--gone", "GONE", "--volume", "E", "--volume", "f:", "--all-resources", "--yes", "--journal", "j"},
+		{"volume", "quickCheck", "--resource", "FILE.toml", "--json", "--events", "e"},
+		{"volume", "remove", "--resource=FILE.json", "--plain-volume"},
+		{"lanman", "deepCheck", "--resource", "FILE.txt"}, {"lanman", "restore", "--tag", "T", "--",
+			"-x"}, {"ip", "remove", "-x"},
+		{"watch"}, {"watch", "--help"}, {"watch", "rejoin"}, {"watch", "volume", "--tag", "T",
+			"--volume", "E", "--peer", "P", "--node", "N", "--plan"},
+		{"watch", "lanman", "--tag", "T", "--id", "SRV", "--node", "N", "--quick-interval", "1",
+			"--deep-interval", "86401"},
+		{"rejoin"}, {"rejoin", "--help"}, {"rejoin", "--system", "HERE", "--gone", "here"},
+		{"rejoin", "--system", "HERE", "--gone", "GONE", "--plan", "now"},
+		{"rejoin", "--system", "HERE", "--gone", "GONE", "--volume", "E", "--volume", "f:",
+			"--all-resources", "--yes", "--journal", "j"},
 		{"rejoin", "--gone", "../GONE", "--state-dir", "", "--wait-timeout", "300"},
 	} {
-		f.Add(strings.Join(line, "\x00"), []byte("tag = \"T\"\nvolume = \"E\"\npeer = \"P\"\nquery-timeout = 5\n"))
+		f.Add(strings.Join(line, "\x00"),
+			[]byte("tag = \"T\"\nvolume = \"E\"\npeer = \"P\"\nquery-timeout = 5\n"))
 	}
-	for _, content := range []string{`{"tag": "T", "volume": "E", "peer": "P", "query-timeout": 5, "local-recovery": true}`, `{"tag": null}`, `["tag"]`,
+	for _, content := range []string{
+		`{"tag": "T", "volume": "E", "peer": "P", "query-timeout": 5, "local-recovery": true}`,
+		`{"tag": null}`, `["tag"]`,
 		`{"tag": "T"} {`, "\xef\xbb\xbf{}", `{"plan": true}`, `{"a\nb": 1}`, "{"} {
 		f.Add("volume\x00remove\x00--resource=FILE.json", []byte(content))
 	}
@@ -118,10 +138,12 @@ func FuzzCommandLine(f *testing.F) {
 	})
 }
 
-// What a command line holds reaches the terminal as text and in one line.
+// Whatever a command line holds reaches the terminal as text, on one line.
 func TestComplaintIsOneLine(t *testing.T) {
 	for arg, want := range map[string]string{
-		"--no\x1b[2J\nsuch": "unknown flag: --no?[2J such", "-\x1b": `unknown shorthand flag: '\x1b' in -?`, "a\nb": `"a\nb" belongs to no option (options have two dashes)`,
+		"--no\x1b[2J\nsuch": "unknown flag: --no?[2J such",
+		"-\x1b":             `unknown shorthand flag: '\x1b' in -?`,
+		"a\nb":              `"a\nb" belongs to no option (options have two dashes)`,
 	} {
 		_, err := command([]string{"lanman", "restore", arg})
 		if got := complaint("%v", err); got != "kitrunner: error: "+want {
@@ -130,12 +152,13 @@ func TestComplaintIsOneLine(t *testing.T) {
 	}
 }
 
-// wrong asserts what a person is shown of wrong usage, and the exit code.
+// wrong checks the message and the exit code of wrong usage.
 func wrong(t *testing.T, args []string, err error) {
 	t.Helper()
 	const begin = "kitrunner: error: "
 	text := complaint("%v", err)
-	if len(text) <= len(begin) || !strings.HasPrefix(text, begin) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if len(text) <= len(begin) || !strings.HasPrefix(text, begin) || strings.ContainsFunc(text,
+		func(r rune) bool { return !unicode.IsPrint(r) }) {
 		t.Errorf("%q: not one printable line: %q", args, text)
 	}
 	want := exitUsage
@@ -147,7 +170,8 @@ func wrong(t *testing.T, args []string, err error) {
 	}
 }
 
-// accepted asserts of a command line that is not wrong that it asks for help or passes.
+// accepted checks a command line that is not wrong: it asks for help, or is in
+// bounds.
 func accepted(t *testing.T, args []string, check func() error) {
 	t.Helper()
 	if err := check(); err != nil && !errors.Is(err, errHelp) {
@@ -182,17 +206,19 @@ func acceptedWatch(t *testing.T, args []string) error {
 	return nil
 }
 
-// inBounds asserts what --help and the errors say of the options of a kit.
+// inBounds checks what --help and the errors say about the options of a kit.
 func inBounds(t *testing.T, o *options) {
 	t.Helper()
 	d, r := o.deadlines, o.resource
 	within(t, d.Query, d.Change, d.Switchover, d.Lock, d.DeleteShadows, o.wait)
 	for _, s := range []string{r.Tag, r.Node, r.Peer, r.NIC, r.BackupNIC} {
-		if len([]rune(s)) > 255 || strings.HasPrefix(s, "-") || strings.ContainsAny(s, "\"'%^&|<>;$`") || strings.ContainsFunc(s, unicode.IsControl) {
+		if len([]rune(s)) > 255 || strings.HasPrefix(s, "-") ||
+			strings.ContainsAny(s, "\"'%^&|<>;$`") || strings.ContainsFunc(s, unicode.IsControl) {
 			t.Errorf("accepted %q", s)
 		}
 	}
-	if !o.plan && (r.Tag == "" || r.Node == "") || r.Peer != "" && strings.EqualFold(r.Peer, r.Node) || o.stateDir == "" {
+	if !o.plan && (r.Tag == "" || r.Node == "") || r.Peer != "" &&
+		strings.EqualFold(r.Peer, r.Node) || o.stateDir == "" {
 		t.Errorf("accepted %+v", r)
 	}
 	if err := o.engine().Check(); err != nil {
@@ -210,10 +236,12 @@ func acceptedRejoin(t *testing.T, args []string) error {
 		return err
 	}
 	within(t, r.Deadlines.Query, r.Deadlines.Change, o.wait)
-	if r.System == "" || r.Gone == "" || strings.EqualFold(r.System, r.Gone) || !filepath.IsAbs(r.Journal) || o.stateDir == "" {
+	if r.System == "" || r.Gone == "" || strings.EqualFold(r.System, r.Gone) ||
+		!filepath.IsAbs(r.Journal) || o.stateDir == "" {
 		t.Errorf("accepted %+v", r)
 	}
-	if !slices.IsSorted(r.Volumes) || len(slices.Compact(slices.Clone(r.Volumes))) != len(r.Volumes) {
+	if !slices.IsSorted(r.Volumes) ||
+		len(slices.Compact(slices.Clone(r.Volumes))) != len(r.Volumes) {
 		t.Errorf("volumes %q", r.Volumes)
 	}
 	for _, v := range r.Volumes {
@@ -227,7 +255,7 @@ func acceptedRejoin(t *testing.T, args []string) error {
 	return nil
 }
 
-// within asserts that waits are as the options' errors say.
+// within checks that waits are as the options' errors say.
 func within(t *testing.T, waits ...time.Duration) {
 	t.Helper()
 	for _, w := range waits {

@@ -46,8 +46,9 @@ func exitCode(err error) int {
 // errUnsupported means that the kit has no such action.
 var errUnsupported = errors.New("its document says that there is none")
 
-// command reads a command line and returns what performs it and returns the
-// exit code. It runs nothing. Its errors are wrong usage or errUnsupported.
+// command reads a command line and returns the function that performs it and
+// returns the exit code. It runs nothing itself. Its errors mean wrong usage,
+// or are errUnsupported.
 func command(args []string) (perform func() int, err error) {
 	if len(args) == 0 {
 		return nil, errors.New("no kit and no action (kitrunner --help shows them)")
@@ -67,7 +68,8 @@ func command(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf("%q is not a kit (lanman, ip or volume; or rejoin, watch)", args[0])
 	}
 	if len(args) == 1 {
-		return nil, fmt.Errorf("%s: no action (quickCheck, deepCheck, restore, remove or recover)", kit.Name)
+		return nil, fmt.Errorf("%s: no action (quickCheck, deepCheck, restore, remove or recover)",
+			kit.Name)
 	}
 	if args[1] == "--help" || args[1] == "-h" {
 		return prints(usage()), nil
@@ -77,7 +79,8 @@ func command(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf("%s has no %s (%w)", kit.Name, args[1], errUnsupported)
 	}
 	if action == nil {
-		return nil, fmt.Errorf("%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
+		return nil, fmt.Errorf(
+			"%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
 	}
 	o, err := parse(args[2:])
 	if errors.Is(err, errHelp) {
@@ -105,7 +108,7 @@ func command(args []string) (perform func() int, err error) {
 	return func() int { return o.run(dirs, kit, action) }, nil
 }
 
-// prints performs a command line that asks for a text.
+// prints is the function for a command line that only asks for a text.
 func prints(text string) func() int {
 	return func() int {
 		fmt.Print(text)
@@ -128,8 +131,8 @@ func complain(format string, args ...any) {
 	fmt.Fprintln(os.Stderr, complaint(format, args...))
 }
 
-// complaint is one line, safe for a terminal, whatever the arguments and files
-// that it quotes hold.
+// complaint is one line that is safe for a terminal, whatever the arguments and
+// files hold that it quotes.
 func complaint(format string, args ...any) string {
 	return strings.Map(func(r rune) rune {
 		switch {

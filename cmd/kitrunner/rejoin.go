@@ -3,19 +3,17 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"fsmon/kitrunner"
+	"fsmon/kitrunner/winsys"
 )
 
 const rejoinUsage = `Clean the cluster configuration of this system up after the operating system of another one was installed anew, so that the
@@ -79,12 +77,11 @@ func rejoin(args []string) (perform func() int, err error) {
 }
 
 func (o *rejoinOptions) performRejoin(dirs kitrunner.Dirs) int {
-	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], kitrunner.NewRunner(dirs)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	o.rejoin.Root, o.rejoin.Runner = dirs[kitrunner.LKRoot], dirs
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // so that a second signal ends the program
 	wait, cancel := context.WithTimeout(ctx, o.wait)
-	release, err := kitrunner.Lock(wait, o.stateDir, "rejoin")
+	release, err := winsys.Lock(wait, o.stateDir, "rejoin")
 	cancel()
 	if err != nil {
 		complain("rejoin: %v (nothing was done)", err)
@@ -127,7 +124,8 @@ func parseRejoin(args []string) (*rejoinOptions, error) {
 	if r.Journal == "" {
 		r.Journal = filepath.Join(o.stateDir, "rejoin-"+strings.ToLower(r.Gone)+".json")
 	}
-	// The commands run elsewhere, and reg export is told a file beside it.
+	// The commands have other working directories, and reg export gets a file
+	// beside the journal.
 	var err error
 	r.Journal, err = filepath.Abs(r.Journal)
 	r.Root = o.lkroot
@@ -139,8 +137,9 @@ func parseRejoin(args []string) (*rejoinOptions, error) {
 
 // rejoinReport is what --json prints.
 type rejoinReport struct {
-	Code      int                    `json:"code"`
-	Outcome   string                 `json:"outcome"` // "planned", "success", "failure" or "could not determine"
+	Code int `json:"code"`
+	// "planned", "success", "failure" or "could not determine"
+	Outcome   string                 `json:"outcome"`
 	Error     string                 `json:"error,omitempty"`
 	System    string                 `json:"system"`
 	Gone      string                 `json:"gone"`
@@ -150,19 +149,17 @@ type rejoinReport struct {
 	Checklist []string               `json:"checklist"` // what remains to be done by hand
 }
 
-func (o *rejoinOptions) report(w io.Writer, outcome string, code int, err error, steps []kitrunner.RejoinStep) {
+func (o *rejoinOptions) report(w io.Writer, outcome string, code int, err error,
+	steps []kitrunner.RejoinStep) {
 	r := &o.rejoin
-	report := rejoinReport{Code: code, Outcome: outcome, System: r.System, Gone: r.Gone, Volumes: append([]string{}, r.Volumes...),
-		Journal: r.Journal, Steps: append([]kitrunner.RejoinStep{}, steps...), Checklist: r.Checklist()}
+	report := rejoinReport{Code: code, Outcome: outcome, System: r.System, Gone: r.Gone,
+		Volumes: append([]string{}, r.Volumes...),
+		Journal: r.Journal, Steps: append([]kitrunner.RejoinStep{}, steps...),
+		Checklist: r.Checklist()}
 	if err != nil {
 		report.Error = err.Error()
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(report); err != nil {
-		complain("%v", err)
-	}
+	printJSON(w, report, "  ")
 }
 
 func (o *rejoinOptions) printPlan(w io.Writer) int {
@@ -182,7 +179,8 @@ func (o *rejoinOptions) run(ctx context.Context, in io.Reader, stdout, stderr io
 		out = stderr
 	}
 	if !o.yes && !isTerminal(in) {
-		complain("rejoin: nobody can be asked for confirmation (standard input is no terminal; --yes goes on without, --plan only shows)")
+		complain("rejoin: nobody can be asked for confirmation (standard input is no terminal; " +
+			"--yes goes on without, --plan only shows)")
 		return exitUsage
 	}
 	err := r.Survey(ctx)
@@ -232,8 +230,8 @@ func exitOf(err error) (int, string) {
 	return kitrunner.Failure, "failure"
 }
 
-// isTerminal tells whether a person can answer. The null device is taken for a
-// terminal here, but answers nothing.
+// isTerminal tells whether a person can answer. The null device counts as a
+// terminal here, but never answers.
 func isTerminal(in io.Reader) bool {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -243,12 +241,14 @@ func isTerminal(in io.Reader) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// confirm asks a person, unless --yes has answered.
+// confirm asks a person, unless --yes was given.
 func (o *rejoinOptions) confirm(ctx context.Context, in io.Reader, out io.Writer) (bool, error) {
 	if o.yes {
 		return true, nil
 	}
-	fmt.Fprintf(out, "Run these steps on %s? What they remove is not brought back. Type yes to go on: ", o.rejoin.System)
+	fmt.Fprintf(out,
+		"Run these steps on %s? What they remove is not brought back. Type yes to go on: ",
+		o.rejoin.System)
 	type answer struct {
 		text string
 		err  error
@@ -264,7 +264,8 @@ func (o *rejoinOptions) confirm(ctx context.Context, in io.Reader, out io.Writer
 	case a := <-answers:
 		switch text := strings.TrimSpace(a.text); {
 		case a.err != nil && text == "":
-			return false, &kitrunner.RejoinError{Code: exitUsage, Err: fmt.Errorf("nobody answered: %w (--yes goes on without)", a.err)}
+			return false, &kitrunner.RejoinError{Code: exitUsage,
+				Err: fmt.Errorf("nobody answered: %w (--yes goes on without)", a.err)}
 		case !strings.EqualFold(text, "yes"):
 			return false, errors.New("it was not confirmed")
 		}
@@ -285,7 +286,8 @@ func showSteps(w io.Writer, steps []kitrunner.RejoinStep) {
 	}
 }
 
-// showProgress shows a step when it begins, each command before it runs, and the end.
+// showProgress shows a step when it begins, each command before it runs, and
+// the end.
 func showProgress(w io.Writer, s kitrunner.RejoinStep) {
 	n := len(s.Commands)
 	switch {

@@ -56,7 +56,8 @@ func rejoinFor(t *testing.T, c *twoSystems, args ...string) *rejoinOptions {
 			}
 		}
 	})
-	o, err := parseRejoin(append([]string{"--system", "HERE", "--gone", "GONE", "--state-dir", dir}, args...))
+	o, err := parseRejoin(append([]string{"--system", "HERE", "--gone", "GONE", "--state-dir", dir},
+		args...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +86,12 @@ func TestRejoinConfirmation(t *testing.T) {
 			var out bytes.Buffer
 			code := o.run(context.Background(), strings.NewReader(c.answer), &out, io.Discard)
 			if code != c.code || cluster.gone != c.removed {
-				t.Errorf("exit code %d, removed %v; want %d, %v\n%s", code, cluster.gone, c.code, c.removed, &out)
+				t.Errorf("exit code %d, removed %v; want %d, %v\n%s", code, cluster.gone, c.code,
+					c.removed, &out)
 			}
 			// What is to be confirmed stands above the question.
-			if text := out.String(); !strings.Contains(text, `> %LKBIN%\sys_remove.exe -s GONE`) || !c.removed && slices.Contains(cluster.ran, "sys_remove") {
+			if text := out.String(); !strings.Contains(text, `> %LKBIN%\sys_remove.exe -s GONE`) ||
+				!c.removed && slices.Contains(cluster.ran, "sys_remove") {
 				t.Errorf("got\n%s", text)
 			}
 		})
@@ -103,7 +106,8 @@ func TestRejoinAsksNobodyButATerminal(t *testing.T) {
 	defer r.Close()
 	defer w.Close()
 	cluster := &twoSystems{}
-	if code := rejoinFor(t, cluster).run(context.Background(), r, io.Discard, io.Discard); code != 64 {
+	if code := rejoinFor(t, cluster).run(context.Background(), r, io.Discard,
+		io.Discard); code != 64 {
 		t.Errorf("exit code %d, want 64", code)
 	}
 	if len(cluster.ran) > 0 {
@@ -143,7 +147,8 @@ func TestRejoinJSON(t *testing.T) {
 		t.Fatalf("%v in %s", err, &out)
 	}
 	last := report.Steps[len(report.Steps)-1]
-	if report.Outcome != "success" || last.Outcome != kitrunner.RejoinDone || last.Began.IsZero() || len(report.Checklist) == 0 {
+	if report.Outcome != "success" || last.Outcome != kitrunner.RejoinDone || last.Began.IsZero() ||
+		len(report.Checklist) == 0 {
 		t.Errorf("got %s", &out)
 	}
 	if _, err := os.Stat(report.Journal); err != nil {
@@ -159,8 +164,10 @@ func TestRejoinJSON(t *testing.T) {
 		t.Fatalf("%v in %s", err, &out)
 	}
 	last = report.Steps[len(report.Steps)-1]
-	if code != 3 || report.Code != 3 || report.Outcome != "could not determine" || last.Outcome != kitrunner.RejoinUndetermined ||
-		!strings.Contains(report.Error, "sys_remove") || cluster.ran[len(cluster.ran)-1] != "sys_remove" {
+	if code != 3 || report.Code != 3 || report.Outcome != "could not determine" ||
+		last.Outcome != kitrunner.RejoinUndetermined ||
+		!strings.Contains(report.Error, "sys_remove") ||
+		cluster.ran[len(cluster.ran)-1] != "sys_remove" {
 		t.Errorf("exit code %d: %s", code, &out)
 	}
 }
@@ -171,7 +178,8 @@ func TestRejoinUsage(t *testing.T) {
 		code int
 	}{
 		{"rejoin --system HERE --gone GONE --volume E --plan", 0},
-		{"rejoin --system HERE --gone GONE --volume E --volume F: --all-resources --plan --json", 0},
+		{"rejoin --system HERE --gone GONE --volume E --volume F: " +
+			"--all-resources --plan --json", 0},
 		{"rejoin --help", 0},
 		{"rejoin", 64},
 		{"rejoin --system HERE --gone here --plan", 64},
@@ -186,7 +194,8 @@ func TestRejoinUsage(t *testing.T) {
 		{"watch volume --volume E", 64},
 		{"watch volume --tag T --volume E --peer P --node N --quick-interval 0", 64},
 		{"watch volume --tag T --volume E --peer P --node N --plan", 0},
-		{"watch lanman --tag T --id SRV01 --node N --plan --quick-interval 60 --deep-interval 600", 0},
+		{"watch lanman --tag T --id SRV01 --node N --plan --quick-interval 60 " +
+			"--deep-interval 600", 0},
 		{"watch lanman --tag T --id SRV01 --node N --system32= --lkbin= --lkroot=", 64},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 	"fsmon/kitrunner"
 )
 
-// readResource sets the options that stand in a file and not on the command line.
+// readResource sets the options of the file that the command line does not
+// have.
 func readResource(fs *pflag.FlagSet, file string) error {
 	values, err := decodeResource(file)
 	if err != nil {
@@ -79,7 +80,8 @@ func decodeResource(file string) (values map[string]any, err error) {
 	}
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
-		return nil, fmt.Errorf("%s: is a JSON %s (options are the names and values of an object)", file, kind.Value)
+		return nil, fmt.Errorf("%s: is a JSON %s (options are the names and values of an object)",
+			file, kind.Value)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
@@ -90,17 +92,19 @@ func decodeResource(file string) (values map[string]any, err error) {
 var (
 	nameText = regexp.MustCompile(`^[\p{L}\p{N}_][\p{L}\p{N}._-]{0,254}$`)
 	guidText = regexp.MustCompile(`^\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?$`)
-	// A tag and a connection's name may have blanks, but nothing that a command line on another system gives a meaning to.
+	// A tag and a connection's name may have blanks, but no character that has
+	// a meaning in a command line on another system.
 	freeText  = regexp.MustCompile(`^[^-\s"'%^&|<>;$\x60\pC][^"'%^&|<>;$\x60\pC]{0,254}$`)
 	aliasText = regexp.MustCompile(`^[^-/\s"\\:*?<>|+=;,\[\]\pC][^/\s"\\:*?<>|+=;,\[\]\pC]{0,62}$`)
 )
 
-// check tells whether the options are right and enough for the action, and
-// gives them the form in which the commands take them.
+// check returns an error if an option is wrong or missing for the action, and
+// gives the options the form that the commands take.
 func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 	r := &o.resource
 	given := map[string]string{
-		"tag": r.Tag, "id": r.ID, "node": r.Node, "peer": r.Peer, "nic": r.NIC, "guid": r.GUID, "mask": r.Mask, "volume": r.Volume,
+		"tag": r.Tag, "id": r.ID, "node": r.Node, "peer": r.Peer, "nic": r.NIC, "guid": r.GUID,
+		"mask": r.Mask, "volume": r.Volume,
 	}
 	if o.stateDir == "" {
 		return errors.New("--state-dir: is missing (the directory of the locks)")
@@ -112,18 +116,22 @@ func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 			}
 		}
 	}
-	for name, value := range map[string]string{"tag": r.Tag, "nic": r.NIC, "backup-nic": r.BackupNIC} {
+	for name, value := range map[string]string{"tag": r.Tag, "nic": r.NIC,
+		"backup-nic": r.BackupNIC} {
 		if value != "" && !freeText.MatchString(value) {
-			return fmt.Errorf("--%s: %q is not accepted (1 to 255 characters, none of \"'%%^&|<>;$`, no dash first)", name, value)
+			return fmt.Errorf("--%s: %q is not accepted (1 to 255 "+
+				"characters, none of \"'%%^&|<>;$`, no dash first)", name, value)
 		}
 	}
 	for name, value := range map[string]string{"node": r.Node, "peer": r.Peer} {
 		if value != "" && !nameText.MatchString(value) {
-			return fmt.Errorf("--%s: %q is not accepted (a system's name: letters, digits, '.', '_', '-')", name, value)
+			return fmt.Errorf("--%s: %q is not accepted (a system's name: letters, "+
+				"digits, '.', '_', '-')", name, value)
 		}
 	}
 	if r.Peer != "" && strings.EqualFold(r.Peer, r.Node) {
-		return fmt.Errorf("--peer: %q is this system (the standby system's name; --node sets this system's)", r.Peer)
+		return fmt.Errorf("--peer: %q is this system (the standby system's name; --node "+
+			"sets this system's)", r.Peer)
 	}
 	switch kit.Name {
 	case "lanman":
@@ -152,7 +160,8 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 func checkIP(r *kitrunner.Resource) error {
 	if r.ID != "" {
 		a, err := netip.ParseAddr(r.ID)
-		if err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == broadcast {
+		if err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() ||
+			a == broadcast {
 			return fmt.Errorf("--id: %q is not accepted (the IPv4 address of a host)", r.ID)
 		}
 	}
@@ -168,7 +177,8 @@ func checkIP(r *kitrunner.Resource) error {
 		}
 		m := guidText.FindStringSubmatch(*guid)
 		if m == nil {
-			return fmt.Errorf("--%s: %q is not accepted (a GUID, {xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx})", name, *guid)
+			return fmt.Errorf("--%s: %q is not accepted (a GUID, "+
+				"{xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx})", name, *guid)
 		}
 		*guid = "{" + strings.ToUpper(m[1]) + "}"
 	}
@@ -176,7 +186,8 @@ func checkIP(r *kitrunner.Resource) error {
 		return errors.New("--backup-nic and --backup-guid: one is missing (they belong together)")
 	}
 	if r.BackupGUID != "" && r.BackupGUID == r.GUID {
-		return errors.New("--backup-guid: is the same network adapter as --guid (leave it out if there is no other)")
+		return errors.New("--backup-guid: is the same network adapter as --guid (leave it out if " +
+			"there is no other)")
 	}
 	return nil
 }

@@ -12,12 +12,14 @@ import (
 	"syscall"
 
 	"fsmon/kitrunner"
+	"fsmon/kitrunner/winsys"
 )
 
-// engine is an engine that can plan; run gives it what it needs to run.
+// engine is an engine for plans; perform adds what it needs to run.
 func (o *options) engine() *kitrunner.Engine {
 	e := &kitrunner.Engine{
-		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait, Commands: map[string]string{},
+		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait,
+		Commands: map[string]string{},
 	}
 	for name, command := range o.commands {
 		e.Commands[name] = *command
@@ -25,8 +27,8 @@ func (o *options) engine() *kitrunner.Engine {
 	return e
 }
 
-// dirs are the directories of the commands. One that is needed and not set is
-// an error.
+// dirs are the directories of the commands. It is an error if one is needed and
+// not set.
 func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 	lkbin := o.lkbin
 	if lkbin == "" && o.lkroot != "" {
@@ -45,7 +47,8 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 		if d.value == "" {
 			for _, c := range uses {
 				if c.Place == d.place && !o.canDoWithout(c) {
-					return nil, fmt.Errorf("%s: is missing (the directory of %s; --plan runs nothing)", d.option, c.Name)
+					return nil, fmt.Errorf("%s: is missing "+
+						"(the directory of %s; --plan runs nothing)", d.option, c.Name)
 				}
 			}
 			continue
@@ -66,18 +69,18 @@ func (o *options) canDoWithout(c kitrunner.Command) bool {
 
 // runner is a Runner for the commands.
 func (o *options) runner(dirs kitrunner.Dirs) kitrunner.Runner {
-	native := kitrunner.NewNative(o.trapDestination, o.trapCommunity)
-	return kitrunner.WithNative(kitrunner.NewRunner(dirs), native, o.native)
+	native := winsys.NewAPI(o.trapDestination, o.trapCommunity)
+	return kitrunner.WithNative(dirs, native, o.native)
 }
 
-// eventLog opens where the events go: the event log of Windows, and the file
-// of --events; on other systems without a file stderr. What cannot be opened
-// is said and left out: the action matters more than its record.
+// eventLog opens the event log of Windows and the file of --events, or stderr
+// if there is neither. If one cannot be opened it complains and goes on: the
+// action matters more than its record.
 func (o *options) eventLog() (log kitrunner.EventLog, done func()) {
 	var logs []kitrunner.EventLog
 	var closers []io.Closer
 	if runtime.GOOS == "windows" {
-		system, warning, err := kitrunner.OpenEventLog()
+		system, warning, err := kitrunner.OpenSystemLog()
 		if warning != nil {
 			complain("event log: %v", warning)
 		}
@@ -105,28 +108,40 @@ func (o *options) eventLog() (log kitrunner.EventLog, done func()) {
 	}
 }
 
+// untilSignal returns a context that a signal ends. A command that changes
+// something is allowed to finish then. A second signal ends the program.
+func untilSignal() (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// printJSON prints a value as JSON, on one line if indent is "".
+func printJSON(w io.Writer, value any, indent string) {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // EMCMD prints in angle brackets
+	enc.SetIndent("", indent)
+	if err := enc.Encode(value); err != nil {
+		complain("%v", err)
+	}
+}
+
 // run performs an action once and returns its exit code.
 func (o *options) run(dirs kitrunner.Dirs, kit *kitrunner.Kit, action *kitrunner.Action) int {
-	// A command that changes something is let end, see Engine; a second signal ends the program.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	log, done := o.eventLog()
 	defer done()
 	report := o.perform(ctx, dirs, log, kit, action)
 	if o.json {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(report); err != nil {
-			complain("%v", err)
-		}
+		printJSON(os.Stdout, report, "  ")
 	}
 	return report.Code
 }
 
-// perform performs an action and shows it as it goes. The report is never nil.
-func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunner.EventLog, kit *kitrunner.Kit, action *kitrunner.Action) *kitrunner.Report {
+// perform performs an action and shows it while it runs.
+func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunner.EventLog,
+	kit *kitrunner.Kit, action *kitrunner.Action) kitrunner.Report {
 	out := io.Writer(os.Stdout)
 	if o.json {
 		out = os.Stderr
@@ -140,7 +155,7 @@ func (o *options) perform(ctx context.Context, dirs kitrunner.Dirs, log kitrunne
 	for _, e := range report.LogErrors {
 		complain("event log: %s", e)
 	}
-	return &report
+	return report
 }
 
 // show shows people what happens.

@@ -13,7 +13,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kitrunner": main})
 }
 
-// The command line, as scripts in which shell scripts stand for the documented commands.
+// The command line, as scripts in which shell scripts stand for the documented
+// commands.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -68,31 +65,25 @@ func watch(args []string) (perform func() int, err error) {
 	return func() int { return o.performWatch(dirs, kit, quick, deep) }, nil
 }
 
-func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick, deep time.Duration) int {
+func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick,
+	deep time.Duration) int {
 	log, done := o.eventLog()
 	defer done()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // so that a second signal ends the program
 	w := kitrunner.Watch{
 		Quick: quick, Deep: deep, Recovers: kit.Action("recover") != nil,
 		Act: func(ctx context.Context, name string) int {
 			report := o.perform(ctx, dirs, log, kit, kit.Action(name))
-			if report == nil {
-				return kitrunner.Undetermined
-			}
 			if o.json {
-				enc := json.NewEncoder(os.Stdout)
-				enc.SetEscapeHTML(false)
-				if err := enc.Encode(report); err != nil {
-					complain("%v", err)
-				}
+				printJSON(os.Stdout, report, "")
 			}
 			return report.Code
 		},
 		Note: func(action string, code int, text string) {
 			if code != kitrunner.Success {
-				fmt.Fprintf(os.Stderr, "%s kitrunner: watch: %s %s %s %s\n", time.Now().Format(time.RFC3339), kit.Name, o.resource.Tag, action, text)
+				fmt.Fprintf(os.Stderr, "%s kitrunner: watch: %s %s %s %s\n",
+					time.Now().Format(time.RFC3339), kit.Name, o.resource.Tag, action, text)
 			}
 		},
 	}
@@ -104,24 +95,12 @@ var watched = []string{"quickCheck", "deepCheck", "recover"}
 
 // parseWatch reads the options of a kit and the intervals.
 func parseWatch(args []string) (o *options, quick, deep time.Duration, err error) {
-	o, quick, deep = &options{}, kitrunner.DefaultQuickInterval, kitrunner.DefaultDeepInterval
-	fs := pflag.NewFlagSet("kitrunner watch", pflag.ContinueOnError)
-	fs.Usage = func() {}
-	o.declare(fs)
-	fs.Var((*seconds)(&quick), "quick-interval", "")
-	fs.Var((*seconds)(&deep), "deep-interval", "")
-	if err := fs.Parse(args); err != nil {
-		return nil, 0, 0, err
-	}
-	if fs.NArg() > 0 {
-		return nil, 0, 0, fmt.Errorf("%q belongs to no option (options have two dashes)", fs.Arg(0))
-	}
-	if o.file != "" {
-		if err := readResource(fs, o.file); err != nil {
-			return nil, 0, 0, fmt.Errorf("--resource: %w", err)
-		}
-	}
-	return o, quick, deep, nil
+	quick, deep = kitrunner.DefaultQuickInterval, kitrunner.DefaultDeepInterval
+	o, err = parse(args, func(fs *pflag.FlagSet) {
+		fs.Var((*seconds)(&quick), "quick-interval", "")
+		fs.Var((*seconds)(&deep), "deep-interval", "")
+	})
+	return o, quick, deep, err
 }
 
 // planWatch prints what the actions of a watch would do.

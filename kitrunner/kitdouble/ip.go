@@ -15,8 +15,9 @@ func (n *Node) nic(guid string) *NIC {
 	return nil
 }
 
-// ipChange plays ips_ipchange: -l lists the addresses, -a -nGUID -iIP -mMASK adds one, -d -cCONTEXT deletes by the address's
-// context or, as the document has it, by the adapter's GUID. The document does not show the list's form.
+// ipChange plays ips_ipchange: -l lists the addresses, -a -nGUID -iIP -mMASK
+// adds one, -d -cCONTEXT deletes by the address's context or, as the document
+// has it, by the adapter's GUID. The document does not show the list's form.
 func ipChange(c *call) int {
 	switch c.arg(0) {
 	case "-l":
@@ -39,7 +40,8 @@ func ipChange(c *call) int {
 				return 1
 			}
 		}
-		nic.Addresses = append(nic.Addresses, Address{ip, mask, "100" + ip[strings.LastIndexByte(ip, '.')+1:]})
+		nic.Addresses = append(nic.Addresses,
+			Address{ip, mask, "100" + ip[strings.LastIndexByte(ip, '.')+1:]})
 		return 0
 	case "-d":
 		key := c.option("-c")
@@ -79,7 +81,9 @@ func ping(c *call) int {
 	answers := slices.Contains(c.node.InUse, ip)
 	for _, n := range c.s.Nodes {
 		for _, nic := range n.NICs {
-			answers = answers || slices.ContainsFunc(nic.Addresses, func(a Address) bool { return a.IP == ip })
+			answers = answers || slices.ContainsFunc(nic.Addresses, func(a Address) bool {
+				return a.IP == ip
+			})
 		}
 	}
 	for name, n := range c.s.Nodes {
@@ -95,7 +99,8 @@ func ping(c *call) int {
 	return 0
 }
 
-// powershell plays a query for the NetConnectionStatus (Win32_NetworkAdapter) of the adapter whose name it contains.
+// powershell plays a query for the NetConnectionStatus (Win32_NetworkAdapter)
+// of the adapter whose name it contains.
 func powershell(c *call) int {
 	for _, nic := range c.node.NICs {
 		if strings.Contains(c.arg(len(c.args)-1), "'"+nic.Name+"'") {

@@ -1,6 +1,7 @@
 package kitdouble
 
-// japanese holds what a Japanese Windows prints in place of an English sentence, in its code page 932.
+// japanese has the texts of a Japanese Windows for the English ones, in its
+// code page 932.
 var japanese = map[string]string{
 	// イーサネット:
 	"Ethernet:": "\x83C\x81[\x83T\x83l\x83b\x83g:",

@@ -1,10 +1,9 @@
-// Package kitdouble plays every command that the kit documents name, for
-// tests. Its program, play, is the command whose file name it is started
-// under, such as nbtstat.exe. What the commands know of the cluster, and what a
-// test lets go wrong, is in the JSON file that the environment variable
-// KITDOUBLE names; an alias that was added is listed, a locked volume stays
-// locked. Every call is appended as a line of JSON to the file of that name with
-// .log added.
+// Package kitdouble plays every command that the kit documents name, for tests.
+// Its program, play, acts as the command whose file name it has, such as
+// nbtstat.exe. The environment variable KITDOUBLE names a JSON file with the
+// state of the cluster and the faults that a test wants: an alias that was
+// added is listed, a locked volume stays locked. Every call is appended as a
+// line of JSON to a log beside it (.log).
 package kitdouble
 
 import (
@@ -26,16 +25,24 @@ type Call struct {
 	Args []string `json:"args"`
 }
 
-// commands are the doubles by their file name in lower case. Each gets the node it runs on.
+// commands are the doubles by their file name in lower case. Each gets the node
+// it runs on.
 var commands = map[string]func(c *call) int{
-	"nbtstat.exe": nbtstat, "sc.exe": sc, "lmservernameadd.exe": nameAdd, "lmservernamedel.exe": nameDel,
-	"ips_ipchange.exe": ipChange, "ips_arpupdate.exe": arpUpdate, "arp.exe": arp, "ping.exe": ping, "powershell.exe": powershell,
-	"emcmd.exe": emcmd, "volume.exe": volume, "checkvolume.exe": checkVolume, "chkntfs.exe": chkntfs,
-	"vssadmin.exe": vssadmin, "schtasks.exe": schtasks, "mountvol.exe": mountvol, "eismeventnotice.exe": eventNotice,
-	"flg_create.exe": flagCreate, "flg_remove.exe": flagRemove, "flg_list.exe": flagList, "flg_test.exe": flagTest,
+	"nbtstat.exe": nbtstat, "sc.exe": sc, "lmservernameadd.exe": nameAdd,
+	"lmservernamedel.exe": nameDel,
+	"ips_ipchange.exe":    ipChange, "ips_arpupdate.exe": arpUpdate, "arp.exe": arp,
+	"ping.exe":       ping,
+	"powershell.exe": powershell,
+	"emcmd.exe":      emcmd, "volume.exe": volume, "checkvolume.exe": checkVolume,
+	"chkntfs.exe":  chkntfs,
+	"vssadmin.exe": vssadmin, "schtasks.exe": schtasks, "mountvol.exe": mountvol,
+	"eismeventnotice.exe": eventNotice,
+	"flg_create.exe":      flagCreate, "flg_remove.exe": flagRemove, "flg_list.exe": flagList,
+	"flg_test.exe": flagTest,
 	"ins_list.exe": insList, "ins_setst.exe": insSetState, "ins_remove.exe": insRemove,
-	"eqv_list.exe": eqvList, "eqv_remove.exe": eqvRemove, "sys_list.exe": sysList, "sys_remove.exe": sysRemove,
-	"net_list.exe": netList, "net_remove.exe": netRemove, "lcdsync.exe": lcdsync, "reg.exe": reg,
+	"eqv_list.exe": eqvList, "eqv_remove.exe": eqvRemove, "sys_list.exe": sysList,
+	"sys_remove.exe": sysRemove,
+	"net_list.exe":   netList, "net_remove.exe": netRemove, "lcdsync.exe": lcdsync, "reg.exe": reg,
 }
 
 // Main plays the command as which this program was started.
@@ -43,7 +50,8 @@ func Main() {
 	if tether := os.Getenv("KITDOUBLE_TETHER"); tether != "" {
 		hang(tether)
 	}
-	code, err := run(os.Getenv("KITDOUBLE"), strings.ToLower(filepath.Base(os.Args[0])), os.Args[1:], os.Stdout)
+	code, err := run(os.Getenv("KITDOUBLE"), strings.ToLower(filepath.Base(os.Args[0])),
+		os.Args[1:], os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "kitdouble:", err)
 		code = 250
@@ -51,7 +59,8 @@ func Main() {
 	os.Exit(code)
 }
 
-// run plays one command. It reads the state, and writes it back if the command is not made to fail.
+// run plays one command. It writes the changed state back unless the command is
+// made to fail.
 func run(file, name string, args []string, w io.Writer) (code int, err error) {
 	if file == "" {
 		return 0, fmt.Errorf("KITDOUBLE is not set")
@@ -87,23 +96,19 @@ func run(file, name string, args []string, w io.Writer) (code int, err error) {
 	case "hang":
 		unlock()
 		return 0, hangWithChild(fault.Tether)
-	case "keepopen": // ends, and leaves a child with its output
-		unlock()
-		return 0, startChild(fault.Tether)
 	}
 	c := &call{s: s, node: s.Nodes[s.Self], args: args}
 	code = c.play(name)
-	if fault.Mode == "lie" { // does it, and says it failed
-		code = fault.Code
-	}
 	if _, err := w.Write(c.out.Bytes()); err != nil {
 		return 0, err
 	}
 	return code, s.Save(file)
 }
 
-// garbage is neither UTF-8 nor code page 932, has no line that any command prints, and a NUL.
-var garbage = []byte("\x00\xff\xfe\x80\x81\x0c<>{}<zz>:::: \xf0\x9f -1 \r\r\n\x1b[2J%1 %s\n\xfd\xfd\xfd")
+// garbage is neither UTF-8 nor code page 932, has no line that any command
+// prints, and a NUL.
+var garbage = []byte("\x00\xff\xfe\x80\x81\x0c<>{}<zz>:::: \xf0\x9f -1 \r\r\n" +
+	"\x1b[2J%1 %s\n\xfd\xfd\xfd")
 
 // play runs the double of a command on the call's node.
 func (c *call) play(name string) int {
@@ -131,7 +136,7 @@ func record(file string, c Call) error {
 	return err
 }
 
-// hangWithChild hangs together with a child: a command that is ended must take its children along.
+// hangWithChild hangs together with a child, which must be ended with it.
 func hangWithChild(tether string) error {
 	if err := startChild(tether); err != nil {
 		return err
@@ -151,20 +156,16 @@ func startChild(tether string) error {
 	return child.Start()
 }
 
-// hang connects to the test, which sees the connection end when this process does, and hangs: until the test leaves the
-// connection, and not for ever in case that it does not.
+// hang connects to the test, which learns in this way that the command hangs,
+// and hangs until the test closes the connection. If the test never does, the
+// command ends after half an hour.
 func hang(tether string) {
-	const most = 2 * time.Minute
-	if tether != "" && tether != "-" {
-		conn, err := net.Dial("tcp", tether)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "kitdouble:", err)
-			os.Exit(252)
-		}
-		conn.SetReadDeadline(time.Now().Add(most))
-		conn.Read(make([]byte, 1))
-		os.Exit(253)
+	conn, err := net.Dial("tcp", tether)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kitdouble:", err)
+		os.Exit(252)
 	}
-	<-time.After(most)
+	conn.SetReadDeadline(time.Now().Add(30 * time.Minute))
+	conn.Read(make([]byte, 1))
 	os.Exit(253)
 }

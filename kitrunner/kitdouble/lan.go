@@ -59,11 +59,14 @@ func nameDel(c *call) int {
 	if !c.node.hasAlias(c.arg(0)) {
 		return 1
 	}
-	c.node.Aliases = slices.DeleteFunc(c.node.Aliases, func(a string) bool { return strings.EqualFold(a, c.arg(0)) })
+	c.node.Aliases = slices.DeleteFunc(c.node.Aliases, func(a string) bool {
+		return strings.EqualFold(a, c.arg(0))
+	})
 	return 0
 }
 
-var serviceStates = map[int]string{1: "STOPPED", 2: "START_PENDING", 3: "STOP_PENDING", 4: "RUNNING", 7: "PAUSED"}
+var serviceStates = map[int]string{1: "STOPPED", 2: "START_PENDING", 3: "STOP_PENDING",
+	4: "RUNNING", 7: "PAUSED"}
 
 // sc plays sc query NAME and sc start NAME, with or without \\SERVER before.
 func sc(c *call) int {
@@ -78,9 +81,11 @@ func sc(c *call) int {
 	}
 	switch {
 	case !ok && verb == "query":
-		return fail("EnumQueryServicesStatus:OpenService", 1060, "The specified service does not exist as an installed service.")
+		return fail("EnumQueryServicesStatus:OpenService", 1060,
+			"The specified service does not exist as an installed service.")
 	case !ok:
-		return fail("StartService: OpenService", 1060, "The specified service does not exist as an installed service.")
+		return fail("StartService: OpenService", 1060,
+			"The specified service does not exist as an installed service.")
 	case verb == "start" && state == 4:
 		return fail("StartService", 1056, "An instance of the service is already running.")
 	case verb == "start":

@@ -27,7 +27,8 @@ func (c *call) row(n *Node, fields ...string) {
 	c.printf("%s", strings.Join(fields, sep))
 }
 
-// remote plays lcdremexec -d NODE -- COMMAND ARGS: its exit code is the remote command's.
+// remote plays lcdremexec -d NODE -- COMMAND ARGS: its exit code is the remote
+// command's.
 func remote(c *call) int {
 	i := slices.Index(c.args, "--")
 	n := c.at()
@@ -136,7 +137,9 @@ func insRemove(c *call) int {
 		return lcdiNoReply
 	}
 	before := len(n.Instances)
-	n.Instances = slices.DeleteFunc(n.Instances, func(r *Instance) bool { return r.Tag == c.option("-t") })
+	n.Instances = slices.DeleteFunc(n.Instances, func(r *Instance) bool {
+		return r.Tag == c.option("-t")
+	})
 	if len(n.Instances) == before {
 		return lcdiMissing
 	}
@@ -198,7 +201,9 @@ func sysRemove(c *call) int {
 		return 5
 	}
 	before := len(n.Systems)
-	n.Systems = slices.DeleteFunc(n.Systems, func(s string) bool { return strings.EqualFold(s, sys) })
+	n.Systems = slices.DeleteFunc(n.Systems, func(s string) bool {
+		return strings.EqualFold(s, sys)
+	})
 	if len(n.Systems) == before {
 		return lcdiMissing
 	}
@@ -223,7 +228,8 @@ func netRemove(c *call) int {
 	}
 	before := len(n.Paths)
 	n.Paths = slices.DeleteFunc(n.Paths, func(p Path) bool {
-		return strings.EqualFold(p.Node, c.option("-s")) && (c.option("-r") == "" || c.option("-r") == p.Remote)
+		return strings.EqualFold(p.Node, c.option("-s")) &&
+			(c.option("-r") == "" || c.option("-r") == p.Remote)
 	})
 	if len(n.Paths) == before {
 		return lcdiMissing

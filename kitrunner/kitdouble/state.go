@@ -21,19 +21,21 @@ type State struct {
 
 // Fault is what a test lets go wrong with a command.
 type Fault struct {
-	Mode   string // exit, garbage, flood, hang, keepopen, lie
+	Mode   string // exit, garbage, flood, hang
 	Match  string // only if an argument contains it, in any case
 	Skip   int    // how many such calls go well before
 	Code   int
 	Output string
-	Tether string // host:port to which hang connects, for each of its two processes; "-" for none
+	Tether string // host:port to which hang connects, once for each of its two processes
 }
 
 // Node is one system of the cluster.
 type Node struct {
-	Name      string
-	Down      bool
-	Services  map[string]int // name in lower case to the state's number: 1 stopped, 3 stop pending, 4 running
+	Name string
+	Down bool
+	// name in lower case to the state's number: 1 stopped, 3 stop pending, 4
+	// running
+	Services  map[string]int
 	Aliases   []string
 	Slow      int      // how many times nbtstat does not list a new alias yet
 	Hidden    []string // those that it does not list yet
@@ -99,7 +101,8 @@ type call struct {
 	out  bytes.Buffer
 }
 
-// printf prints a line, in Japanese if the state says so, with Windows' line ends.
+// printf prints a line, in Japanese if the state says so, with Windows' line
+// ends.
 func (c *call) printf(format string, args ...any) {
 	line := fmt.Sprintf(c.word(format), args...)
 	c.out.WriteString(strings.ReplaceAll(line, "\n", "\r\n") + "\r\n")

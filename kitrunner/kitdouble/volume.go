@@ -16,7 +16,8 @@ func (n *Node) volume(arg string) (letter string, v *Volume) {
 	return letter, n.Volumes[letter]
 }
 
-// emcmd plays EMCMD SYSTEM COMMAND VOLUME. Its exit code is the status it prints.
+// emcmd plays EMCMD SYSTEM COMMAND VOLUME. Its exit code is the status it
+// prints.
 func emcmd(c *call) int {
 	status := func(code int) int {
 		c.printf("Status = %d", code)
@@ -53,7 +54,8 @@ func emcmd(c *call) int {
 		}
 		v.Locked = false
 	case "SWITCHOVERVOLUME":
-		// The mirror turns round: this system is the source, every other that answers a target.
+		// The mirror turns round: this system is the source, every other that
+		// answers a target.
 		v.Role, v.Source, v.Locked = 1, n.Name, false
 		for _, other := range c.s.Nodes {
 			if o := other.Volumes[letter]; other != n && !other.Down && o != nil && o.Role != 0 {
@@ -149,8 +151,10 @@ func vssadmin(c *call) int {
 			return none()
 		}
 		for i := range v.Shadows {
-			c.printf("Contents of shadow copy set ID: %s", fmt.Sprintf("{aaaaaaaa-0000-0000-0000-%012d}", i))
-			c.printf("   Shadow Copy Volume: %s", fmt.Sprintf(`\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy%d`, i+1))
+			c.printf("Contents of shadow copy set ID: %s",
+				fmt.Sprintf("{aaaaaaaa-0000-0000-0000-%012d}", i))
+			c.printf("   Shadow Copy Volume: %s",
+				fmt.Sprintf(`\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy%d`, i+1))
 		}
 	case "delete shadows":
 		if v.Shadows == 0 {
@@ -165,7 +169,8 @@ func vssadmin(c *call) int {
 	return 0
 }
 
-// schtasks plays schtasks /Query /TN NAME and schtasks /Change /TN NAME /ENABLE.
+// schtasks plays schtasks /Query /TN NAME and schtasks /Change /TN NAME
+// /ENABLE.
 func schtasks(c *call) int {
 	name := c.option("/TN")
 	if _, ok := c.node.Tasks[name]; !ok {
@@ -200,7 +205,8 @@ func eventNotice(c *call) int {
 
 const jobsKey = `\System\CurrentControlSet\Services\ExtMirr\Parameters\Jobs\`
 
-// reg plays reg query KEY, reg export KEY FILE [/y] and reg delete KEY /f for the keys of jobs.
+// reg plays reg query KEY, reg export KEY FILE [/y] and reg delete KEY /f for
+// the keys of jobs.
 func reg(c *call) int {
 	key := strings.ToLower(c.arg(1))
 	i := strings.Index(key, strings.ToLower(jobsKey))
@@ -217,7 +223,8 @@ func reg(c *call) int {
 	case "query":
 		c.printf("%s", c.arg(1))
 	case "export":
-		text := "Windows Registry Editor Version 5.00\r\n\r\n[" + c.arg(1) + "]\r\n\"Name\"=" + strconv.Quote(j.Name) + "\r\n"
+		text := "Windows Registry Editor Version 5.00\r\n\r\n[" + c.arg(1) + "]\r\n\"Name\"=" +
+			strconv.Quote(j.Name) + "\r\n"
 		if err := os.WriteFile(c.arg(2), []byte(text), 0o644); err != nil {
 			c.printf("%v", err)
 			return 1

@@ -3,9 +3,10 @@
 //
 //	go generate fsmon/kitrunner/msgtable
 //
-// The Event Viewer looks a number up in the table of the program that the event's
-// source names. Those of Windows' own EventCreate.exe end at 1000 and the kits'
-// begin at 6001. The text of each is %1, the event's text as it was reported.
+// The Event Viewer looks a number up in the table of the program that the
+// event's source names. Those of Windows' own EventCreate.exe end at 1000 and
+// the kits' begin at 6001. The text of each is %1, the event's text as it was
+// reported.
 package main
 
 import (
@@ -32,10 +33,12 @@ func main() {
 	}
 }
 
-// languages are those that the table is in, in order: neutral, which serves every system, and English (United States).
+// languages are those that the table is in, in order: neutral, which serves
+// every system, and English (United States).
 var languages = []uint32{0, 0x409}
 
-// object returns a COFF object file with one section, .rsrc (PE format, "The .rsrc Section" and "COFF Relocations").
+// object returns a COFF object file with one section, .rsrc (PE format, "The
+// .rsrc Section" and "COFF Relocations").
 func object() []byte {
 	const (
 		messageTable = 11 // RT_MESSAGETABLE
@@ -50,7 +53,8 @@ func object() []byte {
 			rsrc = le.AppendUint32(rsrc, v)
 		}
 	}
-	dir := func(entries int) { long(0, 0, 0, uint32(entries)<<16) } // no named entries, so many with IDs
+	// no named entries, so many with IDs
+	dir := func(entries int) { long(0, 0, 0, uint32(entries)<<16) }
 	dir(1)
 	long(messageTable, subdirectory|24)
 	dir(1)
@@ -75,7 +79,8 @@ func object() []byte {
 			binary.Write(&b, le, v) // neither a Buffer nor a fixed-size value makes it fail
 		}
 	}
-	// IMAGE_FILE_MACHINE_AMD64, one section, no time, the symbol table and its length.
+	// IMAGE_FILE_MACHINE_AMD64, one section, no time, the symbol table and its
+	// length.
 	put(uint16(0x8664), uint16(1), uint32(0), symbols, uint32(1), uint16(0), uint16(0))
 	// No addresses yet; size, offset, relocations; initialised data, readable.
 	put(name, uint32(0), uint32(0), uint32(len(rsrc)), uint32(header), relocations, uint32(0),
@@ -99,8 +104,9 @@ func numbers() []uint32 {
 	return slices.Compact(ns)
 }
 
-// table encodes a MESSAGE_RESOURCE_DATA: the number of blocks; per block its first and last number and the offset of its
-// entries; and the entries, each with its length in bytes and 1 for UTF-16, padded to four bytes.
+// table encodes a MESSAGE_RESOURCE_DATA: the number of blocks; per block its
+// first and last number and the offset of its entries; and the entries, each
+// with its length in bytes and 1 for UTF-16, padded to four bytes.
 func table(ns []uint32) []byte {
 	le := binary.LittleEndian
 	var entry []byte

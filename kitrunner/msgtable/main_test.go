@@ -20,12 +20,13 @@ func TestCommittedTableIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, object()) {
-		t.Errorf("%s is not what the catalogue says: run go generate fsmon/kitrunner/msgtable", committed)
+		t.Errorf("%s is not what the catalogue says: run go generate fsmon/kitrunner/msgtable",
+			committed)
 	}
 }
 
-// The object file is read as the linker and then Windows read it: a section of resources, in it a directory by type, name
-// and language, and the table.
+// The object file is read as the linker and then Windows read it: a section of
+// resources, in it a directory by type, name and language, and the table.
 func TestEveryNumberIsInTheTable(t *testing.T) {
 	b, err := os.ReadFile(committed)
 	if err != nil {
@@ -47,7 +48,8 @@ func TestEveryNumberIsInTheTable(t *testing.T) {
 			}
 		}
 		if len(texts) != len(numbers()) {
-			t.Errorf("language %#x: %d texts, the catalogue has %d numbers", lang, len(texts), len(numbers()))
+			t.Errorf("language %#x: %d texts, the catalogue has %d numbers", lang, len(texts),
+				len(numbers()))
 		}
 	}
 	if len(tables) != 2 {
@@ -72,7 +74,8 @@ func readTables(object []byte) (byLanguage map[uint32]map[uint32]string, err err
 		return nil, err
 	}
 	le := binary.LittleEndian
-	// entries returns the directory's entries: the ID, and the offset of what it leads to (IMAGE_RESOURCE_DIRECTORY).
+	// entries returns the directory's entries: the ID, and the offset of what
+	// it leads to (IMAGE_RESOURCE_DIRECTORY).
 	entries := func(at uint32) map[uint32]uint32 {
 		m := map[uint32]uint32{}
 		n := uint32(le.Uint16(rsrc[at+12:])) + uint32(le.Uint16(rsrc[at+14:]))

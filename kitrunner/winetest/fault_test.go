@@ -18,7 +18,8 @@ var update = flag.Bool("update", false, "write testdata/faults.golden anew")
 
 const goldenFile = "testdata/faults.golden"
 
-// scenarios are runs in which something goes wrong. Undisturbed each calls the commands that it can.
+// scenarios are runs in which something will go wrong. Undisturbed, they call
+// as many commands as possible.
 var scenarios = []struct {
 	name string
 	args []string
@@ -27,7 +28,9 @@ var scenarios = []struct {
 	{"lanman quickCheck", alias, func(a, b *kitdouble.Node) { a.Aliases = []string{"SRV01"} }},
 	{"lanman quickCheck gone", alias, nil},
 	{"lanman deepCheck", alias, func(a, b *kitdouble.Node) { a.Aliases = []string{"SRV01"} }},
-	{"lanman restore", alias, func(a, b *kitdouble.Node) { a.Services["lanmanserver"], a.Services["browser"] = 1, 1 }},
+	{"lanman restore", alias, func(a, b *kitdouble.Node) {
+		a.Services["lanmanserver"], a.Services["browser"] = 1, 1
+	}},
 	{"lanman remove", alias, func(a, b *kitdouble.Node) { a.Aliases = []string{"SRV01"} }},
 	{"lanman recover", alias, nil},
 	{"ip quickCheck", address, onPublic},
@@ -54,7 +57,8 @@ var scenarios = []struct {
 }
 
 func onPublic(a, b *kitdouble.Node) {
-	a.NICs[0].Addresses = append(a.NICs[0].Addresses, kitdouble.Address{IP: "10.0.0.50", Mask: "255.255.255.0", Context: "50"})
+	a.NICs[0].Addresses = append(a.NICs[0].Addresses, kitdouble.Address{IP: "10.0.0.50",
+		Mask: "255.255.255.0", Context: "50"})
 }
 
 func source(a, b *kitdouble.Node) {
@@ -67,15 +71,19 @@ func source(a, b *kitdouble.Node) {
 // modes are the ways in which a command goes wrong, from one of its calls on.
 var modes = []string{"missing", "hang", "exit", "garbage", "flood"}
 
-// minutes are cases that wait for all of restore's 60 seconds (LAN, step 7), and tell no more than the one that hangs.
-var minutes = []string{"lanman restore" + "exit" + "nbtstat.exe", "lanman restore" + "garbage" + "nbtstat.exe"}
+// minutes are cases that would wait for all of restore's 60 seconds (LAN kit,
+// step 7) and show no more than the case that hangs.
+var minutes = []string{"lanman restore" + "exit" + "nbtstat.exe", "lanman restore" + "garbage" +
+	"nbtstat.exe"}
 
-// helpers are the commands that kitrunner for Windows can do without.
-var helpers = []string{"lmservernameadd.exe", "lmservernamedel.exe", "ips_ipchange.exe", "checkvolume.exe", "eismeventnotice.exe"}
+// helpers are the commands that kitrunner for Windows can replace.
+var helpers = []string{"lmservernameadd.exe", "lmservernamedel.exe", "ips_ipchange.exe",
+	"checkvolume.exe", "eismeventnotice.exe"}
 
-// TestFaults makes every command of every scenario fail in every way. What comes of it stands in a golden file, and is the same
-// as the program for Windows, where each command fails in each way once. The state of the doubles must be no worse:
-// all that a kit changes is as it was, or as the undisturbed run leaves it.
+// TestFaults makes every command of every scenario fail in every way. A golden
+// file has the outcomes. The program for Windows has the same outcome; there
+// each command fails in each way once. All that a kit changes must be as it was
+// before, or as the undisturbed run leaves it.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	need(t, native.goos)
@@ -116,10 +124,12 @@ func TestFaults(t *testing.T) {
 						slices.Contains(minutes, sc.name+mode+c.Name) && skip > 0 {
 						continue
 					}
-					name := fmt.Sprintf("%s | %d %s | %s", sc.name, i+1, undisturbed.called()[i], mode)
+					name := fmt.Sprintf("%s | %d %s | %s", sc.name, i+1,
+						undisturbed.called()[i], mode)
 					order = append(order, name)
 					systems := []system{native}
-					if key := c.Name + mode; !onWine[key] && !(mode == "missing" && slices.Contains(helpers, c.Name)) {
+					if key := c.Name + mode; !onWine[key] &&
+						!(mode == "missing" && slices.Contains(helpers, c.Name)) {
 						onWine[key] = true
 						systems = append(systems, english)
 					}
@@ -131,11 +141,13 @@ func TestFaults(t *testing.T) {
 						case !ok:
 							got[name] = line(o)
 						case first != line(o):
-							t.Errorf("%s\n%s: %s\nbefore that: %s\n%s%s", name, sys.name, line(o), first, o.stdout, o.stderr)
+							t.Errorf("%s\n%s: %s\nbefore that: %s\n%s%s", name, sys.name, line(o),
+								first, o.stdout, o.stderr)
 						}
 						for i := range facts {
 							if facts[i] != before[i] && facts[i] != after[i] {
-								t.Errorf("%s: %s\nit was %s, undisturbed it becomes %s\n%s%s", name, facts[i], before[i], after[i], o.stdout, o.stderr)
+								t.Errorf("%s: %s\nit was %s, undisturbed it becomes %s\n%s%s", name,
+									facts[i], before[i], after[i], o.stdout, o.stderr)
 							}
 						}
 						if strings.Contains(o.stderr, "panic") || o.code > 3 {
@@ -147,7 +159,8 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	var b strings.Builder
-	b.WriteString("# What comes of a command that goes wrong, from that call on: go test ./kitrunner/winetest -run TestFaults -update\n")
+	b.WriteString("# What comes of a command that goes wrong, from that call on: go test " +
+		"./kitrunner/winetest -run TestFaults -update\n")
 	for _, name := range order {
 		fmt.Fprintf(&b, "%s | %s\n", name, got[name])
 	}
@@ -175,22 +188,24 @@ func TestFaults(t *testing.T) {
 // line is what came of a run.
 func line(o outcome) string { return fmt.Sprintf("%d %v", o.code, o.numbers()) }
 
-// disturbed is a run in which a command goes wrong. Of those that hang, nothing may be left.
-func disturbed(t *testing.T, sys system, s *kitdouble.State, name, mode string, skip int, args []string) (outcome, []string) {
+// disturbed is a run in which a command goes wrong. If it hangs, no process may
+// be left afterwards.
+func disturbed(t *testing.T, sys system, s *kitdouble.State, name, mode string, skip int,
+	args []string) (outcome, []string) {
 	t.Helper()
-	fault := &kitdouble.Fault{Mode: mode, Skip: skip, Tether: "-"}
-	switch mode {
-	case "exit":
-		fault.Code = 13
-	case "hang":
-		// Long enough for what does not hang, on a machine under load.
-		args = slices.Clone(args)
-		for _, kind := range []string{"query", "change", "switchover", "lock", "delete"} {
-			args = append(args, "--"+kind+"-timeout", "10")
-		}
-	}
+	h := newTethers(t)
+	fault := &kitdouble.Fault{Mode: mode, Skip: skip, Tether: h.String()}
 	s.Faults[name] = fault
+	if mode == "exit" {
+		fault.Code = 13
+	}
 	l := newLab(t, sys, s)
+	l.slots = sys.goos
+	if mode == "hang" {
+		// Long enough for the commands that do not hang, on a busy machine: few
+		// of them run at the same time, see slots.
+		l.hanging, l.timeout = h, sys.hangs
+	}
 	if mode == "missing" {
 		l.missing(name)
 	}

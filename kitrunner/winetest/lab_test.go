@@ -9,12 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,20 +23,37 @@ import (
 	"fsmon/kitrunner/kitdouble"
 )
 
-// limit is what no single wait comes near to.
-const limit = 2 * time.Minute
+// limit bounds every wait. It only has to end a test that would never end.
+const limit = 10 * time.Minute
+
+// slots bound how many programs of the labs work at the same time: those of the
+// stories, and those of TestFaults for each system. More of them would finish no
+// sooner: all programs for Windows wait for the one Wine server, which gets the
+// less of the processors the more programs run.
+var slots = map[string]chan struct{}{
+	"stories": make(chan struct{}, 3*runtime.NumCPU()),
+	"linux":   make(chan struct{}, 3*runtime.NumCPU()),
+	"windows": make(chan struct{}, 2*runtime.NumCPU()),
+}
+
+// slot waits for a slot and returns how to give it back, which may be done twice.
+func slot(of string) (release func()) {
+	slots[of] <- struct{}{}
+	return sync.OnceFunc(func() { <-slots[of] })
+}
 
 // A system is one that kitrunner runs on.
 type system struct {
 	name     string
 	goos     string
 	japanese bool
+	hangs    time.Duration // after which a command counts as one that hangs
 }
 
 var (
-	native   = system{"native", "linux", false}
-	english  = system{"wine", "windows", false}
-	japanese = system{"wine-japanese", "windows", true}
+	native   = system{"native", "linux", false, 20 * time.Second}
+	english  = system{"wine", "windows", false, time.Minute}
+	japanese = system{"wine-japanese", "windows", true, time.Minute}
 )
 
 // onSystems runs a test on several systems.
@@ -52,7 +70,8 @@ func onSystems(t *testing.T, systems []system, f func(t *testing.T, s system)) {
 var everywhere = []system{native, english, japanese}
 
 // command returns the call of a program built for the system.
-func (s system) command(ctx context.Context, env []string, program string, args ...string) *exec.Cmd {
+func (s system) command(ctx context.Context, env []string, program string,
+	args ...string) *exec.Cmd {
 	if s.goos == "windows" {
 		cmd := exec.CommandContext(ctx, wine, append([]string{program}, args...)...)
 		locale := "C"
@@ -77,25 +96,32 @@ func (s system) path(file string) string {
 
 // places are where the documents' commands are, by the option that tells.
 var places = map[string][]string{
-	"system32": {"nbtstat.exe", "sc.exe", "arp.exe", "ping.exe", "chkntfs.exe", "vssadmin.exe", "schtasks.exe", "mountvol.exe", "reg.exe"},
-	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe", "EISMEventNotice.exe", "lcdremexec.exe",
-		"flg_create.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe", "eqv_remove.exe", "sys_list.exe",
+	"system32": {"nbtstat.exe", "sc.exe", "arp.exe", "ping.exe", "chkntfs.exe", "vssadmin.exe",
+		"schtasks.exe", "mountvol.exe", "reg.exe"},
+	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe",
+		"EISMEventNotice.exe", "lcdremexec.exe",
+		"flg_create.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe",
+		"eqv_remove.exe", "sys_list.exe",
 		"sys_remove.exe", "net_list.exe", "net_remove.exe", "lcdsync.exe"},
-	"lkroot":      {"Admin/kit/Ipapp/bin/ips_ipchange.exe", "Admin/kit/Ipapp/bin/ips_arpupdate.exe"},
+	"lkroot": {"Admin/kit/Ipapp/bin/ips_ipchange.exe",
+		"Admin/kit/Ipapp/bin/ips_arpupdate.exe"},
 	"extmirrbase": {"EMCMD.exe"},
 }
 
-// lab is a node with the documents' commands and what they know.
+// lab is a node with the documents' commands and their state.
 type lab struct {
-	t   *testing.T
-	sys system
-	dir string
+	t       *testing.T
+	sys     system
+	dir     string
+	slots   string        // those that its runs wait for
+	timeout time.Duration // of every command
+	hanging *tethers      // of commands that a run waits for until their timeout
 }
 
 // newLab installs the commands. They share the state.
 func newLab(t *testing.T, sys system, s *kitdouble.State) *lab {
 	t.Helper()
-	l := &lab{t, sys, t.TempDir()}
+	l := &lab{t: t, sys: sys, dir: t.TempDir(), slots: "stories", timeout: limit}
 	for place, names := range places {
 		for _, name := range names {
 			file := filepath.Join(l.dir, place, name)
@@ -172,39 +198,55 @@ func (o outcome) called() []string {
 	return lines
 }
 
-// options are those of every run.
-func (l *lab) options() []string {
-	var o []string
+// common are the options of every run, rejoin among them.
+func (l *lab) common() []string {
+	o := []string{"--state-dir", l.sys.path(filepath.Join(l.dir, "states"))}
 	for place := range places {
 		o = append(o, "--"+place, l.sys.path(filepath.Join(l.dir, place)))
 	}
-	return append(o, "--node", "NODEA", "--state-dir", l.sys.path(filepath.Join(l.dir, "states")),
-		"--events", l.sys.path(filepath.Join(l.dir, "events")))
+	return append(o, l.timeouts("query", "change")...)
+}
+
+// options are the options of every action of a kit.
+func (l *lab) options() []string {
+	o := append(l.common(), l.timeouts("switchover", "lock", "delete")...)
+	return append(o, "--node", "NODEA", "--events", l.sys.path(filepath.Join(l.dir, "events")))
+}
+
+func (l *lab) timeouts(kinds ...string) (o []string) {
+	for _, kind := range kinds {
+		o = append(o, "--"+kind+"-timeout", fmt.Sprintf("%.0f", l.timeout.Seconds()))
+	}
+	return o
 }
 
 // start starts kitrunner; wait waits for its end.
 func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	l.t.Helper()
 	for _, f := range []string{"events", "state.json.log"} {
-		if err := os.Remove(filepath.Join(l.dir, f)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(filepath.Join(l.dir, f)); err != nil &&
+			!errors.Is(err, os.ErrNotExist) {
 			l.t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(l.t.Context(), limit)
 	l.t.Cleanup(cancel)
-	cmd = l.sys.command(ctx, []string{"KITDOUBLE=" + l.sys.path(l.stateFile())}, programs[l.sys.goos].kitrunner, args...)
+	cmd = l.sys.command(ctx, []string{"KITDOUBLE=" + l.sys.path(l.stateFile())},
+		programs[l.sys.goos].kitrunner, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Dir = l.dir
-	cmd.WaitDelay = time.Second // a double that is not ended may hold them open
+	cmd.WaitDelay = limit // a double that is just being ended may hold them open
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
 	return cmd, func() outcome {
 		l.t.Helper()
 		err := cmd.Wait()
-		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-			l.t.Fatalf("kitrunner %q: %v %v\n%s%s", args, err, ctx.Err(), stdout.Bytes(), stderr.Bytes())
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) ||
+			ctx.Err() != nil {
+			l.t.Fatalf("kitrunner %q: %v %v\n%s%s", args, err, ctx.Err(), stdout.Bytes(),
+				stderr.Bytes())
 		}
 		return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(),
 			readLines[kitrunner.Event](l.t, filepath.Join(l.dir, "events")),
@@ -212,18 +254,24 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 	}
 }
 
-// run runs kitrunner KIT ACTION. Wine has been seen to refuse the start of a
-// command, once, with ERROR_INTERNAL_ERROR; kitrunner then says so, which no test
-// expects. Such a run is repeated from the beginning, at most twice, and logged.
+// run runs kitrunner KIT ACTION. Wine sometimes refuses to start a command,
+// with ERROR_INTERNAL_ERROR; kitrunner then says so, which no test expects.
+// Such a run is repeated from the beginning, at most twice, and logged.
 func (l *lab) run(args ...string) outcome {
 	l.t.Helper()
 	restore := l.snapshot()
 	for try := 1; ; try++ {
+		release := slot(l.slots)
 		_, wait := l.start(append(args, l.options()...)...)
+		if l.hanging != nil { // a run that waits for a timeout does no work
+			go l.hanging.each(release)
+		}
 		o := wait()
+		release()
 		said := o.stdout + o.stderr
-		stillborn := strings.Contains(said, "fork/exec ") && (strings.Contains(said, "Internal error.") || strings.Contains(said, "内部エラー"))
-		if l.sys.goos != "windows" || !stillborn || try == 3 {
+		notStarted := strings.Contains(said, "fork/exec ") &&
+			(strings.Contains(said, "Internal error.") || strings.Contains(said, "内部エラー"))
+		if l.sys.goos != "windows" || !notStarted || try == 3 {
 			return o
 		}
 		l.t.Logf("Wine did not start a process, repeated:\n%s", said)
@@ -259,7 +307,8 @@ func (l *lab) expect(code int, events []int, args ...string) outcome {
 	l.t.Helper()
 	o := l.run(args...)
 	if o.code != code || !slices.Equal(o.numbers(), events) {
-		l.t.Errorf("kitrunner %q: exit code %d, events %v; want %d, %v\ncalls: %s\n%s%s", args, o.code, o.numbers(), code, events,
+		l.t.Errorf("kitrunner %q: exit code %d, events %v; want %d, %v\ncalls: %s\n%s%s",
+			args, o.code, o.numbers(), code, events,
 			strings.Join(o.called(), "\n       "), o.stdout, o.stderr)
 	}
 	return o
@@ -284,68 +333,3 @@ func readLines[T any](t *testing.T, file string) (values []T) {
 		}
 	}
 }
-
-// tethers is where doubles that hang connect to, so that a test knows that they do.
-type tethers struct {
-	t *testing.T
-	l *net.TCPListener
-}
-
-func newTethers(t *testing.T) *tethers {
-	t.Helper()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return &tethers{t, l}
-}
-
-// wait waits for n doubles to hang.
-func (h *tethers) wait(n int) (conns []net.Conn) {
-	h.t.Helper()
-	for range n {
-		h.l.SetDeadline(time.Now().Add(limit))
-		conn, err := h.l.Accept()
-		if err != nil {
-			h.t.Fatalf("%d of %d doubles hang: %v", len(conns), n, err)
-		}
-		h.t.Cleanup(func() { conn.Close() })
-		conns = append(conns, conn)
-	}
-	return conns
-}
-
-// gone waits until no process is left of what was run in the lab, and tells of those that are. A connection would not do to see
-// that: Wine's server sometimes keeps one of a process that was terminated.
-func (l *lab) gone() {
-	l.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(limit); ; <-tick.C {
-		left := l.processes()
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			l.t.Fatalf("processes are left: %q", left)
-		}
-	}
-}
-
-// processes are those that have the lab's state in their environment; zombies have none (proc(5)).
-func (l *lab) processes() (left []string) {
-	environs, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, file := range environs {
-		if env, err := os.ReadFile(file); err == nil && bytes.Contains(env, []byte("KITDOUBLE="+l.sys.path(l.stateFile())+"\x00")) {
-			args, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
-			left = append(left, string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
-		}
-	}
-	return left
-}
-
-func (h *tethers) String() string { return fmt.Sprint(h.l.Addr()) }

@@ -1,7 +1,9 @@
 //go:build linux
 
-// Package winetest runs kitrunner as users do, against doubles of the documented commands: as the program of this system, and
-// as the real program for Windows under Wine (https://www.winehq.org), on an English and on a Japanese Windows.
+// Package winetest runs kitrunner as users do, against doubles of the
+// documented commands: as the program of this system, and as the real program
+// for Windows under Wine (https://www.winehq.org), on an English and on a
+// Japanese Windows.
 package winetest
 
 import (
@@ -41,8 +43,8 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) (code int, err error) {
-	// The tests wait more than they compute: many a command hangs until its deadline.
-	if err := flag.Set("test.parallel", "32"); err != nil {
+	// Most tests wait, for a slot or for the timeout of a command that hangs.
+	if err := flag.Set("test.parallel", "512"); err != nil {
 		return 0, err
 	}
 	if root, err = os.MkdirTemp("", "kitrunner-test-"); err != nil {
@@ -51,7 +53,8 @@ func testMain(m *testing.M) (code int, err error) {
 	prefix = filepath.Join(root, "wine")
 	for _, goos := range []string{"linux", "windows"} {
 		dir := filepath.Join(root, goos)
-		programs[goos] = program{filepath.Join(dir, "kitrunner.exe"), filepath.Join(dir, "double.exe"), filepath.Join(dir, "messages.exe")}
+		programs[goos] = program{filepath.Join(dir, "kitrunner.exe"),
+			filepath.Join(dir, "double.exe"), filepath.Join(dir, "messages.exe")}
 	}
 	end, err := endAtEnd()
 	if err != nil {
@@ -71,7 +74,8 @@ var built = map[string]func() error{
 func buildAll(goos string) error {
 	p := programs[goos]
 	for out, source := range map[string]string{
-		p.kitrunner: "fsmon/cmd/kitrunner", p.double: "fsmon/kitrunner/kitdouble/play", p.messages: "./testdata/messages",
+		p.kitrunner: "fsmon/cmd/kitrunner", p.double: "fsmon/kitrunner/kitdouble/play",
+		p.messages: "./testdata/messages",
 	} {
 		if out == p.messages && goos != "windows" {
 			continue
@@ -96,8 +100,9 @@ func build(goos, verb string, args ...string) error {
 	return nil
 }
 
-// endAtEnd ends what was run in the labs, and Wine, and removes root when the returned function is called or, by a shell that
-// reads from a pipe of this process, when this process ends in any other way.
+// endAtEnd ends what was run in the labs, and Wine, and removes root when the
+// returned function is called or, by a shell that reads from a pipe of this
+// process, when this process ends in any other way.
 func endAtEnd() (end func() error, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -119,7 +124,8 @@ for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done; exi
 	return func() error { return errors.Join(w.Close(), sh.Wait()) }, nil
 }
 
-// need gets ready what runs programs for an operating system. It skips a test where Wine is missing, except where all tests must run.
+// need gets ready what runs programs for an operating system. It skips a test
+// where Wine is missing, except where all tests must run.
 func need(t *testing.T, goos string) {
 	t.Helper()
 	if goos == "windows" {

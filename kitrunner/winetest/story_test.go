@@ -19,33 +19,41 @@ const (
 	volumeGUID  = "{E0000000-0000-0000-0000-00000000000E}"
 )
 
-// cluster is two nodes: NODEA, where the commands run, has nothing in service yet; NODEB is its standby.
+// cluster is two nodes: the commands run on NODEA, which has nothing in service
+// yet; NODEB is its standby.
 func cluster() *kitdouble.State {
 	node := func(address string) *kitdouble.Node {
 		return &kitdouble.Node{
 			Services: map[string]int{"lanmanserver": 4, "lifekeeper": 4},
 			NICs: []*kitdouble.NIC{
-				{Name: "Public", GUID: primaryGUID, Addresses: []kitdouble.Address{{IP: address, Mask: "255.255.255.0", Context: "7"}}},
+				{Name: "Public", GUID: primaryGUID,
+					Addresses: []kitdouble.Address{{IP: address, Mask: "255.255.255.0",
+						Context: "7"}}},
 				{Name: "Backup", GUID: backupGUID},
 			},
-			Volumes: map[string]*kitdouble.Volume{"E": {Role: 2, Source: "NODEB", Peer: "10.0.0.1", State: 1, GUID: volumeGUID}},
+			Volumes: map[string]*kitdouble.Volume{"E": {Role: 2, Source: "NODEB", Peer: "10.0.0.1",
+				State: 1, GUID: volumeGUID}},
 			Tasks:   map[string]bool{"ShadowCopyVolume" + volumeGUID: false},
 			Jobs:    map[string]*kitdouble.Job{},
 			Systems: []string{"NODEA", "NODEB"},
 		}
 	}
-	s := &kitdouble.State{Self: "NODEA", Nodes: map[string]*kitdouble.Node{"NODEA": node("10.0.0.1"), "NODEB": node("10.0.0.2")},
+	s := &kitdouble.State{Self: "NODEA",
+		Nodes:  map[string]*kitdouble.Node{"NODEA": node("10.0.0.1"), "NODEB": node("10.0.0.2")},
 		Faults: map[string]*kitdouble.Fault{}}
 	s.Nodes["NODEB"].Volumes["E"].Role = 1
-	s.Nodes["NODEB"].Instances = []*kitdouble.Instance{{App: "filesys", Type: "volume", Tag: "vol-e", ID: "E:", State: "OSU"}}
+	s.Nodes["NODEB"].Instances = []*kitdouble.Instance{{App: "filesys", Type: "volume",
+		Tag: "vol-e", ID: "E:", State: "OSU"}}
 	return s
 }
 
 // alias, address and mirrored are the options of the resources.
 var (
-	alias    = []string{"--tag", "lan-tag", "--id", "SRV01"}
-	address  = []string{"--tag", "ip-tag", "--id", "10.0.0.50", "--mask", "255.255.255.0", "--nic", "Public", "--guid", primaryGUID, "--peer", "NODEB"}
-	backup   = append(slices.Clone(address), "--backup-nic", "Backup", "--backup-guid", backupGUID, "--local-recovery")
+	alias   = []string{"--tag", "lan-tag", "--id", "SRV01"}
+	address = []string{"--tag", "ip-tag", "--id", "10.0.0.50", "--mask", "255.255.255.0", "--nic",
+		"Public", "--guid", primaryGUID, "--peer", "NODEB"}
+	backup = append(slices.Clone(address), "--backup-nic", "Backup", "--backup-guid", backupGUID,
+		"--local-recovery")
 	mirrored = []string{"--tag", "vol-e", "--volume", "E", "--peer", "NODEB"}
 )
 
@@ -58,7 +66,8 @@ func TestLanman(t *testing.T) {
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		s := cluster()
 		a := s.Nodes["NODEA"]
-		a.Services["lanmanserver"], a.Slow = 1, 2 // the alias shows in the third list, the second after it was added
+		// the alias shows in the third list, the second after it was added
+		a.Services["lanmanserver"], a.Slow = 1, 2
 		l := newLab(t, sys, s)
 		has := func(want bool) {
 			t.Helper()
@@ -85,7 +94,8 @@ func TestLanman(t *testing.T) {
 		has(false)
 		l.expect(0, []int{13062, 13063}, with(alias, "lanman", "remove")...) // twice
 		o = l.expect(1, []int{13051}, with(alias, "lanman", "quickCheck")...)
-		if want := "Resource lan-tag (Machine Alias SRV01) not available"; o.events[0].Text != want {
+		if want := "Resource lan-tag (Machine Alias " +
+			"SRV01) not available"; o.events[0].Text != want {
 			t.Errorf("%q, want %q", o.events[0].Text, want)
 		}
 		l.expect(0, []int{13083, 13084, 13072}, with(alias, "lanman", "recover")...)
@@ -122,7 +132,9 @@ func TestIP(t *testing.T) {
 		s.Nodes["NODEB"].NICs[0].Disconnected = true
 		l.set(s)
 		o := l.expect(0, []int{6406}, with(address, "ip", "deepCheck")...)
-		if want := "The network cable for network adapter Public servicing protected IP address 10.0.0.50 on system NODEB is currently disconnected!"; !strings.HasPrefix(o.events[0].Text, want) {
+		if want := "The network cable for network adapter Public servicing protected IP address " +
+			"10.0.0.50 on system NODEB is currently disconnected!"; !strings.HasPrefix(
+			o.events[0].Text, want) {
 			t.Errorf("%q, want %q", o.events[0].Text, want)
 		}
 		l.expect(0, []int{6101}, with(address, "ip", "remove")...)
@@ -133,9 +145,11 @@ func TestIP(t *testing.T) {
 		}
 		l.expect(1, []int{6508}, with(address, "ip", "quickCheck")...)
 
-		// The primary adapter does not take the address; the backup does, and the next quickCheck knows.
+		// The primary adapter does not take the address; the backup does, and
+		// the next quickCheck knows.
 		s = l.state()
-		s.Faults["ips_ipchange.exe"] = &kitdouble.Fault{Mode: "exit", Match: "-n" + primaryGUID, Code: 1}
+		s.Faults["ips_ipchange.exe"] = &kitdouble.Fault{Mode: "exit", Match: "-n" + primaryGUID,
+			Code: 1}
 		l.set(s)
 		l.expect(0, []int{6605, 6607, 6603}, with(backup, "ip", "recover")...)
 		on("Backup")
@@ -165,7 +179,8 @@ func TestVolume(t *testing.T) {
 		is := func(role int, locked bool) {
 			t.Helper()
 			if v := l.state().Nodes["NODEA"].Volumes["E"]; v.Role != role || v.Locked != locked {
-				t.Errorf("the volume has role %d, locked %v; want %d, %v", v.Role, v.Locked, role, locked)
+				t.Errorf("the volume has role %d, locked %v; want %d, %v", v.Role,
+					v.Locked, role, locked)
 			}
 		}
 		l.expect(0, []int{12030}, with(mirrored, "volume", "quickCheck")...) // a target
@@ -182,8 +197,10 @@ func TestVolume(t *testing.T) {
 		s.Nodes["NODEB"].Volumes["E"].Shadows = 2
 		l.set(s)
 		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...)
-		if b := l.state().Nodes["NODEB"]; b.Instances[0].State != "OSF" || b.Volumes["E"].Shadows != 0 {
-			t.Errorf("the peer's resource is %s, with %d shadow copies", b.Instances[0].State, b.Volumes["E"].Shadows)
+		if b := l.state().Nodes["NODEB"]; b.Instances[0].State != "OSF" ||
+			b.Volumes["E"].Shadows != 0 {
+			t.Errorf("the peer's resource is %s, with %d shadow copies", b.Instances[0].State,
+				b.Volumes["E"].Shadows)
 		}
 
 		s = l.state()
@@ -213,14 +230,16 @@ func TestSplitBrain(t *testing.T) {
 		s.Nodes["NODEB"].Volumes["E"].Shadows = 1
 		l := newLab(t, sys, s)
 		l.expect(0, []int{20008}, with(mirrored, "volume", "quickCheck")...)
-		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...) // no second trap while the flag stands
+		// no second trap while the flag stands
+		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...)
 		s = l.state()
 		for name, n := range s.Nodes {
 			if !slices.Equal(n.Flags, []string{"SplitBrain_E:"}) {
 				t.Errorf("%s has the flags %q", name, n.Flags)
 			}
 		}
-		want := []string{"NODEA", "6", "160", "s:LifeKeeper replicated volume Split Brain detected.", "s:E:", "s:NODEB"}
+		want := []string{"NODEA", "6", "160",
+			"s:LifeKeeper replicated volume Split Brain detected.", "s:E:", "s:NODEB"}
 		if traps := s.Nodes["NODEA"].Traps; len(traps) != 1 || !slices.Equal(traps[0], want) {
 			t.Errorf("traps %q", traps)
 		}
@@ -236,13 +255,16 @@ func TestRejoin(t *testing.T) {
 	onSystems(t, everywhere, func(t *testing.T, sys system) {
 		s := cluster()
 		a := s.Nodes["NODEA"]
-		a.Volumes["E"] = &kitdouble.Volume{Role: 1, Source: "NODEA", Peer: "10.0.0.2", State: 3, Switchover: true}
-		a.Jobs[job] = &kitdouble.Job{Name: "E Vol", Volume: "E", EndPoints: "NODEA;E;10.0.0.1;NODEB;E;10.0.0.2;A"}
+		a.Volumes["E"] = &kitdouble.Volume{Role: 1, Source: "NODEA", Peer: "10.0.0.2", State: 3,
+			Switchover: true}
+		a.Jobs[job] = &kitdouble.Job{Name: "E Vol", Volume: "E",
+			EndPoints: "NODEA;E;10.0.0.1;NODEB;E;10.0.0.2;A"}
 		a.Equiv = []kitdouble.Equivalency{
 			{Sys: "NODEA", Tag: "Vol.E", OtherSys: "NODEB", OtherTag: "Vol.E2", Type: "SHARED"},
 			{Sys: "NODEB", Tag: "lan", OtherSys: "NODEA", OtherTag: "lan", Type: "SHARED"},
 		}
-		a.Paths = []kitdouble.Path{{Node: "NODEB", Device: "TCP", Local: "10.0.0.1", Remote: "10.0.0.2"}}
+		a.Paths = []kitdouble.Path{{Node: "NODEB", Device: "TCP", Local: "10.0.0.1",
+			Remote: "10.0.0.2"}}
 		l := newLab(t, sys, s)
 		info := filepath.Join(l.dir, "lkroot/subsys/filesys/resources/volume/LKDRInfo.E")
 		if err := os.MkdirAll(filepath.Dir(info), 0o755); err != nil {
@@ -251,12 +273,10 @@ func TestRejoin(t *testing.T) {
 		if err := os.WriteFile(info, []byte("x"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"rejoin", "--system", "NODEA", "--gone", "NODEB", "--volume", "E", "--yes",
-			"--journal", sys.path(filepath.Join(l.dir, "journal.json")), "--state-dir", sys.path(filepath.Join(l.dir, "states"))}
-		for place := range places {
-			args = append(args, "--"+place, sys.path(filepath.Join(l.dir, place)))
-		}
+		args := append([]string{"rejoin", "--system", "NODEA", "--gone", "NODEB", "--volume", "E",
+			"--yes", "--journal", sys.path(filepath.Join(l.dir, "journal.json"))}, l.common()...)
 		rejoin := func() outcome {
+			defer slot(l.slots)()
 			_, wait := l.start(args...)
 			return wait()
 		}
@@ -276,7 +296,8 @@ func TestRejoin(t *testing.T) {
 			t.Errorf("exit code %d\n%s%s", o.code, o.stdout, o.stderr)
 		}
 		a = l.state().Nodes["NODEA"]
-		if len(a.Equiv) > 0 || len(a.Jobs) > 0 || len(a.Paths) > 0 || !slices.Equal(a.Systems, []string{"NODEA"}) ||
+		if len(a.Equiv) > 0 || len(a.Jobs) > 0 || len(a.Paths) > 0 ||
+			!slices.Equal(a.Systems, []string{"NODEA"}) ||
 			a.Volumes["E"].Role != 0 || a.Volumes["E"].Switchover || a.Synced == 0 {
 			t.Errorf("%+v %+v", a, a.Volumes["E"])
 		}

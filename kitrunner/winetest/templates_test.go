@@ -18,7 +18,8 @@ import (
 
 const templates = "../../templates/windows"
 
-// edited is a script of the templates with the points that a user edits set to a lab.
+// edited is a script of the templates, with the lines that a user edits set to
+// a lab.
 func edited(t *testing.T, l *lab, name, kit, resource string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(templates, name))
@@ -29,7 +30,8 @@ func edited(t *testing.T, l *lab, name, kit, resource string) string {
 	if strings.Contains(strings.ReplaceAll(script, "\r\n", ""), "\n") {
 		t.Errorf("%s has lines that do not end with CR LF, as cmd.exe wants them", name)
 	}
-	for variable, value := range map[string]string{"KIT": kit, "RESOURCE": resource, "KITRUNNER": windows(programs["windows"].kitrunner)} {
+	for variable, value := range map[string]string{"KIT": kit, "RESOURCE": resource,
+		"KITRUNNER": windows(programs["windows"].kitrunner)} {
 		re := regexp.MustCompile(`(?m)^set "` + variable + `=.*"`)
 		if len(re.FindAllString(script, -1)) != 1 {
 			t.Errorf("%s does not set %s once", name, variable)
@@ -43,7 +45,8 @@ func edited(t *testing.T, l *lab, name, kit, resource string) string {
 	return file
 }
 
-// resource writes the resource's file, with the options that every run of a lab has.
+// resource writes the resource's file, with the options that every run of a lab
+// has.
 func (l *lab) resource(t *testing.T, options []string) string {
 	t.Helper()
 	var b strings.Builder
@@ -54,18 +57,22 @@ func (l *lab) resource(t *testing.T, options []string) string {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "resource.toml"), []byte(b.String()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "resource.toml"), []byte(b.String()),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	return windows(filepath.Join(dir, "resource.toml"))
 }
 
-// script runs a script as LifeKeeper does, and returns its exit code and output.
+// script runs a script as LifeKeeper does, and returns its exit code and
+// output.
 func (l *lab) script(t *testing.T, file string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	cmd := english.command(ctx, []string{"KITDOUBLE=" + windows(l.stateFile())}, "cmd.exe", "/c", windows(file))
+	defer slot(l.slots)()
+	cmd := english.command(ctx, []string{"KITDOUBLE=" + windows(l.stateFile())},
+		"cmd.exe", "/c", windows(file))
 	out, err := runToFile(t, cmd)
 	if cmd.ProcessState == nil || ctx.Err() != nil {
 		t.Fatal(err)
@@ -98,12 +105,14 @@ func TestScripts(t *testing.T) {
 	expect("quickCheck", 0)
 	expect("deepCheck", 0)
 
-	// What could not be determined is no failure of the resource, but no success of restore and remove either.
+	// What could not be determined is no failure of the resource, but no
+	// success of restore and remove either.
 	s := l.state()
 	s.Faults["nbtstat.exe"] = &kitdouble.Fault{Mode: "garbage"}
 	l.set(s)
 	for _, name := range []string{"quickCheck", "deepCheck"} {
-		if out := expect(name, 0); !strings.Contains(out, name+": exit code 3 of kitrunner is no failure of the resource") {
+		if out := expect(name, 0); !strings.Contains(out,
+			name+": exit code 3 of kitrunner is no failure of the resource") {
 			t.Errorf("%s says\n%s", name, out)
 		}
 	}
@@ -122,8 +131,10 @@ func TestScripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for from, to := range map[string]string{"resource.toml": "nowhere.toml", "kitrunner.exe": "nowhere.exe"} {
-			if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(b), from, to)), 0o644); err != nil {
+		for from, to := range map[string]string{"resource.toml": "nowhere.toml",
+			"kitrunner.exe": "nowhere.exe"} {
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(b), from, to)),
+				0o644); err != nil {
 				t.Fatal(err)
 			}
 			want := 0
@@ -136,7 +147,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// TestScheduledTask reads the task as the Task Scheduler does, and gives its command line to kitrunner.
+// TestScheduledTask reads the task as the Task Scheduler does, and gives its
+// command line to kitrunner.
 func TestScheduledTask(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(filepath.Join(templates, "watch.xml"))
@@ -154,19 +166,22 @@ func TestScheduledTask(t *testing.T) {
 	if err := xml.Unmarshal(b, &task); err != nil {
 		t.Fatal(err)
 	}
-	if task.Policy != "IgnoreNew" || task.Limit != "PT0S" || task.User != "S-1-5-18" || !strings.HasSuffix(task.Command, `\kitrunner.exe`) {
+	if task.Policy != "IgnoreNew" || task.Limit != "PT0S" || task.User != "S-1-5-18" ||
+		!strings.HasSuffix(task.Command, `\kitrunner.exe`) {
 		t.Errorf("%+v", task)
 	}
 	need(t, native.goos)
 	l := newLab(t, native, cluster())
 	args := regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(task.Args, -1)
-	help, err := exec.CommandContext(t.Context(), programs[native.goos].kitrunner, args[0], "--help").Output()
+	help, err := exec.CommandContext(t.Context(), programs[native.goos].kitrunner, args[0],
+		"--help").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, a := range args {
 		args[i] = strings.Trim(a, `"`)
-		if strings.HasPrefix(a, "--") && a != "--resource" && !strings.Contains(string(help), a+" ") {
+		if strings.HasPrefix(a, "--") && a != "--resource" &&
+			!strings.Contains(string(help), a+" ") {
 			t.Errorf("%s is not in the help of kitrunner watch:\n%s", a, help)
 		}
 	}

@@ -19,7 +19,7 @@ func startWine() error {
 		return err
 	}
 	for _, argv := range [][]string{{wineserver, "-p"}, {wine, "wineboot.exe", "-i"}} {
-		// A pipe would be held open by what stays behind.
+		// Wine's services would hold a pipe open.
 		out, err := os.Create(filepath.Join(root, "wineboot.log"))
 		if err != nil {
 			return err
@@ -34,37 +34,44 @@ func startWine() error {
 			return fmt.Errorf("%q: %w\n%s", argv, err, said)
 		}
 	}
-	return os.WriteFile(filepath.Join(prefix, "drive_c/windows/system32/bcryptprimitives.dll"), forwarder(), 0o644)
+	return os.WriteFile(filepath.Join(prefix, "drive_c/windows/system32/bcryptprimitives.dll"),
+		forwarder(), 0o644)
 }
 
-// wineEnv is the environment of a program for Windows, whose code pages Wine chooses by the locale.
+// wineEnv is the environment of a program for Windows, whose code pages Wine
+// chooses by the locale.
 func wineEnv(locale string, more ...string) []string {
 	var env []string
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
-		if name != "DISPLAY" && name != "LANG" && name != "TMPDIR" && !strings.HasPrefix(name, "LC_") {
+		if name != "DISPLAY" && name != "LANG" && name != "TMPDIR" &&
+			!strings.HasPrefix(name, "LC_") {
 			env = append(env, v)
 		}
 	}
-	// winemenubuilder and Wine's own .NET and browser are of no use here.
-	// Its server keeps a directory in TMPDIR, which would stay.
-	return append(append(env, "WINEPREFIX="+prefix, "TMPDIR="+root, "WINEDEBUG=-all", "LC_ALL="+locale,
+	// winemenubuilder and Wine's own .NET and browser are of no use here. The
+	// server keeps a directory in TMPDIR, which would be left there.
+	return append(append(env, "WINEPREFIX="+prefix, "TMPDIR="+root, "WINEDEBUG=-all",
+		"LC_ALL="+locale,
 		"WINEDLLOVERRIDES=winemenubuilder.exe,mscoree,mshtml="), more...)
 }
 
 // windows is a path as Wine shows it.
 func windows(path string) string { return "Z:" + strings.ReplaceAll(path, "/", `\`) }
 
-// forwarder returns a bcryptprimitives.dll. Every Go program takes its random numbers from ProcessPrng in that library,
-// which Wine does not have before version 9; ADVAPI32.SystemFunction036, which it has, takes the same arguments. So the library
-// needs no code: it has one export, and that is a forwarder (PE format, "Export Address Table").
+// forwarder returns a bcryptprimitives.dll. Every Go program takes its random
+// numbers from ProcessPrng in that library, which Wine has only from version 9
+// on. ADVAPI32.SystemFunction036 takes the same arguments and is there. So the
+// library needs no code, only one export that is a forwarder (PE format,
+// "Export Address Table").
 func forwarder() []byte {
 	const (
 		address   = 0x1000 // of the only section when it is loaded
 		alignment = 0x200  // of sections in the file; the headers and the section fill one each
 	)
 	le := binary.LittleEndian
-	// The export directory, then its three tables of one entry each, then the names.
+	// The export directory, then its three tables of one entry each, then the
+	// names.
 	const directory, addresses, names, ordinals, texts = 0, 40, 44, 48, 50
 	section := make([]byte, alignment)
 	end := uint32(texts)
@@ -76,10 +83,11 @@ func forwarder() []byte {
 	put := func(at int, v uint32) { le.PutUint32(section[at:], v) }
 	put(directory+12, text("bcryptprimitives.dll"))
 	put(names, text("ProcessPrng"))
-	put(addresses, text("ADVAPI32.SystemFunction036")) // an address inside the export data means a forwarder
-	put(directory+16, 1)                               // the first ordinal
-	put(directory+20, 1)                               // one address,
-	put(directory+24, 1)                               // one name
+	// an address inside the export data means a forwarder
+	put(addresses, text("ADVAPI32.SystemFunction036"))
+	put(directory+16, 1) // the first ordinal
+	put(directory+20, 1) // one address,
+	put(directory+24, 1) // one name
 	put(directory+28, address+addresses)
 	put(directory+32, address+names)
 	put(directory+36, address+ordinals)
@@ -95,12 +103,16 @@ func forwarder() []byte {
 	le.PutUint32(dos[0x3c:], uint32(len(dos))) // where the PE header is
 	write(dos, []byte("PE\x00\x00"))
 	// COFF: AMD64, one section; executable, large addresses, DLL.
-	write(uint16(0x8664), uint16(1), uint32(0), uint32(0), uint32(0), uint16(112+16*8), uint16(0x2022))
-	// Optional header, PE32+: no code, no entry point; image base; alignments; versions; sizes of image and headers; console;
-	// relocatable; stack and heap; 16 data directories, of which the first is the export directory.
-	write(uint16(0x20b), uint8(0), uint8(0), uint32(0), uint32(alignment), uint32(0), uint32(0), uint32(0))
+	write(uint16(0x8664), uint16(1), uint32(0), uint32(0), uint32(0), uint16(112+16*8),
+		uint16(0x2022))
+	// Optional header, PE32+: no code, no entry point; image base; alignments;
+	// versions; sizes of image and headers; console; relocatable; stack and
+	// heap; 16 data directories, of which the first is the export directory.
+	write(uint16(0x20b), uint8(0), uint8(0), uint32(0), uint32(alignment), uint32(0),
+		uint32(0), uint32(0))
 	write(uint64(0x6ffc0000), uint32(0x1000), uint32(alignment))
-	write([6]uint16{6, 0, 0, 0, 6, 0}, uint32(0), uint32(2*address), uint32(alignment), uint32(0), uint16(3), uint16(0x0140))
+	write([6]uint16{6, 0, 0, 0, 6, 0}, uint32(0), uint32(2*address), uint32(alignment), uint32(0),
+		uint16(3), uint16(0x0140))
 	write([4]uint64{1 << 20, 1 << 12, 1 << 20, 1 << 12}, uint32(0), uint32(16))
 	write([32]uint32{0: address, 1: end})
 	// Section header: initialised data, readable.

@@ -1,5 +1,6 @@
-// Messages prints what the Event Viewer shows for events whose message file is the
-// program in its first argument, whose numbers are the others, and whose text is "the text".
+// Messages prints what the Event Viewer shows for events whose message file is
+// the program in its first argument, whose numbers are the others, and whose
+// text is "the text".
 package main
 
 import (
@@ -29,7 +30,8 @@ func main() {
 			panic(err)
 		}
 		var buf [1024]uint16
-		_, err = windows.FormatMessage(windows.FORMAT_MESSAGE_FROM_HMODULE|windows.FORMAT_MESSAGE_ARGUMENT_ARRAY,
+		_, err = windows.FormatMessage(
+			windows.FORMAT_MESSAGE_FROM_HMODULE|windows.FORMAT_MESSAGE_ARGUMENT_ARRAY,
 			uintptr(module), uint32(n), 0, buf[:], (*byte)(unsafe.Pointer(&arguments)))
 		fmt.Println(n, strings.TrimSpace(windows.UTF16ToString(buf[:])), err)
 	}

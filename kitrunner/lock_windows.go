@@ -1,3 +1,0 @@
-package kitrunner
-
-const openNoFollow = 0

@@ -1,0 +1,280 @@
+package parse
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	ipText      = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
+	contextText = regexp.MustCompile(`(?i)context[ \t]*[=:]?[ \t]*(0x[0-9a-f]+|\d+)\b`)
+)
+
+// Address is an address that ips_ipchange -l lists.
+type Address struct {
+	GUID    string // the adapter's, as CanonicalGUID has it
+	IP      netip.Addr
+	Context string // "" if none is shown
+}
+
+// Addresses reads ips_ipchange -l, whose layout no document shows. An address
+// belongs to the GUID on its line, or else to the last GUID above. An address
+// above every GUID means another layout, in which every address would seem to
+// be on a wrong adapter: it is not understood. A context counts only if it is
+// called one and stands on the address's own line, since deleting by a wrong
+// context would remove a wrong address.
+func Addresses(output string) (addresses []Address, understood bool) {
+	guid := ""
+	for line := range strings.Lines(output) {
+		if g := guidText.FindString(line); g != "" {
+			guid, understood = CanonicalGUID(g), true
+			line = guidText.ReplaceAllString(line, " ")
+		}
+		// The first on a line is the address, the second its mask.
+		ip, err := netip.ParseAddr(ipText.FindString(line))
+		if err != nil {
+			continue
+		}
+		if guid == "" {
+			return nil, false
+		}
+		a := Address{GUID: guid, IP: ip}
+		if m := contextText.FindStringSubmatch(line); m != nil {
+			a.Context = m[1]
+		}
+		addresses = append(addresses, a)
+	}
+	return addresses, understood
+}
+
+// NamesDrive tells whether the output of volume -d names a drive, "E:", in
+// either case.
+func NamesDrive(output, letter string) bool {
+	before := rune(' ')
+	for i, c := range output {
+		if strings.EqualFold(string(c), letter) && !unicode.IsLetter(before) &&
+			strings.HasPrefix(output[i+len(string(c)):], ":") {
+			return true
+		}
+		before = c
+	}
+	return false
+}
+
+// instanceStates are the states of a resource in ins_list.
+var instanceStates = map[string]bool{
+	"ISP": true, "ISU": true, "ISS": true, "OSU": true, "OSF": true, "ILLSTATE": true,
+}
+
+// InstanceState reads the state of the resource with this tag from ins_list,
+// whose fields are separated by ^A, by blanks or by another sign.
+func InstanceState(output, tag string) (state string, understood bool) {
+	for line := range strings.Lines(output) {
+		rest, found := cutField(line, tag)
+		if !found {
+			continue
+		}
+		for _, f := range strings.FieldsFunc(rest, isSeparator) {
+			if instanceStates[f] {
+				if state != "" && state != f {
+					return "", false
+				}
+				state = f
+				break
+			}
+		}
+	}
+	return state, state != ""
+}
+
+func isSeparator(c rune) bool { return c <= ' ' || c == ';' || c == '|' || c == ',' }
+
+// cutField finds a whole field and returns what follows it.
+func cutField(line, field string) (rest string, found bool) {
+	for at := 0; field != ""; {
+		i := strings.Index(line[at:], field)
+		if i < 0 {
+			break
+		}
+		i += at
+		after := line[i+len(field):]
+		if (i == 0 || isSeparator(rune(line[i-1]))) &&
+			(after == "" || isSeparator(rune(after[0]))) {
+			return after, true
+		}
+		at = i + 1
+	}
+	return "", false
+}
+
+func isBlank(r rune) bool { return r == ' ' || r == '\t' }
+
+// lcdiRows splits a list of an LCDI command into lines and fields. REJOIN shows
+// blanks between the fields; LifeKeeper's other versions print SOH if no
+// delimiter is given (-fC). Both are accepted, and tabs. A line with a
+// character that no name can have is not a list's, or was not decoded.
+func lcdiRows(output string) ([][]string, error) {
+	var rows [][]string
+	for line := range strings.SplitSeq(output, "\n") {
+		line = strings.Trim(line, " \t\r")
+		if line == "" {
+			continue
+		}
+		var fields []string
+		if strings.Contains(line, "\x01") {
+			for field := range strings.SplitSeq(line, "\x01") {
+				fields = append(fields, strings.Trim(field, " \t"))
+			}
+		} else {
+			// Not strings.Fields: a tag may hold an ideographic space.
+			fields = strings.FieldsFunc(line, isBlank)
+		}
+		if strings.ContainsFunc(strings.Join(fields, " "), func(r rune) bool {
+			return r == utf8.RuneError || r == '"' || unicode.IsControl(r)
+		}) {
+			return nil, fmt.Errorf("unreadable line %q", line)
+		}
+		rows = append(rows, fields)
+	}
+	return rows, nil
+}
+
+// Equivalency is a row of eqv_list (REJOIN 1): the resource Tag on System is
+// equivalent to OtherTag on OtherSystem.
+type Equivalency struct{ System, Tag, OtherSystem, OtherTag string }
+
+// Equivalencies reads eqv_list and returns the rows of type SHARED that name
+// the gone system in either column. The result is not nil if err is.
+func Equivalencies(output, gone string) ([]Equivalency, error) {
+	rows, err := lcdiRows(output)
+	if err != nil {
+		return nil, err
+	}
+	found := []Equivalency{}
+	for _, f := range rows {
+		if !isEquivalency(f) {
+			return nil, fmt.Errorf("%q is no line of eqv_list "+
+				"(system, tag, system, tag, type, two priorities)", f)
+		}
+		e := Equivalency{f[0], f[1], f[2], f[3]}
+		if strings.EqualFold(f[4], "SHARED") &&
+			(strings.EqualFold(e.System, gone) || strings.EqualFold(e.OtherSystem, gone)) {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+func isEquivalency(f []string) bool {
+	if len(f) < 5 || len(f) > 7 || !IsSystem(f[0]) || f[1] == "" || !IsSystem(f[2]) || f[3] == "" {
+		return false
+	}
+	for _, priority := range f[5:] {
+		if n, err := strconv.Atoi(priority); err != nil || n < 0 {
+			return false
+		}
+	}
+	return word.MatchString(f[4])
+}
+
+var word = regexp.MustCompile(`^[A-Za-z_]+$`)
+
+// IsSystem tells whether a computer can have this name: 1 to 255 bytes, no
+// blanks, and none of the characters that Windows forbids.
+func IsSystem(name string) bool {
+	return name != "" && len(name) <= 255 && name[0] != '-' && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, func(r rune) bool {
+			return r == utf8.RuneError || unicode.IsControl(r) || unicode.IsSpace(r) ||
+				strings.ContainsRune(`\/:*?"<>|;,=`, r)
+		})
+}
+
+// Systems reads sys_list (REJOIN 6 a). This system must be in the list: a list
+// without it comes from a LifeKeeper that does not run, or from another one.
+func Systems(output, system string) ([]string, error) {
+	rows, err := lcdiRows(output)
+	if err != nil {
+		return nil, err
+	}
+	systems := []string{}
+	for _, f := range rows {
+		if len(f) != 1 || !IsSystem(f[0]) {
+			return nil, fmt.Errorf("%q is no line of sys_list (a system's name alone)", f)
+		}
+		systems = append(systems, f[0])
+	}
+	if FindName(systems, system) == "" {
+		return nil, fmt.Errorf("sys_list does not list this system, %s "+
+			"(is it the right --system, and does LifeKeeper run?)", system)
+	}
+	return systems, nil
+}
+
+// FindName returns a name as the list spells it, which may differ in case, or
+// "" if it is not in the list.
+func FindName(list []string, name string) string {
+	for _, v := range list {
+		if strings.EqualFold(v, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// Path is a communication path: the system at its other end, as the list spells
+// it, and its line.
+type Path struct{ System, Line string }
+
+// Paths reads net_list (REJOIN 7 a) and returns the communication paths to the
+// gone system. REJOIN does not show the columns, so a path's system is looked
+// for in all of them; a line that names none of the systems is not understood.
+func Paths(output, gone string, systems []string) ([]Path, error) {
+	rows, err := lcdiRows(output)
+	if err != nil {
+		return nil, err
+	}
+	paths := []Path{}
+	for _, f := range rows {
+		name := FindName(f, gone)
+		switch {
+		case len(f) >= 2 && name != "":
+			paths = append(paths, Path{name, strings.Join(f, " ")})
+		case len(f) < 2 || !namesOne(f, systems):
+			return nil, fmt.Errorf("%q is no line of net_list (it names none of the systems %s)",
+				f, strings.Join(systems, ", "))
+		}
+	}
+	return paths, nil
+}
+
+func namesOne(fields, systems []string) bool {
+	for _, f := range fields {
+		if FindName(systems, f) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Instances reads ins_list (REJOIN 8) and returns the tags. A line is system,
+// application, type, tag, id and more. All must be of this system.
+func Instances(output, system string) ([]string, error) {
+	rows, err := lcdiRows(output)
+	if err != nil {
+		return nil, err
+	}
+	tags := []string{}
+	for _, f := range rows {
+		if len(f) < 5 || !strings.EqualFold(f[0], system) || f[3] == "" {
+			return nil, fmt.Errorf("%q is no line of ins_list (%s, application, type, tag, id, …)",
+				f, system)
+		}
+		tags = append(tags, f[3])
+	}
+	return tags, nil
+}

@@ -1,0 +1,47 @@
+package kitrunner
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fsmon/kitrunner/winsys"
+)
+
+// Dirs are the directories of the places, each an absolute path. A place
+// without one has no commands. Dirs are a Runner that executes the commands
+// there.
+type Dirs map[Place]string
+
+// path returns the file of a command that is installed.
+func (d Dirs) path(c Command) (string, error) {
+	if d[c.Place] == "" {
+		return "", fmt.Errorf("its directory is not set: %w", fs.ErrNotExist)
+	}
+	path := filepath.Join(d[c.Place], filepath.FromSlash(c.Name))
+	if _, err := os.Stat(path); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// Run implements Runner with winsys.Run. A Result's error is the one of
+// winsys.Run, or wraps fs.ErrNotExist if the command is not installed.
+func (d Dirs) Run(ctx context.Context, c Command) (res Result) {
+	began := time.Now()
+	path, err := "", ctx.Err()
+	if err == nil {
+		path, err = d.path(c)
+	}
+	if err == nil {
+		res.Code, res.Output, err = winsys.Run(ctx, path, c.Args, c.Timeout)
+	}
+	if err != nil {
+		res.Err = fmt.Errorf("%s: %w", c.Name, err)
+	}
+	res.Took = time.Since(began)
+	return res
+}

@@ -1,0 +1,3 @@
+package winsys
+
+const openNoFollow = 0
