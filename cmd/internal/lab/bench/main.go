@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 )
@@ -101,7 +102,11 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 	if chart == "" {
 		return nil
 	}
-	return os.WriteFile(chart, []byte(b.svg()), 0o644)
+	svg, err := b.chart()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(chart, svg, 0o644)
 }
 
 // servers is the file servers that are asked.
@@ -123,8 +128,8 @@ type benchmark struct {
 type row struct {
 	way
 	cost    cost
-	memory  memory
-	notices [2]notice // of a frozen server, and of blackholed ports
+	memory  proc.Memory // of a tool only the peak, of a watch the medians of many looks
+	notices [2]notice   // of a frozen server, and of blackholed ports
 }
 
 // The faults.

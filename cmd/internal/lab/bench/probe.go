@@ -72,7 +72,7 @@ func measurePeaks(ctx context.Context, rows []row) error {
 			}
 			peaks = append(peaks, peak)
 		}
-		r.memory.peak = median(peaks)
+		r.memory.Peak = median(peaks)
 	}
 	return nil
 }

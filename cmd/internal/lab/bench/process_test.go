@@ -132,26 +132,6 @@ func killedWithChildren(t *testing.T, start func(ctx context.Context, line []str
 	}
 }
 
-// What a process uses is seen at once, on whichever of its threads.
-func TestCPUOfAProcess(t *testing.T) {
-	before, err := cpuOf(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for began := time.Now(); ; {
-		now, err := cpuOf(os.Getpid())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if now-before > 20*time.Millisecond {
-			return
-		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%v before, %v now", before, now)
-		}
-	}
-}
-
 func TestVerdictsOfWays(t *testing.T) {
 	plugin, other := way{plugin: true}, way{}
 	for _, c := range []struct {

@@ -21,7 +21,7 @@ func (b benchmark) table() string {
 			group = r.group
 			line("%s", group)
 		}
-		line(columns, "  "+r.name, milliseconds(r.cost.wall), milliseconds(r.cost.cpu), megabytes(r.memory.peak),
+		line(columns, "  "+r.name, milliseconds(r.cost.wall), milliseconds(r.cost.cpu), megabytes(r.memory.Peak),
 			r.said(r.notices[frozen]), r.said(r.notices[blackholed]))
 	}
 
@@ -121,9 +121,9 @@ func (b benchmark) targets() []target {
 			continue
 		}
 		m := r.memory
-		size(fmt.Sprintf("%s: resident, %s of it program file", r.group, megabytes(m.file)), m.resident, residentTarget)
-		size(r.group+": private dirty", m.dirty, dirtyTarget)
-		size(fmt.Sprintf("%s: proportional, one of %d watches", r.group, 2*sideBySide), m.proportional, 0)
+		size(fmt.Sprintf("%s: resident, %s of it program file", r.group, megabytes(m.File)), m.Resident, residentTarget)
+		size(r.group+": private dirty", m.Dirty, dirtyTarget)
+		size(fmt.Sprintf("%s: proportional, one of %d watches", r.group, 2*sideBySide), m.Proportional, 0)
 	}
 	return all
 }

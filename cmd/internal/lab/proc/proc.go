@@ -227,9 +227,16 @@ func (p *Process) Wait(ctx context.Context) (err error) {
 	if err = p.Until(ctx, func() bool { return false }); err == ErrEnded {
 		return nil
 	}
+	p.KillGroup()
+	return errors.Join(err, p.reap())
+}
+
+// KillGroup kills the process and those of its group, which may be what it has
+// left behind. It is called soon after the end of the process, if at all: its
+// number may be used again.
+func (p *Process) KillGroup() {
 	p.note(syscall.SIGKILL)
 	syscall.Kill(-p.PID, syscall.SIGKILL) // an error: all of them have ended
-	return errors.Join(err, p.reap())
 }
 
 // End ends the process as a service manager does: with SIGTERM and, after

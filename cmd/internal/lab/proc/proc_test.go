@@ -150,3 +150,23 @@ func TestKilledMaker(t *testing.T) {
 		}
 	}
 }
+
+// What a process uses is seen at once, on whichever of its threads.
+func TestCPUOfAProcess(t *testing.T) {
+	before, err := CPUOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; {
+		now, err := CPUOf(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now-before > 20*time.Millisecond {
+			return
+		}
+		if time.Since(began) > Patience {
+			t.Fatalf("%v before, %v now", before, now)
+		}
+	}
+}
