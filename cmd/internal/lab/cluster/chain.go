@@ -128,7 +128,7 @@ func (c *chain) forLab(text string) (string, error) {
 // close ends the client and the cluster.
 func (c *chain) close() {
 	if c.client != nil {
-		c.client.close()
+		c.client.Kill()
 	}
 	c.lab.close()
 }

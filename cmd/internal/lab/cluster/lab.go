@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 //go:embed lab
@@ -23,35 +25,26 @@ var labFiles embed.FS
 // lab is two cluster nodes and a client in namespaces of one process, which
 // ends with this one, and everything in it.
 type lab struct {
-	dir  string
-	init int // process 1 of the lab, as this process sees it
-	cmd  *exec.Cmd
-	end  *os.File // closed when this process ends, however it does: then dir is removed
+	dir    string
+	remove func() error // removes dir
+	outer  *proc.Process
+	init   int // process 1 of the lab, as this process sees it
 }
-
-// limit is what no wait for the lab's machinery comes near to.
-const limit = 60 * time.Second
 
 // startLab boots both nodes. bin holds the built commands, agent is the OCF
 // agent's file. With a configuration of keepalived the nodes run that, and
 // Pacemaker otherwise.
-func startLab(bin, agent, keepalived string) (l *lab, err error) {
-	dir, err := os.MkdirTemp("", "fsmon-cluster-")
+func startLab(bin, agent, keepalived string) (_ *lab, err error) {
+	dir, remove, err := proc.TempDir("fsmon-cluster-")
 	if err != nil {
 		return nil, err
 	}
-	l = &lab{dir: dir}
+	l := &lab{dir: dir, remove: remove}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
-	if l.end, err = removeAtEnd(dir); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
-	}
 	if err := os.Mkdir(l.path("run"), 0o755); err != nil {
 		return nil, err
 	}
@@ -88,14 +81,14 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 		return nil, err
 	}
 	defer log.Close()
-	l.cmd = exec.Command("unshare", "-m", "-n", "-i", "-p", "--fork", "--kill-child", "--mount-proc", "bash", l.path("lab-init.sh"), dir)
-	l.cmd.Stdout, l.cmd.Stderr = log, log
-	l.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	if err := l.cmd.Start(); err != nil {
+	unshare := exec.Command("unshare", "-m", "-n", "-i", "-p", "--fork", "--kill-child", "--mount-proc",
+		"bash", l.path("lab-init.sh"), dir)
+	unshare.Stdout, unshare.Stderr = log, log
+	if l.outer, err = proc.Start(unshare); err != nil {
 		return nil, err
 	}
 	err = until("the lab's first process", func() bool {
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", l.cmd.Process.Pid, l.cmd.Process.Pid))
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", l.outer.PID))
 		l.init, _ = strconv.Atoi(strings.TrimSpace(string(children)))
 		return l.init != 0
 	})
@@ -108,37 +101,13 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 // close ends everything in the lab: its first process is the last of its
 // process namespace.
 func (l *lab) close() {
-	if l.cmd != nil && l.cmd.Process != nil {
-		l.cmd.Process.Kill()
-		l.cmd.Wait()
+	if l.outer != nil {
+		l.outer.Kill()
 		if l.init != 0 {
 			until("the lab's end", func() bool { return syscall.Kill(l.init, 0) != nil })
 		}
 	}
-	os.RemoveAll(l.dir)
-	if l.end != nil {
-		l.end.Close()
-	}
-}
-
-// removeAtEnd has dir removed when end is closed, also when this process is
-// killed: by a shell that reads from a pipe of it.
-func removeAtEnd(dir string) (end *os.File, err error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	sh := exec.Command("/bin/sh", "-c", `read -r never
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`, "sh", dir)
-	sh.Stdin = r
-	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := sh.Start(); err != nil {
-		w.Close()
-		return nil, err
-	}
-	go sh.Wait()
-	return w, nil
+	l.remove() // an error: the machine is ending too
 }
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
@@ -218,7 +187,7 @@ func (l *lab) boot(node string) error {
 }
 
 // until polls for a state of the lab.
-func until(what string, done func() bool) error { return within(limit, what, done) }
+func until(what string, done func() bool) error { return within(proc.Patience, what, done) }
 
 func within(wait time.Duration, what string, done func() bool) error {
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
-	"syscall"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // leftAlone: nothing happens to a healthy cluster for a time, while every core
@@ -18,13 +19,11 @@ func leftAlone(c *chain, d time.Duration) error {
 	}
 	began := time.Now()
 	for range 2 * runtime.NumCPU() {
-		busy := exec.Command("/bin/sh", "-c", "while :; do :; done")
-		busy.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := busy.Start(); err != nil {
+		busy, err := proc.Start(exec.Command("/bin/sh", "-c", "while :; do :; done"))
+		if err != nil {
 			return err
 		}
-		defer busy.Wait()
-		defer busy.Process.Kill()
+		defer busy.Kill()
 	}
 	for tick := time.NewTicker(10 * time.Second); time.Since(began) < d; <-tick.C {
 		if err := c.quiet(began); err != nil {

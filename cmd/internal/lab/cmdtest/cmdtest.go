@@ -46,6 +46,7 @@ func run(m *testing.M, programs map[string]string) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // the servers' directories too
 	built = dir
 	for program, source := range programs {
 		if err := proc.Build(context.Background(), dir, program, source); err != nil {

@@ -69,15 +69,23 @@ var soaks = []struct {
 }
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == loadArg {
-		os.Exit(loadMain(os.Args[2:]))
-	}
+	helper()
 	nfstest.Isolate() // well-known ports of our own
 	// A parent-death signal comes when the thread that started the process ends:
 	// main's lives as long as the program.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// helper is another program, if this process is to be that.
+func helper() {
+	if len(os.Args) > 2 && os.Args[1] == loadArg {
+		os.Exit(loadMain(os.Args[2:]))
+	}
+	if len(os.Args) > 2 && os.Args[1] == claimArg {
+		os.Exit(claimMain(os.Args[2:]))
+	}
 }
 
 func run(ctx context.Context, args []string) int {
@@ -119,6 +127,7 @@ func withCommands(ctx context.Context, f func(ctx context.Context, bin, dir stri
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // the servers' directories too
 	for _, name := range commands {
 		if err := proc.Build(ctx, dir, name, "fsmon/cmd/"+name); err != nil {
 			return err

@@ -11,9 +11,7 @@ import (
 
 // The tests are the soaks, shorter, and what the commands do on a bad machine.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == loadArg {
-		os.Exit(loadMain(os.Args[2:]))
-	}
+	helper()
 	if len(os.Args) > 2 && os.Args[1] == foreignArg {
 		os.Exit(foreignMain(os.Args[2], os.Args[3:]))
 	}

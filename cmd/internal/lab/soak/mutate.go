@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -285,11 +286,12 @@ func (r result) print(t target, m mutation) {
 // mutateAll runs the mutation on the servers named.
 func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
 	fmt.Println(machine())
-	_, remove, err := proc.TempDir("fsmon-soak-")
+	dir, remove, err := proc.TempDir("fsmon-soak-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // the servers' directories too
 	faults := 0
 	for _, name := range names {
 		start := map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS}[name]

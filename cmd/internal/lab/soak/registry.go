@@ -78,6 +78,15 @@ func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	claiming, err := f.startClaimers(filepath.Join(dir, "guard"))
+	defer func() {
+		for _, p := range claiming {
+			p.Kill()
+		}
+	}()
+	if err != nil {
+		return err
+	}
 	f.end = time.Now().Add(s.duration)
 	fighting, stop := context.WithDeadline(ctx, f.end)
 	var actors, onlookers sync.WaitGroup
@@ -92,6 +101,12 @@ func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	for _, p := range claiming {
+		if err := p.Wait(ctx); err != nil || p.Code() != 0 {
+			f.fault("a process that only claims an identifier: %v, %v: %s", err, p.Cmd.ProcessState, p.Errors())
+		}
+	}
+	f.removed(contested)
 	f.aftermath(ctx)
 	f.judge()
 	for _, b := range bystanders {

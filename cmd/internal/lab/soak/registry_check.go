@@ -170,6 +170,11 @@ func (f *fray) life(ctx context.Context, id, name string) {
 		}
 		w.Wait(ctx)
 	}
+	f.removed(id)
+}
+
+// removed notes a fault unless nothing is left of the identifier in the registry.
+func (f *fray) removed(id string) {
 	if _, err := os.Lstat(filepath.Join(f.registry, id)); !errors.Is(err, os.ErrNotExist) {
 		f.fault("%s was left in the registry: %v", id, err)
 	}
@@ -194,7 +199,7 @@ func (f *fray) judge() {
 		case status.Signaled() && status.Signal() == syscall.SIGKILL && !w.Sent(syscall.SIGKILL).IsZero():
 		case status.Signaled() && status.Signal() == syscall.SIGTERM && asked.Before(w.Ended()): // before it could catch it
 		case status.ExitStatus() == 0 && asked.Before(w.Ended()):
-		case status.ExitStatus() == 3 && f.contested(w, watches):
+		case status.ExitStatus() == 3 && f.heldByAnother(w, watches):
 		default:
 			f.fault("ended by itself, with %v: %s", w.Cmd.ProcessState, w.Story())
 		}
@@ -227,8 +232,8 @@ func (f *fray) firstAsked(w *watched) time.Time {
 	return first
 }
 
-// contested reports whether another process of the identifier lived at the same time.
-func (f *fray) contested(w *watched, all []*watched) bool {
+// heldByAnother reports whether another process of the identifier lived at the same time.
+func (f *fray) heldByAnother(w *watched, all []*watched) bool {
 	return slices.ContainsFunc(all, func(other *watched) bool {
 		return other != w && other.id == w.id && other.Began().Before(w.Ended()) && other.Ended().After(w.Began())
 	})
