@@ -14,7 +14,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +70,7 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 	s := servers{samba, lab}
 
 	b := benchmark{
-		machine: cores(runtime.NumCPU()) + ", " + kernel(),
+		machine: proc.Machine(),
 		rows:    newRows(allWays(bin, s)),
 	}
 	// What the watches write lies with the server, so that it goes with it.
@@ -120,7 +119,7 @@ const mountPort = 20048
 
 // benchmark is all that was measured.
 type benchmark struct {
-	machine string // its cores and kernel, and nothing else of it
+	machine string // proc.Machine
 	rows    []row
 }
 
@@ -144,33 +143,4 @@ func newRows(ways []way) []row {
 		rows = append(rows, row{way: w})
 	}
 	return rows
-}
-
-func cores(n int) string {
-	if n == 1 {
-		return "1 core"
-	}
-	return fmt.Sprintf("%d cores", n)
-}
-
-// kernel names the kernel without what a distribution or a host adds to its version.
-func kernel() string {
-	var u syscall.Utsname
-	if err := syscall.Uname(&u); err != nil {
-		return runtime.GOOS
-	}
-	version, _, _ := strings.Cut(text(u.Release[:]), "-")
-	return text(u.Sysname[:]) + " " + version
-}
-
-// text is a C string. Its characters are signed on some machines.
-func text[C int8 | uint8](s []C) string {
-	var b []byte
-	for _, c := range s {
-		if c == 0 {
-			break
-		}
-		b = append(b, byte(c))
-	}
-	return string(b)
 }

@@ -138,9 +138,9 @@ func (l *lab) command(ctx context.Context, where string, args ...string) *exec.C
 	return cmd
 }
 
-// on runs a command to its end, which must be a success within 20 seconds.
+// on runs a command to its end, which must be a success.
 func (l *lab) on(where string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*proc.Patience)
 	defer cancel()
 	cmd := l.command(ctx, where, args...)
 	var stdout, stderr bytes.Buffer

@@ -64,14 +64,14 @@ func blackholed(c *chain) error {
 	return errors.Join(err, c.sh(home, "iptables -D"+rule), c.settle("n1"))
 }
 
-// takeAway removes the served directory of a node, and giveBack makes it
+// removeShare removes the served directory of a node, and restoreShare makes it
 // again. An NFS server goes on serving from what it holds open, so it is also
 // told that the export is gone.
-func (c *chain) takeAway(node string) error {
+func (c *chain) removeShare(node string) error {
 	return c.sh(node, "rm -r /run/node/data; cp /run/node/none.conf /run/node/ganesha.conf; "+reload)
 }
 
-func (c *chain) giveBack(node string) error {
+func (c *chain) restoreShare(node string) error {
 	return c.sh(node, "mkdir -p /run/node/data && echo "+node+" >/run/node/data/whoami; cp "+c.path("ganesha.conf")+" /run/node/ganesha.conf; "+reload)
 }
 
@@ -83,8 +83,8 @@ func directoryGone(c *chain) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.failover("share directory gone", refusedBound, c.takeAway, "62", "66")
-	return errors.Join(err, c.giveBack(home), c.settle("n1"))
+	_, err = c.failover("share directory gone", refusedBound, c.removeShare, "62", "66")
+	return errors.Join(err, c.restoreShare(home), c.settle("n1"))
 }
 
 // plannedMove: an administrator pauses the watch and moves the group. Nothing
@@ -219,7 +219,7 @@ func bothBroken(c *chain) error {
 		return err
 	}
 	for _, node := range []string{other(home), home} {
-		if err := c.takeAway(node); err != nil {
+		if err := c.removeShare(node); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func bothBroken(c *chain) error {
 		return err
 	}
 	// Nothing is planned any more: it stays so until someone cleans up.
-	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=15s"); err != nil {
+	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=60s"); err != nil {
 		return err
 	}
 	if !atRest() {
@@ -249,7 +249,7 @@ func bothBroken(c *chain) error {
 	}
 	rest := time.Since(at)
 	for _, node := range []string{"n1", "n2"} {
-		if err := c.giveBack(node); err != nil {
+		if err := c.restoreShare(node); err != nil {
 			return err
 		}
 	}
@@ -284,7 +284,7 @@ property stonith-enabled=true
 	if _, err := c.on("n1", "env", "HOME=/run", "crm", "configure", "load", "update", config); err != nil {
 		return err
 	}
-	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=15s"); err != nil {
+	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=60s"); err != nil {
 		return err
 	}
 	home, err := c.home()

@@ -258,28 +258,3 @@ func majorFaults(pid int) int {
 	stat, _ := one.Stat() // an error: it has ended, which is told elsewhere
 	return int(stat.MajFlt)
 }
-
-// servers are a healthy Samba and a healthy NFS server, whose options for a
-// watch args returns by command.
-type servers struct {
-	args map[string][]string
-	stop func() error
-}
-
-func startServers(ctx context.Context) (*servers, error) {
-	samba, err := smbServer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lab, err := nfsServer(ctx)
-	if err != nil {
-		return nil, errors.Join(err, samba.Close())
-	}
-	return &servers{
-		args: map[string][]string{
-			"clp_sambamon": {"-s", "share", "-a", samba.Address, "--port", strconv.Itoa(samba.Port)},
-			"clp_nfsmon":   {"-d", lab.Dir(), "-a", "127.0.0.1"},
-		},
-		stop: func() error { return errors.Join(lab.Close(), samba.Close()) },
-	}, nil
-}

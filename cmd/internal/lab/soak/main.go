@@ -18,12 +18,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe/nfstest"
@@ -137,16 +134,6 @@ func withCommands(ctx context.Context, f func(ctx context.Context, bin, dir stri
 }
 
 var commands = []string{"clp_sambamon", "clp_nfsmon"}
-
-// machine names the machine by its cores and its kernel only.
-func machine() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return fmt.Sprintf("%d cores", runtime.NumCPU())
-	}
-	release, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), "-")
-	return fmt.Sprintf("%d cores, %s %s", runtime.NumCPU(), unix.ByteSliceToString(u.Sysname[:]), release)
-}
 
 // wait returns false when ctx ends before so much time has passed.
 func wait(ctx context.Context, d time.Duration) bool {

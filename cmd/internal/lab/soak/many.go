@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"fsmon/cmd/internal/lab/proc"
@@ -29,28 +28,22 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	if c.watches < 2 || c.watches > 2000 || c.interval < 1 || c.duration <= 0 || c.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	servers, err := startServers(ctx)
+	fleet, err := startFleet(ctx, bin, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, servers.stop()) }()
-	registry := filepath.Join(dir, "registry")
-	var watches []*watched
-	defer func() { err = errors.Join(err, endAll(watches)) }()
+	defer func() { err = errors.Join(err, fleet.end()) }()
 	for n := range c.watches {
 		name := commands[n%len(commands)]
-		id := fmt.Sprintf("%s-%d", name, n)
-		args := []string{"-i", fmt.Sprint(c.interval), "--no-evidence", "--log-file", filepath.Join(dir, "log", id, "watch.log")}
-		w, err := startWatch(bin, registry, name, id, append(args, servers.args[name]...)...)
-		if err != nil {
+		if _, err := fleet.start(name, fmt.Sprintf("%s-%d", name, n), "-i", fmt.Sprint(c.interval)); err != nil {
 			return err
 		}
-		watches = append(watches, w)
 		// As administrators start them: one after the other, not all in one moment.
 		if !wait(ctx, min(50*time.Millisecond, time.Duration(c.interval)*time.Second/time.Duration(c.watches))) {
 			return ctx.Err()
 		}
 	}
+	watches, registry := fleet.watches, fleet.registry
 	for _, w := range watches {
 		if err := w.healthy(ctx); err != nil {
 			return err
@@ -113,7 +106,7 @@ func (c crowd) cpuTimes(watches []*watched) []time.Duration {
 }
 
 func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*watched) error {
-	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", machine(), c.watches, c.interval, took.Round(time.Second))
+	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", proc.Machine(), c.watches, c.interval, took.Round(time.Second))
 	fmt.Printf("%-14s %8s %10s %10s %12s %10s %10s %8s %14s %8s %8s\n",
 		"", "watches", "Pss MB", "kB each", "private MB", "CPU s", "% of core", "probes", "oldest probe", "failed", "void")
 	row := func(name string, c cost) {

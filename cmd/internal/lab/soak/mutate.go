@@ -285,7 +285,7 @@ func (r result) print(t target, m mutation) {
 
 // mutateAll runs the mutation on the servers named.
 func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
-	fmt.Println(machine())
+	fmt.Println(proc.Machine())
 	dir, remove, err := proc.TempDir("fsmon-soak-")
 	if err != nil {
 		return err

@@ -306,7 +306,7 @@ func (f *fray) clear() error {
 func (f *fray) print() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", machine(), f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
+	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", proc.Machine(), f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
 	for _, what := range slices.Sorted(maps.Keys(f.acts)) {
 		fmt.Printf("%-28s %8d %12v\n", what, f.acts[what], f.longest[what].Round(time.Millisecond))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -71,10 +72,27 @@ func startNFS(ctx context.Context) (target, func() error, error) {
 	return target{"nfs", worker}, lab.Close, nil
 }
 
-func smbServer(ctx context.Context) (*smbtest.Server, error) {
-	return smbtest.StartSamba(ctx, smbtest.Config{})
+// servers are a healthy Samba and a healthy NFS server, whose options for a
+// watch args returns by command.
+type servers struct {
+	args map[string][]string
+	stop func() error
 }
 
-func nfsServer(ctx context.Context) (*nfstest.Lab, error) {
-	return nfstest.StartLab(ctx, nfstest.Config{InPlace: true})
+func startServers(ctx context.Context) (*servers, error) {
+	samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
+	if err != nil {
+		return nil, err
+	}
+	lab, err := nfstest.StartLab(ctx, nfstest.Config{InPlace: true})
+	if err != nil {
+		return nil, errors.Join(err, samba.Close())
+	}
+	return &servers{
+		args: map[string][]string{
+			"clp_sambamon": {"-s", "share", "-a", samba.Address, "--port", strconv.Itoa(samba.Port)},
+			"clp_nfsmon":   {"-d", lab.Dir(), "-a", "127.0.0.1"},
+		},
+		stop: func() error { return errors.Join(lab.Close(), samba.Close()) },
+	}, nil
 }
