@@ -33,11 +33,16 @@ func (b benchmark) chart() ([]byte, error) {
 	}
 	plot.DefaultFont.Variant = "Sans"
 	plots := [][]*plot.Plot{{
-		panel("Wall time, ms", bars{rows, func(r row) (float64, string) { return r.cost.wall * 1000, "" }}),
-		panel("CPU, ms", bars{rows, func(r row) (float64, string) { return r.cost.cpu * 1000, "" }}),
-		panel("Peak memory, MB", bars{rows, func(r row) (float64, string) { return float64(r.memory.Peak) / 1024, "" }}),
-		panel("Frozen server, s", bars{rows, func(r row) (float64, string) { return r.notices[frozen].bar() }}),
-		panel("Blackholed ports, s", bars{rows, func(r row) (float64, string) { return r.notices[blackholed].bar() }}),
+		panel("Wall time, ms",
+			bars{rows, func(r row) (float64, string) { return r.cost.wall * 1000, "" }}),
+		panel("CPU, ms",
+			bars{rows, func(r row) (float64, string) { return r.cost.cpu * 1000, "" }}),
+		panel("Peak memory, MB",
+			bars{rows, func(r row) (float64, string) { return float64(r.memory.Peak) / 1024, "" }}),
+		panel("Frozen server, s",
+			bars{rows, func(r row) (float64, string) { return r.notices[frozen].bar() }}),
+		panel("Blackholed ports, s",
+			bars{rows, func(r row) (float64, string) { return r.notices[blackholed].bar() }}),
 	}}
 	first := plots[0][0]
 	first.NominalY(names...)
@@ -45,33 +50,41 @@ func (b benchmark) chart() ([]byte, error) {
 	for _, p := range plots[0][3:] {
 		p.X.Scale, p.X.Max = logarithmic{}, patience.Seconds()
 		p.X.Tick.Marker = plot.ConstantTicks{
-			{Value: 1, Label: "1"}, {Value: 3, Label: "3"}, {Value: 10, Label: "10"}, {Value: 30, Label: "30"}}
+			{Value: 1, Label: "1"}, {Value: 3, Label: "3"}, {Value: 10, Label: "10"},
+			{Value: 30, Label: "30"}}
 	}
 	canvas := vgsvg.New(800, 390)
 	all := draw.New(canvas)
 	all.SetColor(color.White)
 	all.Fill(all.Rectangle.Path())
-	place := draw.Tiles{Rows: 1, Cols: len(plots[0]), PadX: 28, PadTop: 8, PadBottom: 60, PadLeft: 8, PadRight: 36}
+	place := draw.Tiles{Rows: 1, Cols: len(plots[0]), PadX: 28, PadTop: 8, PadBottom: 60,
+		PadLeft: 8, PadRight: 36}
 	for n, c := range plot.Align(plots, place, all)[0] {
 		plots[0][n].Draw(c)
 	}
 	notes := first.X.Tick.Label
 	notes.XAlign, notes.YAlign = draw.XLeft, draw.YTop
-	all.FillText(notes, vg.Point{X: 10, Y: 48}, fmt.Sprintf("Blue: fsmon; grey: tools of today. %s. "+
-		"One probe of a healthy server, medians of %d; a watch starts no process for one.\n"+
-		"Time until a fault is noticed, on a logarithmic scale: a watch's from the fault to its exit, the others' from their start.\n"+
-		"Ours are set to notice soon (-i 1 -c 1 -r 1, and -check -r 2); at the defaults it is up to 390 s, and 60 s for -check.",
-		b.machine, rounds))
+	all.FillText(notes, vg.Point{X: 10, Y: 48},
+		fmt.Sprintf("Blue: fsmon; grey: tools of today. %s. "+
+			"One probe of a healthy server, medians of %d; a watch starts no process for one.\n"+
+			"Time until a fault is noticed, on a logarithmic scale: a watch's from the fault to its exit, the others' from their start.\n"+
+			"Ours are set to notice soon (-i 1 -c 1 -r 1, and -check -r 2); at the defaults it is up to 390 s, and 60 s for -check.",
+			b.machine, rounds))
 	var svg bytes.Buffer
 	_, err := canvas.WriteTo(&svg)
-	// The others have the widths of Liberation Sans, and more machines have them.
-	return bytes.ReplaceAll(svg.Bytes(), []byte("Liberation Sans"), []byte("Liberation Sans,Arial,Helvetica,sans-serif")), err
+	// The others have the widths of Liberation Sans, and more machines have
+	// them.
+	return bytes.ReplaceAll(svg.Bytes(), []byte("Liberation Sans"),
+		[]byte("Liberation Sans,Arial,Helvetica,sans-serif")), err
 }
 
-// logarithmic is a scale that begins at 1 s; shorter times, as 0, are there too.
+// logarithmic is a scale that begins at 1 s; shorter times, as 0, are there
+// too.
 type logarithmic struct{}
 
-func (logarithmic) Normalize(_, most, x float64) float64 { return math.Log(max(1, x)) / math.Log(most) }
+func (logarithmic) Normalize(_, most, x float64) float64 {
+	return math.Log(max(1, x)) / math.Log(most)
+}
 
 func panel(title string, b bars) *plot.Plot {
 	p := plot.New()
@@ -99,8 +112,11 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 				colour = color.RGBA{10, 88, 202, 255}
 			}
 			low, high, from, to := y(float64(n))-4, y(float64(n))+4, x(0), x(length)
-			c.FillPolygon(colour, []vg.Point{{X: from, Y: low}, {X: to, Y: low}, {X: to, Y: high}, {X: from, Y: high}})
-			c.FillText(style, vg.Point{X: to + 3, Y: y(float64(n)) + 1}, cmp.Or(text, fmt.Sprintf("%.1f", length)))
+			c.FillPolygon(colour,
+				[]vg.Point{{X: from, Y: low}, {X: to, Y: low}, {X: to, Y: high},
+					{X: from, Y: high}})
+			c.FillText(style, vg.Point{X: to + 3, Y: y(float64(n)) + 1},
+				cmp.Or(text, fmt.Sprintf("%.1f", length)))
 		}
 	}
 }

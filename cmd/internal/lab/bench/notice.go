@@ -14,14 +14,16 @@ import (
 // patience is how long a way may take to notice a fault.
 const patience = 30 * time.Second
 
-// notice is how a way ended that met a fault. The zero one was not measured.
+// notice is how a way ended that met a fault. The zero value was not measured.
 type notice struct {
-	took time.Duration // from its start, a watch's from the fault; patience or more: it had to be killed
-	code int           // exit code; -1: ended by a signal
+	// from its start, a watch's from the fault; at least patience if it was
+	// killed
+	took time.Duration
+	code int // exit code; -1: ended by a signal
 }
 
-// bar is the length of its bar in the chart, in seconds, and the text beside it if
-// that is not the length.
+// bar is the length of its bar in the chart, in seconds, and the text beside it
+// if that is not the length.
 func (n notice) bar() (length float64, said string) {
 	switch {
 	case n == notice{}:
@@ -34,9 +36,10 @@ func (n notice) bar() (length float64, said string) {
 	return n.took.Seconds(), ""
 }
 
-// fault makes a fault of Samba and one of NFS and lets every way meet it, all of
-// them at once. Watches are there before, and have seen the server healthy.
-func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs func() error) (err error) {
+// fault breaks Samba and NFS, and lets all ways meet that at once. The watches
+// have found their servers healthy before.
+func (s servers) fault(ctx context.Context, which int, rows []row,
+	samba, nfs func() error) (err error) {
 	var watches []*watch
 	defer func() {
 		for _, w := range watches {
@@ -49,7 +52,8 @@ func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs fu
 		if !r.faults || r.watch == nil {
 			continue
 		}
-		w, err := startWatch(s.samba.Dir, fmt.Sprintf("fault%d-%d", which, i), r.watch, "-i", "1", "-c", "1", "-r", "1")
+		w, err := startWatch(s.samba.Dir, fmt.Sprintf("fault%d-%d", which, i), r.watch, "-i", "1",
+			"-c", "1", "-r", "1")
 		if err != nil {
 			return err
 		}
@@ -93,7 +97,7 @@ func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs fu
 	return ctx.Err()
 }
 
-// ask starts a tool, and wait waits for its end.
+// ask starts a tool. The function that it returns waits for the end.
 func ask(ctx context.Context, line []string) (wait func() notice, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	p, err := proc.Start(exec.Command(line[0], line[1:]...))
@@ -104,7 +108,8 @@ func ask(ctx context.Context, line []string) (wait func() notice, err error) {
 	return func() notice {
 		defer cancel()
 		p.Until(ctx, func() bool { return !p.Alive() }) // an error: it is killed
-		p.KillGroup()                                   // with what it left behind, which may keep its output
+		// with what it left behind, which may keep its output
+		p.KillGroup()
 		p.Wait(context.Background())
 		return notice{p.Ended().Sub(p.Began()), p.Code()}
 	}, nil

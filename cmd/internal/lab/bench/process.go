@@ -24,7 +24,7 @@ const (
 	tailSize  = 1 << 10          // bytes, of what a process has said
 )
 
-// tail is the end of what a process has said.
+// tail is the end of a process's output.
 type tail struct{ said []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -35,7 +35,7 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) String() string { return strings.TrimSpace(string(t.said)) }
 
-// explain adds what a process that has ended said, the tail, to the error it ended with.
+// explain adds a process's last output to the error with which it ended.
 func explain(path string, tail any, err error) error {
 	said := fmt.Sprint(tail)
 	if said != "" {
@@ -44,7 +44,7 @@ func explain(path string, tail any, err error) error {
 	return fmt.Errorf("%s: %w%s", filepath.Base(path), err, said)
 }
 
-// run runs a tool once and says what it cost.
+// run runs a tool once and returns its cost.
 func run(ctx context.Context, line []string) (cost, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -66,16 +66,18 @@ func run(ctx context.Context, line []string) (cost, error) {
 	return cost{p.Ended().Sub(p.Began()).Seconds(), cpu.Seconds()}, nil
 }
 
-// orphanScript leaves a process behind that becomes a tool when it reads a line.
+// orphanScript starts a process and prints its number. The process becomes the
+// tool when it reads a line.
 const orphanScript = `{ read -r line <&3 && exec "$@" 3<&- 4>&-; } </dev/null >&4 2>&1 & echo $!`
 
 // peakOf runs a tool once and returns the most memory that its largest process,
-// it or a child it has waited for, has had resident, in kB (ru_maxrss, getrusage(2)).
+// it or a child it has waited for, has had resident, in kB (ru_maxrss,
+// getrusage(2)).
 //
 // A process begins its life with the peak of the process that executed it, and
-// this one is larger than most tools. So it is a small shell that starts the tool;
-// when the shell has ended, this process inherits the tool (PR_SET_CHILD_SUBREAPER)
-// and lets it begin.
+// this one is larger than most tools. So it is a small shell that starts the
+// tool; when the shell has ended, this process inherits the tool
+// (PR_SET_CHILD_SUBREAPER) and lets it begin.
 func peakOf(ctx context.Context, line []string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -104,8 +106,8 @@ func peakOf(ctx context.Context, line []string) (int, error) {
 	if err != nil {
 		return 0, explain(cmd.Path, shell.Errors(), err)
 	}
-	// The tool is in the shell's group and has not been waited for, so the group's
-	// ID is its own.
+	// The tool is in the shell's group and has not been waited for, so the
+	// group's ID is its own.
 	defer context.AfterFunc(ctx, shell.KillGroup)()
 	if _, err := fmt.Fprintln(w); err != nil {
 		return 0, err

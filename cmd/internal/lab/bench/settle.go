@@ -14,13 +14,15 @@ const (
 	settled    = 10                    // probes after which a watch has settled
 	sideBySide = 5                     // watches of each way
 	looks      = 1 + rounds/sideBySide // looks at each watch, each after another probe
-	apart      = 50 * time.Millisecond // between the starts of two watches, so that no two probe at once
+	// between the starts of two watches, so that no two of them probe at once
+	apart = 50 * time.Millisecond
 
-	// When a watch rests, after the start of its last probe, of which there is one a second.
+	// A watch probes once a second. Between these times after the start of a
+	// probe it rests.
 	restFrom, restTo = 200 * time.Millisecond, 900 * time.Millisecond
 )
 
-// sight is what looks at one watch have found.
+// sight sums up the looks at one watch.
 type sight struct {
 	looks  int
 	probes int           // probes it had made at the last look
@@ -46,7 +48,8 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 			return err
 		}
 		for n := range sideBySide {
-			w, err := startWatch(dir, fmt.Sprintf("settled%d-%d", i, n), r.watch, "-i", "1", "-c", "2", "-r", "10")
+			w, err := startWatch(dir, fmt.Sprintf("settled%d-%d", i, n), r.watch, "-i", "1", "-c",
+				"2", "-r", "10")
 			if err != nil {
 				return err
 			}
@@ -80,7 +83,8 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 			return false, err
 		}
 		if last.looks > 0 {
-			costs[r] = append(costs[r], cost{w.took.Seconds(), (cpu - last.cpu).Seconds() / float64(w.probes-last.probes)})
+			costs[r] = append(costs[r],
+				cost{w.took.Seconds(), (cpu - last.cpu).Seconds() / float64(w.probes-last.probes)})
 		}
 		sights[w] = sight{last.looks + 1, w.probes, cpu}
 		return false, nil

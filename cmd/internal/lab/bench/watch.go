@@ -29,8 +29,8 @@ type watch struct {
 	failed string // why the last one failed
 }
 
-// startWatch starts the watch of a way with further options. What it writes goes
-// below dir.
+// startWatch starts the watch of a way with further options. What it writes
+// goes below dir.
 func startWatch(dir, id string, line []string, options ...string) (*watch, error) {
 	args := append([]string{id, "--log-file", filepath.Join(dir, "log", id, "watch.log"),
 		"--evidence-dir", filepath.Join(dir, "evidence")}, options...)
@@ -80,7 +80,9 @@ func (w *watch) look(r *watchreg.Registry) error {
 	if !w.Alive() {
 		return fmt.Errorf("the watch has ended: %s", w.Story())
 	}
-	if time.Since(w.last) < restTo { // no news before the next probe, and reading costs the processor time that is measured
+	// Before the next probe there is nothing new, and reading costs CPU time,
+	// which is being measured.
+	if time.Since(w.last) < restTo {
 		return nil
 	}
 	e, err := r.Read(w.id)

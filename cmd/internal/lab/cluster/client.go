@@ -22,7 +22,8 @@ type attempt struct {
 
 // client starts asking with the protocol: samba, nfs3 or nfs4.
 func (l *lab) client(protocol string) (*client, error) {
-	p, err := proc.Start(l.command(context.Background(), "client", "bash", l.path("client.sh"), protocol))
+	p, err := proc.Start(l.command(context.Background(), "client", "bash", l.path("client.sh"),
+		protocol))
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,8 @@ func (c *client) served(node string, since time.Time) (time.Duration, error) {
 	return c.servedWithin(node, since, proc.Patience)
 }
 
-func (c *client) servedWithin(node string, since time.Time, wait time.Duration) (time.Duration, error) {
+func (c *client) servedWithin(node string, since time.Time,
+	wait time.Duration) (time.Duration, error) {
 	var took time.Duration
 	err := within(wait, "a file served by "+node, func() bool {
 		for _, a := range c.attempts() {

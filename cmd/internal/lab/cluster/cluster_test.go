@@ -39,7 +39,8 @@ func need(t *testing.T, programs ...string) {
 // Every scenario, once with Samba and with NFS 3 and 4.1, in the published
 // configuration.
 func TestPacemaker(t *testing.T) {
-	need(t, "pacemakerd", "corosync", "crm", "smbd", "ganesha.nfsd", "rpcbind", "nfs-cat", "smbclient", "ip", "iptables")
+	need(t, "pacemakerd", "corosync", "crm", "smbd", "ganesha.nfsd", "rpcbind", "nfs-cat",
+		"smbclient", "ip", "iptables")
 	for _, name := range everywhere {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,8 +22,8 @@ import (
 //go:embed lab
 var labFiles embed.FS
 
-// lab is two cluster nodes and a client in namespaces of one process, which
-// ends with this one, and everything in it.
+// lab is two cluster nodes and a client in namespaces below one process. All of
+// it ends with this program.
 type lab struct {
 	dir    string
 	remove func() error // removes dir
@@ -62,7 +62,8 @@ func startLab(bin, agent, keepalived string) (_ *lab, err error) {
 			return nil, err
 		}
 	}
-	for _, file := range []string{filepath.Join(bin, "clp_sambamon"), filepath.Join(bin, "clp_nfsmon"), agent} {
+	for _, file := range []string{filepath.Join(bin, "clp_sambamon"),
+		filepath.Join(bin, "clp_nfsmon"), agent} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -81,8 +82,8 @@ func startLab(bin, agent, keepalived string) (_ *lab, err error) {
 		return nil, err
 	}
 	defer log.Close()
-	unshare := exec.Command("unshare", "-m", "-n", "-i", "-p", "--fork", "--kill-child", "--mount-proc",
-		"bash", l.path("lab-init.sh"), dir)
+	unshare := exec.Command("unshare", "-m", "-n", "-i", "-p", "--fork", "--kill-child",
+		"--mount-proc", "bash", l.path("lab-init.sh"), dir)
 	unshare.Stdout, unshare.Stderr = log, log
 	if l.outer, err = proc.Start(unshare); err != nil {
 		return nil, err
@@ -98,8 +99,8 @@ func startLab(bin, agent, keepalived string) (_ *lab, err error) {
 	return l, until("both nodes", func() bool { return l.up("n1") && l.up("n2") })
 }
 
-// close ends everything in the lab: its first process is the last of its
-// process namespace.
+// close ends everything in the lab. When process 1 of a namespace ends, the
+// kernel kills all others.
 func (l *lab) close() {
 	if l.outer != nil {
 		l.outer.Kill()
@@ -107,7 +108,7 @@ func (l *lab) close() {
 			until("the lab's end", func() bool { return syscall.Kill(l.init, 0) != nil })
 		}
 	}
-	l.remove() // an error: the machine is ending too
+	l.remove() // an error: files are left in the directory for temporary ones
 }
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
@@ -130,7 +131,8 @@ func (l *lab) command(ctx context.Context, where string, args ...string) *exec.C
 		if err != nil {
 			return exec.CommandContext(ctx, "false") // the node is off
 		}
-		enter = append(enter, "nsenter", "-t", strings.TrimSpace(string(b)), "-m", "-u", "-i", "-n", "-p", "--")
+		enter = append(enter, "nsenter", "-t", strings.TrimSpace(string(b)), "-m", "-u", "-i", "-n",
+			"-p", "--")
 	}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.WaitDelay = time.Second // what it started may keep the pipe open
@@ -150,24 +152,25 @@ func (l *lab) on(where string, args ...string) (string, error) {
 		err = nil
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %s: %w: %s", cmp.Or(where, "the switch"), strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+		err = fmt.Errorf("%s: %s: %w: %s", cmp.Or(where, "the switch"), strings.Join(args, " "),
+			err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return stdout.String(), err
 }
 
-// sh is on for a line of shell.
+// sh runs a line of shell to its end.
 func (l *lab) sh(where, line string) error {
 	_, err := l.on(where, "bash", "-c", line)
 	return err
 }
 
-// write puts a file into the lab's directory, which all of it sees.
+// write puts a file into the lab's directory, which all nodes see.
 func (l *lab) write(name, text string) (path string, err error) {
 	path = l.path(name)
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
 
-// freeze stops every process of a node, as a machine that hangs.
+// freeze stops every process of a node, as if the machine hangs.
 func (l *lab) freeze(node string) error {
 	pids, err := l.on("", "bash", "-c", `w=$(readlink /proc/$(cat `+l.path("run/"+node+".init")+`)/ns/pid)
 for p in /proc/[0-9]*; do [ "$(readlink "$p/ns/pid" 2>/dev/null)" = "$w" ] && echo "${p#/proc/}"; done; true`)
@@ -178,7 +181,7 @@ for p in /proc/[0-9]*; do [ "$(readlink "$p/ns/pid" 2>/dev/null)" = "$w" ] && ec
 	return err
 }
 
-// boot turns a node that is off on.
+// boot turns a node on that is off.
 func (l *lab) boot(node string) error {
 	if err := l.sh("", "echo boot "+node+" >"+l.path("run/switch")); err != nil {
 		return err

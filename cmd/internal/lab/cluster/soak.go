@@ -30,9 +30,11 @@ func leftAlone(c *chain, d time.Duration) error {
 			return fmt.Errorf("after %.0f s: %w", time.Since(began).Seconds(), err)
 		}
 		if now, err := c.home(); err != nil || now != home {
-			return errors.Join(err, fmt.Errorf("after %.0f s the group is on %s", time.Since(began).Seconds(), now))
+			return errors.Join(err,
+				fmt.Errorf("after %.0f s the group is on %s", time.Since(began).Seconds(), now))
 		}
 	}
-	c.say("%s: left alone for %v with %d busy loops: no failover, no failed probe; the client: %s", c.name, d, 2*runtime.NumCPU(), c.client.between(began, time.Now()))
+	c.say("%s: left alone for %v with %d busy loops: no failover, no failed probe; the client: %s",
+		c.name, d, 2*runtime.NumCPU(), c.client.between(began, time.Now()))
 	return nil
 }

@@ -68,7 +68,8 @@ type Process struct {
 // unless they go somewhere already. The process is killed when the thread that
 // started it ends, with this program at the latest.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	p := &Process{Cmd: cmd, changed: make(chan struct{}), sent: map[os.Signal]time.Time{}, began: time.Now()}
+	p := &Process{Cmd: cmd, changed: make(chan struct{}), sent: map[os.Signal]time.Time{},
+		began: time.Now()}
 	var theirs []*os.File
 	var err error
 	pipeInto := func(add func([]byte)) (w *os.File) {
@@ -110,7 +111,8 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// pipe is our end of a pipe, and what takes what comes through it, with p.mu held.
+// pipe is our end of a pipe, and what takes what comes through it, with p.mu
+// held.
 type pipe struct {
 	*os.File
 	add func([]byte)
@@ -248,7 +250,8 @@ func (p *Process) End() (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if p.Until(ctx, func() bool { return !p.Alive() }) != nil {
-			err = fmt.Errorf("it did not end within %v of SIGTERM and was killed: %s", Patience, p.Story())
+			err = fmt.Errorf("it did not end within %v of SIGTERM and was killed: %s", Patience,
+				p.Story())
 		}
 	}
 	return errors.Join(err, p.Kill(), Left(p))

@@ -31,11 +31,12 @@ func MemoryOf(pid int) (Memory, error) {
 	}
 	maps, err := one.ProcSMapsRollup()
 	kB := func(bytes uint64) int { return int(bytes / 1024) }
-	return Memory{kB(status.VmHWM), kB(status.VmRSS), kB(status.RssFile), kB(maps.PrivateDirty), kB(maps.Pss)}, err
+	return Memory{kB(status.VmHWM), kB(status.VmRSS), kB(status.RssFile), kB(maps.PrivateDirty),
+		kB(maps.Pss)}, err
 }
 
-// CPUOf is what all living threads of a process have used so far (schedstat; the
-// ticks of proc_pid_stat(5) are longer than a probe).
+// CPUOf is what all living threads of a process have used so far (schedstat;
+// the ticks of proc_pid_stat(5) are longer than a probe).
 func CPUOf(pid int) (used time.Duration, err error) {
 	threads, err := procfs.AllThreads(pid)
 	for _, thread := range threads {

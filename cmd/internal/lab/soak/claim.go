@@ -12,8 +12,9 @@ import (
 	"fsmon/watchreg"
 )
 
-// claimArg makes this program one that claims an identifier again and again. Its
-// further arguments are the registry, the guard file and for how many seconds.
+// claimArg makes this program one that claims an identifier again and again.
+// Its further arguments are the registry, the guard file and for how many
+// seconds.
 const claimArg = "-claim"
 
 const (
@@ -71,15 +72,16 @@ func claimUntil(dir, guard, seconds string) error {
 	return nil
 }
 
-// startClaimers starts processes that claim one identifier, without a command of
-// ours between them and the registry.
+// startClaimers starts processes that claim one identifier, without a command
+// of ours between them and the registry.
 func (f *fray) startClaimers(guard string) (all []*proc.Process, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	for range claimers {
-		p, err := proc.Start(exec.Command(self, claimArg, f.registry, guard, strconv.Itoa(int(f.duration.Seconds()))))
+		p, err := proc.Start(exec.Command(self, claimArg, f.registry, guard,
+			strconv.Itoa(int(f.duration.Seconds()))))
 		if err != nil {
 			return all, err
 		}

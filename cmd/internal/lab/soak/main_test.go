@@ -16,7 +16,8 @@ func TestMain(m *testing.M) {
 		os.Exit(foreignMain(os.Args[2], os.Args[3:]))
 	}
 	nfstest.Isolate()
-	cmdtest.Main(m, map[string]string{"clp_sambamon": "fsmon/cmd/clp_sambamon", "clp_nfsmon": "fsmon/cmd/clp_nfsmon"})
+	cmdtest.Main(m, map[string]string{"clp_sambamon": "fsmon/cmd/clp_sambamon",
+		"clp_nfsmon": "fsmon/cmd/clp_nfsmon"})
 }
 
 // bin is where the commands were built.

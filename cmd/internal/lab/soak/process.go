@@ -52,7 +52,8 @@ type fleet struct {
 // startFleet starts the servers. What the watches write goes below dir.
 func startFleet(ctx context.Context, bin, dir string) (*fleet, error) {
 	servers, err := startServers(ctx)
-	return &fleet{servers: servers, bin: bin, dir: dir, registry: filepath.Join(dir, "registry")}, err
+	return &fleet{servers: servers, bin: bin, dir: dir, registry: filepath.Join(dir, "registry")},
+		err
 }
 
 // start starts one more watch, by command and identifier.
