@@ -34,12 +34,16 @@ type Process struct {
 func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	var p *Process
-	t.Cleanup(func() { p.left() })
+	t.Cleanup(func() {
+		if p != nil {
+			left(t, p)
+		}
+	})
 	p = launch(t, cmd)
 	return p
 }
 
-// launch is Launch for a caller who calls left when the test is over.
+// launch is Launch for a caller that calls left itself.
 func launch(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	started, err := proc.Start(cmd)
@@ -58,12 +62,14 @@ func launch(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// left fails the test unless all that the process has started ends.
-func (p *Process) left() {
-	if p != nil {
-		if err := p.Left(); err != nil {
-			p.t.Error(err)
-		}
+// left fails the test unless all that the processes have started ends.
+func left(t testing.TB, all ...*Process) {
+	var started []*proc.Process
+	for _, p := range all {
+		started = append(started, p.Process)
+	}
+	if err := proc.Left(started...); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -162,7 +168,7 @@ func (p *Process) Signal(sig syscall.Signal) {
 	}
 }
 
-// Eventually polls for a state that nothing announces.
+// Eventually polls until done, for a state that nothing announces.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)

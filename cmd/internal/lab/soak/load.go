@@ -9,9 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // loadArg makes this program one of the processes that keep a machine busy. Its
@@ -70,8 +73,8 @@ func writeUntil(end time.Time, path string) error {
 	return nil
 }
 
-// readUntil reads a file from its beginning to its end again and again, so that
-// the kernel looks for room for it. One of holes costs no disk.
+// readUntil reads a file again and again, so that the kernel needs memory for
+// it. A file of holes takes no room on the disk.
 func readUntil(end time.Time, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -90,9 +93,9 @@ func readUntil(end time.Time, path string) error {
 	return nil
 }
 
-// fillUntil takes memory until that many MB are available on this machine, and
-// gives some back when there are fewer than half of that. Should the kernel have
-// to kill somebody for memory all the same, it takes this process.
+// fillUntil takes memory until leave MB are available on this machine, and
+// frees some when fewer than half of that are. If the kernel runs out of memory
+// nevertheless, it kills this process first.
 func fillUntil(end time.Time, leave int) error {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
 		return err
@@ -106,7 +109,8 @@ func fillUntil(end time.Time, leave int) error {
 		}
 		switch n := len(taken); {
 		case available > leave+chunk:
-			b, err := syscall.Mmap(-1, 0, chunk<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+			b, err := syscall.Mmap(-1, 0, chunk<<20, syscall.PROT_READ|syscall.PROT_WRITE,
+				syscall.MAP_PRIVATE|syscall.MAP_ANON)
 			if err != nil {
 				return err
 			}
@@ -126,17 +130,18 @@ func fillUntil(end time.Time, leave int) error {
 	return nil
 }
 
-// overload keeps this machine busy: of load processes a fifth write to the
-// disk, a tenth read a file that does not fit into the memory that is left, the
-// others compute, and one more takes all memory but leave MB.
+// overload keeps this machine busy. A fifth of its processes write to the disk,
+// a tenth read a file that does not fit into the memory that is left, and the
+// others compute. One more takes all memory but leave MB.
 type overload struct {
-	processes []*exec.Cmd
+	processes []*proc.Process
 	leave     int
 }
 
-// startOverload starts it for at most that long, the memory first: on a machine
-// that is busy already filling it takes minutes.
-func startOverload(ctx context.Context, dir string, load, leave int, most time.Duration) (*overload, error) {
+// startOverload starts an overload that ends after most at the latest. Memory
+// is filled first, since that takes minutes on a busy machine.
+func startOverload(ctx context.Context, dir string, load, leave int,
+	most time.Duration) (*overload, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -154,12 +159,11 @@ func startOverload(ctx context.Context, dir string, load, leave int, most time.D
 		cmd := exec.Command(self, loadArg, kind, strconv.Itoa(int(most.Seconds())+1), what)
 		cmd.Stderr = os.Stderr
 		cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := cmd.Start(); err != nil {
-			return err
+		p, err := proc.Start(cmd)
+		if err == nil {
+			o.processes = append(o.processes, p)
 		}
-		o.processes = append(o.processes, cmd)
-		return nil
+		return err
 	}
 	if err := errors.Join(start("fill", strconv.Itoa(leave)), o.filled(ctx)); err != nil {
 		return nil, errors.Join(err, o.end())
@@ -180,7 +184,7 @@ func startOverload(ctx context.Context, dir string, load, leave int, most time.D
 	return o, nil
 }
 
-// filled waits until memory is as scarce as it is to be.
+// filled waits until the memory is filled.
 func (o *overload) filled(ctx context.Context) error {
 	for end := time.Now().Add(5 * time.Minute); ; {
 		available, err := availableMB()
@@ -196,103 +200,66 @@ func (o *overload) filled(ctx context.Context) error {
 	}
 }
 
-// end ends it. A process that had ended by itself is an error: there was less load than was said.
+// end ends the overload. It returns an error if a process had ended by itself:
+// then the load was less than promised.
 func (o *overload) end() (err error) {
-	for _, p := range o.processes {
-		p.Process.Kill()
-	}
 	early := 0
 	for _, p := range o.processes {
-		p.Wait()
-		if !p.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+		if p.Code() >= 0 { // not one that the kernel has killed for memory
 			early++
 		}
+		p.Signal(syscall.SIGKILL)
+	}
+	for _, p := range o.processes {
+		err = errors.Join(err, p.Kill())
 	}
 	if early > 0 {
-		err = fmt.Errorf("%d processes of the load ended by themselves", early)
+		err = errors.Join(err, fmt.Errorf("%d processes of the load ended by themselves", early))
 	}
 	return err
 }
 
 // availableMB is MemAvailable of proc_meminfo(5).
 func availableMB() (int, error) {
-	kB, err := field("/proc/meminfo", "MemAvailable")
-	return kB / 1024, err
-}
-
-// field reads a line like "MemAvailable:   7356 kB".
-func field(path, name string) (kB int, err error) {
-	b, err := os.ReadFile(path)
+	fs, err := procfs.NewDefaultFS()
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			return strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
-		}
+	info, err := fs.Meminfo()
+	if err != nil {
+		return 0, err
 	}
-	return 0, fmt.Errorf("%s: no %s", path, name)
+	return int(*info.MemAvailableBytes >> 20), nil
 }
 
-// stalledForMemory is how long, in all since the machine's start, some process
-// has waited for memory (pressure stall information; 0 where the kernel has none).
-func stalledForMemory() time.Duration {
-	b, err := os.ReadFile("/proc/pressure/memory")
+// strain is what a machine says of its load.
+type strain struct {
+	load float64 // average of the last minute (proc_loadavg(5))
+	// in all some process has waited for memory; 0 if the kernel has no
+	// pressure stall information
+	stalled time.Duration
+}
+
+func strained() (s strain) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return s
+	}
+	if load, err := fs.LoadAvg(); err == nil {
+		s.load = load.Load1
+	}
+	if psi, err := fs.PSIStatsForResource("memory"); err == nil && psi.Some != nil {
+		s.stalled = time.Duration(psi.Some.Total) * time.Microsecond
+	}
+	return s
+}
+
+// majorFaults is how many pages of a process had to be read from the disk.
+func majorFaults(pid int) int {
+	one, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0
 	}
-	_, total, _ := strings.Cut(string(b), "total=")
-	var micro int64
-	fmt.Sscan(total, &micro)
-	return time.Duration(micro) * time.Microsecond
-}
-
-// majorFaults is how many pages of a process had to be read from the disk
-// (majflt of proc_pid_stat(5)).
-func majorFaults(pid int) (n int) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, fields, _ := strings.Cut(string(b), ") ")
-	if f := strings.Fields(fields); len(f) > 9 {
-		n, _ = strconv.Atoi(f[9])
-	}
-	return n
-}
-
-// loadAverage is the load of the last minute (proc_loadavg(5)).
-func loadAverage() float64 {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
-	}
-	var one float64
-	fmt.Sscan(string(b), &one)
-	return one
-}
-
-// servers are a healthy Samba and a healthy NFS server, whose options for a
-// watch args returns by command.
-type servers struct {
-	args map[string][]string
-	stop func() error
-}
-
-func startServers(ctx context.Context) (*servers, error) {
-	samba, err := smbServer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lab, err := nfsServer(ctx)
-	if err != nil {
-		return nil, errors.Join(err, samba.Close())
-	}
-	return &servers{
-		args: map[string][]string{
-			"clp_sambamon": {"-s", "share", "-a", samba.Address, "--port", strconv.Itoa(samba.Port)},
-			"clp_nfsmon":   {"-d", lab.Dir(), "-a", "127.0.0.1"},
-		},
-		stop: func() error { return errors.Join(lab.Close(), samba.Close()) },
-	}, nil
+	stat, _ := one.Stat() // an error: it has ended, which is told elsewhere
+	return int(stat.MajFlt)
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/watchreg"
 )
 
@@ -17,53 +16,41 @@ type crowd struct {
 	duration          time.Duration
 }
 
-// cost is what the watches of one command take.
+// cost is what the watches of one command use.
 type cost struct {
 	watches, pss, private int // kB
 	cpu                   time.Duration
-	oldest                time.Duration // since the start of the last finished probe, of the one that waits longest
-	probes, failed, void  int
+	// since the start of the last finished probe, of the one that waits longest
+	oldest               time.Duration
+	probes, failed, void int
 }
 
 func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
-	if c.watches < 2 || c.watches > 2000 || c.interval < 1 || c.duration <= 0 || c.duration > time.Hour {
+	if c.watches < 2 || c.watches > 2000 || c.interval < 1 || c.duration <= 0 ||
+		c.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	servers, err := startServers(ctx)
+	fleet, err := startFleet(ctx, bin, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, servers.stop()) }()
-	registry := filepath.Join(dir, "registry")
-	var watches []*watched
-	defer func() {
-		for _, w := range watches { // all at once, then one after the other
-			w.cmd.Process.Signal(os.Interrupt)
-		}
-		for _, w := range watches {
-			err = errors.Join(err, w.end())
-		}
-	}()
+	defer func() { err = errors.Join(err, fleet.end()) }()
 	for n := range c.watches {
 		name := commands[n%len(commands)]
-		id := fmt.Sprintf("%s-%d", name, n)
-		args := []string{"-i", fmt.Sprint(c.interval), "--no-evidence", "--log-file", filepath.Join(dir, "log", id, "watch.log")}
-		w, err := startWatch(bin, registry, name, id, append(args, servers.args[name]...)...)
-		if err != nil {
+		if _, err := fleet.start(name, fmt.Sprintf("%s-%d", name, n), "-i",
+			fmt.Sprint(c.interval)); err != nil {
 			return err
 		}
-		watches = append(watches, w)
-		// As administrators start them: one after the other, not all in one moment.
-		if !wait(ctx, min(50*time.Millisecond, time.Duration(c.interval)*time.Second/time.Duration(c.watches))) {
+		// One after the other, as administrators start them.
+		if !wait(ctx, min(50*time.Millisecond,
+			time.Duration(c.interval)*time.Second/time.Duration(c.watches))) {
 			return ctx.Err()
 		}
 	}
+	watches := fleet.watches
 	for _, w := range watches {
-		first, cancel := context.WithTimeout(ctx, patience)
-		healthy := w.until(first, func() bool { return w.counts[2] > 0 })
-		cancel()
-		if !healthy {
-			return fmt.Errorf("not healthy at its start: %s", w.story())
+		if err := healthy(ctx, w); err != nil {
+			return err
 		}
 	}
 	// Measured from between two probes to between two probes.
@@ -74,16 +61,15 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	began := time.Now()
 	ends, cancel := context.WithDeadline(ctx, began.Add(c.duration))
 	defer cancel()
-	seen := map[string]*sighting{}
 	var oldest [2]time.Duration
 	for done := false; !done; {
 		done = !wait(ends, min(time.Second, time.Duration(c.interval)*time.Second/4))
-		if err := look(registry, watches, seen); err != nil {
+		if err := fleet.look(); err != nil {
 			return err
 		}
 		for n, w := range watches {
-			if s := seen[w.id]; s != nil {
-				oldest[n%len(commands)] = max(oldest[n%len(commands)], time.Since(s.last))
+			if w.Probes > 0 {
+				oldest[n%len(commands)] = max(oldest[n%len(commands)], time.Since(w.Last))
 			}
 		}
 	}
@@ -95,69 +81,55 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	for n, cpu := range c.cpuTimes(watches) {
 		w := watches[n]
 		one := &costs[n%len(commands)]
-		rollup := fmt.Sprintf("/proc/%d/smaps_rollup", w.cmd.Process.Pid)
-		pss, err := field(rollup, "Pss")
+		memory, err := proc.MemoryOf(w.PID)
 		if err != nil {
-			return fmt.Errorf("%w: %s", err, w.story())
-		}
-		private, err := field(rollup, "Private_Dirty")
-		if err != nil {
-			return err
+			return fmt.Errorf("%w: %s", err, w.Story())
 		}
 		one.watches++
-		one.pss += pss
-		one.private += private
+		one.pss += memory.Proportional
+		one.private += memory.Dirty
 		one.cpu += cpu - before[n]
 		one.oldest = oldest[n%len(commands)]
-		one.failed += w.count(101)
-		one.void += w.count(103)
-		if s := seen[w.id]; s != nil {
-			one.probes += s.probes
-		}
+		one.failed += w.Count(101)
+		one.void += w.Count(103)
+		one.probes += w.Probes
 	}
-	return c.print(costs, took, registry, watches)
+	return c.print(costs, took, proc.Registry(dir), watches)
 }
 
-// cpuTimes is what each has used so far, of all its threads (the first number
-// of proc_pid_schedstat, in nanoseconds; the ticks of proc_pid_stat(5) are
-// longer than a probe takes).
-func (c crowd) cpuTimes(watches []*watched) []time.Duration {
+// cpuTimes is what each watch has used so far.
+func (c crowd) cpuTimes(watches []*proc.Watch) []time.Duration {
 	all := make([]time.Duration, len(watches))
 	for n, w := range watches {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.cmd.Process.Pid))
-		if err != nil {
-			continue
-		}
-		for _, thread := range threads {
-			b, err := os.ReadFile(thread)
-			if err != nil {
-				continue // it has just ended
-			}
-			var used int64
-			fmt.Sscan(string(b), &used)
-			all[n] += time.Duration(used)
-		}
+		all[n], _ = proc.CPUOf(w.PID) // an error: it has ended, which is a fault anyway
 	}
 	return all
 }
 
-func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*watched) error {
-	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", machine(), c.watches, c.interval, took.Round(time.Second))
+func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*proc.Watch) error {
+	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", proc.Machine(), c.watches,
+		c.interval, took.Round(time.Second))
 	fmt.Printf("%-14s %8s %10s %10s %12s %10s %10s %8s %14s %8s %8s\n",
-		"", "watches", "Pss MB", "kB each", "private MB", "CPU s", "% of core", "probes", "oldest probe", "failed", "void")
+		"", "watches", "Pss MB", "kB each", "private MB", "CPU s", "% of core", "probes",
+		"oldest probe", "failed", "void")
 	row := func(name string, c cost) {
-		fmt.Printf("%-14s %8d %10.1f %10d %12.1f %10.2f %10.2f %8d %14v %8d %8d\n", name, c.watches, float64(c.pss)/1024, c.pss/c.watches,
-			float64(c.private)/1024, c.cpu.Seconds(), 100*c.cpu.Seconds()/took.Seconds(), c.probes, c.oldest.Round(10*time.Millisecond), c.failed, c.void)
+		fmt.Printf("%-14s %8d %10.1f %10d %12.1f %10.2f %10.2f %8d %14v %8d %8d\n", name, c.watches,
+			float64(c.pss)/1024, c.pss/c.watches,
+			float64(c.private)/1024, c.cpu.Seconds(), 100*c.cpu.Seconds()/took.Seconds(), c.probes,
+			c.oldest.Round(10*time.Millisecond), c.failed, c.void)
 	}
 	var sum cost
 	for n, one := range costs {
 		row(commands[n], one)
-		sum = cost{sum.watches + one.watches, sum.pss + one.pss, sum.private + one.private, sum.cpu + one.cpu,
-			max(sum.oldest, one.oldest), sum.probes + one.probes, sum.failed + one.failed, sum.void + one.void}
+		sum = cost{sum.watches + one.watches, sum.pss + one.pss, sum.private + one.private,
+			sum.cpu + one.cpu,
+			max(sum.oldest, one.oldest), sum.probes + one.probes, sum.failed + one.failed,
+			sum.void + one.void}
 	}
 	row("all", sum)
 
-	// Starved: not probed for an interval and half of the deadline, which no healthy watch comes near to.
+	// A watch has starved if it made no probe for an interval and half of the
+	// deadline.
 	limit := time.Duration(c.interval)*time.Second + 30*time.Second
 	var faults []string
 	r, err := watchreg.OpenExisting(registry)
@@ -165,9 +137,9 @@ func (c crowd) print(costs []cost, took time.Duration, registry string, watches 
 		return err
 	}
 	for _, w := range watches {
-		e, err := r.Read(w.id)
+		e, err := r.Read(w.ID)
 		if err != nil || !e.Live || e.Status == nil {
-			faults = append(faults, fmt.Sprintf("%v: %s", err, w.story()))
+			faults = append(faults, fmt.Sprintf("%v: %s", err, w.Story()))
 		}
 	}
 	if sum.oldest > limit {

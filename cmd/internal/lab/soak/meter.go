@@ -1,14 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"sync"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
-// meter measures how late this machine wakes those who wait, and how large this
-// process is. What is late on a busy machine is not for that the fault of a probe.
+// meter measures how late the timers of this machine are, and how large this
+// process is. On a busy machine a late wake-up is not the probe's fault.
 type meter struct {
 	mu     sync.Mutex
 	due    time.Time // of the wake-up that is waited for
@@ -63,7 +63,7 @@ func (m *meter) stop() {
 	<-m.ended
 }
 
-// worst is the greatest lateness that was noticed since then, or is building up now.
+// worst is the greatest lateness since then, that of the next wake-up included.
 func (m *meter) worst(since time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,15 +81,12 @@ func (m *meter) memory() uint64 {
 	return m.most
 }
 
-// resident is the second number of proc_pid_statm(5), in bytes.
+// resident is how many bytes of this process are in memory.
 func resident() uint64 {
-	b, err := os.ReadFile("/proc/self/statm")
+	self, err := procfs.Self()
 	if err != nil {
 		return 0
 	}
-	var size, pages uint64
-	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
-		return 0
-	}
-	return pages * uint64(os.Getpagesize())
+	stat, _ := self.Stat() // an error: 0
+	return uint64(stat.ResidentMemory())
 }

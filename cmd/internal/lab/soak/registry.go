@@ -15,11 +15,13 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
-// storm lets actors start, stop, pause, continue, look at, delete and kill
-// watches of a few identifiers at random. Every act is a process of the built
-// commands; a watch is killed by its process, never by a number read somewhere.
+// storm lets actors start, stop, pause, continue, list, delete and kill watches
+// of a few identifiers at random. Every act runs one of the built commands. A
+// watch is killed through its os.Process, never by a number read somewhere.
 type storm struct {
 	duration time.Duration
 	seed     uint64
@@ -27,15 +29,15 @@ type storm struct {
 	ids      int
 }
 
-// fray is one storm under way.
+// fray is a storm that is running.
 type fray struct {
 	storm
-	bin, registry, logs string
-	names               []string // the identifiers
-	end                 time.Time
+	bin, dir, registry string
+	names              []string // the identifiers
+	end                time.Time
 
 	mu      sync.Mutex
-	watches []*watched        // all that were ever started
+	watches []*proc.Watch     // all that were ever started
 	stops   map[string][]span // when -stop ran, by identifier
 	acts    map[string]int    // by what was done and how it ended
 	longest map[string]time.Duration
@@ -57,21 +59,30 @@ func (f *fray) did(what string, took time.Duration) {
 	f.longest[what] = max(f.longest[what], took)
 }
 
-func (s storm) run(ctx context.Context, bin, dir string) error {
-	if s.actors < 1 || s.actors > 200 || s.ids < 1 || s.ids > 100 || s.duration <= 0 || s.duration > time.Hour {
+func (s storm) run(ctx context.Context, bin, dir string) (err error) {
+	if s.actors < 1 || s.actors > 200 || s.ids < 1 || s.ids > 100 || s.duration <= 0 ||
+		s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	f := &fray{storm: s, bin: bin, registry: filepath.Join(dir, "registry"), logs: filepath.Join(dir, "log"),
+	f := &fray{storm: s, bin: bin, dir: dir, registry: proc.Registry(dir),
 		stops: map[string][]span{}, acts: map[string]int{}, longest: map[string]time.Duration{}}
 	for n := range s.ids {
 		f.names = append(f.names, fmt.Sprintf("id%d", n))
 	}
-	defer f.clear()
+	defer func() { err = errors.Join(err, f.clear()) }()
 	bystanders, err := f.plant(ctx)
 	defer func() {
 		for _, b := range bystanders {
-			b.cmd.Process.Kill()
-			<-b.ended
+			b.Kill()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	claiming, err := f.startClaimers(filepath.Join(dir, "guard"))
+	defer func() {
+		for _, p := range claiming {
+			p.Kill()
 		}
 	}()
 	if err != nil {
@@ -91,38 +102,33 @@ func (s storm) run(ctx context.Context, bin, dir string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	for _, p := range claiming {
+		if err := p.Wait(ctx); err != nil || p.Code() != 0 {
+			f.fault("a process that only claims an identifier: %v, %v: %s", err, p.Cmd.ProcessState,
+				p.Errors())
+		}
+	}
+	f.removed(contested)
 	f.aftermath(ctx)
 	f.judge()
 	for _, b := range bystanders {
-		select {
-		case <-b.ended:
-			f.fault("process %d, which a status named and nobody should touch, has ended: %v", b.cmd.Process.Pid, b.cmd.ProcessState)
-		default:
+		if !b.Alive() {
+			f.fault("process %d, which a status named and nobody should touch, has ended: %v",
+				b.PID, b.Cmd.ProcessState)
 		}
 	}
 	return f.print()
 }
 
-// bystander is a process that nobody should touch.
-type bystander struct {
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when it has been waited for: until then a dead one takes signals like a living one
-}
-
-// plant leaves behind, under every identifier, a dead watch whose status names
-// a living process that has nothing to do with it: as after a process ID has
-// been used again. Nobody must signal it: the verbs now, and what comes in the storm.
-func (f *fray) plant(ctx context.Context) (bystanders []bystander, err error) {
+// plant leaves a dead watch under every identifier. Its status names a living
+// process that has nothing to do with it, as when a process ID was used again.
+// Neither the verbs now nor the storm may send that process a signal.
+func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error) {
 	for n, id := range f.names {
-		b := bystander{exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600)), make(chan struct{})}
-		b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := b.cmd.Start(); err != nil {
+		b, err := proc.Start(exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600)))
+		if err != nil {
 			return bystanders, err
 		}
-		go func() {
-			b.cmd.Wait() // how it ended is in ProcessState
-			close(b.ended)
-		}()
 		bystanders = append(bystanders, b)
 		w, err := f.start(id, commands[0])
 		if err != nil {
@@ -130,15 +136,15 @@ func (f *fray) plant(ctx context.Context) (bystanders []bystander, err error) {
 		}
 		status := filepath.Join(f.registry, id, "status")
 		data, err := os.ReadFile(status)
-		for end := time.Now().Add(patience); err != nil && time.Now().Before(end) && wait(ctx, 10*time.Millisecond); {
+		for end := time.Now().Add(patience); err != nil && time.Now().Before(end) &&
+			wait(ctx, 10*time.Millisecond); {
 			data, err = os.ReadFile(status)
 		}
-		w.kill()
-		<-w.ended
-		if err != nil {
-			return bystanders, fmt.Errorf("%s: %w", w.story(), err)
+		if err = errors.Join(err, w.Kill()); err != nil {
+			return bystanders, fmt.Errorf("%s: %w", w.Story(), err)
 		}
-		data = []byte(strings.Replace(string(data), fmt.Sprintf(`"pid":%d,`, w.cmd.Process.Pid), fmt.Sprintf(`"pid":%d,`, b.cmd.Process.Pid), 1))
+		pid := func(p *proc.Process) string { return fmt.Sprintf(`"pid":%d,`, p.PID) }
+		data = []byte(strings.Replace(string(data), pid(w.Process), pid(b), 1))
 		if err := os.WriteFile(status, data, 0o644); err != nil {
 			return bystanders, err
 		}
@@ -151,15 +157,16 @@ func (f *fray) plant(ctx context.Context) (bystanders []bystander, err error) {
 	return bystanders, nil
 }
 
-// start starts a watch that stays, of a port that refuses.
-func (f *fray) start(id, name string) (*watched, error) {
-	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence", "--log-file", filepath.Join(f.logs, id, "watch.log")}
+// start starts a watch of a port that refuses. Its retries last longer than the
+// storm.
+func (f *fray) start(id, name string) (*proc.Watch, error) {
+	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence"}
 	if name == "clp_nfsmon" {
 		args = append(args, "-d", "/export", "-n", "9", "--mount-port", "9", "--nfs-version", "3")
 	} else {
 		args = append(args, "-s", "share", "--port", "9")
 	}
-	w, err := startWatch(f.bin, f.registry, name, id, args...)
+	w, err := proc.StartWatch(f.dir, filepath.Join(f.bin, name), id, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +176,7 @@ func (f *fray) start(id, name string) (*watched, error) {
 	return w, nil
 }
 
-// act does one thing after the other, chosen at random, until the time is up.
+// act does random things, one after the other, until the time is up.
 func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 	for time.Now().Before(f.end) && ctx.Err() == nil {
 		id := f.names[dice.IntN(len(f.names))]
@@ -181,7 +188,7 @@ func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 			f.stop(ctx, name, id)
 		case n < 60:
 			if w := f.any(dice, id); w != nil {
-				w.term()
+				w.Signal(syscall.SIGTERM)
 				f.did("SIGTERM", 0)
 			}
 		case n < 68:
@@ -198,7 +205,7 @@ func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 			f.verb(ctx, name, id, "-del")
 		default:
 			if w := f.any(dice, id); w != nil {
-				w.kill()
+				w.Signal(syscall.SIGKILL)
 				f.did("SIGKILL", 0)
 			}
 		}
@@ -208,7 +215,7 @@ func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 // span is the life of a process.
 type span struct{ from, to time.Time }
 
-// stop runs -stop. Any watch of the identifier that lived meanwhile may end by it.
+// stop runs -stop. It may end any watch of the identifier that lived meanwhile.
 func (f *fray) stop(ctx context.Context, name, id string) int {
 	from := time.Now()
 	code := f.verb(ctx, name, id, "-stop", "20")
@@ -219,12 +226,12 @@ func (f *fray) stop(ctx context.Context, name, id string) int {
 }
 
 // any is a process of a watch of this identifier, if there is one.
-func (f *fray) any(dice *rand.Rand, id string) *watched {
+func (f *fray) any(dice *rand.Rand, id string) *proc.Watch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var alive []*watched
+	var alive []*proc.Watch
 	for _, w := range f.watches {
-		if w.id == id && w.alive() {
+		if w.ID == id && w.Alive() {
 			alive = append(alive, w)
 		}
 	}
@@ -243,68 +250,69 @@ func (f *fray) tryStart(ctx context.Context, id, name string) {
 	}
 	bound, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	began := w.until(bound, func() bool { return w.counts[1] > 0 })
-	took := time.Since(w.began)
+	_, err = w.Message(bound, 1, 0)
+	took := time.Since(w.Began())
 	switch {
-	case began:
+	case err == nil:
 		f.did("start, watching", took)
 	case bound.Err() != nil && ctx.Err() == nil:
-		f.fault("neither watching nor ended %v after its start: %s", patience, w.story())
-	case !w.alive():
-		f.did(fmt.Sprintf("start, exit %d", w.cmd.ProcessState.ExitCode()), took)
+		f.fault("neither watching nor ended %v after its start: %s", patience, w.Story())
+	case !w.Alive():
+		f.did(fmt.Sprintf("start, exit %d", w.Code()), took)
 	}
 }
 
-// verb runs a verb to its end. It may fail, but not otherwise than documented.
+// verb runs a verb to its end. It may fail only as documented.
 func (f *fray) verb(ctx context.Context, name string, args ...string) int {
 	bound, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
-	cmd := command(bound, f.bin, f.registry, name, args...)
-	var out, said strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &said
 	began := time.Now()
-	err := cmd.Run()
+	p, err := proc.Start(proc.Command(f.dir, filepath.Join(f.bin, name), args...))
+	if err == nil {
+		err = p.Wait(bound)
+	}
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return -1
 	}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) || bound.Err() != nil {
+	if err != nil {
 		f.fault("%s %q: %v after %v", name, args, err, took)
 		return -1
 	}
-	code := cmd.ProcessState.ExitCode()
+	code, out, said := p.Code(), p.Output(), p.Errors()
 	word := args[0]
 	if len(args) > 1 && args[0] != "-list" {
 		word = args[1]
 	}
 	f.did(fmt.Sprintf("%s, exit %d", word, code), took)
-	if code != 0 && code != 1 || strings.Contains(said.String(), "damaged") || strings.Contains(said.String(), "removed or replaced") {
-		f.fault("%s %q: exit %d: %s", name, args, code, said.String())
+	if code != 0 && code != 1 || strings.Contains(said, "damaged") ||
+		strings.Contains(said, "removed or replaced") {
+		f.fault("%s %q: exit %d: %s", name, args, code, said)
 	}
-	if out.Len() > 0 && args[len(args)-1] == "--json" && !json.Valid([]byte(out.String())) {
-		f.fault("%s %q printed no JSON: %q", name, args, out.String())
+	if out != "" && args[len(args)-1] == "--json" && !json.Valid([]byte(out)) {
+		f.fault("%s %q printed no JSON: %q", name, args, out)
 	}
 	return code
 }
 
-// clear ends what is left.
-func (f *fray) clear() {
+// clear ends what is left, and waits for it.
+func (f *fray) clear() error {
 	f.mu.Lock()
-	watches := slices.Clone(f.watches)
-	f.mu.Unlock()
-	for _, w := range watches {
-		if w.alive() {
-			w.kill()
-		}
-		<-w.ended
+	defer f.mu.Unlock()
+	var err error
+	var all []*proc.Process
+	for _, w := range f.watches {
+		err = errors.Join(err, w.Kill())
+		all = append(all, w.Process)
 	}
+	return errors.Join(err, proc.Left(all...))
 }
 
 func (f *fray) print() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", machine(), f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
+	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", proc.Machine(),
+		f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
 	for _, what := range slices.Sorted(maps.Keys(f.acts)) {
 		fmt.Printf("%-28s %8d %12v\n", what, f.acts[what], f.longest[what].Round(time.Millisecond))
 	}

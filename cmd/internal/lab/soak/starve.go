@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
-	"fsmon/watchreg"
+	"fsmon/cmd/internal/lab/proc"
 )
 
-// starvation overloads the machine on which healthy servers are watched. No
-// watch may judge its server failed. The servers starve with the watches, as in
-// life; what the loop does about its own lateness is said in cmd/internal/watch.
+// starvation overloads a machine with healthy servers and watches of them. No
+// watch may judge its server failed. The servers starve too, as in real life.
+// Package watch says how the loop treats its own lateness.
 type starvation struct {
 	duration    time.Duration
 	load, leave int // processes; MB of memory
@@ -35,35 +34,23 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	if s.load < 1 || s.load > 200 || s.leave < 64 || s.duration <= 0 || s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	servers, err := startServers(ctx)
+	fleet, err := startFleet(ctx, bin, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, servers.stop()) }()
-	registry := filepath.Join(dir, "registry")
-	var watches []*watched
-	defer func() {
-		for _, w := range watches {
-			err = errors.Join(err, w.end())
-		}
-	}()
+	defer func() { err = errors.Join(err, fleet.end()) }()
 	for _, name := range commands {
 		for _, set := range settings {
-			id := name + "-" + set.name
-			args := append([]string{"--no-evidence", "--log-file", filepath.Join(dir, id, "watch.log")}, set.args...)
-			w, err := startWatch(bin, registry, name, id, append(args, servers.args[name]...)...)
+			w, err := fleet.start(name, name+"-"+set.name, set.args...)
+			if err == nil {
+				err = healthy(ctx, w)
+			}
 			if err != nil {
 				return err
 			}
-			watches = append(watches, w)
-			first, cancel := context.WithTimeout(ctx, patience)
-			healthy := w.until(first, func() bool { return w.counts[2] > 0 })
-			cancel()
-			if !healthy {
-				return fmt.Errorf("not healthy before the load: %s", w.story())
-			}
 		}
 	}
+	watches := fleet.watches
 	load, err := startOverload(ctx, dir, s.load, s.leave, s.duration+10*time.Minute)
 	if err != nil {
 		return err
@@ -72,32 +59,32 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	meter := startMeter()
 	defer meter.stop()
 	began := time.Now()
-	p := pressure{stalled: stalledForMemory(), faults: make([]int, len(watches))}
+	before := strained()
+	p := pressure{faults: make([]int, len(watches))}
 	for n, w := range watches {
-		p.faults[n] = majorFaults(w.cmd.Process.Pid)
+		p.faults[n] = majorFaults(w.PID)
 	}
 	ends, cancel := context.WithDeadline(ctx, began.Add(s.duration))
 	defer cancel()
-	seen := map[string]*sighting{}
 	for done := false; !done; {
 		done = !wait(ends, 500*time.Millisecond)
-		p.load = max(p.load, loadAverage())
-		if err := look(registry, watches, seen); err != nil {
+		p.load = max(p.load, strained().load)
+		if err := fleet.look(); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p.stalled = stalledForMemory() - p.stalled
+	p.stalled = strained().stalled - before.stalled
 	for n, w := range watches {
-		p.faults[n] = majorFaults(w.cmd.Process.Pid) - p.faults[n]
+		p.faults[n] = majorFaults(w.PID) - p.faults[n]
 	}
 	p.late = meter.worst(began)
-	return s.print(watches, seen, time.Since(began), p)
+	return s.print(watches, time.Since(began), p)
 }
 
-// pressure is how hard it was for the watches.
+// pressure is the load that the watches met.
 type pressure struct {
 	load    float64       // average of a minute, at most
 	late    time.Duration // timers, at worst
@@ -105,65 +92,29 @@ type pressure struct {
 	faults  []int         // pages that each watch had to read anew
 }
 
-// sighting is what the statuses of one watch have shown.
-type sighting struct {
-	probes  int
-	last    time.Time
-	slowest float64 // ms
-}
-
-// look counts the probes of the watches that are alive.
-func look(registry string, watches []*watched, seen map[string]*sighting) error {
-	r, err := watchreg.OpenExisting(registry)
-	if err != nil {
-		return err
-	}
-	for _, w := range watches {
-		e, err := r.Read(w.id)
-		if errors.Is(err, watchreg.ErrUnknown) || err == nil && e.Status == nil {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s := seen[w.id]
-		if s == nil {
-			s = new(sighting)
-			seen[w.id] = s
-		}
-		if e.Status.LastProbe.After(s.last) {
-			s.last = e.Status.LastProbe
-			s.probes++
-			s.slowest = max(s.slowest, e.Status.ProbeMS)
-		}
-	}
-	return nil
-}
-
-func (s starvation) print(watches []*watched, seen map[string]*sighting, took time.Duration, p pressure) error {
+func (s starvation) print(watches []*proc.Watch, took time.Duration, p pressure) error {
 	fmt.Printf("%s; %d busy, reading and writing processes and one that leaves %d MB of memory, for %v\n"+
 		"load average at most %.1f, timers at worst %v late, somebody waited for memory during %.0f %% of the time\n\n",
-		machine(), s.load, s.leave, took.Round(time.Second), p.load, p.late.Round(time.Millisecond), 100*p.stalled.Seconds()/took.Seconds())
-	fmt.Printf("%-24s %8s %12s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "pages read", "failed, counted", "failed, void", "verdict")
+		proc.Machine(), s.load, s.leave, took.Round(time.Second), p.load,
+		p.late.Round(time.Millisecond), 100*p.stalled.Seconds()/took.Seconds())
+	fmt.Printf("%-24s %8s %12s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "pages read",
+		"failed, counted", "failed, void", "verdict")
 	wrong, starved := 0, 0
 	for n, w := range watches {
-		got := seen[w.id]
-		if got == nil {
-			got = new(sighting)
-		}
 		verdict := "none"
-		if !w.alive() || w.count(6) > 0 {
+		if !w.Alive() || w.Count(6) > 0 {
 			verdict = "FALSE VERDICT"
 			wrong++
-		} else if got.probes < int(took/slowest) {
+		} else if w.Probes < int(took/slowest) {
 			verdict = "STARVED"
 			starved++
 		}
-		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest, p.faults[n], w.count(101), w.count(103), verdict)
+		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.ID, w.Probes, float64(w.Slowest.Microseconds())/1000,
+			p.faults[n], w.Count(101), w.Count(103), verdict)
 	}
 	for _, w := range watches {
-		if !w.alive() || w.count(101) > 0 {
-			fmt.Println(w.story())
+		if !w.Alive() || w.Count(101) > 0 {
+			fmt.Println(w.Story())
 		}
 	}
 	if wrong > 0 || starved > 0 {
