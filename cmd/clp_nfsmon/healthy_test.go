@@ -14,7 +14,7 @@ func watched(t *testing.T, l *cmdtest.Lab, note string, numbers []int, args ...s
 	t.Helper()
 	w := l.Watch(append(args[:len(args):len(args)], "-i", "1", "-r", "10")...)
 	for range numbers {
-		if w.Message(111).Text == "The watch has settled on "+note+"." {
+		if w.Message(cmdtest.SettledOn).Text == "The watch has settled on "+note+"." {
 			break
 		}
 	}
@@ -91,8 +91,8 @@ func TestHealthyWords(t *testing.T) {
 			t.Errorf("%+v, want %q", m, want)
 		}
 	}
-	w.Message(111)
-	w.Message(111)
+	w.Message(cmdtest.SettledOn)
+	w.Message(cmdtest.SettledOn)
 	l.Healthy()
 	disp := l.Verb("-disp")
 	disp.Exits(0)
@@ -102,13 +102,13 @@ func TestHealthyWords(t *testing.T) {
 		}
 	}
 	l.Silent("-pause")
-	w.Message(7)
+	w.Message(cmdtest.Paused)
 	l.Silent("-continue")
-	w.Message(8)
+	w.Message(cmdtest.Continued)
 	l.Healthy()
 	l.Silent("-stop")
 	w.Exits(0)
-	w.Want(1, 111, 2, 111, 7, 8, 3)
+	w.Told("started settled watching settled paused continued stopping")
 	for number, want := range map[int]string{
 		7: "The clp_nfsmon is going to stop monitoring.",
 		8: "The clp_nfsmon is going to monitor.",
@@ -155,14 +155,14 @@ func TestPorts(t *testing.T) {
 				return
 			}
 			w := l.Watch(append(args, "-i", "1", "-r", "10")...)
-			warned := w.Message(104)
+			warned := w.Message(cmdtest.Warned)
 			if want := "Healthy, but version 3 failed, so version 4.2 is watched from now on (port map: "; !strings.HasPrefix(warned.Text, want) {
 				t.Errorf("%q, want %q", warned.Text, want)
 			}
-			w.Message(111)
+			w.Message(cmdtest.SettledOn)
 			l.Healthy()
 			l.Healthy()
-			w.Want(1, 2, 104, 111)
+			w.Told("started watching warned settled")
 			l.Silent("-stop")
 			w.Exits(0)
 		})

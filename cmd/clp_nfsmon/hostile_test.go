@@ -102,13 +102,13 @@ func TestHostile(t *testing.T) {
 			}
 			l := newLab(t, network)
 			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1", "-c", "2", "-r", deadline)
-			w.Message(101)
+			w.Message(cmdtest.ProbeFailed)
 			if peak := cmdtest.Peak(t, w.PID); peak > mostMemory {
 				t.Errorf("%d kB have been resident", peak)
 			}
 			w.Exits(1)
-			w.Want(1, 101, 101, 101, 0, 66, 6)
-			verdict := w.Last(0)
+			w.Told("started probe-failed probe-failed probe-failed rpc-failed nfs-failed terminate")
+			verdict := w.Last(cmdtest.RPCFailed)
 			if verdict.Text != "clp_nfsmon: "+c.text || verdict.Severity != "ERROR" || !strings.HasPrefix(verdict.Detail, c.detail) {
 				t.Errorf("%s %q ... %q\nwant ERROR %q ... %q", verdict.Severity, verdict.Text, verdict.Detail, "clp_nfsmon: "+c.text, c.detail)
 			}
@@ -183,11 +183,11 @@ func TestBusy(t *testing.T) {
 			c.always(h)
 			l := newLab(t, network)
 			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1", "-c", "1", "-r", "2")
-			first, second := w.Message(101), w.Message(101)
+			first, second := w.Message(cmdtest.ProbeFailed), w.Message(cmdtest.ProbeFailed)
 			takes(t, "a probe", second.At.Sub(first.At), 1800*time.Millisecond) // the rest is for the goodbye
 			w.Exits(1)
-			w.Want(1, 101, 101, 0, 66, 6)
-			if verdict := w.Last(0); verdict.Text != "clp_nfsmon: "+c.text {
+			w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
+			if verdict := w.Last(cmdtest.RPCFailed); verdict.Text != "clp_nfsmon: "+c.text {
 				t.Errorf("%+v, want %q", verdict, c.text)
 			}
 			if mnt, umnt := h.Count(nfstest.Mnt), h.Count(nfstest.Umnt); mnt != umnt {
@@ -232,7 +232,7 @@ func TestNoGrowth(t *testing.T) {
 			if after.Threads > before.Threads+4 {
 				t.Errorf("%d threads have become %d", before.Threads, after.Threads)
 			}
-			w.Want(1, 2, 111)
+			w.Told("started watching settled")
 			l.Silent("-stop")
 			w.Exits(0)
 		})

@@ -90,19 +90,19 @@ func TestDiskUnmounted(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(network.Inside(network.Dir()), markerFile), []byte("x"), 0o644))
 			l := newLab(t, network)
 			w := l.Watch(version(network, "export", v, "--marker", markerFile, "-i", "1", "-c", "2")...)
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			l.Silent("-pause") // the server is restarted
 			must(t, network.UnmountDisk("export"))
 			l.Silent("-continue")
-			w.Message(6)
+			w.Message(cmdtest.Terminate)
 			w.Exits(1)
 			code := map[string]string{"3": "NFS3ERR_NOENT", "4.2": "NFS4ERR_NOENT"}[v]
-			failed := w.Last(112)
+			failed := w.Last(cmdtest.MarkerFailed)
 			if want := "The file server has failed the marker check of [" + network.Dir() + "] (LOOKUP: " + code + ")."; failed.Text != want || failed.Severity != "ERROR" {
 				t.Errorf("%+v, want %q", failed, want)
 			}
-			if want := "Probe failed (3 of 3), marker, LOOKUP: " + code + ": marker: LOOKUP: " + code; w.Last(101).Text != want {
-				t.Errorf("%q, want %q", w.Last(101).Text, want)
+			if want := "Probe failed (3 of 3), marker, LOOKUP: " + code + ": marker: LOOKUP: " + code; w.Last(cmdtest.ProbeFailed).Text != want {
+				t.Errorf("%q, want %q", w.Last(cmdtest.ProbeFailed).Text, want)
 			}
 			l.Gone()
 		})
@@ -120,16 +120,16 @@ func TestDiskFull(t *testing.T) {
 			disk := network.Inside(network.Dir())
 			l := newLab(t, network)
 			w := l.Watch(version(network, "export", v, "--write-test", "-i", "1", "-c", "1")...)
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			l.Healthy()
 			cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, disk)) == 0 })
 			os.WriteFile(filepath.Join(disk, "big"), make([]byte, 64<<10), 0o644) // as much of it as there is room for
-			w.Message(6)
+			w.Message(cmdtest.Terminate)
 			w.Exits(1)
-			w.Want(1, 2, 111, 101, 101, 113, 66, 6)
+			w.Told("started watching settled probe-failed probe-failed write-test-failed nfs-failed terminate")
 			code := map[string]string{"3": "NFS3ERR_NOSPC", "4.1": "NFS4ERR_NOSPC"}[v]
-			if want := "The file server has failed the write test of [" + network.Dir() + "] (WRITE: " + code + ")."; w.Last(113).Text != want {
-				t.Errorf("%q, want %q", w.Last(113).Text, want)
+			if want := "The file server has failed the write test of [" + network.Dir() + "] (WRITE: " + code + ")."; w.Last(cmdtest.WriteTestFailed).Text != want {
+				t.Errorf("%q, want %q", w.Last(cmdtest.WriteTestFailed).Text, want)
 			}
 			if left := leftovers(t, disk); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
@@ -168,19 +168,19 @@ func TestDiskHangs(t *testing.T) {
 			})
 			l := newLab(t, network)
 			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test", "-i", "2", "-c", "1", "-r", "1") // a second between a failed probe and the next
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			hangs.Store(true)
-			failed := w.Message(101)
+			failed := w.Message(cmdtest.ProbeFailed)
 			if !strings.HasPrefix(failed.Text, "Probe failed (1 of 2), write test, WRITE: no answer within the deadline: ") {
 				t.Error(failed.Text)
 			}
 			hangs.Store(false)
-			w.Message(102)
+			w.Message(cmdtest.Recovered)
 			cmdtest.Eventually(t, "no file of the write test", func() bool { return len(h.Files()) == 0 })
 			hangs.Store(true)
-			w.Message(6)
+			w.Message(cmdtest.Terminate)
 			w.Exits(1)
-			if text := w.Last(113).Text; text != "The file server has failed the write test of [/export] (WRITE: no answer within the deadline)." {
+			if text := w.Last(cmdtest.WriteTestFailed).Text; text != "The file server has failed the write test of [/export] (WRITE: no answer within the deadline)." {
 				t.Errorf("%q", text)
 			}
 			l.Gone()

@@ -51,8 +51,8 @@ func TestIdentifierOfBothCommands(t *testing.T) {
 			mine.Healthy()
 			second := other.Watch(otherArgs...)
 			second.Exits(3)
-			second.Want(14, cmdtest.Plain)
-			if text := second.Last(14).Text; text != "The specified monitor id is already under use in other processes." {
+			second.Told("in-use line")
+			if text := second.Last(cmdtest.InUse).Text; text != "The specified monitor id is already under use in other processes." {
 				t.Error(text)
 			}
 			if text := second.Last(cmdtest.Plain).Text; !strings.Contains(text, fmt.Sprintf(`identifier "w" is in use by process %d `, w.PID)) || !strings.Contains(text, c.said) {
@@ -74,9 +74,9 @@ func TestIdentifierOfBothCommands(t *testing.T) {
 				t.Error(del.Errors())
 			}
 			other.Silent("-pause")
-			w.Message(7)
+			w.Message(cmdtest.Paused)
 			other.Silent("-continue")
-			w.Message(8)
+			w.Message(cmdtest.Continued)
 			mine.Healthy()
 			other.Silent("-stop")
 			w.Exits(0)

@@ -47,14 +47,14 @@ func TestSourcePorts(t *testing.T) {
 						t.Error(check.Output())
 					}
 					w := l.Watch(args...)
-					if text := w.Message(111).Text; text != "The watch has settled on NFS version "+v+"." {
+					if text := w.Message(cmdtest.SettledOn).Text; text != "The watch has settled on NFS version "+v+"." {
 						t.Error(text)
 					}
 					l.Silent("-pause")
-					w.Message(7)
+					w.Message(cmdtest.Paused)
 					l.Silent("-stop")
 					w.Exits(0)
-					w.Want(1, 2, 111, 7, 3)
+					w.Told("started watching settled paused stopping")
 					return
 				}
 				check.Exits(1)
@@ -63,8 +63,8 @@ func TestSourcePorts(t *testing.T) {
 				}
 				w := l.Watch(append(args, "-i", "1", "-c", "1")...)
 				w.Exits(1)
-				w.Want(1, 101, 101, 0, 66, 6)
-				verdict := w.Last(0)
+				w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
+				verdict := w.Last(cmdtest.RPCFailed)
 				if v == "3" && verdict.Text != refused {
 					t.Errorf("%+v", verdict)
 				}

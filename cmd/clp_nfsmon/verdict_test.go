@@ -21,12 +21,12 @@ func TestFrozen(t *testing.T) {
 	l := newLab(t, network)
 	// A probe of version 3 with known ports begins with its connection to the mount service.
 	w := l.Watch(version(network, "export", "3", "-n", "2049", "--mount-port", mounts.port, "-i", "1", "-c", "2", "-r", "1")...)
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 	l.Healthy()
 	must(t, network.Freeze(nfstest.Ganesha))
-	terminate := w.Message(6)
+	terminate := w.Message(cmdtest.Terminate)
 	ended := w.Exits(1)
-	w.Want(1, 2, 111, 101, 101, 101, 0, 66, 6)
+	w.Told("started watching settled probe-failed probe-failed probe-failed rpc-failed nfs-failed terminate")
 
 	stalled := mounts.stalled()
 	if len(stalled) < 3 {
@@ -42,18 +42,18 @@ func TestFrozen(t *testing.T) {
 	}
 	within("first stalled probe to message 6", terminate.At.Sub(first))
 	within("first stalled probe to exit", ended.Sub(first))
-	verdict := w.Last(0)
+	verdict := w.Last(cmdtest.RPCFailed)
 	if verdict.Text != "clp_nfsmon: RPC: Timed out" || verdict.Severity != "ERROR" || verdict.Detail != "mount: no answer within the deadline" {
 		t.Errorf("%+v", verdict)
 	}
-	if text := w.Last(66).Text; text != "The clp_nfsmon has detected an error in NFS." {
+	if text := w.Last(cmdtest.NFSFailed).Text; text != "The clp_nfsmon has detected an error in NFS." {
 		t.Error(text)
 	}
 	l.Gone()
 	// What stop.sh meets after a verdict.
 	stop := l.Verb("-stop")
 	stop.Exits(1)
-	stop.Want(15, cmdtest.Plain)
+	stop.Told("not-ended line")
 }
 
 // promise is how long a watch that is told to end may take, and slack is what a
@@ -87,8 +87,8 @@ func TestStopDuringStalledProbe(t *testing.T) {
 			if took > promise+slack {
 				t.Errorf("it took %v, promised are %v", took, promise)
 			}
-			w.Want(1, 3)
-			if m := w.Last(3); m.Text != "The clp_nfsmon will stop watching NFS shared directory '/export'." || m.Detail != "asked by "+name {
+			w.Told("started stopping")
+			if m := w.Last(cmdtest.Stopping); m.Text != "The clp_nfsmon will stop watching NFS shared directory '/export'." || m.Detail != "asked by "+name {
 				t.Errorf("%+v", m)
 			}
 			l.Gone()
@@ -145,7 +145,7 @@ func TestFaults(t *testing.T) {
 				watches[v] = labs[v].Watch(version(network, "export", v, "-i", "1", "-c", "1", "-r", "2")...)
 			}
 			for v, w := range watches {
-				w.Message(111) // with the first success
+				w.Message(cmdtest.SettledOn) // with the first success
 				labs[v].Healthy()
 			}
 			must(t, c.fault(network))
@@ -154,10 +154,10 @@ func TestFaults(t *testing.T) {
 					continue
 				}
 				w := watches[v]
-				first, second := w.Message(101), w.Message(101)
+				first, second := w.Message(cmdtest.ProbeFailed), w.Message(cmdtest.ProbeFailed)
 				w.Exits(1)
-				w.Want(1, 2, 111, 101, 101, 0, 66, 6)
-				verdict := w.Last(0)
+				w.Told("started watching settled probe-failed probe-failed rpc-failed nfs-failed terminate")
+				verdict := w.Last(cmdtest.RPCFailed)
 				if verdict.Text != want.text || !strings.HasPrefix(verdict.Detail, want.rung+": ") {
 					t.Errorf("version %s: %q ... %q, want %q at %s", v, verdict.Text, verdict.Detail, want.text, want.rung)
 				}
@@ -171,7 +171,7 @@ func TestFaults(t *testing.T) {
 			for v, want := range wanted {
 				if want == healthy {
 					labs[v].Healthy()
-					watches[v].Want(1, 2, 111)
+					watches[v].Told("started watching settled")
 					labs[v].Silent("-stop")
 					watches[v].Exits(0)
 				}
@@ -185,17 +185,17 @@ func TestThawedAfterOneProbe(t *testing.T) {
 	network := nfstest.New(t, nfstest.Config{})
 	l := newLab(t, network)
 	w := l.Watch(version(network, "export", "auto", "-i", "1", "-c", "2", "-r", "2")...)
-	w.Message(111)
+	w.Message(cmdtest.SettledOn)
 	must(t, network.Freeze(nfstest.Ganesha))
-	if failed := w.Message(101); !strings.HasPrefix(failed.Text, "Probe failed (1 of 3), RPC: Timed out: mount: ") {
+	if failed := w.Message(cmdtest.ProbeFailed); !strings.HasPrefix(failed.Text, "Probe failed (1 of 3), RPC: Timed out: mount: ") {
 		t.Error(failed.Text)
 	}
 	must(t, network.Thaw(nfstest.Ganesha))
-	if again := w.Message(102); again.Text != "The file server answers again after 1 failed probe(s)." {
+	if again := w.Message(cmdtest.Recovered); again.Text != "The file server answers again after 1 failed probe(s)." {
 		t.Error(again.Text)
 	}
 	l.Healthy()
-	w.Want(1, 2, 111, 101, 102)
+	w.Told("started watching settled probe-failed recovered")
 	l.Silent("-stop")
 	w.Exits(0)
 }
@@ -220,13 +220,13 @@ func TestRefused(t *testing.T) {
 				l := newLab(t, network)
 				w := l.Watch(version(network, c.export, v, "-i", "1", "-c", "1", "-r", "10")...)
 				w.Exits(1)
-				w.Want(1, 101, 101, 0, 66, 6)
-				verdict := w.Last(0)
+				w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
+				verdict := w.Last(cmdtest.RPCFailed)
 				if verdict.Text != want || verdict.Detail == "" {
 					t.Errorf("%q ... %q, want %q", verdict.Text, verdict.Detail, want)
 				}
 				// With auto both failures are told.
-				if v == "auto" && !strings.Contains(verdict.Detail+w.Last(101).Text+w.Last(101).Detail, "and with version 4") {
+				if v == "auto" && !strings.Contains(verdict.Detail+w.Last(cmdtest.ProbeFailed).Text+w.Last(cmdtest.ProbeFailed).Detail, "and with version 4") {
 					t.Errorf("nothing about version 4: %q", verdict.Detail)
 				}
 				t.Logf("%s ... %s", verdict.Text, verdict.Detail)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"os"
@@ -155,29 +154,6 @@ func writeFile(t testing.TB, path, text string, mode os.FileMode) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// filesBelow returns every regular file below the directories, by path.
-func filesBelow(t testing.TB, dirs ...string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() {
-				var b []byte
-				b, err = os.ReadFile(path)
-				files[path] = string(b)
-			}
-			if errors.Is(err, os.ErrNotExist) {
-				return nil // the watch replaces its status at any time
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return files
 }
 
 func names(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }

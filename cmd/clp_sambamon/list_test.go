@@ -35,7 +35,7 @@ func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 		if id == "failing" {
 			want = watchreg.Failing
 		}
-		one.Status("the first probe", state(want))
+		one.Status("the first probe", cmdtest.State(want))
 		switch id {
 		case "killed":
 			watches[id].Signal(syscall.SIGKILL)

@@ -30,8 +30,8 @@ func TestMetricsFile(t *testing.T) {
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
 	path := filepath.Join(t.TempDir(), "w.prom")
-	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "1", "--metrics-file", path)...)
-	w.Message(2)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "2", "-r", "4", "--metrics-file", path)...)
+	w.Message(cmdtest.Watching)
 	sample(t, path, "fsmon_up{", "1")
 	sample(t, path, `fsmon_rung_duration_seconds{id="w",kind="samba",rung="negotiate"}`, lastOf(t, path, `rung="negotiate"`))
 	sample(t, path, "fsmon_info{", "1")
@@ -87,9 +87,9 @@ func TestMetricsFileRemovedAndRefused(t *testing.T) {
 			}
 			tap := newTap(t, s.Addr())
 			w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "--metrics-file", path)...)
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			if broken {
-				if lost := w.Message(118); lost.Severity != "WARN" || !strings.Contains(lost.Text, path) {
+				if lost := w.Message(cmdtest.MetricsLost); lost.Severity != "WARN" || !strings.Contains(lost.Text, path) {
 					t.Errorf("%+v", lost)
 				}
 				tap.finished(3)
@@ -107,15 +107,7 @@ func TestMetricsFileRemovedAndRefused(t *testing.T) {
 			if got := readAll(victim); got != "precious" {
 				t.Errorf("the link was followed: %q", got)
 			}
-			said := 0
-			for _, m := range w.Said() {
-				if m.Number == 118 {
-					said++
-				}
-			}
-			if said != 1 {
-				t.Errorf("message 118 came %d times", said)
-			}
+			w.Told("started watching metrics-lost stopping")
 		})
 	}
 }

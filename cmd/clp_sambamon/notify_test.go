@@ -91,7 +91,7 @@ func TestNotify(t *testing.T) {
 			l.Env = append(m.env, "WATCHDOG_USEC=200000")
 			w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1000", "-r", "1000")...)
 			began := time.Now()
-			w.Message(101)
+			w.Message(cmdtest.ProbeFailed)
 			m.hears("STATUS=failing, 2 of 1001: connect", 1)
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", time.Time{}); n > 0 {
@@ -100,7 +100,7 @@ func TestNotify(t *testing.T) {
 			if err := s.Restart(); err != nil {
 				t.Fatal(err)
 			}
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			m.hears("STATUS=healthy: ", 2)
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", began); n != 1 {
@@ -165,7 +165,7 @@ func TestOOMScore(t *testing.T) {
 		}
 	}
 	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 	if got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj", w.PID))); got != want {
 		t.Errorf("oom_score_adj is %s, want %s", got, want)
 	}

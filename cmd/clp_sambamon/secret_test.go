@@ -19,24 +19,6 @@ import (
 // token is a password that must not be seen anywhere.
 const token = "S3cr3tT0ken"
 
-// hidden fails the test if the token stands anywhere that people or other processes can look at.
-func hidden(t testing.TB, l *cmdtest.Lab, processes ...*cmdtest.Process) {
-	t.Helper()
-	for path, text := range filesBelow(t, l.Registry, filepath.Dir(l.Log)) {
-		if strings.Contains(text, token) {
-			t.Errorf("the password is in %s:\n%s", path, text)
-		}
-	}
-	for _, p := range processes {
-		if strings.Contains(p.Errors(), token) {
-			t.Errorf("the password is on stderr:\n%s", p.Errors())
-		}
-		if !p.Alive() && strings.Contains(p.Output(), token) {
-			t.Errorf("the password is on stdout:\n%s", p.Output())
-		}
-	}
-}
-
 func TestPasswordIsHidden(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -61,7 +43,7 @@ func TestPasswordIsHidden(t *testing.T) {
 				}
 				return len(w.Said()) > 0
 			})
-			w.Message(1)
+			w.Message(cmdtest.Started)
 			t.Logf("until message 1 the password was seen in %d of %d looks", shown, looks)
 			text := readAll(cmdline)
 			if strings.Contains(text, token) {
@@ -71,18 +53,18 @@ func TestPasswordIsHidden(t *testing.T) {
 				t.Errorf("nothing else may be wiped: %q", text)
 			}
 			if name == "refused logon" {
-				hidden(t, l, w)
+				l.Hides(token, w)
 				w.Exits(1)
-				w.Want(1, 101, 101, 62, 6)
+				w.Told("started probe-failed probe-failed tree-connect terminate")
 			} else {
-				w.Message(2)
+				w.Message(cmdtest.Watching)
 				l.Healthy()
 				disp := l.Verb("-disp")
-				hidden(t, l, w, disp)
+				l.Hides(token, w, disp)
 				l.Silent("-stop")
 				w.Exits(0)
 			}
-			hidden(t, l, w)
+			l.Hides(token, w)
 		})
 	}
 }
@@ -116,7 +98,7 @@ func TestPasswordIsHiddenOnWrongLine(t *testing.T) {
 			l := newLab(t)
 			p := l.Run(strings.Fields(strings.ReplaceAll(line, "TOKEN", token))...)
 			p.Exits(2)
-			hidden(t, l, p)
+			l.Hides(token, p)
 		})
 	}
 }
@@ -130,32 +112,32 @@ func TestCredentialsFile(t *testing.T) {
 	// A second watch, with the password alone, tells when that is no longer good.
 	other := newLab(t)
 	stale := other.Watch(at(s.Addr(), "-s", "priv", "-i", "1", "-c", "1", "-u", "root", "-p", "pw")...)
-	stale.Message(2)
+	stale.Message(cmdtest.Watching)
 	w := l.Watch(at(s.Addr(), "-s", "priv", "-i", "1", "-c", "2", "--credentials", file)...)
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 
 	writeFile(t, file, "username=root\npassword="+token+"\n", 0o600)
 	setPassword(t, s, "root", token)
 	stale.Exits(1)
-	stale.Want(1, 2, 101, 101, 62, 6)
-	if text := stale.Last(62).Text; !strings.Contains(text, "[1326]") {
+	stale.Told("started watching probe-failed probe-failed tree-connect terminate")
+	if text := stale.Last(cmdtest.TreeConnect).Text; !strings.Contains(text, "[1326]") {
 		t.Error(text)
 	}
 	l.Healthy()
-	w.Want(1, 2) // rotated without a failed probe
+	w.Told("started watching") // rotated without a failed probe
 
 	// Now the server is ahead of the file: that is counted, until the file follows.
 	setPassword(t, s, "root", "another")
-	w.Message(101)
+	w.Message(cmdtest.ProbeFailed)
 	writeFile(t, file, "username=root\npassword=another\n", 0o600)
-	w.Message(102)
-	w.Want(1, 2, 101, 102)
+	w.Message(cmdtest.Recovered)
+	w.Told("started watching probe-failed recovered")
 
 	// A file that has become readable by others is not taken any more.
 	setPassword(t, s, "root", token)
 	writeFile(t, file, "username=root\npassword="+token+"\n", 0o644)
 	w.Exits(1)
-	hidden(t, l, w)
+	l.Hides(token, w)
 }
 
 // As root without any setting, in a file system of the test's own: the default registry and log file, the CLUSTERPRO alert view,
@@ -189,17 +171,17 @@ func TestDefaultsOfRoot(t *testing.T) {
 		return cmdtest.Launch(t, cmd)
 	}
 	w := start(append(at(s.Addr()), "-s", "priv", "-u", "root", "-i", "1")...)
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 	l.Healthy()
 	if e, err := l.Entry(); err != nil || e.Status.State != watchreg.Healthy {
 		t.Errorf("%+v, %v", e, err)
 	}
 	disp := start("-disp")
 	disp.Exits(0)
-	hidden(t, l, w, disp)
+	l.Hides(token, w, disp)
 	start("-stop").Exits(0)
 	w.Exits(0)
-	w.Want(1, 2, 3)
+	w.Told("started watching stopping")
 	l.Gone()
 	if log := readAll(l.Log); log != w.Errors() {
 		t.Errorf("the log file has %q, stderr had %q", log, w.Errors())

@@ -1,8 +1,9 @@
 package cmdtest
 
 import (
-	"fmt"
-	"strconv"
+	"slices"
+	"strings"
+	"testing"
 )
 
 // Plain lines are named like messages where a script lists what was said.
@@ -68,18 +69,37 @@ var (
 	MetricsLost     = named("metrics-lost", 118)
 )
 
-// Name is the name of a message, or its number if it has none.
-func Name(number int) string {
-	if name, ok := nameOf[number]; ok {
-		return name
+// number is the number of a message that a script names.
+func number(t testing.TB, name string) int {
+	t.Helper()
+	n, ok := numberOf[name]
+	if !ok {
+		t.Fatalf("no message is named %q", name)
 	}
-	return strconv.Itoa(number)
+	return n
 }
 
-// number is the number of a message that a script names.
-func number(name string) (int, error) {
-	if n, ok := numberOf[name]; ok {
-		return n, nil
+// Told fails the test unless exactly these messages and plain lines, by name and
+// in this order, have come so far. Left out are those whose names stand there
+// with a minus, and Void: on a busy machine it may come at any time.
+func (p *Process) Told(names ...string) {
+	p.t.Helper()
+	var want, got []string
+	leftOut := map[int]bool{Void: true}
+	for _, name := range strings.Fields(strings.Join(names, " ")) {
+		if left, ok := strings.CutPrefix(name, "-"); ok {
+			leftOut[number(p.t, left)] = true
+		} else {
+			number(p.t, name)
+			want = append(want, name)
+		}
 	}
-	return 0, fmt.Errorf("no message is named %q", name)
+	for _, l := range p.Said() {
+		if !leftOut[l.Number] {
+			got = append(got, nameOf[l.Number])
+		}
+	}
+	if !slices.Equal(got, want) {
+		p.t.Errorf("it told %q, want %q", got, want)
+	}
 }
