@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,41 +13,6 @@ import (
 	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
-
-// A ladder of a healthy server: the rungs in order with their times, and nothing left in the registry, which is not even made.
-func TestCheckHealthy(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	p := l.Check(at(s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")...)
-	p.Exits(0)
-	want := regexp.MustCompile(`^//127\.0\.0\.1:\d+/priv
-
-  connect  +\d+\.\d ms  127\.0\.0\.1:\d+
-  negotiate  +\d+\.\d ms  SMB 3\.1\.1.*
-  session setup  +\d+\.\d ms  NTLMv2 user root.*
-  tree connect  +\d+\.\d ms  disk.*
-  tree disconnect  +\d+\.\d ms
-  logoff  +\d+\.\d ms
-  whole probe  +\d+\.\d ms
-
-healthy: the server answered every step
-note: Should the password of "root" become wrong, each verdict costs 3 refused logons [^.]*\.
-
-Time to verdict with -i 1 -c 2 -r 10: 2 s for a server that refuses, 30 s for one that stalls,
-counted from the start of the first failed probe, which is at most 1 s after the fault.
-$`)
-	if !want.MatchString(p.Output()) || p.Errors() != "" {
-		t.Errorf("%s%s", p.Output(), p.Errors())
-	}
-	if left := names(cmdtest.Files(t, filepath.Dir(l.Registry))); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-	// An anonymous one risks no account.
-	if p := l.Check(at(s.Addr(), "-s", "share")...); strings.Contains(p.Output(), "logon") {
-		t.Error(p.Output())
-	}
-}
 
 // checkObject is what a program reads of --json.
 type checkObject struct {
@@ -99,61 +62,6 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 		t.Errorf("%q", got.Warnings)
 	}
 	l.Hides(token, p)
-}
-
-// A summary with performance data as the Monitoring Plugins guidelines have it, and the plugin's exit codes.
-func TestCheckForNagios(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	data := regexp.MustCompile(`^[a-z_]+=\d+\.\d+s;;;0;\d*$`)
-	p := l.Check(at(s.Addr(), "-s", "share", "--exit-style", "nagios")...)
-	p.Exits(0)
-	text, numbers, found := strings.Cut(strings.TrimSuffix(p.Output(), "\n"), " | ")
-	if !found || !strings.HasPrefix(text, "FSMON OK - //"+s.Addr()+"/share is healthy, ") || strings.ContainsAny(numbers, "|\n") {
-		t.Error(p.Output())
-	}
-	for _, one := range strings.Fields(numbers) {
-		if !data.MatchString(one) {
-			t.Errorf("performance data %q", one)
-		}
-	}
-	if !strings.HasPrefix(numbers, "time=") || !strings.Contains(numbers, ";;;0;60 ") || !strings.Contains(numbers, " session_setup=") {
-		t.Error(numbers)
-	}
-	for _, args := range [][]string{{"-i", "0"}, {"--credentials", "/nosuch"}, {"-x"}} {
-		p := l.Check(at(s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)...)
-		p.Exits(3)
-		if !strings.HasPrefix(p.Output(), "FSMON UNKNOWN - ") || !strings.Contains(p.Output(), args[0]) || strings.Count(p.Output(), "\n") != 1 {
-			t.Errorf("%q: %q", args, p.Output())
-		}
-	}
-}
-
-func TestCheckForPacemaker(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	for name, c := range map[string]struct {
-		args []string
-		code int
-		says string
-	}{
-		"healthy":       {[]string{"-s", "share"}, 0, "//" + s.Addr() + "/share is healthy"},
-		"failed":        {[]string{"-s", "nosuch"}, 1, "//" + s.Addr() + "/nosuch failed at tree connect: STATUS_BAD_NETWORK_NAME (0xC00000CC, Win32 67)"},
-		"wrong line":    {[]string{"-s", "share", "-i", "x"}, 6, ""},
-		"not this node": {[]string{"-s", "share", "--credentials", "/nosuch"}, 2, ""},
-	} {
-		p := l.Check(at(s.Addr(), append(c.args, "--exit-style", "ocf")...)...)
-		p.Exits(c.code)
-		lines := 0
-		if c.says != "" {
-			lines = 1
-		}
-		if !strings.HasPrefix(p.Output(), c.says) || strings.Count(p.Output(), "\n") != lines {
-			t.Errorf("%s: %q", name, p.Output())
-		}
-	}
 }
 
 // A want of this machine is not the server's failure: exit 4.

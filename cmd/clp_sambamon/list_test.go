@@ -134,34 +134,6 @@ func TestList(t *testing.T) {
 	one.Verb("-disp", "--json").Exits(1)
 }
 
-// A registry that is empty or was never made has no watches, and that is no error; one that cannot be trusted is.
-func TestListOfNothing(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	for _, made := range []bool{false, true} {
-		if made {
-			mkdir(t, l.Registry, 0o755)
-		}
-		p, j := l.Run("-list"), l.Run("-list", "--json")
-		p.Exits(0)
-		j.Exits(0)
-		if p.Output() != "no watches\n" || j.Output() != "[]\n" || p.Errors()+j.Errors() != "" {
-			t.Errorf("%q %q %q", p.Output(), j.Output(), p.Errors()+j.Errors())
-		}
-		if _, err := os.Stat(l.Registry); (err == nil) != made {
-			t.Errorf("-list has made the registry, or not: %v", err)
-		}
-	}
-	if err := os.Chmod(l.Registry, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	p := l.Run("-list")
-	p.Exits(1)
-	if p.Output() != "" || !strings.Contains(p.Errors(), "can be written by other users (mode 0777)") {
-		t.Errorf("%q %q", p.Output(), p.Errors())
-	}
-}
-
 // On a terminal the table is redrawn in place, in colour, and never wider than the terminal; Ctrl-C ends it with 0.
 func TestListOnTerminal(t *testing.T) {
 	t.Parallel()

@@ -23,13 +23,19 @@ func marked(t *testing.T, shares map[string][]string) (s *smbtest.Server, marker
 }
 
 // leftovers is what write tests left behind in the share.
-func leftovers(t *testing.T, s *smbtest.Server) []string {
+func leftovers(t testing.TB, s *smbtest.Server) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(s.Dir, "shares", "share", ".fsmon-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// tidy waits until there is nothing of a write test.
+func tidy(t testing.TB, s *smbtest.Server) {
+	t.Helper()
+	cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
 }
 
 // The disk is unmounted while it is watched: what is served now is its mount point, whose tree connect is as good as ever.
@@ -66,40 +72,6 @@ func TestMarkerVanishes(t *testing.T) {
 	l.Gone()
 }
 
-// A write test beside the marker leaves nothing behind; on a share that has become read-only it is the verdict.
-func TestWriteTestOfAWatch(t *testing.T) {
-	t.Parallel()
-	s, marker := marked(t, nil)
-	l := newLab(t)
-	w := l.Watch(at(s.Addr(), "-s", "share", "--marker", markerFile, "--write-test", "-i", "1", "-c", "1")...)
-	w.Message(cmdtest.Watching)
-	l.Healthy()
-	cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
-	if err := os.Chmod(filepath.Dir(marker), 0o555); err != nil { // to the anonymous client
-		t.Fatal(err)
-	}
-	w.Message(cmdtest.Terminate)
-	w.Exits(1)
-	w.Told("started watching probe-failed probe-failed write-test-failed terminate")
-	if v := w.Last(cmdtest.WriteTestFailed); v.Severity != "ERROR" || v.Text != "The file server has failed the write test of [share] (error[5], STATUS_ACCESS_DENIED)." {
-		t.Errorf("%+v", v)
-	}
-	l.Gone()
-}
-
-func TestWriteTestOnAReadOnlyShare(t *testing.T) {
-	t.Parallel()
-	s, _ := marked(t, map[string][]string{"share": {"guest ok = yes", "read only = yes"}})
-	l := newLab(t)
-	w := l.Watch(at(s.Addr(), "-s", "share", "--write-test", "-i", "1", "-c", "1")...)
-	w.Exits(1)
-	w.Told("started probe-failed probe-failed write-test-failed terminate")
-	if v := w.Last(cmdtest.WriteTestFailed); !strings.Contains(v.Detail, "STATUS_ACCESS_DENIED (0xC0000022)") {
-		t.Errorf("%+v", v)
-	}
-	l.Gone()
-}
-
 // A disk hangs under a server that answers everything else: without a write test nobody would notice. When the disk is
 // back, so is the server, and what the stalled probes left behind is removed.
 func TestDiskHangs(t *testing.T) {
@@ -122,7 +94,7 @@ func TestDiskHangs(t *testing.T) {
 	}
 	hangs.Store(false)
 	w.Message(cmdtest.Recovered)
-	cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
+	tidy(t, s)
 	hangs.Store(true)
 	w.Message(cmdtest.Terminate)
 	w.Exits(1)

@@ -32,6 +32,7 @@ type host struct {
 //	password USER WORD
 //	probes N                   waits until N probes have gone to their end
 //	stalls N                   waits until N probes have got no answer
+//	tidy                       waits until no write test has a file in [share]
 //	mark, unasked              since mark no probe has begun
 //
 // $SAMBA is the option that leads to the server, $TAP by way of the counter of
@@ -89,6 +90,8 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		cmdtest.Eventually(t, "probes without an answer", func() bool {
 			return len(slices.DeleteFunc(h.seen(), func(p sighting) bool { return p.answered || p.began.IsZero() })) >= count()
 		})
+	case "tidy":
+		tidy(t, h.Server)
 	case "mark":
 		h.marked = len(h.seen())
 	case "unasked":

@@ -103,43 +103,6 @@ func TestPasswordIsHiddenOnWrongLine(t *testing.T) {
 	}
 }
 
-func TestCredentialsFile(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	file := filepath.Join(t.TempDir(), "credentials")
-	writeFile(t, file, "username=root\npassword=pw\ndomain=WORKGROUP\n", 0o600)
-	// A second watch, with the password alone, tells when that is no longer good.
-	other := newLab(t)
-	stale := other.Watch(at(s.Addr(), "-s", "priv", "-i", "1", "-c", "1", "-u", "root", "-p", "pw")...)
-	stale.Message(cmdtest.Watching)
-	w := l.Watch(at(s.Addr(), "-s", "priv", "-i", "1", "-c", "2", "--credentials", file)...)
-	w.Message(cmdtest.Watching)
-
-	writeFile(t, file, "username=root\npassword="+token+"\n", 0o600)
-	setPassword(t, s, "root", token)
-	stale.Exits(1)
-	stale.Told("started watching probe-failed probe-failed tree-connect terminate")
-	if text := stale.Last(cmdtest.TreeConnect).Text; !strings.Contains(text, "[1326]") {
-		t.Error(text)
-	}
-	l.Healthy()
-	w.Told("started watching") // rotated without a failed probe
-
-	// Now the server is ahead of the file: that is counted, until the file follows.
-	setPassword(t, s, "root", "another")
-	w.Message(cmdtest.ProbeFailed)
-	writeFile(t, file, "username=root\npassword=another\n", 0o600)
-	w.Message(cmdtest.Recovered)
-	w.Told("started watching probe-failed recovered")
-
-	// A file that has become readable by others is not taken any more.
-	setPassword(t, s, "root", token)
-	writeFile(t, file, "username=root\npassword="+token+"\n", 0o644)
-	w.Exits(1)
-	l.Hides(token, w)
-}
-
 // As root without any setting, in a file system of the test's own: the default registry and log file, the CLUSTERPRO alert view,
 // and a password from the environment that no child inherits.
 func TestDefaultsOfRoot(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,26 +94,6 @@ func fullPipe(t *testing.T) *os.File {
 		}
 	})
 	return w
-}
-
-// A log that cannot be written costs the log, not the watch.
-func TestNoLog(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	mkdir(t, filepath.Dir(l.Log), 0o777) // anybody could put a link there
-	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
-	lost := w.Message(cmdtest.Dropped)
-	if !strings.Contains(lost.Text, l.Log) {
-		t.Error(lost.Text)
-	}
-	w.Message(cmdtest.Watching)
-	l.Healthy()
-	l.Silent("-stop")
-	w.Exits(0)
-	if left := names(cmdtest.Files(t, filepath.Dir(l.Log))); len(left) > 0 {
-		t.Errorf("written all the same: %v", left)
-	}
 }
 
 // The longest name of a share: no line is longer than 255 bytes, and none ends inside a character.

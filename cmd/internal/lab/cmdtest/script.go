@@ -158,11 +158,12 @@ var storyCommands = map[string]Command{
 	},
 	// hides WORD: no file of the registry or the logs and nothing that was said has it.
 	"hides": func(s *Story, args []string) { s.Hides(args[0], s.all...) },
-	// prints FILE: the last command's stdout is FILE, where … stands for anything
-	// within a line and several spaces for any number of them.
+	// prints FILE: the last command's stdout is FILE. There 0 stands for any number,
+	// … for anything within a line, two spaces for two or more.
 	"prints": func(s *Story, args []string) {
-		quoted := regexp.QuoteMeta(s.Script.ReadFile(args[0]))
-		want := regexp.MustCompile("  +").ReplaceAllString(strings.ReplaceAll(quoted, "…", ".*"), "  +")
+		want := regexp.QuoteMeta(s.Script.ReadFile(args[0]))
+		want = regexp.MustCompile(`\b0\b`).ReplaceAllString(want, `\d+`)
+		want = regexp.MustCompile("  +").ReplaceAllString(strings.ReplaceAll(want, "…", ".*"), "  +")
 		if got := s.Process(last).Output(); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			s.T.Errorf("it printed\n%s", got)
 		}
