@@ -8,6 +8,7 @@ require (
 	github.com/gofrs/flock v0.13.1
 	github.com/google/go-cmp v0.7.0
 	github.com/hirochachacha/go-smb2 v1.1.0
+	github.com/prometheus/procfs v0.23.0 // lab alone: memory counts in a watch
 	github.com/spf13/pflag v1.0.10
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.49.0

@@ -103,8 +103,8 @@ func TestHungDiskHidesNoVerdict(t *testing.T) {
 	for name, stop := range map[string]bool{"verdict": false, "stop": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			disk, touched := hungDisk(t)
 			l := newLab(t)
+			disk, touched := hungDisk(t)
 			l.Log = filepath.Join(disk, "watch.log")
 			share := map[bool]string{true: "share", false: "nosuch"}[stop]
 			w := l.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "2",

@@ -29,12 +29,23 @@ type Lab struct {
 	// Exec makes what is started next run elsewhere, in another network
 	// namespace; nil: here.
 	Exec func(name string, args ...string) *exec.Cmd
+
+	started *[]*Process
 }
 
-// NewLab returns a lab for a command that Main has built.
+// NewLab returns a lab for a command that Main has built. When the test is over,
+// all that its watches have started is waited for before its directory is
+// removed; so a test makes its lab before a disk that hangs.
 func NewLab(t testing.TB, program string) *Lab {
 	dir := t.TempDir()
-	return &Lab{t: t, Command: Program(program), ID: "w", Registry: filepath.Join(dir, "registry"), Log: filepath.Join(dir, "log", "watch.log")}
+	l := &Lab{t: t, Command: Program(program), ID: "w", Registry: filepath.Join(dir, "registry"),
+		Log: filepath.Join(dir, "log", "watch.log"), started: new([]*Process)}
+	t.Cleanup(func() {
+		for _, p := range *l.started {
+			p.left()
+		}
+	})
+	return l
 }
 
 // Start runs the command in the background.
@@ -54,7 +65,9 @@ func (l *Lab) Start(args ...string) *Process {
 	if l.Stderr != nil {
 		cmd.Stderr = l.Stderr
 	}
-	return Launch(l.t, cmd)
+	p := launch(l.t, cmd)
+	*l.started = append(*l.started, p)
+	return p
 }
 
 // As makes what is started next run as this user and group, and gives the

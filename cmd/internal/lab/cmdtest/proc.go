@@ -1,12 +1,10 @@
 package cmdtest
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/prometheus/procfs"
 )
 
 // Held is what a process holds.
@@ -18,24 +16,21 @@ type Held struct {
 // Settled is what a watch holds between two probes: the least of many looks.
 func Settled(t testing.TB, pid int) Held {
 	t.Helper()
+	one := process(t, pid)
 	var least Held
 	looks := 0
 	Eventually(t, "a look at the process", func() bool {
-		var h Held
-		dir := fmt.Sprintf("/proc/%d/fd", pid)
-		fds, err := os.ReadDir(dir)
+		open, err := one.FileDescriptorTargets()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, fd := range fds {
-			if name, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil { // an error: just closed
-				h.Open = append(h.Open, name)
-			}
+		open = slices.DeleteFunc(open, func(name string) bool { return name == "" }) // just closed
+		stat, err := one.Stat()
+		if err != nil {
+			t.Fatal(err)
 		}
-		h.Descriptors = len(h.Open)
-		h.Threads = field(t, pid, "Threads")
-		if looks == 0 || h.Descriptors < least.Descriptors {
-			least = h
+		if looks == 0 || len(open) < least.Descriptors {
+			least = Held{len(open), stat.NumThreads, open}
 		}
 		looks++
 		return looks == 40
@@ -47,21 +42,18 @@ func Settled(t testing.TB, pid int) Held {
 // Peak is the most memory that a process has had resident, in kB.
 func Peak(t testing.TB, pid int) int {
 	t.Helper()
-	return field(t, pid, "VmHWM")
-}
-
-// field is a number in proc_pid_status(5).
-func field(t testing.TB, pid int, name string) (n int) {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	status, err := process(t, pid).NewStatus()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for row := range strings.Lines(string(b)) {
-		if got, _ := fmt.Sscanf(row, name+": %d", &n); got == 1 {
-			return n
-		}
+	return int(status.VmHWM / 1024)
+}
+
+func process(t testing.TB, pid int) procfs.Proc {
+	t.Helper()
+	one, err := procfs.NewProc(pid)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("process %d has no %s", pid, name)
-	return 0
+	return one
 }

@@ -1,98 +1,56 @@
 package cmdtest
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // Plain is the number of a line that is not a message: what a command says to
 // the person who called it.
-const Plain = -1
+const Plain = proc.Plain
 
 // Line is one message on stderr.
-type Line struct {
-	At       time.Time // when it was read
-	Number   int       // the message's, or Plain
-	Severity string
-	Text     string
-	Detail   string // the further lines of the same message
-}
+type Line = proc.Line
 
-var alertLine = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+ (?:sambamon|nfsmon) (INFO|WARN|ERROR) (\d+) (.*)$`)
-
-// Process is one run of a program.
+// Process is one run of a program in a test, which fails when something does
+// not come within Limit.
 type Process struct {
-	t   testing.TB
-	Cmd *exec.Cmd
-	PID int
-
-	stderr *os.File // our end
-	began  time.Time
-
-	mu      sync.Mutex
-	changed chan struct{} // closed, and replaced, when something below changes
-	lines   []Line
-	raw     bytes.Buffer // all of stderr
-	stdout  bytes.Buffer // complete when ended
-	seen    map[int]int  // how many messages of a number have been waited for
-	read    bool         // stderr is at its end
-	ended   time.Time
-	code    int
+	*proc.Process
+	t    testing.TB
+	seen map[int]int // how many messages of a number have been waited for
 }
 
 // Launch starts cmd and reads its stdout and stderr, unless they are something
-// already. Whatever happens to the test, the process does not outlive it.
+// already. The process does not outlive the test, and the test ends when all
+// that the process has started has ended too.
 func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
-	r, w, err := os.Pipe()
+	var p *Process
+	t.Cleanup(func() { p.left() })
+	p = launch(t, cmd)
+	return p
+}
+
+// launch is Launch for a caller who calls left when the test is over.
+func launch(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	started, err := proc.Start(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, Cmd: cmd, stderr: r, changed: make(chan struct{}), seen: map[int]int{}, began: time.Now()}
-	if cmd.Stdout == nil {
-		cmd.Stdout = &p.stdout
-	}
-	if cmd.Stderr == nil {
-		cmd.Stderr = w
-	}
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
-		r.Close()
-		t.Fatal(err)
-	}
-	p.PID = cmd.Process.Pid
-	go p.collect()
-	go func() {
-		err := cmd.Wait()
-		p.change(func() {
-			p.ended, p.code = time.Now(), cmd.ProcessState.ExitCode()
-			var exit *exec.ExitError
-			if err != nil && !errors.As(err, &exit) {
-				p.code = -2
-			}
-		})
-	}()
+	p := &Process{started, t, map[int]int{}}
 	t.Cleanup(func() {
-		cmd.Process.Kill() // an error: it has ended
-		p.await("its end", func() bool { return !p.ended.IsZero() })
-		r.Close()
-		p.await("the end of its stderr", func() bool { return p.read })
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
 		if t.Failed() {
 			t.Log(p.Story())
 		}
@@ -100,102 +58,47 @@ func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// collect reads stderr to its end.
-func (p *Process) collect() {
-	var rest []byte
-	b := make([]byte, 4096)
-	for {
-		n, err := p.stderr.Read(b)
-		now := time.Now()
-		p.change(func() {
-			p.raw.Write(b[:n])
-			rest = append(rest, b[:n]...)
-			for {
-				text, after, whole := bytes.Cut(rest, []byte("\n"))
-				if !whole {
-					break
-				}
-				p.add(now, string(text))
-				rest = after
-			}
-			p.read = err != nil
-		})
-		if err != nil {
-			return
+// left fails the test unless all that the process has started ends.
+func (p *Process) left() {
+	if p != nil {
+		if err := p.Left(); err != nil {
+			p.t.Error(err)
 		}
 	}
 }
 
-func (p *Process) add(at time.Time, text string) {
-	m := alertLine.FindStringSubmatch(text)
-	if m == nil {
-		p.lines = append(p.lines, Line{At: at, Number: Plain, Text: text})
-		return
-	}
-	number, _ := strconv.Atoi(m[2])
-	if more, ok := strings.CutPrefix(m[3], "... "); ok && len(p.lines) > 0 {
-		if last := &p.lines[len(p.lines)-1]; last.Number == number {
-			last.Detail += more
-			return
-		}
-	}
-	p.lines = append(p.lines, Line{at, number, m[1], m[3], ""})
-}
-
-func (p *Process) change(f func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f()
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-// await waits until done, which is called with p.mu held, says so.
-func (p *Process) await(what string, done func() bool) {
+// await waits until done says so and returns false when the process has ended
+// without.
+func (p *Process) await(what string, done func() bool) bool {
 	p.t.Helper()
-	timeout := time.After(Limit)
-	for {
-		p.mu.Lock()
-		ok, changed := done(), p.changed
-		p.mu.Unlock()
-		if ok {
-			return
-		}
-		select {
-		case <-changed:
-		case <-timeout:
-			p.t.Fatalf("waited %v for %s of process %d", Limit, what, p.PID)
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	defer cancel()
+	err := p.Until(ctx, done)
+	if err != nil && !errors.Is(err, proc.ErrEnded) {
+		p.t.Fatalf("waited %v for %s of process %d", Limit, what, p.PID)
 	}
+	return err == nil
 }
 
 // Message waits for the next message of this number: each call is for one more.
 func (p *Process) Message(number int) Line {
 	p.t.Helper()
-	var found Line
-	p.await(fmt.Sprintf("message %d", number), func() bool {
-		nth := 0
-		for _, l := range p.lines {
-			if l.Number != number {
-				continue
-			}
-			if nth++; nth > p.seen[number] {
-				found, p.seen[number] = l, nth
-				return true
-			}
-		}
-		return p.read
+	var found []Line
+	came := p.await(fmt.Sprintf("message %d", number), func() bool {
+		found = slices.DeleteFunc(p.Said(), func(l Line) bool { return l.Number != number })
+		return len(found) > p.seen[number]
 	})
-	if found.At.IsZero() {
+	if !came {
 		p.t.Fatalf("process %d ended without message %d", p.PID, number)
 	}
-	return found
+	p.seen[number]++
+	return found[p.seen[number]-1]
 }
 
 // StopReading closes our end of stderr, as a reader that has gone.
 func (p *Process) StopReading() {
 	p.t.Helper()
-	if err := p.stderr.Close(); err != nil {
+	if err := p.Process.StopReading(); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -203,8 +106,8 @@ func (p *Process) StopReading() {
 // Exit waits for the end of the process.
 func (p *Process) Exit() (code int, at time.Time) {
 	p.t.Helper()
-	p.await("the end", func() bool { return !p.ended.IsZero() && p.read })
-	return p.code, p.ended
+	p.await("the end", func() bool { return false })
+	return p.Code(), p.Ended()
 }
 
 // Exits is Exit for a process that must end with this code.
@@ -215,20 +118,6 @@ func (p *Process) Exits(code int) (at time.Time) {
 		p.t.Errorf("exit code %d, want %d", got, code)
 	}
 	return at
-}
-
-// Alive reports whether the process has not ended.
-func (p *Process) Alive() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ended.IsZero()
-}
-
-// Said is the lines so far.
-func (p *Process) Said() []Line {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.lines)
 }
 
 // Want fails the test unless exactly these messages and plain lines have come
@@ -258,46 +147,19 @@ func (p *Process) Last(number int) Line {
 	return Line{}
 }
 
-// Errors is all of stderr so far.
-func (p *Process) Errors() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.raw.String()
-}
-
-// Output is stdout of a process that has ended.
+// Output is stdout of the process, which it waits for the end of.
 func (p *Process) Output() string {
+	p.t.Helper()
 	p.Exit()
-	return p.stdout.String()
+	return p.Process.Output()
 }
-
-// Began is when the process was started.
-func (p *Process) Began() time.Time { return p.began }
 
 // Signal sends a signal to the process, which must be alive.
 func (p *Process) Signal(sig syscall.Signal) {
 	p.t.Helper()
-	if err := p.Cmd.Process.Signal(sig); err != nil {
+	if err := p.Process.Signal(sig); err != nil {
 		p.t.Fatalf("%v to process %d: %v", sig, p.PID, err)
 	}
-}
-
-// Story is what the process said, with seconds since its start.
-func (p *Process) Story() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var b strings.Builder
-	fmt.Fprintf(&b, "process %d: %q\n", p.PID, p.Cmd.Args[1:])
-	for _, l := range p.lines {
-		fmt.Fprintf(&b, "%8.3f %3d %s\n", l.At.Sub(p.began).Seconds(), l.Number, l.Text)
-		if l.Detail != "" {
-			fmt.Fprintf(&b, "%12s ... %s\n", "", l.Detail)
-		}
-	}
-	if !p.ended.IsZero() {
-		fmt.Fprintf(&b, "%8.3f exit %d\n", p.ended.Sub(p.began).Seconds(), p.code)
-	}
-	return b.String()
 }
 
 // Eventually polls for a state that nothing announces.
