@@ -69,19 +69,7 @@ func TestNoGrowth(t *testing.T) {
 	tap := newTap(t, s.Addr())
 	l := newLab(t)
 	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1")...)
-	tap.finished(3)
-	l.Healthy()
-	before := cmdtest.Settled(t, w.PID)
-	tap.finished(20)
-	after := cmdtest.Settled(t, w.PID)
-	t.Logf("after 3 probes: %d descriptors, %d threads; after 20: %d, %d", before.Descriptors, before.Threads, after.Descriptors, after.Threads)
-	if after.Descriptors != before.Descriptors {
-		t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors, after.Open)
-	}
-	// The runtime adds a thread now and then, up to a few more than it has tasks.
-	if after.Threads > before.Threads+4 {
-		t.Errorf("%d threads have become %d", before.Threads, after.Threads)
-	}
+	cmdtest.NoGrowth(t, w.PID, tap.finished)
 	w.Told("started watching")
 	l.Silent("-stop")
 	w.Exits(0)

@@ -12,6 +12,10 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
+func TestServersAreInstalled(t *testing.T) {
+	cmdtest.Installed(t, map[string]string{"smbd": "samba"})
+}
+
 func TestScripts(t *testing.T) {
 	cmdtest.Scripts(t, "clp_sambamon", map[string]cmdtest.Command{"samba": sambaCommand}, nil)
 }

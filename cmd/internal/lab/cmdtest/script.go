@@ -1,6 +1,7 @@
 package cmdtest
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -106,18 +107,20 @@ var storyCommands = map[string]Command{
 	// said ID MESSAGE...: has said these so far, in this order, and no others, but
 	// for those with a minus.
 	"said": func(s *Story, args []string) { s.Process(args[0]).Told(args[1:]...) },
-	// apart ID MESSAGE MESSAGE SECONDS: at least so long after the first of the
-	// one came the last of the other. (A line has whole seconds only.)
+	// apart ID MESSAGE MESSAGE SECONDS: see Process.Apart.
 	"apart": func(s *Story, args []string) {
-		p := s.Process(args[0])
-		first, second := p.stamps(args[1])[0], p.stamps(args[2])
-		least, took := time.Duration(s.code(args[3]))*time.Second, second[len(second)-1].Sub(first)
-		if took <= least-time.Second {
-			s.T.Errorf("%s came %v after %s, too early", args[2], took, args[1])
-		}
+		s.Process(args[0]).Apart(args[1], args[2], time.Duration(s.code(args[3]))*time.Second)
 	},
 	// told ID: shows all of its stderr as the stdout of this command.
 	"told": func(s *Story, args []string) { s.Script.Stdout().Write([]byte(s.Process(args[0]).Errors())) },
+	// shows FILE REGEXP: waits until a line of it is so.
+	"shows": func(s *Story, args []string) {
+		file, want := s.Script.MkAbs(args[0]), regexp.MustCompile("(?m)"+args[1])
+		Eventually(s.T, args[1], func() bool {
+			text, err := os.ReadFile(file)
+			return err == nil && want.Match(text)
+		})
+	},
 	// alive ID: has not ended.
 	"alive": func(s *Story, args []string) {
 		if !s.Process(args[0]).Alive() {
@@ -162,7 +165,7 @@ var storyCommands = map[string]Command{
 	// … for anything within a line, two spaces for two or more.
 	"prints": func(s *Story, args []string) {
 		want := regexp.QuoteMeta(s.Script.ReadFile(args[0]))
-		want = regexp.MustCompile(`\b0\b`).ReplaceAllString(want, `\d+`)
+		want = regexp.MustCompile(`\b0(\D)`).ReplaceAllString(want, `\d+$1`)
 		want = regexp.MustCompile("  +").ReplaceAllString(strings.ReplaceAll(want, "…", ".*"), "  +")
 		if got := s.Process(last).Output(); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			s.T.Errorf("it printed\n%s", got)
@@ -196,7 +199,7 @@ func (s *Story) Process(id string) *Process {
 	return p
 }
 
-func (s *Story) started(id string, p *Process) {
+func (s *Story) track(id string, p *Process) {
 	s.processes[id], s.all = p, append(s.all, p)
 	s.Script.Setenv(id+"_pid", strconv.Itoa(p.PID))
 }
@@ -220,11 +223,11 @@ func (s *Story) exits(code int, words []string) {
 		var p *Process
 		if id := args[0]; strings.HasPrefix(id, "-") {
 			p = l.Start(args[:n]...)
-			s.started(last, p)
+			s.track(last, p)
 		} else {
 			l.ID, l.Log = id, filepath.Join(filepath.Dir(s.Log), id)
 			p = l.Watch(args[1:n]...)
-			s.started(id, p)
+			s.track(id, p)
 		}
 		return
 	}
@@ -234,7 +237,7 @@ func (s *Story) exits(code int, words []string) {
 	} else {
 		p = l.Run(args...)
 	}
-	s.started(last, p)
+	s.track(last, p)
 	p.Exits(code)
 	s.Script.Stdout().Write([]byte(p.Output()))
 	s.Script.Stderr().Write([]byte(p.Errors()))
@@ -248,7 +251,7 @@ func (s *Story) wrong(args []string) {
 		s.T.Fatal("wrong MESSAGE ARG... => WORD...")
 	}
 	n := number(s.T, args[0])
-	s.started(last, s.WrongUsage(n, catalogued(s.T, n), args[i+1:], args[1:i]...))
+	s.track(last, s.WrongUsage(n, catalogued(s.T, n), args[i+1:], args[1:i]...))
 }
 
 // catalogued is the text of a message in the golden file of the command under test.
@@ -267,18 +270,27 @@ func catalogued(t testing.TB, number int) string {
 	return ""
 }
 
+// Apart fails the test if less time than least lies between the first message of
+// one name and the last of the other. Their lines have whole seconds only, so one
+// second less is not seen.
+func (p *Process) Apart(first, last string, least time.Duration) {
+	p.t.Helper()
+	from, to := p.stamps(first)[0], p.stamps(last)
+	if took := to[len(to)-1].Sub(from); took <= least-time.Second {
+		p.t.Errorf("%s came %v after %s, want %v at least", last, took, first, least)
+	}
+}
+
 // stamps is when the messages of this name were made, as their lines say.
 func (p *Process) stamps(name string) (at []time.Time) {
 	p.t.Helper()
-	n := number(p.t, name)
-	for row := range strings.Lines(p.Errors()) {
-		if m := alertLine.FindStringSubmatch(strings.TrimSuffix(row, "\n")); m != nil && m[2] == strconv.Itoa(n) {
-			when, err := time.Parse(time.RFC3339, row[:strings.IndexByte(row, ' ')])
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			at = append(at, when)
+	line := regexp.MustCompile(fmt.Sprintf(`(?m)^(\S+) \S+ (?:INFO|WARN|ERROR) %d `, number(p.t, name)))
+	for _, m := range line.FindAllStringSubmatch(p.Errors(), -1) {
+		when, err := time.Parse(time.RFC3339, m[1])
+		if err != nil {
+			p.t.Fatal(err)
 		}
+		at = append(at, when)
 	}
 	if len(at) == 0 {
 		p.t.Fatalf("it has not said %s", name)
