@@ -15,7 +15,8 @@ func TestCheckWithoutDescriptors(t *testing.T) {
 	h := hostile(t, network)
 	p := newLab(t, network).CheckStarved("-a", h.Address, "-d", "/export", "--nfs-version", "4")
 	p.Exits(4)
-	for _, want := range []string{"EMFILE (errno 24)", "ulimit -n", "exit code 4", "ERROR 42 The clp_nfsmon has detected system error (socket 24)."} {
+	for _, want := range []string{"EMFILE (errno 24)", "ulimit -n", "exit code 4",
+		"ERROR 42 The clp_nfsmon has detected system error (socket 24)."} {
 		if !strings.Contains(cmdtest.Flat(p.Output()), want) {
 			t.Errorf("%q is missing:\n%s%s", want, p.Output(), p.Errors())
 		}

@@ -34,7 +34,8 @@ func must(t testing.TB, err error) {
 
 // export names an export of the lab at its loopback address, in options.
 func export(network *nfstest.Lab, name string, more ...string) []string {
-	return append([]string{"-a", "127.0.0.1", "-d", network.Path(name), "--nfs4-path", "/" + name}, more...)
+	return append([]string{"-a", "127.0.0.1", "-d", network.Path(name), "--nfs4-path", "/" + name},
+		more...)
 }
 
 // version is the options of one version; --nfs4-path does not go with 3.
@@ -53,7 +54,8 @@ var hosts atomic.Uint32
 func hostile(t testing.TB, network *nfstest.Lab) *nfstest.Hostile {
 	n := hosts.Add(1)
 	return nfstest.NewHostile(t, nfstest.HostileConfig{
-		Listen:  network.Listen,
-		Address: fmt.Sprintf("127.0.%d.%d", 1+n/250, 1+n%250), PortmapPort: 111, MountPort: 20048, NFSPort: nfsprobe.DefaultPort,
+		Listen: network.Listen,
+		Address: fmt.Sprintf("127.0.%d.%d", 1+n/250,
+			1+n%250), PortmapPort: 111, MountPort: 20048, NFSPort: nfsprobe.DefaultPort,
 	})
 }

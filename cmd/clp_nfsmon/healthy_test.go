@@ -10,7 +10,8 @@ import (
 )
 
 // watched starts a watch, sees it healthy twice and ends it.
-func watched(t *testing.T, l *cmdtest.Lab, note string, told string, args ...string) watchreg.Status {
+func watched(t *testing.T, l *cmdtest.Lab, note string, told string,
+	args ...string) watchreg.Status {
 	t.Helper()
 	w := l.Watch(append(args[:len(args):len(args)], "-i", "1", "-r", "10")...)
 	for range strings.Count(told, "settled") {
@@ -39,7 +40,10 @@ func TestHealthy(t *testing.T) {
 		}
 	})
 	dir := network.Dir()
-	four := func(v string) []string { return []string{"--nfs-version", v, "--nfs4-path", "/export"} }
+	four := func(v string) []string {
+		return []string{"--nfs-version", v, "--nfs4-path",
+			"/export"}
+	}
 	const own = "the address 198.51.100.10, one of this machine's own, since there is no -a"
 	for name, c := range map[string]struct {
 		args          []string
@@ -68,7 +72,8 @@ func TestHealthy(t *testing.T) {
 			}
 			st := watched(t, l, c.note, told, append(c.args, "-d", dir)...)
 			if c.address != "" && st.Address != c.address || st.Target != c.target+":"+dir {
-				t.Errorf("address %s of %s, want %s of %s:", st.Address, st.Target, c.address, c.target)
+				t.Errorf("address %s of %s, want %s of %s:", st.Address, st.Target, c.address,
+					c.target)
 			}
 			if c.args == nil && st.Note != own+"; NFS version 3" {
 				t.Errorf("note %q", st.Note)
@@ -106,14 +111,16 @@ func TestPorts(t *testing.T) {
 				args = append(args, "-a", "127.0.0.1")
 			}
 			if c.note != "" {
-				if st := watched(t, l, c.note, "started watching settled", args...); !strings.HasSuffix(st.Address, ":23049") {
+				if st := watched(t, l, c.note, "started watching settled",
+					args...); !strings.HasSuffix(st.Address, ":23049") {
 					t.Errorf("address %s", st.Address)
 				}
 				return
 			}
 			w := l.Watch(append(args, "-i", "1", "-r", "10")...)
 			warned := w.Message(cmdtest.Warned)
-			if want := "Healthy, but version 3 failed, so version 4.2 is watched from now on (port map: "; !strings.HasPrefix(warned.Text, want) {
+			const want = "Healthy, but version 3 failed, so version 4.2 is watched from now on (port map: "
+			if !strings.HasPrefix(warned.Text, want) {
 				t.Errorf("%q, want %q", warned.Text, want)
 			}
 			w.Message(cmdtest.SettledOn)

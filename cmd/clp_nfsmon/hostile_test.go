@@ -101,7 +101,8 @@ func TestHostile(t *testing.T) {
 				deadline = "4"
 			}
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1", "-c", "2", "-r", deadline)
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1",
+				"-c", "2", "-r", deadline)
 			w.Message(cmdtest.ProbeFailed)
 			if peak := cmdtest.Peak(t, w.PID); peak > mostMemory {
 				t.Errorf("%d kB have been resident", peak)
@@ -109,10 +110,13 @@ func TestHostile(t *testing.T) {
 			w.Exits(1)
 			w.Told("started probe-failed probe-failed probe-failed rpc-failed nfs-failed terminate")
 			verdict := w.Last(cmdtest.RPCFailed)
-			if verdict.Text != "clp_nfsmon: "+c.text || verdict.Severity != "ERROR" || !strings.HasPrefix(verdict.Detail, c.detail) {
-				t.Errorf("%s %q ... %q\nwant ERROR %q ... %q", verdict.Severity, verdict.Text, verdict.Detail, "clp_nfsmon: "+c.text, c.detail)
+			if verdict.Text != "clp_nfsmon: "+c.text || verdict.Severity != "ERROR" ||
+				!strings.HasPrefix(verdict.Detail, c.detail) {
+				t.Errorf("%s %q ... %q\nwant ERROR %q ... %q", verdict.Severity, verdict.Text,
+					verdict.Detail, "clp_nfsmon: "+c.text, c.detail)
 			}
-			cmdtest.Eventually(t, "the close of every connection", func() bool { return h.Open() == 0 })
+			cmdtest.Eventually(t, "the close of every connection",
+				func() bool { return h.Open() == 0 })
 		})
 	}
 }
@@ -138,7 +142,8 @@ func TestOdd(t *testing.T) {
 			h := hostile(t, network)
 			h.On(c.proc, c.answer)
 			l := newLab(t, network)
-			watched(t, l, c.note, "started watching settled", "-a", h.Address, "-d", "/export", "--nfs-version", c.version)
+			watched(t, l, c.note, "started watching settled", "-a", h.Address, "-d", "/export",
+				"--nfs-version", c.version)
 			// No probe left anything behind.
 			if mnt, umnt := h.Count(nfstest.Mnt), h.Count(nfstest.Umnt); mnt != umnt {
 				t.Errorf("%d MNT, %d UMNT", mnt, umnt)
@@ -162,17 +167,27 @@ func TestBusy(t *testing.T) {
 		note, text   string
 	}{
 		"JUKEBOX": {"3", func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, nfstest.Times(3, jukebox, nfstest.Healthy)) },
-			func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, jukebox) }, nfstest.Getattr3, "NFS version 3", "GETATTR: NFS3ERR_JUKEBOX"},
+			func(h *nfstest.Hostile) {
+				h.On(nfstest.Getattr3,
+					jukebox)
+			}, nfstest.Getattr3, "NFS version 3", "GETATTR: NFS3ERR_JUKEBOX"},
 		"DELAY": {"4.0", func(h *nfstest.Hostile) { h.FailOp(3, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_DELAY) },
-			func(h *nfstest.Hostile) { h.FailOp(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_DELAY) }, nfstest.Compound, "NFS version 4.0", "LOOKUP: NFS4ERR_DELAY"},
+			func(h *nfstest.Hostile) {
+				h.FailOp(-1, nfsv4.OP_LOOKUP,
+					nfsv4.NFS4ERR_DELAY)
+			}, nfstest.Compound, "NFS version 4.0", "LOOKUP: NFS4ERR_DELAY"},
 		"GRACE": {"4.1", func(h *nfstest.Hostile) { h.FailOp(3, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_GRACE) },
-			func(h *nfstest.Hostile) { h.FailOp(-1, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_GRACE) }, nfstest.Compound, "NFS version 4.1", "GETATTR: NFS4ERR_GRACE"},
+			func(h *nfstest.Hostile) {
+				h.FailOp(-1, nfsv4.OP_GETATTR,
+					nfsv4.NFS4ERR_GRACE)
+			}, nfstest.Compound, "NFS version 4.1", "GETATTR: NFS4ERR_GRACE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := hostile(t, network)
 			c.busy(h)
-			watched(t, newLab(t, network), c.note, "started watching settled", "-a", h.Address, "-d", "/export", "--nfs-version", c.version)
+			watched(t, newLab(t, network), c.note, "started watching settled", "-a", h.Address,
+				"-d", "/export", "--nfs-version", c.version)
 			if h.Count(c.asked) < 4 {
 				t.Errorf("it was asked %d times", h.Count(c.asked))
 			}
@@ -182,7 +197,8 @@ func TestBusy(t *testing.T) {
 			h := hostile(t, network)
 			c.always(h)
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1", "-c", "1", "-r", "4")
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1",
+				"-c", "1", "-r", "4")
 			w.Exits(1)
 			w.Apart("probe-failed", "probe-failed", 3*time.Second) // the rest is for the goodbye
 			w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
@@ -208,7 +224,8 @@ func TestNoGrowth(t *testing.T) {
 			t.Parallel()
 			h := hostile(t, network)
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "-i", "1", "-r", "10")
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "-i", "1", "-r",
+				"10")
 			last := nfstest.Umnt
 			every := 1
 			if v != "3" {

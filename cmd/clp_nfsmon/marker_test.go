@@ -18,7 +18,8 @@ import (
 
 const markerFile = "MOUNTED"
 
-// marked is a lab whose export has a marker, as an administrator puts it on the disk.
+// marked is a lab whose export has a marker, as an administrator puts it on the
+// disk.
 func marked(t *testing.T, c nfstest.Config) (network *nfstest.Lab, marker string) {
 	t.Helper()
 	network = nfstest.New(t, c)
@@ -35,7 +36,8 @@ func leftovers(t *testing.T, dir string) []string {
 	return names
 }
 
-// The disk is unmounted while it is watched, and its empty mount point exported instead.
+// The disk is unmounted while it is watched, and its empty mount point exported
+// instead.
 func TestDiskUnmounted(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{"3", "4.2"} {
@@ -43,9 +45,11 @@ func TestDiskUnmounted(t *testing.T) {
 			t.Parallel()
 			network := nfstest.New(t, nfstest.Config{})
 			must(t, network.MountDisk("export", 64))
-			must(t, os.WriteFile(filepath.Join(network.Inside(network.Dir()), markerFile), []byte("x"), 0o644))
+			must(t, os.WriteFile(filepath.Join(network.Inside(network.Dir()), markerFile),
+				[]byte("x"), 0o644))
 			l := newLab(t, network)
-			w := l.Watch(version(network, "export", v, "--marker", markerFile, "-i", "1", "-c", "2")...)
+			w := l.Watch(version(network, "export", v, "--marker", markerFile, "-i", "1", "-c",
+				"2")...)
 			w.Message(cmdtest.Watching)
 			l.Silent("-pause") // the server is restarted
 			must(t, network.UnmountDisk("export"))
@@ -54,10 +58,12 @@ func TestDiskUnmounted(t *testing.T) {
 			w.Exits(1)
 			code := map[string]string{"3": "NFS3ERR_NOENT", "4.2": "NFS4ERR_NOENT"}[v]
 			failed := w.Last(cmdtest.MarkerFailed)
-			if want := "The file server has failed the marker check of [" + network.Dir() + "] (LOOKUP: " + code + ")."; failed.Text != want || failed.Severity != "ERROR" {
+			if want := "The file server has failed the marker check of [" + network.Dir() +
+				"] (LOOKUP: " + code + ")."; failed.Text != want || failed.Severity != "ERROR" {
 				t.Errorf("%+v, want %q", failed, want)
 			}
-			if want := "Probe failed (3 of 3), marker, LOOKUP: " + code + ": marker: LOOKUP: " + code; w.Last(cmdtest.ProbeFailed).Text != want {
+			if want := "Probe failed (3 of 3), marker, LOOKUP: " + code + ": marker: LOOKUP: " +
+				code; w.Last(cmdtest.ProbeFailed).Text != want {
 				t.Errorf("%q, want %q", w.Last(cmdtest.ProbeFailed).Text, want)
 			}
 			l.Gone()
@@ -65,7 +71,8 @@ func TestDiskUnmounted(t *testing.T) {
 	}
 }
 
-// A write test leaves nothing behind; on a file system that is full it is the verdict.
+// A write test leaves nothing behind; on a file system that is full it is the
+// verdict.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{"3", "4.1"} {
@@ -78,13 +85,16 @@ func TestDiskFull(t *testing.T) {
 			w := l.Watch(version(network, "export", v, "--write-test", "-i", "1", "-c", "1")...)
 			w.Message(cmdtest.Watching)
 			l.Healthy()
-			cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, disk)) == 0 })
-			os.WriteFile(filepath.Join(disk, "big"), make([]byte, 64<<10), 0o644) // as much of it as there is room for
+			cmdtest.Eventually(t, "no file of the write test",
+				func() bool { return len(leftovers(t, disk)) == 0 })
+			os.WriteFile(filepath.Join(disk, "big"), make([]byte, 64<<10),
+				0o644) // as much of it as there is room for
 			w.Message(cmdtest.Terminate)
 			w.Exits(1)
-			w.Told("started watching settled probe-failed probe-failed write-test-failed nfs-failed terminate")
+			w.Told("started watching settled", "probe-failed probe-failed write-test-failed nfs-failed terminate")
 			code := map[string]string{"3": "NFS3ERR_NOSPC", "4.1": "NFS4ERR_NOSPC"}[v]
-			if want := "The file server has failed the write test of [" + network.Dir() + "] (WRITE: " + code + ")."; w.Last(cmdtest.WriteTestFailed).Text != want {
+			if want := "The file server has failed the write test of [" + network.Dir() +
+				"] (WRITE: " + code + ")."; w.Last(cmdtest.WriteTestFailed).Text != want {
 				t.Errorf("%q, want %q", w.Last(cmdtest.WriteTestFailed).Text, want)
 			}
 			if left := leftovers(t, disk); len(left) > 0 {
@@ -95,15 +105,18 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A disk hangs under a server that answers everything else: without a write test nobody would notice. When the disk is back, so is the
-// server, and what the stalled probes left behind is removed.
+// A disk hangs under a server that answers everything else: without a write
+// test nobody would notice. When the disk is back, so is the server, and what
+// the stalled probes left behind is removed.
 func TestDiskHangs(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})
 	for _, v := range []string{"3", "4.1"} {
 		t.Run(v, func(t *testing.T) {
 			t.Parallel()
-			h := nfstest.NewHostile(t, nfstest.HostileConfig{Listen: network.Listen, Address: map[string]string{"3": "127.0.0.3", "4.1": "127.0.0.4"}[v], PortmapPort: 111, NFSPort: 2049})
+			h := nfstest.NewHostile(t, nfstest.HostileConfig{Listen: network.Listen,
+				Address: map[string]string{"3": "127.0.0.3",
+					"4.1": "127.0.0.4"}[v], PortmapPort: 111, NFSPort: 2049})
 			var hangs atomic.Bool
 			hang := func(c net.Conn, call nfstest.Call, healthy func() []byte) bool {
 				if hangs.Load() {
@@ -123,16 +136,19 @@ func TestDiskHangs(t *testing.T) {
 				return nfstest.Healthy(c, call, healthy)
 			})
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test", "-i", "8", "-c", "1", "-r", "4") // 4 s between a failed probe and the next
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test", "-i",
+				"8", "-c", "1", "-r", "4") // 4 s between a failed probe and the next
 			w.Message(cmdtest.Watching)
 			hangs.Store(true)
 			failed := w.Message(cmdtest.ProbeFailed)
-			if !strings.HasPrefix(failed.Text, "Probe failed (1 of 2), write test, WRITE: no answer within the deadline: ") {
+			if !strings.HasPrefix(failed.Text,
+				"Probe failed (1 of 2), write test, WRITE: no answer within the deadline: ") {
 				t.Error(failed.Text)
 			}
 			hangs.Store(false)
 			w.Message(cmdtest.Recovered)
-			cmdtest.Eventually(t, "no file of the write test", func() bool { return len(h.Files()) == 0 })
+			cmdtest.Eventually(t, "no file of the write test",
+				func() bool { return len(h.Files()) == 0 })
 			hangs.Store(true)
 			w.Message(cmdtest.Terminate)
 			w.Exits(1)
@@ -144,10 +160,12 @@ func TestDiskHangs(t *testing.T) {
 	}
 }
 
-// Every status that the rungs may meet beyond the others' has a text of its own, for what it means there.
+// Every status that the rungs may meet beyond the others' has a text of its
+// own, for what it means there.
 func TestFilesAreExplained(t *testing.T) {
 	t.Parallel()
-	for step, looks := range map[nfsprobe.Step]map[string]string{nfsprobe.Marker: markerLooks, nfsprobe.WriteTest: writeLooks} {
+	for step, looks := range map[nfsprobe.Step]map[string]string{nfsprobe.Marker: markerLooks,
+		nfsprobe.WriteTest: writeLooks} {
 		for short, look := range looks {
 			var err error
 			for code, name := range nfsv4.Nfsstat4_name {
@@ -159,13 +177,15 @@ func TestFilesAreExplained(t *testing.T) {
 				err = nfsprobe.Status3(13)
 			}
 			e := explain(&nfsprobe.Error{Step: step, Err: err})
-			if err == nil || e.Look != look || e.Step != step.String() || !strings.HasSuffix(look, ".") {
+			if err == nil || e.Look != look || e.Step != step.String() ||
+				!strings.HasSuffix(look, ".") {
 				t.Errorf("%v %s: %+v", step, short, e)
 			}
 		}
 	}
 	for _, err := range []error{nfsprobe.ErrNotFile, nfsprobe.ErrEmpty, nfsprobe.ErrReadBack} {
-		if e := explain(&nfsprobe.Error{Step: nfsprobe.WriteTest, Err: err}); e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
+		if e := explain(&nfsprobe.Error{Step: nfsprobe.WriteTest,
+			Err: err}); e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
 			t.Errorf("%v: %+v", err, e)
 		}
 	}

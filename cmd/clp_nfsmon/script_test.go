@@ -25,7 +25,8 @@ func TestServersAreInstalled(t *testing.T) {
 }
 
 func TestScripts(t *testing.T) {
-	cmdtest.Scripts(t, "clp_nfsmon", map[string]cmdtest.Command{"nfs": nfsCommand, "samba": sambaCommand}, nil)
+	cmdtest.Scripts(t, "clp_nfsmon",
+		map[string]cmdtest.Command{"nfs": nfsCommand, "samba": sambaCommand}, nil)
 }
 
 // site is the servers of a script: a network with Ganesha and rpcbind, or a
@@ -86,7 +87,9 @@ func sambaCommand(s *cmdtest.Story, _ []string) {
 
 // hangs are the procedures that a hostile server may not answer.
 var hangs = map[string]nfstest.Proc{
-	"port map hangs": nfstest.Getport, "compound hangs": nfstest.Compound, "unmount hangs": nfstest.Umnt,
+	"port map hangs": nfstest.Getport,
+	"compound hangs": nfstest.Compound,
+	"unmount hangs":  nfstest.Umnt,
 }
 
 // spoil is what a hostile server does.

@@ -28,9 +28,11 @@ func TestHelpAndVersion(t *testing.T) {
 // is long.
 func TestUsageText(t *testing.T) {
 	t.Parallel()
-	for _, option := range []string{"-d, --directory", "-a, --address", "-n, --port", "--mount-port", "--nfs-version", "--nfs4-path", "--unprivileged-port"} {
+	for _, option := range []string{"-d, --directory", "-a, --address", "-n, --port",
+		"--mount-port", "--nfs-version", "--nfs4-path", "--unprivileged-port"} {
 		if strings.Count(usage, option+" ") != 1 {
-			t.Errorf("%s stands in the usage text %d times", option, strings.Count(usage, option+" "))
+			t.Errorf("%s stands in the usage text %d times", option,
+				strings.Count(usage, option+" "))
 		}
 	}
 	for line := range strings.Lines(usage) {

@@ -47,8 +47,9 @@ func TestSourcePorts(t *testing.T) {
 						t.Error(check.Output())
 					}
 					w := l.Watch(args...)
-					if text := w.Message(cmdtest.SettledOn).Text; text != "The watch has settled on NFS version "+v+"." {
-						t.Error(text)
+					settled := w.Message(cmdtest.SettledOn).Text
+					if settled != "The watch has settled on NFS version "+v+"." {
+						t.Error(settled)
 					}
 					l.Silent("-pause")
 					w.Message(cmdtest.Paused)
@@ -58,7 +59,8 @@ func TestSourcePorts(t *testing.T) {
 					return
 				}
 				check.Exits(1)
-				if !strings.Contains(cmdtest.Flat(check.Output()), "run the watch as root, without --unprivileged-port") {
+				if !strings.Contains(cmdtest.Flat(check.Output()),
+					"run the watch as root, without --unprivileged-port") {
 					t.Error(check.Output())
 				}
 				w := l.Watch(append(args, "-i", "1", "-c", "1")...)

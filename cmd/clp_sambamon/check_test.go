@@ -36,7 +36,8 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	p := l.Check(at(s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")...)
+	p := l.Check(at(s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i",
+		"2")...)
 	p.Exits(0)
 	var got checkObject
 	d := json.NewDecoder(strings.NewReader(p.Output()))
@@ -51,10 +52,12 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 			t.Errorf("%s took %v of %v ms", r.Name, r.MS, got.MS)
 		}
 	}
-	if want := []string{"connect", "negotiate", "session setup", "tree connect", "tree disconnect", "logoff"}; !slices.Equal(rungs, want) {
+	if want := []string{"connect", "negotiate", "session setup", "tree connect", "tree disconnect",
+		"logoff"}; !slices.Equal(rungs, want) {
 		t.Errorf("%q", rungs)
 	}
-	if !got.Healthy || got.Failed != nil || got.Target != "//"+s.Addr()+"/share" || got.Address != s.Addr() ||
+	if !got.Healthy || got.Failed != nil || got.Target != "//"+s.Addr()+"/share" ||
+		got.Address != s.Addr() ||
 		got.Verdict.Refused != 10 || got.Verdict.Stalled != 360 {
 		t.Errorf("%s", p.Output())
 	}
@@ -77,7 +80,8 @@ func TestCheckWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// The command line of a running check shows no password, and neither does anything it prints.
+// The command line of a running check shows no password, and neither does
+// anything it prints.
 func TestCheckHidesPassword(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

@@ -28,14 +28,16 @@ func TestEvidence(t *testing.T) {
 	w.Exits(1)
 	w.Told("started watching probe-failed probe-failed net-select terminate saved")
 
-	path, _ := strings.CutPrefix(strings.TrimSuffix(saved.Text+saved.Detail, "."), "Evidence was saved in ")
+	path, _ := strings.CutPrefix(strings.TrimSuffix(saved.Text+saved.Detail, "."),
+		"Evidence was saved in ")
 	if filepath.Dir(path) != filepath.Join(dir, "w") {
 		t.Fatalf("%+v", saved)
 	}
 	files := cmdtest.Files(t, path)
 	for name, part := range map[string]string{
 		"summary.txt": "identifier w",
-		"server.txt":  fmt.Sprintf("listen on port %d; processes that hold them: [%d", s.Port, s.PID),
+		"server.txt": fmt.Sprintf("listen on port %d; processes that hold them: [%d", s.Port,
+			s.PID),
 		"sockets.txt": "LISTEN       " + s.Addr(),
 		"blocked.txt": "in uninterruptible sleep",
 		"mounts.txt":  "/proc/self/mountinfo",
@@ -51,7 +53,8 @@ func TestEvidence(t *testing.T) {
 		Error  string
 		Rungs  []struct{ Name string }
 	}
-	if err := json.Unmarshal([]byte(files[filepath.Join(path, "reports.json")]), &reports); err != nil {
+	if err := json.Unmarshal([]byte(files[filepath.Join(path, "reports.json")]),
+		&reports); err != nil {
 		t.Fatal(err)
 	}
 	last := reports[len(reports)-1]

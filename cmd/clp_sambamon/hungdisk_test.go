@@ -43,7 +43,8 @@ func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fsys)
-	for _, option := range [][2]string{{"fd", fmt.Sprint(dev)}, {"rootmode", "40000"}, {"user_id", "0"}, {"group_id", "0"}} {
+	for _, option := range [][2]string{{"fd", fmt.Sprint(dev)}, {"rootmode", "40000"},
+		{"user_id", "0"}, {"group_id", "0"}} {
 		if err := unix.FsconfigSetString(fsys, option[0], option[1]); err != nil {
 			t.Fatal(option, err)
 		}
@@ -124,7 +125,8 @@ func TestHungDiskHidesNoVerdict(t *testing.T) {
 				return
 			}
 			w.Message(cmdtest.Terminate)
-			if lost := w.Message(cmdtest.NotSaved); !strings.Contains(lost.Text, "did not take it within") {
+			if lost := w.Message(cmdtest.NotSaved); !strings.Contains(lost.Text,
+				"did not take it within") {
 				t.Errorf("%+v", lost)
 			}
 			w.Exits(1)

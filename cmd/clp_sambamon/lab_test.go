@@ -18,8 +18,8 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// tap is a relay in front of a server that tells when each probe began and how far it got. It changes nothing, so a frozen
-// server behind it is frozen.
+// tap is a relay in front of a server that tells when each probe began and how
+// far it got. It changes nothing, so a frozen server behind it is frozen.
 type tap struct {
 	t    testing.TB
 	addr string
@@ -94,7 +94,8 @@ func (r *tap) finished(n int) {
 	})
 }
 
-// freeze freezes a server and returns when it is frozen; from then on every probe stalls.
+// freeze freezes a server and returns when it is frozen; from then on every
+// probe stalls.
 func freeze(t testing.TB, s *smbtest.Server) time.Time {
 	t.Helper()
 	if err := s.Freeze(); err != nil {

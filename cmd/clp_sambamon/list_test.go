@@ -22,12 +22,14 @@ import (
 	"fsmon/watchreg"
 )
 
-// zoo starts a watch of every sort in the lab's registry: failing, healthy, killed, paused, and an entry that cannot be read.
+// zoo starts a watch of every sort in the lab's registry: failing, healthy,
+// killed, paused, and an entry that cannot be read.
 func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 	t.Helper()
 	s := smbtest.Samba(t, smbtest.Config{})
 	watches := map[string]*cmdtest.Process{}
-	for id, share := range map[string]string{"failing": "nosuch", "healthy": "share", "killed": "share", "paused": "share"} {
+	for id, share := range map[string]string{"failing": "nosuch", "healthy": "share",
+		"killed": "share", "paused": "share"} {
 		one := *l
 		one.ID, one.Log = id, filepath.Join(filepath.Dir(l.Log), id)
 		watches[id] = one.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "5000", "-r", "60")...)
@@ -68,7 +70,8 @@ func TestList(t *testing.T) {
 	target := regexp.QuoteMeta("//127.0.0.1:") + `\d+/`
 	for i, want := range []string{
 		`IDENTIFIER\|KIND\|TARGET\|STATE\|LAST PROBE\|FAILED\|PID`,
-		`failing\|samba\|` + target + `nosuch\|failing since (.*)\d\d:\d\d\|\d+ s ago\|\d+/5001\|PID`,
+		`failing\|samba\|` + target +
+			`nosuch\|failing since (.*)\d\d:\d\d\|\d+ s ago\|\d+/5001\|PID`,
 		`healthy\|samba\|` + target + `share\|healthy since (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
 		`killed\|samba\|` + target + `share\|not running\|\d+ s ago\|0/5001\|PID`,
 		`paused\|samba\|` + target + `share\|paused until (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
@@ -103,7 +106,8 @@ func TestList(t *testing.T) {
 	}
 	for i, id := range []string{"failing", "healthy", "killed", "paused", "unreadable"} {
 		e := all[i]
-		if e.ID != id || e.Live != (id != "killed" && id != "unreadable") || (e.Error != "") != (id == "unreadable") {
+		if e.ID != id || e.Live != (id != "killed" && id != "unreadable") ||
+			(e.Error != "") != (id == "unreadable") {
 			t.Errorf("%+v", e)
 		}
 		if w := watches[id]; w != nil && e.PID != w.PID {
@@ -127,14 +131,16 @@ func TestList(t *testing.T) {
 		PID   int
 		State watchreg.State
 	}
-	if err := json.Unmarshal([]byte(d.Output()), &object); err != nil || object.ID != "paused" || !object.Live || object.PID != watches["paused"].PID || object.State != watchreg.Paused {
+	if err := json.Unmarshal([]byte(d.Output()), &object); err != nil || object.ID != "paused" ||
+		!object.Live || object.PID != watches["paused"].PID || object.State != watchreg.Paused {
 		t.Errorf("%v: %s", err, d.Output())
 	}
 	one.ID = "killed"
 	one.Verb("-disp", "--json").Exits(1)
 }
 
-// On a terminal the table is redrawn in place, in colour, and never wider than the terminal; Ctrl-C ends it with 0.
+// On a terminal the table is redrawn in place, in colour, and never wider than
+// the terminal; Ctrl-C ends it with 0.
 func TestListOnTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -170,8 +176,11 @@ func TestListOnTerminal(t *testing.T) {
 				if !strings.HasSuffix(frame, "\x1b[J") {
 					t.Errorf("what is below is not cleared: %q", frame)
 				}
-				lines := strings.Split(strings.TrimSuffix(plain.ReplaceAllString(frame, ""), "\r\n"), "\r\n")
-				if len(lines) > 23 || !strings.Contains(lines[0], "every 1 s") || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "healthy ") }) {
+				lines := strings.Split(strings.TrimSuffix(plain.ReplaceAllString(frame, ""),
+					"\r\n"), "\r\n")
+				if len(lines) > 23 || !strings.Contains(lines[0], "every 1 s") ||
+					!slices.ContainsFunc(lines,
+						func(line string) bool { return strings.HasPrefix(line, "healthy ") }) {
 					t.Errorf("%q", lines)
 				}
 				for _, line := range lines {
@@ -195,14 +204,17 @@ func TestListOnTerminal(t *testing.T) {
 	cmd.Stdin, cmd.Stdout = term.child, term.child
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := cmdtest.Launch(t, cmd)
-	cmdtest.Eventually(t, "a table", func() bool { return strings.Contains(term.shown(), "\x1b[J") })
+	cmdtest.Eventually(t, "a table",
+		func() bool { return strings.Contains(term.shown(), "\x1b[J") })
 	term.resize(50, 4)
-	cmdtest.Eventually(t, "a smaller table", func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
+	cmdtest.Eventually(t, "a smaller table",
+		func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
 	p.Signal(syscall.SIGINT)
 	p.Exits(0)
 }
 
-// On a terminal that cannot be steered the tables follow each other, none wider than it.
+// On a terminal that cannot be steered the tables follow each other, none wider
+// than it.
 func TestListOnDumbTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -214,22 +226,26 @@ func TestListOnDumbTerminal(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := cmdtest.Launch(t, cmd)
 	term.child.Close()
-	cmdtest.Eventually(t, "three tables", func() bool { return strings.Count(term.shown(), "\r\n\r\nIDENTIFIER ") >= 2 })
+	cmdtest.Eventually(t, "three tables",
+		func() bool { return strings.Count(term.shown(), "\r\n\r\nIDENTIFIER ") >= 2 })
 	term.write("\x03")
 	p.Exits(0)
 	for line := range strings.Lines(term.shown()) {
-		if line = strings.TrimSuffix(line, "\r\n"); strings.Contains(line, "\x1b") || len([]rune(line)) > 60 {
+		if line = strings.TrimSuffix(line, "\r\n"); strings.Contains(line, "\x1b") ||
+			len([]rune(line)) > 60 {
 			t.Errorf("%q", line)
 		}
 	}
 }
 
-// Without a terminal the tables follow each other, with a blank line between and without any control sequence.
+// Without a terminal the tables follow each other, with a blank line between
+// and without any control sequence.
 func TestListIntoPipe(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	zoo(t, l)
-	for _, args := range [][]string{{"-list", "--watch", "1"}, {"-list", "--watch", "1", "--json"}} {
+	for _, args := range [][]string{{"-list", "--watch", "1"},
+		{"-list", "--watch", "1", "--json"}} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -244,7 +260,8 @@ func TestListIntoPipe(t *testing.T) {
 		if len(args) > 3 {
 			separator = "\n[{"
 		}
-		cmdtest.Eventually(t, "three tables", func() bool { return strings.Count(out.shown(), separator) >= 2 })
+		cmdtest.Eventually(t, "three tables",
+			func() bool { return strings.Count(out.shown(), separator) >= 2 })
 		p.Signal(syscall.SIGINT)
 		p.Exits(0)
 		if strings.Contains(out.shown(), "\x1b") || p.Errors() != "" {
@@ -329,7 +346,8 @@ func (term *terminal) resize(width, height uint16) {
 	conn, err := term.master.SyscallConn()
 	if err == nil {
 		conn.Control(func(fd uintptr) {
-			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height})
+			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ,
+				&unix.Winsize{Col: width, Row: height})
 		})
 	}
 	if err != nil {

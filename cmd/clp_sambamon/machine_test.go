@@ -79,7 +79,8 @@ func TestGuestWarning(t *testing.T) {
 	l := newLab(t)
 	w := l.Watch(at(tap.addr, "-s", "share", "-i", "1", "-u", "nosuchuser", "-p", token)...)
 	warned := w.Message(cmdtest.Warned)
-	if warned.Severity != "WARN" || !strings.Contains(warned.Text, `"nosuchuser"`) || !strings.Contains(warned.Text, "guest") {
+	if warned.Severity != "WARN" || !strings.Contains(warned.Text, `"nosuchuser"`) ||
+		!strings.Contains(warned.Text, "guest") {
 		t.Errorf("%+v", warned)
 	}
 	tap.finished(5)
@@ -92,7 +93,8 @@ func TestGuestWarning(t *testing.T) {
 	w.Exits(0)
 }
 
-// A machine without descriptors to spare is judged, but a failover of the server would not help: exit 4.
+// A machine without descriptors to spare is judged, but a failover of the
+// server would not help: exit 4.
 func TestNoDescriptors(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -100,14 +102,16 @@ func TestNoDescriptors(t *testing.T) {
 	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1")...)
 	w.Message(cmdtest.Watching)
 	l.Healthy()
-	if err := unix.Prlimit(w.PID, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}, nil); err != nil {
+	if err := unix.Prlimit(w.PID, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3},
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Exits(4)
 	// The log file and the status need descriptors, too.
 	w.Told("started watching probe-failed probe-failed net-socket terminate -dropped -status-lost")
 	verdict := w.Last(cmdtest.NetSocket)
-	if verdict.Text != "The clp_sambamon has detected network error(socket error[24])." || !strings.Contains(verdict.Detail, "too many open files") {
+	if verdict.Text != "The clp_sambamon has detected network error(socket error[24])." ||
+		!strings.Contains(verdict.Detail, "too many open files") {
 		t.Errorf("%+v", verdict)
 	}
 	l.Gone()
@@ -152,10 +156,12 @@ func TestNoRegistry(t *testing.T) {
 			w.Exits(4)
 			w.Told("system-error line")
 			text, end := w.Last(cmdtest.System).Text, fmt.Sprintf(" %d).", int(c.errno))
-			if !strings.HasPrefix(text, "The clp_sambamon has detected system error (") || !strings.HasSuffix(text, end) {
+			if !strings.HasPrefix(text, "The clp_sambamon has detected system error (") ||
+				!strings.HasSuffix(text, end) {
 				t.Errorf("%q, want the error number %d", text, int(c.errno))
 			}
-			if !strings.Contains(w.Last(cmdtest.Plain).Text, c.says) || strings.Count(w.Last(cmdtest.Plain).Text, "FSMON_REGISTRY") != 1 {
+			if !strings.Contains(w.Last(cmdtest.Plain).Text, c.says) ||
+				strings.Count(w.Last(cmdtest.Plain).Text, "FSMON_REGISTRY") != 1 {
 				t.Errorf("%q does not say %q", w.Last(cmdtest.Plain).Text, c.says)
 			}
 		})
@@ -194,7 +200,8 @@ func TestForeignUser(t *testing.T) {
 	foreign.Attr = syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	disp := foreign.Verb("-disp")
 	disp.Exits(0)
-	if out := disp.Output(); !strings.Contains(out, fmt.Sprint(w.PID)) || !strings.Contains(out, "healthy since ") {
+	if out := disp.Output(); !strings.Contains(out, fmt.Sprint(w.PID)) ||
+		!strings.Contains(out, "healthy since ") {
 		t.Errorf("-disp said\n%s%s", out, disp.Errors())
 	}
 	for _, verb := range []string{"-stop", "-pause", "-continue", "-del"} {
@@ -202,7 +209,8 @@ func TestForeignUser(t *testing.T) {
 		v.Exits(1)
 		text := v.Last(cmdtest.Plain).Text
 		t.Logf("%s: %s", verb, text)
-		if !strings.Contains(text, "cannot be controlled by this user") && !strings.Contains(text, "belongs to root") {
+		if !strings.Contains(text, "cannot be controlled by this user") &&
+			!strings.Contains(text, "belongs to root") {
 			t.Errorf("%s: %q does not say that root's rights are needed", verb, text)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 
 const markerFile = "MOUNTED"
 
-// marked is a server with a marker in its share, as an administrator puts it on the disk.
+// marked is a server with a marker in its share, as an administrator puts it on
+// the disk.
 func marked(t *testing.T, shares map[string][]string) (s *smbtest.Server, marker string) {
 	t.Helper()
 	s = smbtest.Samba(t, smbtest.Config{Shares: shares})
@@ -35,16 +36,19 @@ func leftovers(t testing.TB, s *smbtest.Server) []string {
 // tidy waits until there is nothing of a write test.
 func tidy(t testing.TB, s *smbtest.Server) {
 	t.Helper()
-	cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, s)) == 0 })
+	cmdtest.Eventually(t, "no file of the write test",
+		func() bool { return len(leftovers(t, s)) == 0 })
 }
 
-// The disk is unmounted while it is watched: what is served now is its mount point, whose tree connect is as good as ever.
+// The disk is unmounted while it is watched: what is served now is its mount
+// point, whose tree connect is as good as ever.
 func TestMarkerVanishes(t *testing.T) {
 	t.Parallel()
 	s, marker := marked(t, nil)
 	l := newLab(t)
 	evidence := t.TempDir()
-	w := l.Watch(at(s.Addr(), "-s", "share", "-u", "root", "-p", "pw", "--marker", markerFile, "-i", "1", "-c", "2", "--evidence-dir", evidence)...)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-u", "root", "-p", "pw", "--marker", markerFile, "-i",
+		"1", "-c", "2", "--evidence-dir", evidence)...)
 	w.Message(cmdtest.Watching)
 	if err := os.Remove(marker); err != nil {
 		t.Fatal(err)
@@ -63,29 +67,34 @@ func TestMarkerVanishes(t *testing.T) {
 			capture = text
 		}
 	}
-	if !strings.Contains(capture, "M\x00O\x00U\x00N\x00T\x00E\x00D\x00") || strings.Contains(capture, "NTLMSSP") {
+	if !strings.Contains(capture, "M\x00O\x00U\x00N\x00T\x00E\x00D\x00") ||
+		strings.Contains(capture, "NTLMSSP") {
 		t.Errorf("the capture of %d bytes lacks the marker's name or holds the login", len(capture))
 	}
-	if v := w.Last(cmdtest.MarkerFailed); v.Severity != "ERROR" || v.Text != "The file server has failed the marker check of [share] (error[2], STATUS_OBJECT_NAME_NOT_FOUND)." {
+	if v := w.Last(cmdtest.MarkerFailed); v.Severity != "ERROR" ||
+		v.Text != "The file server has failed the marker check of [share] (error[2], STATUS_OBJECT_NAME_NOT_FOUND)." {
 		t.Errorf("%+v", v)
 	}
 	l.Gone()
 }
 
-// A disk hangs under a server that answers everything else: without a write test nobody would notice. When the disk is
-// back, so is the server, and what the stalled probes left behind is removed.
+// A disk hangs under a server that answers everything else: without a write
+// test nobody would notice. When the disk is back, so is the server, and what
+// the stalled probes left behind is removed.
 func TestDiskHangs(t *testing.T) {
 	t.Parallel()
 	s, _ := marked(t, nil)
 	var hangs atomic.Bool
-	addr := smbtest.Relay(t, s.Addr(), smbtest.OnReply(smbtest.Write, func(f *smbtest.Frame) smbtest.Behaviour {
-		if hangs.Load() {
-			return smbtest.Hold(f)
-		}
-		return nil
-	}))
+	addr := smbtest.Relay(t, s.Addr(),
+		smbtest.OnReply(smbtest.Write, func(f *smbtest.Frame) smbtest.Behaviour {
+			if hangs.Load() {
+				return smbtest.Hold(f)
+			}
+			return nil
+		}))
 	l := newLab(t)
-	w := l.Watch(at(addr, "-s", "share", "--write-test", "-i", "8", "-c", "1", "-r", "4")...) // 4 s between a failed probe and the next
+	w := l.Watch(at(addr, "-s", "share", "--write-test", "-i", "8", "-c", "1", "-r",
+		"4")...) // 4 s between a failed probe and the next
 	w.Message(cmdtest.Watching)
 	hangs.Store(true)
 	failed := w.Message(cmdtest.ProbeFailed)
@@ -98,7 +107,7 @@ func TestDiskHangs(t *testing.T) {
 	hangs.Store(true)
 	w.Message(cmdtest.Terminate)
 	w.Exits(1)
-	w.Told("started watching probe-failed recovered probe-failed probe-failed write-test-failed terminate")
+	w.Told("started watching probe-failed recovered", "probe-failed probe-failed write-test-failed terminate")
 	if v := w.Last(cmdtest.WriteTestFailed); v.Text != "The file server has failed the write test of [share] (error[110], ETIMEDOUT)." {
 		t.Errorf("%+v", v)
 	}
@@ -111,7 +120,8 @@ func TestDiskHangs(t *testing.T) {
 		l.Run(append([]string{"-check", "-s", "share", "--write-test"}, at(addr)...)...).Exits(0)
 		return len(leftovers(t, s)) == 0
 	})
-	if out := check.Output(); !strings.Contains(out, "64 bytes written, flushed, read back, removed") {
+	if out := check.Output(); !strings.Contains(out,
+		"64 bytes written, flushed, read back, removed") {
 		t.Error(out)
 	}
 }

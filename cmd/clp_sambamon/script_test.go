@@ -36,6 +36,7 @@ type host struct {
 //	password USER WORD
 //	probes N                   waits until N probes have gone to their end
 //	stalls N                   waits until N probes have got no answer
+//	complete                   all but the last of the probes have gone to their end
 //	tidy                       waits until no write test has a file in [share]
 //	mark, unasked              since mark no probe has begun
 //
@@ -92,10 +93,19 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		h.finished(count())
 	case "stalls":
 		cmdtest.Eventually(t, "probes without an answer", func() bool {
-			return len(slices.DeleteFunc(h.seen(), func(p sighting) bool { return p.answered || p.began.IsZero() })) >= count()
+			return len(slices.DeleteFunc(h.seen(), func(p sighting) bool {
+				return p.answered ||
+					p.began.IsZero()
+			})) >= count()
 		})
 	case "tidy":
 		tidy(t, h.Server)
+	case "complete":
+		for n, probe := range slices.Backward(h.seen()) {
+			if n < len(h.seen())-1 && !probe.finished {
+				err = fmt.Errorf("probe %d has not gone to its end", n)
+			}
+		}
 	case "mark":
 		h.marked = len(h.seen())
 	case "unasked":

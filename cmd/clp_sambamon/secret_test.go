@@ -32,7 +32,8 @@ func TestPasswordIsHidden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			w := l.Watch(at(s.Addr(), append([]string{"-s", "priv", "-i", "1", "-c", "1"}, args...)...)...)
+			w := l.Watch(at(s.Addr(), append([]string{"-s", "priv", "-i", "1", "-c", "1"},
+				args...)...)...)
 			cmdline := fmt.Sprintf("/proc/%d/cmdline", w.PID)
 			looks, shown := 0, 0
 			cmdtest.Eventually(t, "message 1", func() bool {
@@ -103,20 +104,23 @@ func TestPasswordIsHiddenOnWrongLine(t *testing.T) {
 	}
 }
 
-// As root without any setting, in a file system of the test's own: the default registry and log file, the CLUSTERPRO alert view,
-// and a password from the environment that no child inherits.
+// As root without any setting, in a file system of the test's own: the default
+// registry and log file, the CLUSTERPRO alert view, and a password from the
+// environment that no child inherits.
 func TestDefaultsOfRoot(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	setPassword(t, s, "root", token)
 	root := t.TempDir()
-	for dir, mode := range map[string]os.FileMode{"bin": 0o755, "dev": 0o755, "run": 0o755, "usr/sbin": 0o755, "var/log": 0o755} {
+	for dir, mode := range map[string]os.FileMode{"bin": 0o755, "dev": 0o755, "run": 0o755,
+		"usr/sbin": 0o755, "var/log": 0o755} {
 		if err := os.MkdirAll(filepath.Join(root, dir), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	writeFile(t, filepath.Join(root, "dev/null"), "", 0o666)
-	for from, to := range map[string]string{command(): "bin/clp_sambamon", cmdtest.Program("clplogcmd"): "usr/sbin/clplogcmd"} {
+	for from, to := range map[string]string{command(): "bin/clp_sambamon",
+		cmdtest.Program("clplogcmd"): "usr/sbin/clplogcmd"} {
 		if err := os.Link(from, filepath.Join(root, to)); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +155,8 @@ func TestDefaultsOfRoot(t *testing.T) {
 	}
 
 	calls := filepath.Join(root, "calls")
-	cmdtest.Eventually(t, "the calls of clplogcmd", func() bool { return strings.Count(readAll(calls), "\n") == 3 })
+	cmdtest.Eventually(t, "the calls of clplogcmd",
+		func() bool { return strings.Count(readAll(calls), "\n") == 3 })
 	want := [][]string{
 		{"-m", "The clp_sambamon has started watching Samba.", "-i", "1", "-l", "INFO", "--alert"},
 		{"-m", "The clp_sambamon is going to watch share resource [priv].", "-i", "2", "-l", "INFO", "--alert"},

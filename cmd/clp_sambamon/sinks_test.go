@@ -31,7 +31,8 @@ func TestReaderOfStderrGone(t *testing.T) {
 	l.Silent("-stop")
 	w.Exits(0)
 	for number, want := range map[int]int{7: 3, 8: 3, 3: 1} {
-		if got := strings.Count(readAll(l.Log), fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)); got != want {
+		if got := strings.Count(readAll(l.Log),
+			fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)); got != want {
 			t.Errorf("message %d stands %d times in the log, want %d", number, got, want)
 		}
 	}
@@ -96,7 +97,8 @@ func fullPipe(t *testing.T) *os.File {
 	return w
 }
 
-// The longest name of a share: no line is longer than 255 bytes, and none ends inside a character.
+// The longest name of a share: no line is longer than 255 bytes, and none ends
+// inside a character.
 func TestLongLines(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -111,7 +113,8 @@ func TestLongLines(t *testing.T) {
 		}
 	}
 	verdict := w.Last(cmdtest.TreeConnect)
-	want := "The clp_sambamon has detected an error in Samba [" + share + "] (tree connect error[67])."
+	want := "The clp_sambamon has detected an error in Samba [" + share +
+		"] (tree connect error[67])."
 	if whole := verdict.Text + verdict.Detail; !strings.HasPrefix(whole, want) {
 		t.Errorf("%q does not begin with %q", whole, want)
 	}

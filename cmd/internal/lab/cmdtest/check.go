@@ -19,7 +19,8 @@ func (l *Lab) Check(args ...string) *Process {
 	for try := 1; ; try++ {
 		p := l.Run(append([]string{"-check"}, args...)...)
 		said := p.Output()
-		if try == 5 || !strings.Contains(said, "the probe: ") && !strings.Contains(said, `"step":"the probe"`) {
+		if try == 5 || !strings.Contains(said, "the probe: ") &&
+			!strings.Contains(said, `"step":"the probe"`) {
 			return p
 		}
 	}
@@ -78,7 +79,8 @@ func (s *Story) fails(args []string) {
 	what := "failed at " + step + ": " + cause
 	if !strings.Contains(f.people, what) || f.forms[0].Errors() != "" ||
 		!regexp.MustCompile(`(?m)^  `+step+` .*FAILED`).MatchString(people) {
-		s.T.Errorf("%q is missing, or the rung is not marked, or there is more:\n%s%s", what, people, f.forms[0].Errors())
+		s.T.Errorf("%q is missing, or the rung is not marked, or there is more:\n%s%s", what,
+			people, f.forms[0].Errors())
 	}
 
 	var object struct {
@@ -106,7 +108,8 @@ func (s *Story) fails(args []string) {
 
 // look TEXT: that is what the administrator should look at.
 func (s *Story) look(args []string) {
-	if f := s.failed; !strings.Contains(f.people, args[0]) || !strings.Contains(f.object.Look, args[0]) {
+	if f := s.failed; !strings.Contains(f.people, args[0]) ||
+		!strings.Contains(f.object.Look, args[0]) {
 		s.T.Errorf("%q is missing:\n%s%s", args[0], f.forms[0].Output(), f.forms[1].Output())
 	}
 }
@@ -139,7 +142,8 @@ func (s *Story) sends(args []string) {
 			s.T.Errorf("%q is missing:\n%s", part, f.people)
 		}
 	}
-	if got := fmt.Sprintf("%d %s", f.object.Message, f.object.Text); !strings.HasPrefix(got, verdict) {
+	if got := fmt.Sprintf("%d %s", f.object.Message, f.object.Text); !strings.HasPrefix(got,
+		verdict) {
 		s.T.Errorf("%s", f.forms[1].Output())
 	}
 }
@@ -162,7 +166,8 @@ func (s *Story) judges(args []string) {
 			s.T.Errorf("%s does not say %q: %+v", name, args[0], m)
 		}
 	}
-	if m := w.Last(number(s.T, s.failed.message)); m.Severity != "ERROR" || m.Text != s.failed.text {
+	if m := w.Last(number(s.T, s.failed.message)); m.Severity != "ERROR" ||
+		m.Text != s.failed.text {
 		s.T.Errorf("%+v, want %q", m, s.failed.text)
 	}
 	l.Gone()

@@ -13,7 +13,8 @@ func NoGrowth(t testing.TB, pid int, probes func(n int)) {
 	t.Logf("after 3 probes: %d descriptors, %d threads; after 20: %d, %d",
 		before.Descriptors, before.Threads, after.Descriptors, after.Threads)
 	if after.Descriptors != before.Descriptors {
-		t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors, after.Open)
+		t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors,
+			after.Open)
 	}
 	// The runtime adds a thread now and then, up to a few more than it has tasks.
 	if after.Threads > before.Threads+4 {

@@ -2,6 +2,7 @@ package cmdtest
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -45,7 +46,10 @@ func Scripts(t *testing.T, program string, more map[string]Command, setUp func(*
 	commands := maps.Clone(storyCommands)
 	maps.Copy(commands, more)
 	for _, name := range []string{"clp_sambamon", "clp_nfsmon"} {
-		commands[name] = func(s *Story, args []string) { s.exits(0, append([]string{name}, args...)) }
+		commands[name] = func(s *Story,
+			args []string) {
+			s.exits(0, append([]string{name}, args...))
+		}
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -67,7 +71,8 @@ func Scripts(t *testing.T, program string, more map[string]Command, setUp func(*
 
 func (Story) key() any { return "story" }
 
-func testscriptCommands(commands map[string]Command) map[string]func(*testscript.TestScript, bool, []string) {
+func testscriptCommands(commands map[string]Command) map[string]func(*testscript.TestScript, bool,
+	[]string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, do := range commands {
 		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
@@ -100,7 +105,8 @@ var storyCommands = map[string]Command{
 	// severity, text and detail.
 	"says": func(s *Story, args []string) {
 		m := s.Process(args[0]).Message(number(s.T, args[1]))
-		if text := m.Severity + " " + m.Text + " ... " + m.Detail; len(args) > 2 && !regexp.MustCompile(args[2]).MatchString(text) {
+		if text := m.Severity + " " + m.Text + " ... " + m.Detail; len(args) > 2 &&
+			!regexp.MustCompile(args[2]).MatchString(text) {
 			s.T.Errorf("it says %q", text)
 		}
 	},
@@ -112,7 +118,9 @@ var storyCommands = map[string]Command{
 		s.Process(args[0]).Apart(args[1], args[2], time.Duration(s.code(args[3]))*time.Second)
 	},
 	// told ID: shows all of its stderr as the stdout of this command.
-	"told": func(s *Story, args []string) { s.Script.Stdout().Write([]byte(s.Process(args[0]).Errors())) },
+	"told": func(s *Story, args []string) {
+		io.WriteString(s.Script.Stdout(), s.Process(args[0]).Errors())
+	},
 	// shows FILE REGEXP: waits until a line of it is so.
 	"shows": func(s *Story, args []string) {
 		file, want := s.Script.MkAbs(args[0]), regexp.MustCompile("(?m)"+args[1])
@@ -120,6 +128,13 @@ var storyCommands = map[string]Command{
 			text, err := os.ReadFile(file)
 			return err == nil && want.Match(text)
 		})
+	},
+	// lasted SECONDS: the last command in the foreground took no less.
+	"lasted": func(s *Story, args []string) {
+		p := s.Process(last)
+		if took := p.Ended().Sub(p.Began()); took < time.Duration(s.code(args[0]))*time.Second {
+			s.T.Errorf("it took %v", took)
+		}
 	},
 	// alive ID: has not ended.
 	"alive": func(s *Story, args []string) {
@@ -132,8 +147,9 @@ var storyCommands = map[string]Command{
 	// signal ID NAME: without SIG.
 	"signal": func(s *Story, args []string) {
 		s.Process(args[0]).Signal(map[string]syscall.Signal{
-			"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "PIPE": syscall.SIGPIPE,
-			"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
+			"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP,
+			"PIPE": syscall.SIGPIPE, "KILL": syscall.SIGKILL,
+			"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
 		}[args[1]])
 	},
 	// healthy ID: waits for a probe that begins after this and succeeds; the
@@ -144,10 +160,14 @@ var storyCommands = map[string]Command{
 		}
 	},
 	// status ID STATE: waits for it.
-	"status": func(s *Story, args []string) { s.lab(args[0]).Status(args[1], State(watchreg.State(args[1]))) },
+	"status": func(s *Story, args []string) {
+		s.lab(args[0]).Status(args[1],
+			State(watchreg.State(args[1])))
+	},
 	// is ID STATE: it is in this state already.
 	"is": func(s *Story, args []string) {
-		if e, err := s.lab(args[0]).Entry(); err != nil || e.Status == nil || string(e.Status.State) != args[1] {
+		if e, err := s.lab(args[0]).Entry(); err != nil || e.Status == nil ||
+			string(e.Status.State) != args[1] {
 			s.T.Errorf("%+v, %v", e.Status, err)
 		}
 	},
@@ -159,14 +179,16 @@ var storyCommands = map[string]Command{
 			s.T.Errorf("%+v, %v", e, err)
 		}
 	},
-	// hides WORD: no file of the registry or the logs and nothing that was said has it.
+	// hides WORD: no file of the registry or the logs and nothing that was said
+	// has it.
 	"hides": func(s *Story, args []string) { s.Hides(args[0], s.all...) },
-	// prints FILE: the last command's stdout is FILE. There 0 stands for any number,
-	// … for anything within a line, two spaces for two or more.
+	// prints FILE: the last command's stdout is FILE. There 0 stands for any
+	// number, … for anything within a line, two spaces for two or more.
 	"prints": func(s *Story, args []string) {
 		want := regexp.QuoteMeta(s.Script.ReadFile(args[0]))
 		want = regexp.MustCompile(`\b0(\D)`).ReplaceAllString(want, `\d+$1`)
-		want = regexp.MustCompile("  +").ReplaceAllString(strings.ReplaceAll(want, "…", ".*"), "  +")
+		want = regexp.MustCompile("  +").ReplaceAllString(strings.ReplaceAll(want, "…", ".*"),
+			"  +")
 		if got := s.Process(last).Output(); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			s.T.Errorf("it printed\n%s", got)
 		}
@@ -284,7 +306,8 @@ func (p *Process) Apart(first, last string, least time.Duration) {
 // stamps is when the messages of this name were made, as their lines say.
 func (p *Process) stamps(name string) (at []time.Time) {
 	p.t.Helper()
-	line := regexp.MustCompile(fmt.Sprintf(`(?m)^(\S+) \S+ (?:INFO|WARN|ERROR) %d `, number(p.t, name)))
+	line := regexp.MustCompile(fmt.Sprintf(`(?m)^(\S+) \S+ (?:INFO|WARN|ERROR) %d `,
+		number(p.t, name)))
 	for _, m := range line.FindAllStringSubmatch(p.Errors(), -1) {
 		when, err := time.Parse(time.RFC3339, m[1])
 		if err != nil {
@@ -313,7 +336,8 @@ func (l *Lab) Hides(secret string, processes ...*Process) {
 		}
 	}
 	for _, p := range processes {
-		if strings.Contains(p.Errors(), secret) || !p.Alive() && strings.Contains(p.Output(), secret) {
+		if strings.Contains(p.Errors(), secret) || !p.Alive() &&
+			strings.Contains(p.Output(), secret) {
 			l.t.Errorf("%q was said:\n%s", secret, p.Errors())
 		}
 	}

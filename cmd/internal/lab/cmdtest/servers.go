@@ -27,7 +27,7 @@ func Installed(t *testing.T, programs map[string]string) {
 		}
 	}
 	if len(missing) > 0 {
-		t.Errorf("not installed: %s. The tests that need it were skipped: apt-get install %s (or make servers)",
-			strings.Join(missing, ", "), strings.Join(packages, " "))
+		t.Errorf("not installed: %s. The tests that need it were skipped: "+
+			"apt-get install %s (or make servers)", strings.Join(missing, ", "), strings.Join(packages, " "))
 	}
 }
