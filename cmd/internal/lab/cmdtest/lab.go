@@ -40,11 +40,7 @@ func NewLab(t testing.TB, program string) *Lab {
 	dir := t.TempDir()
 	l := &Lab{t: t, Command: Program(program), ID: "w", Registry: filepath.Join(dir, "registry"),
 		Log: filepath.Join(dir, "log", "watch.log"), started: new([]*Process)}
-	t.Cleanup(func() {
-		for _, p := range *l.started {
-			p.left()
-		}
-	})
+	t.Cleanup(func() { left(t, *l.started...) })
 	return l
 }
 

@@ -34,7 +34,11 @@ type Process struct {
 func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	var p *Process
-	t.Cleanup(func() { p.left() })
+	t.Cleanup(func() {
+		if p != nil {
+			left(t, p)
+		}
+	})
 	p = launch(t, cmd)
 	return p
 }
@@ -58,12 +62,14 @@ func launch(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// left fails the test unless all that the process has started ends.
-func (p *Process) left() {
-	if p != nil {
-		if err := p.Left(); err != nil {
-			p.t.Error(err)
-		}
+// left fails the test unless all that the processes have started ends.
+func left(t testing.TB, all ...*Process) {
+	var started []*proc.Process
+	for _, p := range all {
+		started = append(started, p.Process)
+	}
+	if err := proc.Left(started...); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,12 +4,10 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 )
@@ -43,11 +42,6 @@ func main() {
 	say("Everything is cleaned up.")
 }
 
-const (
-	patience = 20 * time.Second // bound of any single thing that is shown here
-	endTime  = 2 * time.Second  // bound of the end of a process that was asked to end
-)
-
 // freezer is a file server that can be made to hang.
 type freezer struct {
 	name   string
@@ -67,7 +61,7 @@ func demo(ctx context.Context, bin string) (err error) {
 	fmt.Printf("    smbd (PID %d) serves //%s/share\n", samba.PID, samba.Addr())
 	fmt.Println("    The watches, demo-samba and demo-nfs, also report to this machine's journal or syslog and CLUSTERPRO alert view, where it has them.")
 	dir := samba.Dir // what the watches write lies with the server, so that it goes with it
-	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "demo-samba"}
+	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "demo-samba", exec: exec.Command}
 	target := []string{"-s", "share", "--port", strconv.Itoa(samba.Port), "-i", "1", "-c", "2", "-r", "1"}
 	if err := w.verdict(ctx, target, freezer{"smbd", samba.Freeze}); err != nil {
 		return err
@@ -86,7 +80,7 @@ func demo(ctx context.Context, bin string) (err error) {
 	}
 
 	say("The kit runner for Windows, asked what it would do:")
-	kit := watch{command: filepath.Join(bin, "kitrunner"), dir: dir}
+	kit := watch{command: filepath.Join(bin, "kitrunner"), dir: dir, exec: exec.Command}
 	return kit.run(ctx, "lanman", "quickCheck", "--tag", "lanman-FILES", "--id", "FILES", "--node", "NODE1", "--plan")
 }
 
@@ -112,12 +106,13 @@ func (w *watch) verdict(ctx context.Context, target []string, server freezer) (e
 	say("A watch is started: a probe every second, one second to answer, two retries.")
 	evidence := filepath.Join(w.dir, "evidence")
 	args := append([]string{w.id}, target...)
-	if err := w.start(ctx, append(args, "--log-file", filepath.Join(w.dir, "watch.log"), "--evidence-dir", evidence)...); err != nil {
+	args = append(args, "--log-file", filepath.Join(w.dir, "watch.log"), "--evidence-dir", evidence)
+	if w.Process, err = proc.Start(w.prepare(args...)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.end()) }()
+	defer func() { err = errors.Join(err, w.End()) }()
 	if err := w.until(ctx, "INFO 2 "); err != nil {
-		return err
+		return orInterrupted(ctx, fmt.Errorf("the watch did not find its server healthy: %w", err))
 	}
 	say("What the watch says of itself:")
 	if err := w.run(ctx, w.id, "-disp"); err != nil {
@@ -130,13 +125,13 @@ func (w *watch) verdict(ctx context.Context, target []string, server freezer) (e
 	}
 	frozen := time.Now()
 	if err := w.until(ctx, "ERROR 6 "); err != nil {
-		return err
+		return orInterrupted(ctx, fmt.Errorf("the watch did not judge: %w", err))
 	}
 	judged := time.Now()
-	code, err := w.wait(ctx)
-	if err != nil {
-		return err
+	if err := w.until(ctx, ""); err != proc.ErrEnded {
+		return orInterrupted(ctx, fmt.Errorf("the watch did not end after its verdict: %w", err))
 	}
+	code := w.Code()
 	say("The verdict came %.1f s after the freeze, and the watch ended with exit code %d; the PID monitor of a cluster would now start the failover.",
 		judged.Sub(frozen).Seconds(), code)
 	fmt.Println("    At these settings the verdict takes (c+1)·r = 3 s from the first stalled probe, which starts within i = 1 s.")
@@ -160,126 +155,60 @@ func say(format string, args ...any) { fmt.Printf("\n==> "+format+"\n", args...)
 
 // watch is a command, and its running watch, whose stderr is shown.
 type watch struct {
+	*proc.Process
 	command, dir, id string
-	exec             func(name string, args ...string) *exec.Cmd // nil: here
-	cmd              *exec.Cmd
-	lines            chan string
-	ended            chan struct{} // closed when the process has been waited for, before lines is
+	exec             func(name string, args ...string) *exec.Cmd
+	shown            int // bytes of stderr
 }
 
-// process ends with this one, however this one ends, and not by itself when
-// somebody at a terminal presses ^C. Killed, it writes nothing into a directory
-// that is being removed.
-func (w *watch) process(ctx context.Context, args ...string) *exec.Cmd {
+// prepare shows a command line and returns it.
+func (w *watch) prepare(args ...string) *exec.Cmd {
 	fmt.Printf("    $ %s %s\n", filepath.Base(w.command), strings.Join(args, " "))
-	line := append([]string{w.command}, args...)
-	if w.exec != nil {
-		line = w.exec(w.command, args...).Args
-	}
-	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = endTime
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd := w.exec(w.command, args...)
 	cmd.Env = append(os.Environ(), "FSMON_REGISTRY="+filepath.Join(w.dir, "registry"))
 	return cmd
 }
 
-func (w *watch) start(ctx context.Context, args ...string) error {
-	w.cmd = w.process(ctx, args...)
-	r, stderr := io.Pipe()
-	w.cmd.Stderr = stderr
-	if err := w.cmd.Start(); err != nil {
-		return err
-	}
-	w.lines, w.ended = make(chan string, 64), make(chan struct{})
-	go func() {
-		w.cmd.Wait() // its exit code tells all
-		close(w.ended)
-		stderr.Close()
-	}()
-	go func() {
-		defer close(w.lines)
-		for s := bufio.NewScanner(r); s.Scan(); {
-			w.lines <- s.Text()
-		}
-		io.Copy(io.Discard, r)
-	}()
-	return nil
-}
-
-// until shows the watch's messages up to the one that contains part.
+// until shows the watch's messages up to the one that contains part, and all of
+// them if there is none: then it returns proc.ErrEnded.
 func (w *watch) until(ctx context.Context, part string) error {
-	timeout := time.After(patience)
-	for {
-		select {
-		case line, ok := <-w.lines:
-			if !ok {
-				return orInterrupted(ctx, fmt.Errorf("the watch ended before it said %q", part))
+	limited, cancel := context.WithTimeout(ctx, proc.Patience)
+	defer cancel()
+	return w.Until(limited, func() bool {
+		for {
+			line, _, whole := strings.Cut(w.Errors()[w.shown:], "\n")
+			if !whole {
+				return false
 			}
+			w.shown += len(line) + 1
 			fmt.Println("    " + line)
-			if strings.Contains(line, part) {
-				return nil
+			if part != "" && strings.Contains(line, part) {
+				return true
 			}
-		case <-ctx.Done():
-			return errInterrupted
-		case <-timeout:
-			return fmt.Errorf("the watch did not say %q within %s", part, patience)
 		}
-	}
-}
-
-// wait shows the rest of the watch's messages and returns its exit code.
-func (w *watch) wait(ctx context.Context) (int, error) {
-	timeout := time.After(patience)
-	for {
-		select {
-		case line, ok := <-w.lines:
-			if !ok {
-				return w.cmd.ProcessState.ExitCode(), nil
-			}
-			fmt.Println("    " + line)
-		case <-ctx.Done():
-			return 0, errInterrupted
-		case <-timeout:
-			return 0, fmt.Errorf("the watch did not end within %s", patience)
-		}
-	}
+	})
 }
 
 // run runs a verb and shows what it prints.
 func (w *watch) run(ctx context.Context, args ...string) error {
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, proc.Patience)
 	defer cancel()
-	out, err := w.process(limited, args...).CombinedOutput()
-	for line := range strings.Lines(string(out)) {
+	var out bytes.Buffer
+	cmd := w.prepare(args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	verb, err := proc.Start(cmd)
+	if err != nil {
+		return err
+	}
+	if err = verb.Wait(limited); err == nil && verb.Code() != 0 {
+		err = fmt.Errorf("%v", cmd.ProcessState)
+	}
+	for line := range strings.Lines(out.String()) {
 		fmt.Print("      " + line)
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w (it said: %s)", filepath.Base(w.command), cmp.Or(limited.Err(), err), strings.TrimSpace(string(out)))
+		err = fmt.Errorf("%s: %w (it said: %s)", filepath.Base(w.command), err, strings.TrimSpace(out.String()))
 		return orInterrupted(ctx, err)
 	}
 	return nil
-}
-
-// end ends a watch as a service manager would, and one that does not end by force.
-func (w *watch) end() error {
-	select {
-	case <-w.ended:
-		return nil
-	default:
-	}
-	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-w.ended:
-		return nil
-	case <-time.After(endTime):
-	}
-	err := fmt.Errorf("the watch did not end within %s and was killed", endTime)
-	if kill := w.cmd.Process.Kill(); kill != nil && !errors.Is(kill, os.ErrProcessDone) {
-		err = errors.Join(err, kill)
-	}
-	<-w.ended
-	return err
 }

@@ -244,7 +244,7 @@ func (p *Process) End() (err error) {
 			err = fmt.Errorf("it did not end within %v of SIGTERM and was killed: %s", Patience, p.Story())
 		}
 	}
-	return errors.Join(err, p.Kill(), p.Left())
+	return errors.Join(err, p.Kill(), Left(p))
 }
 
 // Kill kills the process and waits for its end, but not for that of the

@@ -19,7 +19,7 @@ func start(t *testing.T, script string) *Process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(p.Kill(), p.Left()); err != nil {
+		if err := errors.Join(p.Kill(), Left(p)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -62,7 +62,7 @@ func TestLeft(t *testing.T) {
 	if err := p.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	left, err := session(p.PID)
+	left, err := living(map[int]bool{p.PID: true})
 	if err != nil || len(left) != 1 || !strings.Contains(left[0], `(sh, ["/bin/sh" `) {
 		t.Errorf("%q, %v", left, err)
 	}
@@ -70,7 +70,7 @@ func TestLeft(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("go\n"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Left(); err != nil {
+	if err := Left(p); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "done")); err != nil {
@@ -86,7 +86,7 @@ func TestWaitKillsTheGroup(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := errors.Join(p.Wait(ctx), p.Left()); !errors.Is(err, context.Canceled) || p.Code() != -1 {
+	if err := errors.Join(p.Wait(ctx), Left(p)); !errors.Is(err, context.Canceled) || p.Code() != -1 {
 		t.Errorf("%v, exit %d", err, p.Code())
 	}
 	if p.Sent(syscall.SIGKILL).IsZero() || !p.Sent(syscall.SIGTERM).IsZero() {

@@ -9,9 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // loadArg makes this program one of the processes that keep a machine busy. Its
@@ -130,7 +133,7 @@ func fillUntil(end time.Time, leave int) error {
 // disk, a tenth read a file that does not fit into the memory that is left, the
 // others compute, and one more takes all memory but leave MB.
 type overload struct {
-	processes []*exec.Cmd
+	processes []*proc.Process
 	leave     int
 }
 
@@ -154,12 +157,11 @@ func startOverload(ctx context.Context, dir string, load, leave int, most time.D
 		cmd := exec.Command(self, loadArg, kind, strconv.Itoa(int(most.Seconds())+1), what)
 		cmd.Stderr = os.Stderr
 		cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := cmd.Start(); err != nil {
-			return err
+		p, err := proc.Start(cmd)
+		if err == nil {
+			o.processes = append(o.processes, p)
 		}
-		o.processes = append(o.processes, cmd)
-		return nil
+		return err
 	}
 	if err := errors.Join(start("fill", strconv.Itoa(leave)), o.filled(ctx)); err != nil {
 		return nil, errors.Join(err, o.end())
@@ -198,78 +200,63 @@ func (o *overload) filled(ctx context.Context) error {
 
 // end ends it. A process that had ended by itself is an error: there was less load than was said.
 func (o *overload) end() (err error) {
-	for _, p := range o.processes {
-		p.Process.Kill()
-	}
 	early := 0
 	for _, p := range o.processes {
-		p.Wait()
-		if !p.ProcessState.Sys().(syscall.WaitStatus).Signaled() {
+		if p.Code() >= 0 { // not one that the kernel has killed for memory
 			early++
 		}
+		p.Signal(syscall.SIGKILL)
+	}
+	for _, p := range o.processes {
+		err = errors.Join(err, p.Kill())
 	}
 	if early > 0 {
-		err = fmt.Errorf("%d processes of the load ended by themselves", early)
+		err = errors.Join(err, fmt.Errorf("%d processes of the load ended by themselves", early))
 	}
 	return err
 }
 
 // availableMB is MemAvailable of proc_meminfo(5).
 func availableMB() (int, error) {
-	kB, err := field("/proc/meminfo", "MemAvailable")
-	return kB / 1024, err
-}
-
-// field reads a line like "MemAvailable:   7356 kB".
-func field(path, name string) (kB int, err error) {
-	b, err := os.ReadFile(path)
+	fs, err := procfs.NewDefaultFS()
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			return strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
-		}
+	info, err := fs.Meminfo()
+	if err != nil {
+		return 0, err
 	}
-	return 0, fmt.Errorf("%s: no %s", path, name)
+	return int(*info.MemAvailableBytes >> 20), nil
 }
 
-// stalledForMemory is how long, in all since the machine's start, some process
-// has waited for memory (pressure stall information; 0 where the kernel has none).
-func stalledForMemory() time.Duration {
-	b, err := os.ReadFile("/proc/pressure/memory")
+// strain is what a machine says of its load.
+type strain struct {
+	load    float64       // average of the last minute (proc_loadavg(5))
+	stalled time.Duration // in all some process has waited for memory; 0 if the kernel has no pressure stall information
+}
+
+func strained() (s strain) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return s
+	}
+	if load, err := fs.LoadAvg(); err == nil {
+		s.load = load.Load1
+	}
+	if psi, err := fs.PSIStatsForResource("memory"); err == nil && psi.Some != nil {
+		s.stalled = time.Duration(psi.Some.Total) * time.Microsecond
+	}
+	return s
+}
+
+// majorFaults is how many pages of a process had to be read from the disk.
+func majorFaults(pid int) int {
+	one, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0
 	}
-	_, total, _ := strings.Cut(string(b), "total=")
-	var micro int64
-	fmt.Sscan(total, &micro)
-	return time.Duration(micro) * time.Microsecond
-}
-
-// majorFaults is how many pages of a process had to be read from the disk
-// (majflt of proc_pid_stat(5)).
-func majorFaults(pid int) (n int) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, fields, _ := strings.Cut(string(b), ") ")
-	if f := strings.Fields(fields); len(f) > 9 {
-		n, _ = strconv.Atoi(f[9])
-	}
-	return n
-}
-
-// loadAverage is the load of the last minute (proc_loadavg(5)).
-func loadAverage() float64 {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
-	}
-	var one float64
-	fmt.Sscan(string(b), &one)
-	return one
+	stat, _ := one.Stat() // an error: it has ended, which is told elsewhere
+	return int(stat.MajFlt)
 }
 
 // servers are a healthy Samba and a healthy NFS server, whose options for a

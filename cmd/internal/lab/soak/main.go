@@ -17,17 +17,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
-	"fsmon/nfsprobe/nfstest"
-
 	"golang.org/x/sys/unix"
+
+	"fsmon/cmd/internal/lab/proc"
+	"fsmon/nfsprobe/nfstest"
 )
 
 // soaks are the programs by name. Each declares its flags and returns what to run.
@@ -115,52 +114,17 @@ func run(ctx context.Context, args []string) int {
 
 // withCommands builds both commands into a temporary directory for f.
 func withCommands(ctx context.Context, f func(ctx context.Context, bin, dir string) error) (err error) {
-	dir, remove, err := tempDir()
+	dir, remove, err := proc.TempDir("fsmon-soak-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	for _, name := range commands {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "fsmon/cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", name, err, out)
+		if err := proc.Build(ctx, dir, name, "fsmon/cmd/"+name); err != nil {
+			return err
 		}
 	}
 	return f(ctx, dir, dir)
-}
-
-// tempDir makes a directory, and makes it TMPDIR, so that what the servers make
-// lies below it too. A shell that reads from a pipe of this process removes it:
-// when remove is called, and when this process has been killed. It tries more
-// than once, since what a killed watch has sent to write to its log may still do so.
-func tempDir() (dir string, remove func() error, err error) {
-	if dir, err = os.MkdirTemp("", "fsmon-soak-"); err != nil {
-		return "", nil, err
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	defer r.Close()
-	sh := exec.Command("/bin/sh", "-c", `read -r word; orderly=$?
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" 2>/dev/null && [ $orderly = 0 ] && exit; sleep 0.2; done; ! [ -e "$1" ]`, "sh", dir)
-	sh.Stdin, sh.Dir = r, "/"
-	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the end of a terminal must not be its end
-	if err = errors.Join(os.Chmod(dir, 0o755), sh.Start()); err != nil {
-		w.Close()
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	before := os.Getenv("TMPDIR")
-	os.Setenv("TMPDIR", dir)
-	return dir, func() error {
-		os.Setenv("TMPDIR", before)
-		_, err := w.WriteString("end\n")
-		if err = errors.Join(err, w.Close(), sh.Wait()); err != nil {
-			err = fmt.Errorf("remove %s: %w", dir, err)
-		}
-		return err
-	}, nil
 }
 
 var commands = []string{"clp_sambamon", "clp_nfsmon"}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/watchreg"
 )
 
@@ -36,14 +36,7 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	defer func() { err = errors.Join(err, servers.stop()) }()
 	registry := filepath.Join(dir, "registry")
 	var watches []*watched
-	defer func() {
-		for _, w := range watches { // all at once, then one after the other
-			w.cmd.Process.Signal(os.Interrupt)
-		}
-		for _, w := range watches {
-			err = errors.Join(err, w.end())
-		}
-	}()
+	defer func() { err = errors.Join(err, endAll(watches)) }()
 	for n := range c.watches {
 		name := commands[n%len(commands)]
 		id := fmt.Sprintf("%s-%d", name, n)
@@ -59,11 +52,8 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 		}
 	}
 	for _, w := range watches {
-		first, cancel := context.WithTimeout(ctx, patience)
-		healthy := w.until(first, func() bool { return w.counts[2] > 0 })
-		cancel()
-		if !healthy {
-			return fmt.Errorf("not healthy at its start: %s", w.story())
+		if err := w.healthy(ctx); err != nil {
+			return err
 		}
 	}
 	// Measured from between two probes to between two probes.
@@ -95,22 +85,17 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	for n, cpu := range c.cpuTimes(watches) {
 		w := watches[n]
 		one := &costs[n%len(commands)]
-		rollup := fmt.Sprintf("/proc/%d/smaps_rollup", w.cmd.Process.Pid)
-		pss, err := field(rollup, "Pss")
+		memory, err := proc.MemoryOf(w.PID)
 		if err != nil {
-			return fmt.Errorf("%w: %s", err, w.story())
-		}
-		private, err := field(rollup, "Private_Dirty")
-		if err != nil {
-			return err
+			return fmt.Errorf("%w: %s", err, w.Story())
 		}
 		one.watches++
-		one.pss += pss
-		one.private += private
+		one.pss += memory.Proportional
+		one.private += memory.Dirty
 		one.cpu += cpu - before[n]
 		one.oldest = oldest[n%len(commands)]
-		one.failed += w.count(101)
-		one.void += w.count(103)
+		one.failed += w.Count(101)
+		one.void += w.Count(103)
 		if s := seen[w.id]; s != nil {
 			one.probes += s.probes
 		}
@@ -118,25 +103,11 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	return c.print(costs, took, registry, watches)
 }
 
-// cpuTimes is what each has used so far, of all its threads (the first number
-// of proc_pid_schedstat, in nanoseconds; the ticks of proc_pid_stat(5) are
-// longer than a probe takes).
+// cpuTimes is what each watch has used so far.
 func (c crowd) cpuTimes(watches []*watched) []time.Duration {
 	all := make([]time.Duration, len(watches))
 	for n, w := range watches {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.cmd.Process.Pid))
-		if err != nil {
-			continue
-		}
-		for _, thread := range threads {
-			b, err := os.ReadFile(thread)
-			if err != nil {
-				continue // it has just ended
-			}
-			var used int64
-			fmt.Sscan(string(b), &used)
-			all[n] += time.Duration(used)
-		}
+		all[n], _ = proc.CPUOf(w.PID) // an error: it has ended, which is a fault anyway
 	}
 	return all
 }
@@ -167,7 +138,7 @@ func (c crowd) print(costs []cost, took time.Duration, registry string, watches 
 	for _, w := range watches {
 		e, err := r.Read(w.id)
 		if err != nil || !e.Live || e.Status == nil {
-			faults = append(faults, fmt.Sprintf("%v: %s", err, w.story()))
+			faults = append(faults, fmt.Sprintf("%v: %s", err, w.Story()))
 		}
 	}
 	if sum.oldest > limit {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"sync"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // meter measures how late this machine wakes those who wait, and how large this
@@ -81,15 +81,12 @@ func (m *meter) memory() uint64 {
 	return m.most
 }
 
-// resident is the second number of proc_pid_statm(5), in bytes.
+// resident is how many bytes of this process are in memory.
 func resident() uint64 {
-	b, err := os.ReadFile("/proc/self/statm")
+	self, err := procfs.Self()
 	if err != nil {
 		return 0
 	}
-	var size, pages uint64
-	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
-		return 0
-	}
-	return pages * uint64(os.Getpagesize())
+	stat, _ := self.Stat() // an error: 0
+	return uint64(stat.ResidentMemory())
 }

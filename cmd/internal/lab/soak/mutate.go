@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"os"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -16,6 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/procfs"
+
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe"
 	"fsmon/smbprobe"
 )
@@ -283,7 +285,7 @@ func (r result) print(t target, m mutation) {
 // mutateAll runs the mutation on the servers named.
 func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
 	fmt.Println(machine())
-	_, remove, err := tempDir()
+	_, remove, err := proc.TempDir("fsmon-soak-")
 	if err != nil {
 		return err
 	}
@@ -323,12 +325,13 @@ type holding struct {
 }
 
 func take() (h holding, err error) {
-	entries, err := os.ReadDir("/proc/self/fd")
+	self, err := procfs.Self()
 	if err != nil {
 		return h, err
 	}
-	h.descriptors, h.goroutines, h.memory = len(entries), runtime.NumGoroutine(), resident()
-	return h, nil
+	h.goroutines, h.memory = runtime.NumGoroutine(), resident()
+	h.descriptors, err = self.FileDescriptorsLen()
+	return h, err
 }
 
 // inUse is how many bytes of the heap are in use.

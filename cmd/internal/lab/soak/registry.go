@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // storm lets actors start, stop, pause, continue, look at, delete and kill
@@ -57,7 +59,7 @@ func (f *fray) did(what string, took time.Duration) {
 	f.longest[what] = max(f.longest[what], took)
 }
 
-func (s storm) run(ctx context.Context, bin, dir string) error {
+func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 	if s.actors < 1 || s.actors > 200 || s.ids < 1 || s.ids > 100 || s.duration <= 0 || s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
@@ -66,12 +68,11 @@ func (s storm) run(ctx context.Context, bin, dir string) error {
 	for n := range s.ids {
 		f.names = append(f.names, fmt.Sprintf("id%d", n))
 	}
-	defer f.clear()
+	defer func() { err = errors.Join(err, f.clear()) }()
 	bystanders, err := f.plant(ctx)
 	defer func() {
 		for _, b := range bystanders {
-			b.cmd.Process.Kill()
-			<-b.ended
+			b.Kill()
 		}
 	}()
 	if err != nil {
@@ -94,35 +95,23 @@ func (s storm) run(ctx context.Context, bin, dir string) error {
 	f.aftermath(ctx)
 	f.judge()
 	for _, b := range bystanders {
-		select {
-		case <-b.ended:
-			f.fault("process %d, which a status named and nobody should touch, has ended: %v", b.cmd.Process.Pid, b.cmd.ProcessState)
-		default:
+		if !b.Alive() {
+			f.fault("process %d, which a status named and nobody should touch, has ended: %v",
+				b.PID, b.Cmd.ProcessState)
 		}
 	}
 	return f.print()
 }
 
-// bystander is a process that nobody should touch.
-type bystander struct {
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when it has been waited for: until then a dead one takes signals like a living one
-}
-
 // plant leaves behind, under every identifier, a dead watch whose status names
 // a living process that has nothing to do with it: as after a process ID has
 // been used again. Nobody must signal it: the verbs now, and what comes in the storm.
-func (f *fray) plant(ctx context.Context) (bystanders []bystander, err error) {
+func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error) {
 	for n, id := range f.names {
-		b := bystander{exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600)), make(chan struct{})}
-		b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := b.cmd.Start(); err != nil {
+		b, err := proc.Start(exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600)))
+		if err != nil {
 			return bystanders, err
 		}
-		go func() {
-			b.cmd.Wait() // how it ended is in ProcessState
-			close(b.ended)
-		}()
 		bystanders = append(bystanders, b)
 		w, err := f.start(id, commands[0])
 		if err != nil {
@@ -133,12 +122,11 @@ func (f *fray) plant(ctx context.Context) (bystanders []bystander, err error) {
 		for end := time.Now().Add(patience); err != nil && time.Now().Before(end) && wait(ctx, 10*time.Millisecond); {
 			data, err = os.ReadFile(status)
 		}
-		w.kill()
-		<-w.ended
-		if err != nil {
-			return bystanders, fmt.Errorf("%s: %w", w.story(), err)
+		if err = errors.Join(err, w.Kill()); err != nil {
+			return bystanders, fmt.Errorf("%s: %w", w.Story(), err)
 		}
-		data = []byte(strings.Replace(string(data), fmt.Sprintf(`"pid":%d,`, w.cmd.Process.Pid), fmt.Sprintf(`"pid":%d,`, b.cmd.Process.Pid), 1))
+		pid := func(p *proc.Process) string { return fmt.Sprintf(`"pid":%d,`, p.PID) }
+		data = []byte(strings.Replace(string(data), pid(w.Process), pid(b), 1))
 		if err := os.WriteFile(status, data, 0o644); err != nil {
 			return bystanders, err
 		}
@@ -181,7 +169,7 @@ func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 			f.stop(ctx, name, id)
 		case n < 60:
 			if w := f.any(dice, id); w != nil {
-				w.term()
+				w.Signal(syscall.SIGTERM)
 				f.did("SIGTERM", 0)
 			}
 		case n < 68:
@@ -198,7 +186,7 @@ func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 			f.verb(ctx, name, id, "-del")
 		default:
 			if w := f.any(dice, id); w != nil {
-				w.kill()
+				w.Signal(syscall.SIGKILL)
 				f.did("SIGKILL", 0)
 			}
 		}
@@ -224,7 +212,7 @@ func (f *fray) any(dice *rand.Rand, id string) *watched {
 	defer f.mu.Unlock()
 	var alive []*watched
 	for _, w := range f.watches {
-		if w.id == id && w.alive() {
+		if w.id == id && w.Alive() {
 			alive = append(alive, w)
 		}
 	}
@@ -243,15 +231,15 @@ func (f *fray) tryStart(ctx context.Context, id, name string) {
 	}
 	bound, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	began := w.until(bound, func() bool { return w.counts[1] > 0 })
-	took := time.Since(w.began)
+	_, err = w.Message(bound, 1, 0)
+	took := time.Since(w.Began())
 	switch {
-	case began:
+	case err == nil:
 		f.did("start, watching", took)
 	case bound.Err() != nil && ctx.Err() == nil:
-		f.fault("neither watching nor ended %v after its start: %s", patience, w.story())
-	case !w.alive():
-		f.did(fmt.Sprintf("start, exit %d", w.cmd.ProcessState.ExitCode()), took)
+		f.fault("neither watching nor ended %v after its start: %s", patience, w.Story())
+	case !w.Alive():
+		f.did(fmt.Sprintf("start, exit %d", w.Code()), took)
 	}
 }
 
@@ -259,46 +247,45 @@ func (f *fray) tryStart(ctx context.Context, id, name string) {
 func (f *fray) verb(ctx context.Context, name string, args ...string) int {
 	bound, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
-	cmd := command(bound, f.bin, f.registry, name, args...)
-	var out, said strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &said
 	began := time.Now()
-	err := cmd.Run()
+	p, err := proc.Start(command(f.bin, f.registry, name, args...))
+	if err == nil {
+		err = p.Wait(bound)
+	}
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return -1
 	}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) || bound.Err() != nil {
+	if err != nil {
 		f.fault("%s %q: %v after %v", name, args, err, took)
 		return -1
 	}
-	code := cmd.ProcessState.ExitCode()
+	code, out, said := p.Code(), p.Output(), p.Errors()
 	word := args[0]
 	if len(args) > 1 && args[0] != "-list" {
 		word = args[1]
 	}
 	f.did(fmt.Sprintf("%s, exit %d", word, code), took)
-	if code != 0 && code != 1 || strings.Contains(said.String(), "damaged") || strings.Contains(said.String(), "removed or replaced") {
-		f.fault("%s %q: exit %d: %s", name, args, code, said.String())
+	if code != 0 && code != 1 || strings.Contains(said, "damaged") || strings.Contains(said, "removed or replaced") {
+		f.fault("%s %q: exit %d: %s", name, args, code, said)
 	}
-	if out.Len() > 0 && args[len(args)-1] == "--json" && !json.Valid([]byte(out.String())) {
-		f.fault("%s %q printed no JSON: %q", name, args, out.String())
+	if out != "" && args[len(args)-1] == "--json" && !json.Valid([]byte(out)) {
+		f.fault("%s %q printed no JSON: %q", name, args, out)
 	}
 	return code
 }
 
-// clear ends what is left.
-func (f *fray) clear() {
+// clear ends what is left, and waits for it.
+func (f *fray) clear() error {
 	f.mu.Lock()
-	watches := slices.Clone(f.watches)
-	f.mu.Unlock()
-	for _, w := range watches {
-		if w.alive() {
-			w.kill()
-		}
-		<-w.ended
+	defer f.mu.Unlock()
+	var err error
+	var all []*proc.Process
+	for _, w := range f.watches {
+		err = errors.Join(err, w.Kill())
+		all = append(all, w.Process)
 	}
+	return errors.Join(err, proc.Left(all...))
 }
 
 func (f *fray) print() error {

@@ -59,7 +59,7 @@ func (f *fray) watchHolders(ctx context.Context) {
 	together := map[[2]*watched]time.Time{} // since when two have been seen watching side by side
 	for wait(ctx, 10*time.Millisecond) {
 		f.mu.Lock()
-		alive := slices.DeleteFunc(slices.Clone(f.watches), func(w *watched) bool { return !w.alive() })
+		alive := slices.DeleteFunc(slices.Clone(f.watches), func(w *watched) bool { return !w.Alive() })
 		f.mu.Unlock()
 		by := map[string][]*watched{}
 		for _, w := range alive {
@@ -69,10 +69,10 @@ func (f *fray) watchHolders(ctx context.Context) {
 		for id, all := range by {
 			if first := f.holders(id, all); len(first) > 1 {
 				if still := f.holders(id, first); len(still) > 1 {
-					f.fault("%d processes hold the lock of %s: %s", len(still), id, still[0].story()+still[1].story())
+					f.fault("%d processes hold the lock of %s: %s", len(still), id, still[0].Story()+still[1].Story())
 				}
 			}
-			watching := slices.DeleteFunc(all, func(w *watched) bool { return w.count(1) == 0 || w.count(3) > 0 })
+			watching := slices.DeleteFunc(all, func(w *watched) bool { return w.Count(1) == 0 || w.Count(3) > 0 })
 			for i, a := range watching {
 				for _, b := range watching[i+1:] {
 					pair := [2]*watched{a, b}
@@ -80,7 +80,7 @@ func (f *fray) watchHolders(ctx context.Context) {
 					if together[pair].IsZero() {
 						together[pair] = time.Now()
 					} else if time.Since(together[pair]) > long {
-						f.fault("two watches of %s for %v: %s%s", id, long, a.story(), b.story())
+						f.fault("two watches of %s for %v: %s%s", id, long, a.Story(), b.Story())
 					}
 				}
 			}
@@ -98,17 +98,17 @@ func (f *fray) watchHolders(ctx context.Context) {
 func (f *fray) holders(id string, all []*watched) (holding []*watched) {
 	lock := filepath.Join(f.registry, id, "lock")
 	for _, w := range all {
-		proc := fmt.Sprintf("/proc/%d/", w.cmd.Process.Pid)
-		entries, err := os.ReadDir(proc + "fd")
+		dir := fmt.Sprintf("/proc/%d/", w.PID)
+		entries, err := os.ReadDir(dir + "fd")
 		if err != nil {
 			continue // it has just ended
 		}
 		for _, e := range entries {
 			// Of a lock that was removed the name has " (deleted)" at its end.
-			if name, err := os.Readlink(proc + "fd/" + e.Name()); err != nil || name != lock {
+			if name, err := os.Readlink(dir + "fd/" + e.Name()); err != nil || name != lock {
 				continue
 			}
-			info, err := os.ReadFile(proc + "fdinfo/" + e.Name())
+			info, err := os.ReadFile(dir + "fdinfo/" + e.Name())
 			if err == nil && strings.Contains(string(info), "FLOCK  ADVISORY  WRITE") {
 				holding = append(holding, w)
 				break
@@ -131,9 +131,8 @@ func (f *fray) aftermath(ctx context.Context) {
 		watches := slices.Clone(f.watches)
 		f.mu.Unlock()
 		for _, w := range watches {
-			if w.id == id && w.alive() {
-				w.kill()
-				<-w.ended
+			if w.id == id {
+				w.Kill()
 			}
 		}
 		f.life(bound, id, commands[n%len(commands)])
@@ -149,8 +148,8 @@ func (f *fray) life(ctx context.Context, id, name string) {
 			f.fault("start %s: %v", id, err)
 			return
 		}
-		if !w.until(ctx, func() bool { return w.counts[1] > 0 }) {
-			f.fault("after the storm %s cannot be started: %s", id, w.story())
+		if _, err := w.Message(ctx, 1, 0); err != nil {
+			f.fault("after the storm %s cannot be started: %s", id, w.Story())
 			return
 		}
 		for _, verb := range []string{"-pause", "-disp", "-continue"} {
@@ -162,15 +161,14 @@ func (f *fray) life(ctx context.Context, id, name string) {
 			f.fault("-del of the live %s: exit %d", id, code)
 		}
 		if !last {
-			w.kill() // the next one takes it over
-			<-w.ended
+			w.Kill() // the next one takes it over
 			continue
 		}
 		if code := f.stop(ctx, name, id); code != 0 {
 			f.fault("after the storm -stop of %s: exit %d", id, code)
-			w.kill() // or it would be waited for without an end
+			w.Kill() // or it would be waited for in vain
 		}
-		<-w.ended
+		w.Wait(ctx)
 	}
 	if _, err := os.Lstat(filepath.Join(f.registry, id)); !errors.Is(err, os.ErrNotExist) {
 		f.fault("%s was left in the registry: %v", id, err)
@@ -182,47 +180,47 @@ func (f *fray) judge() {
 	f.mu.Lock()
 	watches := slices.Clone(f.watches)
 	f.mu.Unlock()
+	watching := map[*watched]time.Time{} // since when
 	for _, w := range watches {
-		<-w.ended
+		w.Wait(context.Background()) // aftermath has ended it
+		if first, err := w.Message(context.Background(), 1, 0); err == nil {
+			watching[w] = first.At
+		}
+	}
+	for _, w := range watches {
 		asked := f.firstAsked(w)
-		status := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		status := w.Cmd.ProcessState.Sys().(syscall.WaitStatus)
 		switch {
-		case status.Signaled() && status.Signal() == syscall.SIGKILL && !w.killed.IsZero():
-		case status.Signaled() && status.Signal() == syscall.SIGTERM && asked.Before(w.gone): // before it could catch it
-		case status.ExitStatus() == 0 && asked.Before(w.gone):
+		case status.Signaled() && status.Signal() == syscall.SIGKILL && !w.Sent(syscall.SIGKILL).IsZero():
+		case status.Signaled() && status.Signal() == syscall.SIGTERM && asked.Before(w.Ended()): // before it could catch it
+		case status.ExitStatus() == 0 && asked.Before(w.Ended()):
 		case status.ExitStatus() == 3 && f.contested(w, watches):
 		default:
-			f.fault("ended by itself, with %v: %s", w.cmd.ProcessState, w.story())
+			f.fault("ended by itself, with %v: %s", w.Cmd.ProcessState, w.Story())
 		}
 		// From when it was seen to watch until its end was asked for it was the only one.
 		for _, other := range watches {
-			first := seenWatching(other)
-			if own := seenWatching(w); other != w && other.id == w.id && !own.IsZero() && first.After(own) && first.Before(asked) {
+			first := watching[other]
+			if own := watching[w]; other != w && other.id == w.id && !own.IsZero() && first.After(own) && first.Before(asked) {
 				f.fault("two watches of %s: the second began %v after the first and %v before the first was to end: %s%s",
-					w.id, first.Sub(own), asked.Sub(first), w.story(), other.story())
+					w.id, first.Sub(own), asked.Sub(first), w.Story(), other.Story())
 			}
 		}
 	}
-}
-
-func seenWatching(w *watched) time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.watching
 }
 
 // firstAsked is the first moment from which a watch may have ended.
 func (f *fray) firstAsked(w *watched) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	first := w.gone
-	for _, at := range []time.Time{w.killed, w.termed} {
+	first := w.Ended()
+	for _, at := range []time.Time{w.Sent(syscall.SIGKILL), w.Sent(syscall.SIGTERM)} {
 		if !at.IsZero() && at.Before(first) {
 			first = at
 		}
 	}
 	for _, s := range f.stops[w.id] {
-		if s.to.After(w.began) && s.from.Before(first) {
+		if s.to.After(w.Began()) && s.from.Before(first) {
 			first = s.from // which may be before the watch began: the verb was on its way
 		}
 	}
@@ -232,6 +230,6 @@ func (f *fray) firstAsked(w *watched) time.Time {
 // contested reports whether another process of the identifier lived at the same time.
 func (f *fray) contested(w *watched, all []*watched) bool {
 	return slices.ContainsFunc(all, func(other *watched) bool {
-		return other != w && other.id == w.id && other.began.Before(w.gone) && other.gone.After(w.began)
+		return other != w && other.id == w.id && other.Began().Before(w.Ended()) && other.Ended().After(w.Began())
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // server starts a real server for a test.
@@ -163,7 +165,11 @@ func TestMutateFindsFaults(t *testing.T) {
 			s := target{"fake", func(int) (*proxy, []way, error) {
 				return &proxy{done: make(chan struct{})}, []way{{name, 1, 1, c.probe}}, nil
 			}}
-			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // how long a leak is waited for
+			limit := proc.Patience
+			if c.fault == "left behind" {
+				limit = 1500 * time.Millisecond // so long a leak is waited for
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			m := mutation{probes: 1, seed: 1, first: 5, workers: 1, deadline: 50 * time.Millisecond}
 			r, err := m.run(ctx, s)

@@ -42,11 +42,7 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	defer func() { err = errors.Join(err, servers.stop()) }()
 	registry := filepath.Join(dir, "registry")
 	var watches []*watched
-	defer func() {
-		for _, w := range watches {
-			err = errors.Join(err, w.end())
-		}
-	}()
+	defer func() { err = errors.Join(err, endAll(watches)) }()
 	for _, name := range commands {
 		for _, set := range settings {
 			id := name + "-" + set.name
@@ -56,11 +52,8 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 				return err
 			}
 			watches = append(watches, w)
-			first, cancel := context.WithTimeout(ctx, patience)
-			healthy := w.until(first, func() bool { return w.counts[2] > 0 })
-			cancel()
-			if !healthy {
-				return fmt.Errorf("not healthy before the load: %s", w.story())
+			if err := w.healthy(ctx); err != nil {
+				return err
 			}
 		}
 	}
@@ -72,16 +65,17 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	meter := startMeter()
 	defer meter.stop()
 	began := time.Now()
-	p := pressure{stalled: stalledForMemory(), faults: make([]int, len(watches))}
+	before := strained()
+	p := pressure{faults: make([]int, len(watches))}
 	for n, w := range watches {
-		p.faults[n] = majorFaults(w.cmd.Process.Pid)
+		p.faults[n] = majorFaults(w.PID)
 	}
 	ends, cancel := context.WithDeadline(ctx, began.Add(s.duration))
 	defer cancel()
 	seen := map[string]*sighting{}
 	for done := false; !done; {
 		done = !wait(ends, 500*time.Millisecond)
-		p.load = max(p.load, loadAverage())
+		p.load = max(p.load, strained().load)
 		if err := look(registry, watches, seen); err != nil {
 			return err
 		}
@@ -89,9 +83,9 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p.stalled = stalledForMemory() - p.stalled
+	p.stalled = strained().stalled - before.stalled
 	for n, w := range watches {
-		p.faults[n] = majorFaults(w.cmd.Process.Pid) - p.faults[n]
+		p.faults[n] = majorFaults(w.PID) - p.faults[n]
 	}
 	p.late = meter.worst(began)
 	return s.print(watches, seen, time.Since(began), p)
@@ -152,18 +146,18 @@ func (s starvation) print(watches []*watched, seen map[string]*sighting, took ti
 			got = new(sighting)
 		}
 		verdict := "none"
-		if !w.alive() || w.count(6) > 0 {
+		if !w.Alive() || w.Count(6) > 0 {
 			verdict = "FALSE VERDICT"
 			wrong++
 		} else if got.probes < int(took/slowest) {
 			verdict = "STARVED"
 			starved++
 		}
-		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest, p.faults[n], w.count(101), w.count(103), verdict)
+		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest, p.faults[n], w.Count(101), w.Count(103), verdict)
 	}
 	for _, w := range watches {
-		if !w.alive() || w.count(101) > 0 {
-			fmt.Println(w.story())
+		if !w.Alive() || w.Count(101) > 0 {
+			fmt.Println(w.Story())
 		}
 	}
 	if wrong > 0 || starved > 0 {

@@ -1,0 +1,42 @@
+package proc
+
+import (
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// Memory is that of one process, in kB of 1024 bytes.
+type Memory struct {
+	Peak         int // the most that was resident (VmHWM)
+	Resident     int // VmRSS
+	File         int // of Resident: pages of files, the program's among them
+	Dirty        int // private and written to
+	Proportional int // pages that several processes share count in parts (Pss)
+}
+
+// MemoryOf reads proc_pid_status(5) and proc_pid_smaps(5).
+func MemoryOf(pid int) (Memory, error) {
+	one, err := procfs.NewProc(pid)
+	if err != nil {
+		return Memory{}, err
+	}
+	status, err := one.NewStatus()
+	if err != nil {
+		return Memory{}, err
+	}
+	maps, err := one.ProcSMapsRollup()
+	kB := func(bytes uint64) int { return int(bytes / 1024) }
+	return Memory{kB(status.VmHWM), kB(status.VmRSS), kB(status.RssFile), kB(maps.PrivateDirty), kB(maps.Pss)}, err
+}
+
+// CPUOf is what all living threads of a process have used so far (schedstat; the
+// ticks of proc_pid_stat(5) are longer than a probe).
+func CPUOf(pid int) (used time.Duration, err error) {
+	threads, err := procfs.AllThreads(pid)
+	for _, thread := range threads {
+		stat, _ := thread.Schedstat() // an error: it has just ended
+		used += time.Duration(stat.RunningNanoseconds)
+	}
+	return used, err
+}
