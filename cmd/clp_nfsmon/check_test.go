@@ -8,7 +8,7 @@ import (
 	"fsmon/nfsprobe/nfstest"
 )
 
-// A want of this machine is not the server's failure: exit 4.
+// The fault is local, so a failover of the server would not help: exit 4.
 func TestCheckWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})

@@ -54,8 +54,8 @@ var hosts atomic.Uint32
 func hostile(t testing.TB, network *nfstest.Lab) *nfstest.Hostile {
 	n := hosts.Add(1)
 	return nfstest.NewHostile(t, nfstest.HostileConfig{
-		Listen: network.Listen,
-		Address: fmt.Sprintf("127.0.%d.%d", 1+n/250,
-			1+n%250), PortmapPort: 111, MountPort: 20048, NFSPort: nfsprobe.DefaultPort,
+		Listen:      network.Listen,
+		Address:     fmt.Sprintf("127.0.%d.%d", 1+n/250, 1+n%250),
+		PortmapPort: 111, MountPort: 20048, NFSPort: nfsprobe.DefaultPort,
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -48,8 +49,8 @@ func TestDiskUnmounted(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(network.Inside(network.Dir()), markerFile),
 				[]byte("x"), 0o644))
 			l := newLab(t, network)
-			w := l.Watch(version(network, "export", v, "--marker", markerFile, "-i", "1", "-c",
-				"2")...)
+			w := l.Watch(version(network, "export", v, "--marker", markerFile,
+				"-i", "1", "-c", "2")...)
 			w.Message(cmdtest.Watching)
 			l.Silent("-pause") // the server is restarted
 			must(t, network.UnmountDisk("export"))
@@ -58,13 +59,14 @@ func TestDiskUnmounted(t *testing.T) {
 			w.Exits(1)
 			code := map[string]string{"3": "NFS3ERR_NOENT", "4.2": "NFS4ERR_NOENT"}[v]
 			failed := w.Last(cmdtest.MarkerFailed)
-			if want := "The file server has failed the marker check of [" + network.Dir() +
-				"] (LOOKUP: " + code + ")."; failed.Text != want || failed.Severity != "ERROR" {
+			want := fmt.Sprintf("The file server has failed the marker check of [%s] (LOOKUP: %s).",
+				network.Dir(), code)
+			if failed.Text != want || failed.Severity != "ERROR" {
 				t.Errorf("%+v, want %q", failed, want)
 			}
-			if want := "Probe failed (3 of 3), marker, LOOKUP: " + code + ": marker: LOOKUP: " +
-				code; w.Last(cmdtest.ProbeFailed).Text != want {
-				t.Errorf("%q, want %q", w.Last(cmdtest.ProbeFailed).Text, want)
+			want = fmt.Sprintf("Probe failed (3 of 3), marker, LOOKUP: %[1]s: marker: LOOKUP: %[1]s", code)
+			if text := w.Last(cmdtest.ProbeFailed).Text; text != want {
+				t.Errorf("%q, want %q", text, want)
 			}
 			l.Gone()
 		})
@@ -93,9 +95,10 @@ func TestDiskFull(t *testing.T) {
 			w.Exits(1)
 			w.Told("started watching settled", "probe-failed probe-failed write-test-failed nfs-failed terminate")
 			code := map[string]string{"3": "NFS3ERR_NOSPC", "4.1": "NFS4ERR_NOSPC"}[v]
-			if want := "The file server has failed the write test of [" + network.Dir() +
-				"] (WRITE: " + code + ")."; w.Last(cmdtest.WriteTestFailed).Text != want {
-				t.Errorf("%q, want %q", w.Last(cmdtest.WriteTestFailed).Text, want)
+			want := fmt.Sprintf("The file server has failed the write test of [%s] (WRITE: %s).",
+				network.Dir(), code)
+			if text := w.Last(cmdtest.WriteTestFailed).Text; text != want {
+				t.Errorf("%q, want %q", text, want)
 			}
 			if left := leftovers(t, disk); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
@@ -114,9 +117,7 @@ func TestDiskHangs(t *testing.T) {
 	for _, v := range []string{"3", "4.1"} {
 		t.Run(v, func(t *testing.T) {
 			t.Parallel()
-			h := nfstest.NewHostile(t, nfstest.HostileConfig{Listen: network.Listen,
-				Address: map[string]string{"3": "127.0.0.3",
-					"4.1": "127.0.0.4"}[v], PortmapPort: 111, NFSPort: 2049})
+			h := hostile(t, network)
 			var hangs atomic.Bool
 			hang := func(c net.Conn, call nfstest.Call, healthy func() []byte) bool {
 				if hangs.Load() {
@@ -136,8 +137,8 @@ func TestDiskHangs(t *testing.T) {
 				return nfstest.Healthy(c, call, healthy)
 			})
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test", "-i",
-				"8", "-c", "1", "-r", "4") // 4 s between a failed probe and the next
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test",
+				"-i", "8", "-c", "1", "-r", "4") // 4 s between a failed probe and the next
 			w.Message(cmdtest.Watching)
 			hangs.Store(true)
 			failed := w.Message(cmdtest.ProbeFailed)
@@ -152,7 +153,9 @@ func TestDiskHangs(t *testing.T) {
 			hangs.Store(true)
 			w.Message(cmdtest.Terminate)
 			w.Exits(1)
-			if text := w.Last(cmdtest.WriteTestFailed).Text; text != "The file server has failed the write test of [/export] (WRITE: no answer within the deadline)." {
+			const want = "The file server has failed the write test of [/export] " +
+				"(WRITE: no answer within the deadline)."
+			if text := w.Last(cmdtest.WriteTestFailed).Text; text != want {
 				t.Errorf("%q", text)
 			}
 			l.Gone()
@@ -164,8 +167,9 @@ func TestDiskHangs(t *testing.T) {
 // own, for what it means there.
 func TestFilesAreExplained(t *testing.T) {
 	t.Parallel()
-	for step, looks := range map[nfsprobe.Step]map[string]string{nfsprobe.Marker: markerLooks,
-		nfsprobe.WriteTest: writeLooks} {
+	for step, looks := range map[nfsprobe.Step]map[string]string{
+		nfsprobe.Marker: markerLooks, nfsprobe.WriteTest: writeLooks,
+	} {
 		for short, look := range looks {
 			var err error
 			for code, name := range nfsv4.Nfsstat4_name {
@@ -184,8 +188,8 @@ func TestFilesAreExplained(t *testing.T) {
 		}
 	}
 	for _, err := range []error{nfsprobe.ErrNotFile, nfsprobe.ErrEmpty, nfsprobe.ErrReadBack} {
-		if e := explain(&nfsprobe.Error{Step: nfsprobe.WriteTest,
-			Err: err}); e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
+		e := explain(&nfsprobe.Error{Step: nfsprobe.WriteTest, Err: err})
+		if e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
 			t.Errorf("%v: %+v", err, e)
 		}
 	}

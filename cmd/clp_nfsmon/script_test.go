@@ -106,17 +106,18 @@ var spoil = map[string]func(*nfstest.Hostile){
 	"access fails":             on(nfstest.Access3, nfstest.AccessStatus(nfsv3.NFS3ERR_IO)),
 	"not NFS":                  on(nfstest.Null4, nfstest.WrongXID),
 	"no 4.2":                   on(nfstest.Compound, nfstest.Minors(0, 1)),
-	"no room":                  op(nfsv4.OP_CREATE_SESSION, nfsv4.NFS4ERR_NOSPC),
-	"not exported":             op(nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_NOENT),
-	"Kerberos only, version 4": op(nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_WRONGSEC),
-	"getattr fails, version 4": op(nfsv4.OP_GETATTR, nfsv4.NFS4ERR_IO),
-	"access fails, version 4":  op(nfsv4.OP_ACCESS, nfsv4.NFS4ERR_ACCESS),
+	"no room":                  op(-1, nfsv4.OP_CREATE_SESSION, nfsv4.NFS4ERR_NOSPC),
+	"not exported":             op(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_NOENT),
+	"Kerberos only, version 4": op(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_WRONGSEC),
+	"getattr fails, version 4": op(-1, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_IO),
+	"access fails, version 4":  op(-1, nfsv4.OP_ACCESS, nfsv4.NFS4ERR_ACCESS),
 }
 
 func on(proc nfstest.Proc, answer nfstest.Answer) func(*nfstest.Hostile) {
 	return func(h *nfstest.Hostile) { h.On(proc, answer) }
 }
 
-func op(op nfsv4.NfsOpnum4, status nfsv4.Nfsstat4) func(*nfstest.Hostile) {
-	return func(h *nfstest.Hostile) { h.FailOp(-1, op, status) }
+// op makes an operation of version 4 fail so often; -1: always.
+func op(times int, op nfsv4.NfsOpnum4, status nfsv4.Nfsstat4) func(*nfstest.Hostile) {
+	return func(h *nfstest.Hostile) { h.FailOp(times, op, status) }
 }

@@ -11,8 +11,8 @@ import (
 // nobody is the number of a user without rights.
 const nobody = 65534
 
-// A user without root's rights watches from an ordinary source port, which some
-// exports do not take; root is told so, too, who chose it.
+// An ordinary user watches from an ordinary source port, which some exports do not
+// take. Root, who may choose that, is told so too.
 func TestSourcePorts(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{})

@@ -62,8 +62,8 @@ func TestFaults(t *testing.T) {
 				"4.1": c.four, "4.2": c.four}
 			for v := range wanted {
 				labs[v] = newLab(t, network)
-				watches[v] = labs[v].Watch(version(network, "export", v, "-i", "1", "-c", "1", "-r",
-					"4")...)
+				watches[v] = labs[v].Watch(version(network, "export", v,
+					"-i", "1", "-c", "1", "-r", "4")...)
 			}
 			for v, w := range watches {
 				w.Message(cmdtest.SettledOn) // with the first success

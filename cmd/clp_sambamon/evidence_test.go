@@ -36,8 +36,7 @@ func TestEvidence(t *testing.T) {
 	files := cmdtest.Files(t, path)
 	for name, part := range map[string]string{
 		"summary.txt": "identifier w",
-		"server.txt": fmt.Sprintf("listen on port %d; processes that hold them: [%d", s.Port,
-			s.PID),
+		"server.txt":  fmt.Sprintf("listen on port %d; processes that hold them: [%d", s.Port, s.PID),
 		"sockets.txt": "LISTEN       " + s.Addr(),
 		"blocked.txt": "in uninterruptible sleep",
 		"mounts.txt":  "/proc/self/mountinfo",
@@ -53,8 +52,8 @@ func TestEvidence(t *testing.T) {
 		Error  string
 		Rungs  []struct{ Name string }
 	}
-	if err := json.Unmarshal([]byte(files[filepath.Join(path, "reports.json")]),
-		&reports); err != nil {
+	text := files[filepath.Join(path, "reports.json")]
+	if err := json.Unmarshal([]byte(text), &reports); err != nil {
 		t.Fatal(err)
 	}
 	last := reports[len(reports)-1]

@@ -93,8 +93,8 @@ func TestGuestWarning(t *testing.T) {
 	w.Exits(0)
 }
 
-// A machine without descriptors to spare is judged, but a failover of the
-// server would not help: exit 4.
+// A watch that has no descriptors to spare is judged, but the fault is local, so a
+// failover of the server would not help: exit 4.
 func TestNoDescriptors(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -102,8 +102,8 @@ func TestNoDescriptors(t *testing.T) {
 	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1")...)
 	w.Message(cmdtest.Watching)
 	l.Healthy()
-	if err := unix.Prlimit(w.PID, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3},
-		nil); err != nil {
+	limit := unix.Rlimit{Cur: 3, Max: 3}
+	if err := unix.Prlimit(w.PID, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Exits(4)
@@ -117,7 +117,7 @@ func TestNoDescriptors(t *testing.T) {
 	l.Gone()
 }
 
-// A registry that cannot be had or trusted: message 42, exit 4, no watch.
+// Without a registry that it can make and trust, no watch starts: exit 4.
 func TestNoRegistry(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -226,7 +226,7 @@ func TestForeignUser(t *testing.T) {
 	w.Exits(0)
 }
 
-// A user without root's rights has watches of his own.
+// An ordinary user has watches of his own.
 func TestOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})

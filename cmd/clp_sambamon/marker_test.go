@@ -47,14 +47,16 @@ func TestMarkerVanishes(t *testing.T) {
 	s, marker := marked(t, nil)
 	l := newLab(t)
 	evidence := t.TempDir()
-	w := l.Watch(at(s.Addr(), "-s", "share", "-u", "root", "-p", "pw", "--marker", markerFile, "-i",
-		"1", "-c", "2", "--evidence-dir", evidence)...)
+	w := l.Watch(at(s.Addr(), "-s", "share", "-u", "root", "-p", "pw", "--marker", markerFile,
+		"-i", "1", "-c", "2", "--evidence-dir", evidence)...)
 	w.Message(cmdtest.Watching)
 	if err := os.Remove(marker); err != nil {
 		t.Fatal(err)
 	}
 	failed := w.Message(cmdtest.ProbeFailed)
-	if want := "Probe failed (1 of 3), marker error[2]: marker: STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034)"; failed.Text != want {
+	const want = "Probe failed (1 of 3), marker error[2]: marker: " +
+		"STATUS_OBJECT_NAME_NOT_FOUND (0xC0000034)"
+	if failed.Text != want {
 		t.Errorf("%q, want %q", failed.Text, want)
 	}
 	w.Message(cmdtest.Terminate)
@@ -93,8 +95,8 @@ func TestDiskHangs(t *testing.T) {
 			return nil
 		}))
 	l := newLab(t)
-	w := l.Watch(at(addr, "-s", "share", "--write-test", "-i", "8", "-c", "1", "-r",
-		"4")...) // 4 s between a failed probe and the next
+	w := l.Watch(at(addr, "-s", "share", "--write-test",
+		"-i", "12", "-c", "1", "-r", "8")...) // 4 s between a failed probe and the next
 	w.Message(cmdtest.Watching)
 	hangs.Store(true)
 	failed := w.Message(cmdtest.ProbeFailed)

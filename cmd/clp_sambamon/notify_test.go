@@ -94,7 +94,8 @@ func TestNotify(t *testing.T) {
 			w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1000", "-r", "1000")...)
 			began := time.Now()
 			w.Message(cmdtest.ProbeFailed)
-			m.hears("STATUS=failing, 2 of 1001: connect", 1)
+			cmdtest.Eventually(t, "the second failure",
+				func() bool { return m.count("STATUS=failing, 2 of 1001: connect", began) > 0 })
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", time.Time{}); n > 0 {
 				t.Error("READY=1 before the first success")
@@ -147,7 +148,9 @@ func TestNotifyVerdictAndWatchdogPID(t *testing.T) {
 			cmd.Env = append(m.env, "FSMON_REGISTRY="+l.Registry, "WATCHDOG_USEC=200000")
 			w := cmdtest.Launch(t, cmd)
 			w.Exits(1)
-			cmdtest.Eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=judged failed: tree connect: ", time.Time{}) == 1 })
+			const judged = "STOPPING=1\nSTATUS=judged failed: tree connect: "
+			cmdtest.Eventually(t, "STOPPING=1",
+				func() bool { return m.count(judged, time.Time{}) == 1 })
 			if beats := m.count("WATCHDOG=1", time.Time{}); (beats > 0) != c.beats {
 				t.Errorf("%d beats", beats)
 			}
@@ -172,8 +175,8 @@ func TestOOMScore(t *testing.T) {
 	}
 	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
 	w.Message(cmdtest.Watching)
-	if got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj",
-		w.PID))); got != want {
+	got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj", w.PID)))
+	if got != want {
 		t.Errorf("oom_score_adj is %s, want %s", got, want)
 	}
 	w.Signal(syscall.SIGTERM)

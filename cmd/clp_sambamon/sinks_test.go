@@ -30,9 +30,9 @@ func TestReaderOfStderrGone(t *testing.T) {
 	l.Healthy()
 	l.Silent("-stop")
 	w.Exits(0)
-	for number, want := range map[int]int{7: 3, 8: 3, 3: 1} {
-		if got := strings.Count(readAll(l.Log),
-			fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)); got != want {
+	for number, want := range map[int]int{cmdtest.Paused: 3, cmdtest.Continued: 3, cmdtest.Stopping: 1} {
+		line := fmt.Sprintf("sambamon INFO %d The clp_sambamon ", number)
+		if got := strings.Count(readAll(l.Log), line); got != want {
 			t.Errorf("message %d stands %d times in the log, want %d", number, got, want)
 		}
 	}

@@ -10,9 +10,13 @@ func NoGrowth(t testing.TB, pid int, probes func(n int)) {
 	before := Settled(t, pid)
 	probes(20)
 	after := Settled(t, pid)
+	// On a busy machine all looks may fall into one probe.
+	for try := 1; try < 20 && after.Descriptors > before.Descriptors; try++ {
+		after = Settled(t, pid)
+	}
 	t.Logf("after 3 probes: %d descriptors, %d threads; after 20: %d, %d",
 		before.Descriptors, before.Threads, after.Descriptors, after.Threads)
-	if after.Descriptors != before.Descriptors {
+	if after.Descriptors > before.Descriptors {
 		t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors,
 			after.Open)
 	}
