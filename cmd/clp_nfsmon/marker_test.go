@@ -19,16 +19,6 @@ import (
 
 const markerFile = "MOUNTED"
 
-// marked is a lab whose export has a marker, as an administrator puts it on the
-// disk.
-func marked(t *testing.T, c nfstest.Config) (network *nfstest.Lab, marker string) {
-	t.Helper()
-	network = nfstest.New(t, c)
-	marker = filepath.Join(network.Dir(), markerFile)
-	must(t, os.WriteFile(marker, []byte("a real disk\n"), 0o644))
-	return network, marker
-}
-
 // leftovers is what write tests left behind in a directory.
 func leftovers(t *testing.T, dir string) []string {
 	t.Helper()

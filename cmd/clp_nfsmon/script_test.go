@@ -25,8 +25,9 @@ func TestServersAreInstalled(t *testing.T) {
 }
 
 func TestScripts(t *testing.T) {
-	cmdtest.Scripts(t, "clp_nfsmon",
-		map[string]cmdtest.Command{"nfs": nfsCommand, "samba": sambaCommand}, nil)
+	cmdtest.Scripts(t, "clp_nfsmon", map[string]cmdtest.Command{
+		"nfs VERB WORD...": nfsCommand, "samba start": sambaCommand,
+	})
 }
 
 // site is the servers of a script: a network with Ganesha and rpcbind, or a
@@ -40,6 +41,7 @@ type site struct {
 //
 //	start                  Ganesha and rpcbind; $EXPORT is the directory
 //	freeze, thaw           Ganesha
+//	mark                   puts a marker, MOUNTED, into $EXPORT
 //	hostile [HOW]          one at $HOSTILE that is healthy, or spoilt so
 //	asked HOW              waits until it was asked for what it does not answer
 func nfsCommand(s *cmdtest.Story, args []string) {

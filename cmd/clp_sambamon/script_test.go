@@ -17,7 +17,7 @@ func TestServersAreInstalled(t *testing.T) {
 }
 
 func TestScripts(t *testing.T) {
-	cmdtest.Scripts(t, "clp_sambamon", map[string]cmdtest.Command{"samba": sambaCommand}, nil)
+	cmdtest.Scripts(t, "clp_sambamon", map[string]cmdtest.Command{"samba VERB WORD...": sambaCommand})
 }
 
 // host is the server of a script.

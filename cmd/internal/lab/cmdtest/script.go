@@ -10,11 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"fsmon/watchreg"
 )
@@ -28,7 +28,7 @@ type Story struct {
 	Script *testscript.TestScript // while a command runs
 	Server any                    // for the commands of the caller of Scripts
 
-	processes map[string]*Process // by identifier; last: of the last command in the foreground
+	processes map[string]*Process // the latest, by identifier or "it"
 	all       []*Process
 	failed    failedCheck
 }
@@ -40,166 +40,156 @@ type Command func(s *Story, args []string)
 // last names the last command that a script ran to its end, and a -check.
 const last = "it"
 
-// Scripts runs testdata/*.txt against a built program. Its name starts it, here or
-// with & in the background. The other commands are those below and the caller's.
-func Scripts(t *testing.T, program string, more map[string]Command, setUp func(*Story)) {
+// Scripts runs testdata/*.txt against a built program. Its name, and that of the
+// other command, starts it, with & at the end in the background. There are
+// testscript's own commands, storyCommands, and more, by usage as those.
+func Scripts(t *testing.T, program string, more map[string]Command) {
 	commands := maps.Clone(storyCommands)
 	maps.Copy(commands, more)
 	for _, name := range []string{"clp_sambamon", "clp_nfsmon"} {
-		commands[name] = func(s *Story,
-			args []string) {
+		commands[name+" ARG..."] = func(s *Story, args []string) {
 			s.exits(0, append([]string{name}, args...))
 		}
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
-		Setup: func(env *testscript.Env) error {
-			tb := env.T().(testing.TB)
-			s := &Story{T: tb, Lab: NewLab(tb, program), processes: map[string]*Process{}}
-			env.Values[Story{}.key()] = s
-			env.Setenv("REGISTRY", s.Registry)
-			env.Setenv("LOG", filepath.Dir(s.Log))
-			env.Setenv("LONG", strings.Repeat("a", 256)) // a byte longer than anything may be
-			if setUp != nil {
-				setUp(s)
+	cmds := map[string]func(*testscript.TestScript, bool, []string){}
+	for usage, do := range commands {
+		words := strings.Fields(usage)
+		needed := len(words)
+		for i, word := range slices.Backward(words) {
+			if strings.HasPrefix(word, "[") || strings.HasSuffix(word, "...") {
+				needed = i
 			}
-			return nil
-		},
-		Cmds: testscriptCommands(commands),
-	})
-}
-
-func (Story) key() any { return "story" }
-
-func testscriptCommands(commands map[string]Command) map[string]func(*testscript.TestScript, bool,
-	[]string) {
-	all := map[string]func(*testscript.TestScript, bool, []string){}
-	for name, do := range commands {
-		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
-			if neg {
-				ts.Fatalf("! does not go with %s; see exits", name)
+		}
+		cmds[words[0]] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < needed-1 {
+				ts.Fatalf("usage: %s (for ! see exits)", usage)
 			}
-			s := ts.Value(Story{}.key()).(*Story)
+			s := ts.Value(storyKey{}).(*Story)
 			s.Script = ts
 			if do(s, args); s.T.Failed() {
 				ts.Fatalf("not as expected") // names the line
 			}
 		}
 	}
-	return all
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata",
+		Cmds: cmds,
+		Setup: func(env *testscript.Env) error {
+			tb := env.T().(testing.TB)
+			s := &Story{T: tb, Lab: NewLab(tb, program), processes: map[string]*Process{}}
+			env.Values[storyKey{}] = s
+			env.Setenv("REGISTRY", s.Registry)
+			env.Setenv("LOG", filepath.Dir(s.Log))
+			env.Setenv("LONG", strings.Repeat("a", 256)) // a byte longer than anything may be
+			return nil
+		},
+	})
 }
 
-// storyCommands are the commands of every script. ID is a watch's identifier, or
-// "it". A MESSAGE is named as in messages.go; "line" is one for people.
+type storyKey struct{}
+
+// storyCommands are the commands of every script, by usage. ID is a watch's
+// identifier, or "it": the last command that ran to its end, or a -check in the
+// background. A MESSAGE is named as in messages.go; "line" is one for people.
+// $ID_pid is the process ID.
 var storyCommands = map[string]Command{
-	// exits CODE PROGRAM ARG...: it ends with this code.
-	"exits": func(s *Story, args []string) { s.exits(s.code(args[0]), args[1:]) },
-	// quietly PROGRAM ARG...: it ends with 0 and has said nothing.
-	"quietly": func(s *Story, args []string) {
+	// It ends with this code.
+	"exits CODE PROGRAM ARG...": func(s *Story, args []string) {
+		s.exits(s.code(args[0]), args[1:])
+	},
+	// It ends with 0 and says nothing.
+	"quietly PROGRAM ARG...": func(s *Story, args []string) {
 		s.exits(0, args)
 		if p := s.Process(last); p.Output()+p.Errors() != "" {
 			s.T.Errorf("it said %q", p.Output()+p.Errors())
 		}
 	},
-	// says ID MESSAGE [REGEXP]: waits for the next one; with REGEXP for its
-	// severity, text and detail.
-	"says": func(s *Story, args []string) {
+	// Waits for the next such message; REGEXP is for "SEVERITY TEXT ... DETAIL".
+	"says ID MESSAGE [REGEXP]": func(s *Story, args []string) {
 		m := s.Process(args[0]).Message(number(s.T, args[1]))
-		if text := m.Severity + " " + m.Text + " ... " + m.Detail; len(args) > 2 &&
-			!regexp.MustCompile(args[2]).MatchString(text) {
+		text := m.Severity + " " + m.Text + " ... " + m.Detail
+		if len(args) > 2 && !regexp.MustCompile(args[2]).MatchString(text) {
 			s.T.Errorf("it says %q", text)
 		}
 	},
-	// said ID MESSAGE...: has said these so far, in this order, and no others, but
-	// for those with a minus.
-	"said": func(s *Story, args []string) { s.Process(args[0]).Told(args[1:]...) },
-	// apart ID MESSAGE MESSAGE SECONDS: see Process.Apart.
-	"apart": func(s *Story, args []string) {
-		s.Process(args[0]).Apart(args[1], args[2], time.Duration(s.code(args[3]))*time.Second)
+	// It has said these so far, in this order, and no others but those with a minus.
+	"said ID MESSAGE...": func(s *Story, args []string) { s.Process(args[0]).Told(args[1:]...) },
+	// See Process.Apart.
+	"apart ID MESSAGE MESSAGE SECONDS": func(s *Story, args []string) {
+		s.Process(args[0]).Apart(args[1], args[2], s.seconds(args[3]))
 	},
-	// told ID: shows all of its stderr as the stdout of this command.
-	"told": func(s *Story, args []string) {
+	// Shows its stderr as the stdout of this command.
+	"told ID": func(s *Story, args []string) {
 		io.WriteString(s.Script.Stdout(), s.Process(args[0]).Errors())
 	},
-	// shows FILE REGEXP: waits until a line of it is so.
-	"shows": func(s *Story, args []string) {
+	// The last command took no less.
+	"lasted SECONDS": func(s *Story, args []string) {
+		p := s.Process(last)
+		if took := p.Ended().Sub(p.Began()); took < s.seconds(args[0]) {
+			s.T.Errorf("it took %v", took)
+		}
+	},
+	// Waits until a line of the file is so.
+	"shows FILE REGEXP": func(s *Story, args []string) {
 		file, want := s.Script.MkAbs(args[0]), regexp.MustCompile("(?m)"+args[1])
 		Eventually(s.T, args[1], func() bool {
 			text, err := os.ReadFile(file)
 			return err == nil && want.Match(text)
 		})
 	},
-	// lasted SECONDS: the last command in the foreground took no less.
-	"lasted": func(s *Story, args []string) {
-		p := s.Process(last)
-		if took := p.Ended().Sub(p.Began()); took < time.Duration(s.code(args[0]))*time.Second {
-			s.T.Errorf("it took %v", took)
-		}
-	},
-	// alive ID: has not ended.
-	"alive": func(s *Story, args []string) {
+	// It has not ended.
+	"alive ID": func(s *Story, args []string) {
 		if !s.Process(args[0]).Alive() {
 			s.T.Error("it has ended")
 		}
 	},
-	// ends ID CODE: waits for the end; killed is a CODE, too.
-	"ends": func(s *Story, args []string) { s.Process(args[0]).Exits(s.code(args[1])) },
-	// signal ID NAME: without SIG.
-	"signal": func(s *Story, args []string) {
-		s.Process(args[0]).Signal(map[string]syscall.Signal{
-			"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP,
-			"PIPE": syscall.SIGPIPE, "KILL": syscall.SIGKILL,
-			"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
-		}[args[1]])
+	// Waits for the end. If a signal is to end it, CODE is killed.
+	"ends ID CODE": func(s *Story, args []string) { s.Process(args[0]).Exits(s.code(args[1])) },
+	// A signal's name is without SIG.
+	"signal ID NAME": func(s *Story, args []string) {
+		s.Process(args[0]).Signal(unix.SignalNum("SIG" + args[1]))
 	},
-	// healthy ID: waits for a probe that begins after this and succeeds; the
-	// status is that of the process.
-	"healthy": func(s *Story, args []string) {
+	// Waits for a probe that begins after this and succeeds.
+	"healthy ID": func(s *Story, args []string) {
 		if st := s.lab(args[0]).Healthy(); st.PID != s.Process(args[0]).PID {
 			s.T.Errorf("the status is of process %d", st.PID)
 		}
 	},
-	// status ID STATE: waits for it.
-	"status": func(s *Story, args []string) {
-		s.lab(args[0]).Status(args[1],
-			State(watchreg.State(args[1])))
-	},
-	// is ID STATE: it is in this state already.
-	"is": func(s *Story, args []string) {
-		if e, err := s.lab(args[0]).Entry(); err != nil || e.Status == nil ||
-			string(e.Status.State) != args[1] {
+	// It is in this state already.
+	"is ID STATE": func(s *Story, args []string) {
+		e, err := s.lab(args[0]).Entry()
+		if err != nil || e.Status == nil || string(e.Status.State) != args[1] {
 			s.T.Errorf("%+v, %v", e.Status, err)
 		}
 	},
-	// gone ID: nothing is left in the registry.
-	"gone": func(s *Story, args []string) { s.lab(args[0]).Gone() },
-	// leftover ID: a dead watch's entry is still there.
-	"leftover": func(s *Story, args []string) {
+	// Nothing is left in the registry.
+	"gone ID": func(s *Story, args []string) { s.lab(args[0]).Gone() },
+	// What a dead watch left in the registry is still there.
+	"leftover ID": func(s *Story, args []string) {
 		if e, err := s.lab(args[0]).Entry(); err != nil || e.Live {
 			s.T.Errorf("%+v, %v", e, err)
 		}
 	},
-	// hides WORD: no file of the registry or the logs and nothing that was said
-	// has it.
-	"hides": func(s *Story, args []string) { s.Hides(args[0], s.all...) },
-	// prints FILE: the last command's stdout is FILE. There 0 stands for any
-	// number, … for anything within a line, two spaces for two or more.
-	"prints": func(s *Story, args []string) {
+	// No file of the registry or the logs, and nothing that was said, has it.
+	"hides WORD": func(s *Story, args []string) { s.Hides(args[0], s.all...) },
+	// The last command's stdout is the FILE. There 0 stands for any number, … for
+	// anything within a line, two spaces for two or more.
+	"prints FILE": func(s *Story, args []string) {
 		want := regexp.QuoteMeta(s.Script.ReadFile(args[0]))
 		want = regexp.MustCompile(`\b0(\D)`).ReplaceAllString(want, `\d+$1`)
-		want = regexp.MustCompile("  +").ReplaceAllString(strings.ReplaceAll(want, "…", ".*"),
-			"  +")
+		want = strings.ReplaceAll(want, "…", ".*")
+		want = regexp.MustCompile("  +").ReplaceAllString(want, "  +")
 		if got := s.Process(last).Output(); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			s.T.Errorf("it printed\n%s", got)
 		}
 	},
-	"wrong":    (*Story).wrong,
-	"fails":    (*Story).fails,
-	"look":     (*Story).look,
-	"mentions": (*Story).mentions,
-	"omits":    (*Story).omits,
-	"sends":    (*Story).sends,
-	"judges":   (*Story).judges,
+	"wrong MESSAGE ARG... => WORD...": (*Story).wrong,
+	"fails STEP CAUSE ARG...":         (*Story).fails,
+	"look TEXT":                       (*Story).look,
+	"mentions TEXT":                   (*Story).mentions,
+	"omits TEXT":                      (*Story).omits,
+	"sends MESSAGE TEXT":              (*Story).sends,
+	"judges DETAIL":                   (*Story).judges,
 }
 
 func (s *Story) code(word string) int {
@@ -209,6 +199,10 @@ func (s *Story) code(word string) int {
 	code, err := strconv.Atoi(word)
 	s.Script.Check(err)
 	return code
+}
+
+func (s *Story) seconds(word string) time.Duration {
+	return time.Duration(s.code(word)) * time.Second
 }
 
 // Process is the one that a script calls so.
@@ -242,27 +236,23 @@ func (s *Story) exits(code int, words []string) {
 		l.Command, l.Exec = Program(program), nil // the other command, elsewhere
 	}
 	if n := len(args) - 1; n >= 0 && args[n] == "&" {
-		var p *Process
 		if id := args[0]; strings.HasPrefix(id, "-") {
-			p = l.Start(args[:n]...)
-			s.track(last, p)
+			s.track(last, l.Start(args[:n]...))
 		} else {
 			l.ID, l.Log = id, filepath.Join(filepath.Dir(s.Log), id)
-			p = l.Watch(args[1:n]...)
-			s.track(id, p)
+			s.track(id, l.Watch(args[1:n]...))
 		}
 		return
 	}
-	var p *Process
+	run := l.Run
 	if len(args) > 0 && args[0] == "-check" {
-		p = l.Check(args[1:]...)
-	} else {
-		p = l.Run(args...)
+		run, args = l.Check, args[1:]
 	}
+	p := run(args...)
 	s.track(last, p)
 	p.Exits(code)
-	s.Script.Stdout().Write([]byte(p.Output()))
-	s.Script.Stderr().Write([]byte(p.Errors()))
+	io.WriteString(s.Script.Stdout(), p.Output())
+	io.WriteString(s.Script.Stderr(), p.Errors())
 }
 
 // wrong MESSAGE ARG... => WORD...: the command line is wrong usage, answered with
@@ -336,9 +326,12 @@ func (l *Lab) Hides(secret string, processes ...*Process) {
 		}
 	}
 	for _, p := range processes {
-		if strings.Contains(p.Errors(), secret) || !p.Alive() &&
-			strings.Contains(p.Output(), secret) {
-			l.t.Errorf("%q was said:\n%s", secret, p.Errors())
+		said := p.Errors()
+		if !p.Alive() {
+			said += p.Output()
+		}
+		if strings.Contains(said, secret) {
+			l.t.Errorf("%q was said:\n%s", secret, said)
 		}
 	}
 }
