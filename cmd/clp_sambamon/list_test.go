@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,92 +50,6 @@ func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 	writeFile(t, filepath.Join(damaged, "lock"), "", 0o600)
 	writeFile(t, filepath.Join(damaged, "status"), "nonsense", 0o644)
 	return watches
-}
-
-func TestList(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	watches := zoo(t, l)
-	p := l.Run("-list")
-	p.Exits(0)
-	if p.Errors() != "" || strings.Contains(p.Output(), "\x1b") {
-		t.Errorf("%q\n%s", p.Errors(), p.Output())
-	}
-	row := regexp.MustCompile(`  +`)
-	var got []string
-	for line := range strings.Lines(p.Output()) {
-		got = append(got, row.ReplaceAllString(strings.TrimSpace(line), "|"))
-	}
-	target := regexp.QuoteMeta("//127.0.0.1:") + `\d+/`
-	for i, want := range []string{
-		`IDENTIFIER\|KIND\|TARGET\|STATE\|LAST PROBE\|FAILED\|PID`,
-		`failing\|samba\|` + target +
-			`nosuch\|failing since (.*)\d\d:\d\d\|\d+ s ago\|\d+/5001\|PID`,
-		`healthy\|samba\|` + target + `share\|healthy since (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
-		`killed\|samba\|` + target + `share\|not running\|\d+ s ago\|0/5001\|PID`,
-		`paused\|samba\|` + target + `share\|paused until (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
-		`unreadable\|-\|-\|unreadable\|-\|-\|-`,
-		`failing: tree connect: STATUS_BAD_NETWORK_NAME \(0xC00000CC\)`,
-		`killed: its process \d+ was killed or crashed; .*`,
-	} {
-		id, _, _ := strings.Cut(want, `\|`)
-		if w := watches[id]; w != nil {
-			want = strings.Replace(want, "PID", fmt.Sprint(w.PID), 1)
-		}
-		if i >= len(got) || !regexp.MustCompile("^"+want+"$").MatchString(got[i]) {
-			t.Fatalf("line %d is not %s:\n%s", i, want, p.Output())
-		}
-	}
-	if !strings.Contains(p.Output(), "\nunreadable: ") || !strings.Contains(p.Output(), "damaged") {
-		t.Error(p.Output())
-	}
-
-	// The same for programs.
-	j := l.Run("--json", "-list")
-	j.Exits(0)
-	var all []struct {
-		ID    string
-		Live  bool
-		PID   int
-		State watchreg.State
-		Error string
-	}
-	if err := json.Unmarshal([]byte(j.Output()), &all); err != nil || len(all) != 5 {
-		t.Fatalf("%v: %s", err, j.Output())
-	}
-	for i, id := range []string{"failing", "healthy", "killed", "paused", "unreadable"} {
-		e := all[i]
-		if e.ID != id || e.Live != (id != "killed" && id != "unreadable") ||
-			(e.Error != "") != (id == "unreadable") {
-			t.Errorf("%+v", e)
-		}
-		if w := watches[id]; w != nil && e.PID != w.PID {
-			t.Errorf("%+v, want the pid %d", e, w.PID)
-		}
-	}
-
-	// One of them, with the same words.
-	one := *l
-	one.ID = "paused"
-	d := one.Verb("-disp", "--pid")
-	d.Exits(0)
-	if first, rest, _ := strings.Cut(d.Output(), "\n"); first != fmt.Sprint(watches["paused"].PID) || !regexp.MustCompile(`(?m)^state +paused until `).MatchString(rest) {
-		t.Errorf("%s", d.Output())
-	}
-	d = one.Verb("-disp", "--json")
-	d.Exits(0)
-	var object struct {
-		ID    string
-		Live  bool
-		PID   int
-		State watchreg.State
-	}
-	if err := json.Unmarshal([]byte(d.Output()), &object); err != nil || object.ID != "paused" ||
-		!object.Live || object.PID != watches["paused"].PID || object.State != watchreg.Paused {
-		t.Errorf("%v: %s", err, d.Output())
-	}
-	one.ID = "killed"
-	one.Verb("-disp", "--json").Exits(1)
 }
 
 // On a terminal the table is redrawn in place, in colour, and never wider than

@@ -1,6 +1,7 @@
 package cmdtest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,10 +80,13 @@ func Scripts(t *testing.T, program string, more map[string]Command) {
 			tb := env.T().(testing.TB)
 			s := &Story{T: tb, Lab: NewLab(tb, program), processes: map[string]*Process{}}
 			env.Values[storyKey{}] = s
+			dir := filepath.Dir(s.Registry)
+			env.Setenv("LAB", dir)
 			env.Setenv("REGISTRY", s.Registry)
 			env.Setenv("LOG", filepath.Dir(s.Log))
 			env.Setenv("LONG", strings.Repeat("a", 256)) // a byte longer than anything may be
-			return nil
+			// Other users may look into it.
+			return errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755))
 		},
 	})
 }
@@ -170,6 +175,12 @@ var storyCommands = map[string]Command{
 			s.T.Errorf("%+v, %v", e, err)
 		}
 	},
+	// What follows runs as this user.
+	"as root|nobody": func(s *Story, args []string) {
+		s.Attr.Credential = map[string]*syscall.Credential{"nobody": {Uid: 65534, Gid: 65534}}[args[0]]
+	},
+	// What follows has another registry.
+	"registry PATH": func(s *Story, args []string) { s.Registry = args[0] },
 	// No file of the registry or the logs, and nothing that was said, has it.
 	"hides WORD": func(s *Story, args []string) { s.Hides(args[0], s.all...) },
 	// The last command's stdout is the FILE. There 0 stands for any number, … for
