@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"fsmon/cmd/internal/lab/cmdtest"
@@ -24,7 +26,8 @@ func TestScripts(t *testing.T) {
 type host struct {
 	*smbtest.Server
 	*tap
-	marked int // how many probes had begun then
+	marked int         // how many probes had begun then
+	hangs  atomic.Bool // the disk
 }
 
 // sambaCommand is samba VERB WORD... does something to the script's server:
@@ -37,6 +40,7 @@ type host struct {
 //	probes N                   waits until N probes have gone to their end
 //	stalls N                   waits until N probes have got no answer
 //	complete                   all but the last of the probes have gone to their end
+//	disk answers|hangs         on the way of $DISK, when something is written
 //	tidy                       waits until no write test has a file in [share]
 //	mark, unasked              since mark no probe has begun
 //
@@ -71,6 +75,13 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		h.tap = newTap(t, h.Addr())
 		s.Server = h
 		reach("SAMBA", h.Addr())
+		reach("DISK", smbtest.Relay(t, h.Addr(), smbtest.OnReply(smbtest.Write,
+			func(f *smbtest.Frame) smbtest.Behaviour {
+				if h.hangs.Load() {
+					return smbtest.Hold(f)
+				}
+				return nil
+			})))
 		reach("TAP", h.tap.addr)
 		s.Script.Setenv("SHARES", h.Dir+"/shares")
 	case "silent":
@@ -99,7 +110,12 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 			})) >= count()
 		})
 	case "tidy":
-		tidy(t, h.Server)
+		cmdtest.Eventually(t, "no file of the write test", func() bool {
+			left, err := filepath.Glob(h.Dir + "/shares/share/.fsmon-*")
+			return err == nil && len(left) == 0
+		})
+	case "disk":
+		h.hangs.Store(args[1] == "hangs")
 	case "complete":
 		for n, probe := range slices.Backward(h.seen()) {
 			if n < len(h.seen())-1 && !probe.finished {
