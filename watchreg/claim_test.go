@@ -163,26 +163,6 @@ func TestOneOfManyWins(t *testing.T) {
 	}
 }
 
-func TestStorm(t *testing.T) {
-	_, dir := open(t)
-	guard := filepath.Join(filepath.Dir(dir), "guard")
-	var all []*proc
-	for range 4 {
-		p := start(t, dir)
-		p.want("open", "ok")
-		p.tell("storm " + guard)
-		all = append(all, p)
-	}
-	for _, p := range all {
-		if answer := p.answer(); answer != "ok" {
-			t.Error(answer)
-		}
-	}
-	if left := names(t, dir); left != nil {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 func TestForgottenClaimHolds(t *testing.T) {
 	_, dir := open(t)
 	p := start(t, dir)

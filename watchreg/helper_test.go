@@ -86,8 +86,6 @@ func child(dir string) int {
 			}
 		case "send":
 			err = reg.Send(context.Background(), arg, Control{Verb: Stop})
-		case "storm":
-			err = storm(reg, arg)
 		case "churn":
 			err = churn(reg, arg)
 		}
@@ -102,36 +100,6 @@ func child(dir string) int {
 		fmt.Println(answer)
 	}
 	return 0
-}
-
-const stormRounds = 150
-
-// storm takes and gives back one identifier many times while others do the
-// same. Whoever holds it makes the guard file, so two holders are seen whatever
-// the lock says.
-func storm(reg *Registry, guard string) error {
-	for held := 0; held < stormRounds; {
-		c, err := reg.Claim("storm")
-		if errors.Is(err, ErrInUse) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		f, err := os.OpenFile(guard, os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("two holders: %w", err)
-		}
-		f.Close()
-		if held%2 == 0 {
-			err = c.WriteStatus(Status{Note: strconv.Itoa(held)})
-		}
-		if err := errors.Join(err, os.Remove(guard), c.Release()); err != nil {
-			return err
-		}
-		held++
-	}
-	return nil
 }
 
 // churn lives whole lives of a watch, a line after each step, until it is killed.

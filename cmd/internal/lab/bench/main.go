@@ -1,8 +1,9 @@
-// Command bench prints what it costs to ask a file server whether it is well, and
-// how long it takes to notice that it is not: the watches and their -check next to
-// the tools of today, on the same private servers. It takes the directory of the
-// built commands, asserts nothing, and leaves nothing behind but the chart that
-// -svg names. It must run as root, since the servers are in a network of its own.
+// Command bench prints what it costs to ask a file server whether it is well,
+// and how long it takes to notice that it is not: the watches and their -check
+// next to the tools of today, on the same private servers. It takes the
+// directory of the built commands, asserts nothing, and leaves nothing behind
+// but the chart that -svg names. It must run as root, since the servers are in
+// a network of its own.
 package main
 
 import (
@@ -14,23 +15,24 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 )
 
-// A parent-death signal comes when the thread that started the process ends, so
-// everything is started from the main one.
+// The kernel kills our processes when the thread that started them ends. So all
+// are started from the main thread.
 func init() { runtime.LockOSThread() }
 
 func main() {
 	chart := flag.String("svg", "", "also draw a chart into this `file`")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: bench [-svg FILE] DIRECTORY (the one of clp_sambamon and clp_nfsmon)")
+		fmt.Fprintln(os.Stderr,
+			"usage: bench [-svg FILE] DIRECTORY (the one of clp_sambamon and clp_nfsmon)")
 	}
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -38,7 +40,8 @@ func main() {
 		os.Exit(2)
 	}
 	nfstest.Isolate()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM,
+		syscall.SIGHUP)
 	defer stop()
 	if err := bench(ctx, flag.Arg(0), *chart); err != nil {
 		if ctx.Err() != nil {
@@ -70,10 +73,10 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 	s := servers{samba, lab}
 
 	b := benchmark{
-		machine: cores(runtime.NumCPU()) + ", " + kernel(),
+		machine: proc.Machine(),
 		rows:    newRows(allWays(bin, s)),
 	}
-	// What the watches write lies with the server, so that it goes with it.
+	// The watches write below the server's directory, which is removed with it.
 	for _, step := range []struct {
 		what string
 		do   func() error
@@ -82,14 +85,18 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 		{"the tools' memory", func() error { return measurePeaks(ctx, b.rows) }},
 		{"settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
 		{"frozen servers", func() error {
-			return s.fault(ctx, frozen, b.rows, samba.Freeze, func() error { return lab.Freeze(nfstest.Ganesha) })
+			return s.fault(ctx, frozen, b.rows, samba.Freeze,
+				func() error { return lab.Freeze(nfstest.Ganesha) })
 		}},
 		{"their recovery", func() error {
 			return errors.Join(samba.Thaw(), lab.Thaw(nfstest.Ganesha), recovered(ctx, b.rows))
 		}},
 		{"blackholed ports", func() error {
 			return s.fault(ctx, blackholed, b.rows, func() error { return lab.Drop(samba.Port) },
-				func() error { return errors.Join(lab.Drop(int(lab.AddrPort().Port())), lab.Drop(mountPort)) })
+				func() error {
+					return errors.Join(lab.Drop(int(lab.AddrPort().Port())),
+						lab.Drop(mountPort))
+				})
 		}},
 	} {
 		fmt.Fprintf(os.Stderr, "bench: %s\n", step.what)
@@ -101,7 +108,11 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 	if chart == "" {
 		return nil
 	}
-	return os.WriteFile(chart, []byte(b.svg()), 0o644)
+	svg, err := b.chart()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(chart, svg, 0o644)
 }
 
 // servers is the file servers that are asked.
@@ -115,7 +126,7 @@ const mountPort = 20048
 
 // benchmark is all that was measured.
 type benchmark struct {
-	machine string // its cores and kernel, and nothing else of it
+	machine string // proc.Machine
 	rows    []row
 }
 
@@ -123,8 +134,8 @@ type benchmark struct {
 type row struct {
 	way
 	cost    cost
-	memory  memory
-	notices [2]notice // of a frozen server, and of blackholed ports
+	memory  proc.Memory // of a tool only the peak, of a watch the medians of many looks
+	notices [2]notice   // of a frozen server, and of blackholed ports
 }
 
 // The faults.
@@ -139,33 +150,4 @@ func newRows(ways []way) []row {
 		rows = append(rows, row{way: w})
 	}
 	return rows
-}
-
-func cores(n int) string {
-	if n == 1 {
-		return "1 core"
-	}
-	return fmt.Sprintf("%d cores", n)
-}
-
-// kernel names the kernel without what a distribution or a host adds to its version.
-func kernel() string {
-	var u syscall.Utsname
-	if err := syscall.Uname(&u); err != nil {
-		return runtime.GOOS
-	}
-	version, _, _ := strings.Cut(text(u.Release[:]), "-")
-	return text(u.Sysname[:]) + " " + version
-}
-
-// text is a C string. Its characters are signed on some machines.
-func text[C int8 | uint8](s []C) string {
-	var b []byte
-	for _, c := range s {
-		if c == 0 {
-			break
-		}
-		b = append(b, byte(c))
-	}
-	return string(b)
 }

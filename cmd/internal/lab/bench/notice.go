@@ -4,26 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"sync"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 // patience is how long a way may take to notice a fault.
 const patience = 30 * time.Second
 
-// notice is how a way ended that met a fault. The zero one was not measured.
+// notice is how a way ended that met a fault. The zero value was not measured.
 type notice struct {
-	took time.Duration // from its start, a watch's from the fault; patience or more: it had to be killed
-	code int           // exit code; -1: ended by a signal
+	// from its start, a watch's from the fault; at least patience if it was
+	// killed
+	took time.Duration
+	code int // exit code; -1: ended by a signal
 }
 
-// fault makes a fault of Samba and one of NFS and lets every way meet it, all of
-// them at once. Watches are there before, and have seen the server healthy.
-func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs func() error) (err error) {
+// bar is the length of its bar in the chart, in seconds, and the text beside it
+// if that is not the length.
+func (n notice) bar() (length float64, said string) {
+	switch {
+	case n == notice{}:
+		return 0, "not measured"
+	case n.took >= patience:
+		return patience.Seconds(), "> 30"
+	case n.code == 0:
+		return 0, "never: said OK"
+	}
+	return n.took.Seconds(), ""
+}
+
+// fault breaks Samba and NFS, and lets all ways meet that at once. The watches
+// have found their servers healthy before.
+func (s servers) fault(ctx context.Context, which int, rows []row,
+	samba, nfs func() error) (err error) {
 	var watches []*watch
 	defer func() {
 		for _, w := range watches {
-			err = errors.Join(err, w.end())
+			err = errors.Join(err, w.End())
 		}
 	}()
 	watchOf := map[*row]*watch{}
@@ -32,7 +52,8 @@ func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs fu
 		if !r.faults || r.watch == nil {
 			continue
 		}
-		w, err := startWatch(ctx, s.samba.Dir, fmt.Sprintf("fault%d-%d", which, i), r.watch, "-i", "1", "-c", "1", "-r", "1")
+		w, err := startWatch(s.samba.Dir, fmt.Sprintf("fault%d-%d", which, i), r.watch, "-i", "1",
+			"-c", "1", "-r", "1")
 		if err != nil {
 			return err
 		}
@@ -76,22 +97,21 @@ func (s servers) fault(ctx context.Context, which int, rows []row, samba, nfs fu
 	return ctx.Err()
 }
 
-// ask starts a tool, and wait waits for its end.
+// ask starts a tool. The function that it returns waits for the end.
 func ask(ctx context.Context, line []string) (wait func() notice, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
-	cmd := tool(ctx, line)
-	cmd.Stderr = nil // its end would be waited for too, also in a child that the tool leaves behind
-	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	p, err := proc.Start(exec.Command(line[0], line[1:]...))
+	if err != nil {
 		cancel()
 		return nil, err
 	}
 	return func() notice {
 		defer cancel()
-		cmd.Wait() // what came of it stands in ProcessState
-		took := time.Since(began)
-		killGroup(cmd.Process.Pid) // what it left behind
-		return notice{took, cmd.ProcessState.ExitCode()}
+		p.Until(ctx, func() bool { return !p.Alive() }) // an error: it is killed
+		// with what it left behind, which may keep its output
+		p.KillGroup()
+		p.Wait(context.Background())
+		return notice{p.Ended().Sub(p.Began()), p.Code()}
 	}, nil
 }
 
@@ -99,12 +119,10 @@ func ask(ctx context.Context, line []string) (wait func() notice, err error) {
 func (w *watch) notice(ctx context.Context, fault time.Time) notice {
 	ctx, cancel := context.WithDeadline(ctx, fault.Add(patience))
 	defer cancel()
-	select {
-	case <-w.ended:
-		return notice{w.at.Sub(fault), w.cmd.ProcessState.ExitCode()}
-	case <-ctx.Done():
+	if w.Until(ctx, func() bool { return !w.Alive() }) != nil {
 		return notice{patience, -1}
 	}
+	return notice{w.Ended().Sub(fault), w.Code()}
 }
 
 // recovered returns when each of our checks has found its server healthy again.

@@ -17,8 +17,8 @@ const (
 // cost is what one probe costs, in seconds.
 type cost struct{ wall, cpu float64 }
 
-// measure lets all tools take turns, so that all see the same machine, and fills in
-// the medians of their costs.
+// measure fills in the medians of the tools' costs. The tools take turns, so
+// that all meet the same machine.
 func measure(ctx context.Context, rows []row) error {
 	for _, r := range rows {
 		if r.line == nil {
@@ -31,13 +31,14 @@ func measure(ctx context.Context, rows []row) error {
 	costs := make([][]cost, len(rows))
 	order := rand.New(rand.NewPCG(1, 2)) // the same in every run of this program
 	for round := range warmUp + rounds {
-		// Whoever comes first after the tools for the other server finds its own one's memory cold.
+		// The order changes, since the first tool after those of the other
+		// server finds caches cold.
 		for _, i := range order.Perm(len(rows)) {
 			if rows[i].line == nil {
 				continue
 			}
-			// After the rest that the machine has between two probes of settled watches: one that comes out of its
-			// idleness takes longer.
+			// The machine rests as it does between two probes of settled
+			// watches: when it leaves idleness, a tool takes longer.
 			time.Sleep(apart)
 			c, err := run(ctx, rows[i].line)
 			if err != nil {
@@ -56,8 +57,8 @@ func measure(ctx context.Context, rows []row) error {
 	return nil
 }
 
-// measurePeaks fills in the medians of the tools' peak memory. Measuring it changes
-// what a tool costs, so these runs are others.
+// measurePeaks fills in the medians of the tools' peak memory. It has runs of
+// its own, since measuring memory changes the other costs.
 func measurePeaks(ctx context.Context, rows []row) error {
 	for i := range rows {
 		r := &rows[i]
@@ -72,7 +73,7 @@ func measurePeaks(ctx context.Context, rows []row) error {
 			}
 			peaks = append(peaks, peak)
 		}
-		r.memory.peak = median(peaks)
+		r.memory.Peak = median(peaks)
 	}
 	return nil
 }

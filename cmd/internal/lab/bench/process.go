@@ -14,43 +14,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 const (
 	probeTime = 10 * time.Second // bound of one probe of a healthy server, of the other tools' too
-	endTime   = 2 * time.Second  // bound of the end of a process that was asked to end
+	leftTime  = 2 * time.Second  // how long what a tool has left behind may keep its output
 	tailSize  = 1 << 10          // bytes, of what a process has said
 )
 
-// process is a program that ends with this one, however this one ends, and not
-// by itself when somebody at a terminal presses ^C. The end of its stderr is kept for explain.
-func process(ctx context.Context, path string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = endTime
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
-	cmd.Stderr = new(tail)
-	return cmd
-}
-
-// tool is a process whose end nobody needs to wait for: it and all it has started
-// are killed when ctx ends. (showmount waits for minutes through a SIGTERM.)
-func tool(ctx context.Context, line []string) *exec.Cmd {
-	cmd := process(ctx, line[0], line[1:]...)
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
-	return cmd
-}
-
-// killGroup kills what is left of the process group that a process leads or has led.
-func killGroup(pid int) error {
-	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return err
-	}
-	return nil
-}
-
-// tail is the end of what a process has said.
+// tail is the end of a process's output.
 type tail struct{ said []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -61,7 +35,7 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) String() string { return strings.TrimSpace(string(t.said)) }
 
-// explain adds what a process that has ended said, the tail, to the error it ended with.
+// explain adds a process's last output to the error with which it ended.
 func explain(path string, tail any, err error) error {
 	said := fmt.Sprint(tail)
 	if said != "" {
@@ -70,30 +44,40 @@ func explain(path string, tail any, err error) error {
 	return fmt.Errorf("%s: %w%s", filepath.Base(path), err, said)
 }
 
-// run runs a tool once and says what it cost.
+// run runs a tool once and returns its cost.
 func run(ctx context.Context, line []string) (cost, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	cmd := tool(ctx, line)
-	cmd.Stdout = cmd.Stderr // plugins give their reason there
-	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		return cost{}, explain(line[0], cmd.Stderr, err)
+	said := new(tail)
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Stdout, cmd.Stderr = said, said // plugins give their reason on stdout
+	cmd.WaitDelay = leftTime
+	p, err := proc.Start(cmd)
+	if err != nil {
+		return cost{}, err
 	}
-	wall := time.Since(began)
-	return cost{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()}, nil
+	if err = p.Wait(ctx); err == nil && p.Code() != 0 {
+		err = errors.New(cmd.ProcessState.String())
+	}
+	if err != nil {
+		return cost{}, explain(line[0], said, err)
+	}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return cost{p.Ended().Sub(p.Began()).Seconds(), cpu.Seconds()}, nil
 }
 
-// orphanScript leaves a process behind that becomes a tool when it reads a line.
+// orphanScript starts a process and prints its number. The process becomes the
+// tool when it reads a line.
 const orphanScript = `{ read -r line <&3 && exec "$@" 3<&- 4>&-; } </dev/null >&4 2>&1 & echo $!`
 
 // peakOf runs a tool once and returns the most memory that its largest process,
-// it or a child it has waited for, has had resident, in kB (ru_maxrss, getrusage(2)).
+// it or a child it has waited for, has had resident, in kB (ru_maxrss,
+// getrusage(2)).
 //
 // A process begins its life with the peak of the process that executed it, and
-// this one is larger than most tools. So it is a small shell that starts the tool;
-// when the shell has ended, this process inherits the tool (PR_SET_CHILD_SUBREAPER)
-// and lets it begin.
+// this one is larger than most tools. So it is a small shell that starts the
+// tool; when the shell has ended, this process inherits the tool
+// (PR_SET_CHILD_SUBREAPER) and lets it begin.
 func peakOf(ctx context.Context, line []string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -109,18 +93,22 @@ func peakOf(ctx context.Context, line []string) (int, error) {
 	}
 	said := os.NewFile(uintptr(fd), "said")
 	defer said.Close()
-	cmd := process(ctx, "/bin/sh", append([]string{"-c", orphanScript, "sh"}, line...)...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", orphanScript, "sh"}, line...)...)
 	cmd.ExtraFiles = []*os.File{r, said}
-	out, err := cmd.Output()
-	if err != nil {
-		return 0, explain(cmd.Path, cmd.Stderr, err)
+	shell, err := proc.Start(cmd)
+	if err == nil {
+		err = shell.Wait(ctx)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil {
 		return 0, err
 	}
-	// The tool is in the shell's group and has not been waited for, so the group's ID is its own.
-	defer context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid) })()
+	pid, err := strconv.Atoi(strings.TrimSpace(shell.Output()))
+	if err != nil {
+		return 0, explain(cmd.Path, shell.Errors(), err)
+	}
+	// The tool is in the shell's group and has not been waited for, so the
+	// group's ID is its own.
+	defer context.AfterFunc(ctx, shell.KillGroup)()
 	if _, err := fmt.Fprintln(w); err != nil {
 		return 0, err
 	}

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A parent-death signal comes when the thread ends that started the process; tests
-// run on others than main's.
+// The kernel kills a process when the thread that started it ends, so a test
+// keeps its thread.
 func onOneThread(t *testing.T) {
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
@@ -29,12 +29,14 @@ func subreaper(t *testing.T) {
 	t.Cleanup(func() { unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) })
 }
 
-// The peak of a small tool is its own, not that of the large process that measures it.
+// The peak of a small tool is its own, not that of the large process that
+// measures it.
 func TestPeakIsTheToolsOwn(t *testing.T) {
 	onOneThread(t)
 	subreaper(t)
 	const large = 64 << 20
-	memory, err := unix.Mmap(-1, 0, large, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+	memory, err := unix.Mmap(-1, 0, large, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,24 +55,32 @@ func TestFailureIsExplained(t *testing.T) {
 	onOneThread(t)
 	subreaper(t)
 	for name, ask := range map[string]func(context.Context, []string) error{
-		"run":    func(ctx context.Context, line []string) error { _, err := run(ctx, line); return err },
-		"peakOf": func(ctx context.Context, line []string) error { _, err := peakOf(ctx, line); return err },
+		"run": func(ctx context.Context, line []string) error {
+			_, err := run(ctx, line)
+			return err
+		},
+		"peakOf": func(ctx context.Context, line []string) error {
+			_, err := peakOf(ctx, line)
+			return err
+		},
 	} {
 		for script, want := range map[string]string{
 			"echo reason; echo trouble >&2; exit 3": "sh: exit status 3 (it said: reason\ntrouble)",
 			"exit 2":                                "sh: exit status 2",
 			"kill -s KILL $$":                       "sh: signal: killed",
-			"head -c 5000 /dev/zero | tr '\\0' x; exit 1": "sh: exit status 1 (it said: " + strings.Repeat("x", tailSize) + ")",
+			"head -c 5000 /dev/zero | tr '\\0' x; exit 1": "sh: exit status 1 (it said: " +
+				strings.Repeat("x", tailSize) + ")",
 		} {
-			if err := ask(t.Context(), []string{"sh", "-c", script}); err == nil || err.Error() != want {
+			if err := ask(t.Context(), []string{"sh", "-c", script}); err == nil ||
+				err.Error() != want {
 				t.Errorf("%s %q: %v, want %s", name, script, err, want)
 			}
 		}
 	}
 }
 
-// A tool that nothing but SIGKILL ends is killed at the end of its time, with what
-// it has started.
+// A tool that nothing but SIGKILL ends is killed at the end of its time, with
+// what it has started.
 func TestToolIsKilledWithItsChildren(t *testing.T) {
 	t.Run("ask", func(t *testing.T) {
 		killedWithChildren(t, func(ctx context.Context, line []string) func() {
@@ -104,7 +114,8 @@ func TestToolIsKilledWithItsChildren(t *testing.T) {
 
 // killedWithChildren fails the test unless the end of the context is that of a
 // tool, for which the function returned waits, and of the tool's child.
-func killedWithChildren(t *testing.T, start func(ctx context.Context, line []string) (wait func())) {
+func killedWithChildren(t *testing.T,
+	start func(ctx context.Context, line []string) (wait func())) {
 	onOneThread(t)
 	fifo := filepath.Join(t.TempDir(), "held")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -112,7 +123,9 @@ func killedWithChildren(t *testing.T, start func(ctx context.Context, line []str
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	wait := start(ctx, []string{"sh", "-c", `trap "" TERM; exec 3>"$1"; sleep 1000 & echo up >&3; wait`, "sh", fifo})
+	wait := start(ctx,
+		[]string{"sh", "-c", `trap "" TERM; exec 3>"$1"; sleep 1000 & echo up >&3; wait`, "sh",
+			fifo})
 	held, err := os.Open(fifo) // waits for the tool
 	if err != nil {
 		t.Fatal(err)
@@ -126,29 +139,11 @@ func killedWithChildren(t *testing.T, start func(ctx context.Context, line []str
 	}
 	cancel()
 	wait()
-	// The end of file comes when the child too, which has the pipe from the tool, is gone.
-	if n, err := held.Read(make([]byte, 8)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	// The end of file comes when the child too, which has the pipe from the
+	// tool, is gone.
+	if n, err := held.Read(make([]byte, 8)); n != 0 || err == nil ||
+		errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a child of the tool lives on: read %d, %v", n, err)
-	}
-}
-
-// What a process uses is seen at once, on whichever of its threads.
-func TestCPUOfAProcess(t *testing.T) {
-	before, err := cpuOf(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for began := time.Now(); ; {
-		now, err := cpuOf(os.Getpid())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if now-before > 20*time.Millisecond {
-			return
-		}
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%v before, %v now", before, now)
-		}
 	}
 }
 

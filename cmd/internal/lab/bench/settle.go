@@ -5,27 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 const (
 	settled    = 10                    // probes after which a watch has settled
 	sideBySide = 5                     // watches of each way
 	looks      = 1 + rounds/sideBySide // looks at each watch, each after another probe
-	apart      = 50 * time.Millisecond // between the starts of two watches, so that no two probe at once
+	// between the starts of two watches, so that no two of them probe at once
+	apart = 50 * time.Millisecond
 
-	// When a watch rests, after the start of its last probe, of which there is one a second.
+	// A watch probes once a second. Between these times after the start of a
+	// probe it rests.
 	restFrom, restTo = 200 * time.Millisecond, 900 * time.Millisecond
 )
 
-// memory is that of one process, in kB: of a tool only the most it has had
-// resident, of a settled watch the medians of many looks.
-type memory struct{ peak, resident, file, dirty, proportional int }
-
-// sight is what looks at one watch have found.
+// sight sums up the looks at one watch.
 type sight struct {
 	looks  int
 	probes int           // probes it had made at the last look
@@ -38,7 +35,7 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 	var all []*watch
 	defer func() {
 		for _, w := range all {
-			err = errors.Join(err, w.end())
+			err = errors.Join(err, w.End())
 		}
 	}()
 	rowOf := map[*watch]*row{}
@@ -51,7 +48,8 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 			return err
 		}
 		for n := range sideBySide {
-			w, err := startWatch(ctx, dir, fmt.Sprintf("settled%d-%d", i, n), r.watch, "-i", "1", "-c", "2", "-r", "10")
+			w, err := startWatch(dir, fmt.Sprintf("settled%d-%d", i, n), r.watch, "-i", "1", "-c",
+				"2", "-r", "10")
 			if err != nil {
 				return err
 			}
@@ -61,7 +59,7 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 		}
 	}
 
-	memories, costs, sights := map[*row][]memory{}, map[*row][]cost{}, map[*watch]sight{}
+	memories, costs, sights := map[*row][]proc.Memory{}, map[*row][]cost{}, map[*watch]sight{}
 	err = until(ctx, dir, all, func(w *watch) (bool, error) {
 		if w.failed != "" {
 			return false, fmt.Errorf("a probe failed: %s", w.failed)
@@ -74,18 +72,19 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 		case w.probes < settled, rest < restFrom, rest > restTo, last.probes == w.probes:
 			return false, nil
 		}
-		pid, r := w.cmd.Process.Pid, rowOf[w]
-		m, err := memoryOf(pid)
+		r := rowOf[w]
+		m, err := proc.MemoryOf(w.PID)
 		if err != nil {
 			return false, err
 		}
 		memories[r] = append(memories[r], m)
-		cpu, err := cpuOf(pid)
+		cpu, err := proc.CPUOf(w.PID)
 		if err != nil {
 			return false, err
 		}
 		if last.looks > 0 {
-			costs[r] = append(costs[r], cost{w.took.Seconds(), (cpu - last.cpu).Seconds() / float64(w.probes-last.probes)})
+			costs[r] = append(costs[r],
+				cost{w.took.Seconds(), (cpu - last.cpu).Seconds() / float64(w.probes-last.probes)})
 		}
 		sights[w] = sight{last.looks + 1, w.probes, cpu}
 		return false, nil
@@ -99,20 +98,21 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 	return err
 }
 
-func medianMemory(all []memory) memory {
-	of := func(field func(memory) int) int {
+// medianMemory is the median of each figure.
+func medianMemory(all []proc.Memory) proc.Memory {
+	of := func(figure func(proc.Memory) int) int {
 		var n []int
 		for _, m := range all {
-			n = append(n, field(m))
+			n = append(n, figure(m))
 		}
 		return median(n)
 	}
-	return memory{
-		peak:         of(func(m memory) int { return m.peak }),
-		resident:     of(func(m memory) int { return m.resident }),
-		file:         of(func(m memory) int { return m.file }),
-		dirty:        of(func(m memory) int { return m.dirty }),
-		proportional: of(func(m memory) int { return m.proportional }),
+	return proc.Memory{
+		Peak:         of(func(m proc.Memory) int { return m.Peak }),
+		Resident:     of(func(m proc.Memory) int { return m.Resident }),
+		File:         of(func(m proc.Memory) int { return m.File }),
+		Dirty:        of(func(m proc.Memory) int { return m.Dirty }),
+		Proportional: of(func(m proc.Memory) int { return m.Proportional }),
 	}
 }
 
@@ -125,56 +125,4 @@ func writeBack(path string) error {
 	}
 	defer f.Close()
 	return f.Sync()
-}
-
-// memoryOf reads proc_pid_status(5) and proc_pid_smaps(5).
-func memoryOf(pid int) (m memory, err error) {
-	proc := fmt.Sprintf("/proc/%d/", pid)
-	if err := fields(proc+"status", map[string]*int{"VmHWM": &m.peak, "VmRSS": &m.resident, "RssFile": &m.file}); err != nil {
-		return m, err
-	}
-	return m, fields(proc+"smaps_rollup", map[string]*int{"Pss": &m.proportional, "Private_Dirty": &m.dirty})
-}
-
-// cpuOf is what all threads of a process have used so far: the first number of their
-// schedstat, in nanoseconds. (The ticks of proc_pid_stat(5) are longer than a probe.)
-func cpuOf(pid int) (used time.Duration, err error) {
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil {
-		return 0, err
-	}
-	for _, path := range threads {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return 0, err
-		}
-		var ns int64
-		if _, err := fmt.Sscan(string(b), &ns); err != nil {
-			return 0, fmt.Errorf("%s: %w", path, err)
-		}
-		used += time.Duration(ns)
-	}
-	return used, nil
-}
-
-// fields reads lines like "VmRSS:      7356 kB".
-func fields(path string, into map[string]*int) error {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	found := 0
-	for line := range strings.Lines(string(b)) {
-		name, value, _ := strings.Cut(line, ":")
-		if p := into[name]; p != nil {
-			if *p, err = strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB")); err != nil {
-				return fmt.Errorf("%s: %s: %w", path, name, err)
-			}
-			found++
-		}
-	}
-	if found != len(into) {
-		return fmt.Errorf("%s: a field is missing", path)
-	}
-	return nil
 }

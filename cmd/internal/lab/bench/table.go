@@ -21,7 +21,8 @@ func (b benchmark) table() string {
 			group = r.group
 			line("%s", group)
 		}
-		line(columns, "  "+r.name, milliseconds(r.cost.wall), milliseconds(r.cost.cpu), megabytes(r.memory.peak),
+		line(columns, "  "+r.name, milliseconds(r.cost.wall), milliseconds(r.cost.cpu),
+			megabytes(r.memory.Peak),
 			r.said(r.notices[frozen]), r.said(r.notices[blackholed]))
 	}
 
@@ -54,7 +55,8 @@ Ours are set to notice soon: watches with -i 1 -c 1 -r 1, -check with -r 2. At t
 takes no less with a frozen server, and check_disk_smb ends after 2 s as UNKNOWN.
 `
 
-// said is when and with what a way ended that met a fault.
+// said is the table's text for a way that met a fault: after how long it ended,
+// and how.
 func (w way) said(n notice) string {
 	switch {
 	case n == notice{}:
@@ -67,8 +69,8 @@ func (w way) said(n notice) string {
 	return fmt.Sprintf("%4.1f s  %s", n.took.Seconds(), w.failure(n.code))
 }
 
-// failure is what an exit code above 0 says. Those of a Monitoring Plugin have names
-// (Monitoring Plugins Development Guidelines, "Plugin Return Codes").
+// failure is what an exit code above 0 says. Those of a Monitoring Plugin have
+// names (Monitoring Plugins Development Guidelines, "Plugin Return Codes").
 func (w way) failure(code int) string {
 	switch {
 	case code < 0:
@@ -79,11 +81,11 @@ func (w way) failure(code int) string {
 	return fmt.Sprintf("exit %d", code)
 }
 
-// target is something that was to be reached, or a figure beside one.
+// target is a goal and what was measured, or a figure without a goal.
 type target struct{ what, measured, target, reached string }
 
-// Targets for one probe, as parts of what the other tool takes, and for a settled
-// watch. A megabyte is 1024 kB, and a kB 1024 bytes as /proc has it.
+// Targets for one probe, as parts of what the other tool takes, and for a
+// settled watch. A megabyte is 1024 kB, and a kB 1024 bytes as /proc has it.
 const (
 	smbWall, smbCPU = 0.35, 0.10
 	nfsWall         = 0.80
@@ -94,8 +96,10 @@ const (
 func (b benchmark) targets() []target {
 	var all []target
 	part := func(group, what, of string, ours, theirs, limit float64) {
-		all = append(all, target{fmt.Sprintf("%s: %s, of %s's", group, what, of), fmt.Sprintf("%.3fx", ours/theirs),
-			fmt.Sprintf("<= %.2fx", limit), yes(ours/theirs <= limit)})
+		all = append(all,
+			target{fmt.Sprintf("%s: %s, of %s's", group, what, of),
+				fmt.Sprintf("%.3fx", ours/theirs),
+				fmt.Sprintf("<= %.2fx", limit), yes(ours/theirs <= limit)})
 	}
 	rpcinfo := b.row(nfs3, "rpcinfo -t").cost
 	for _, r := range b.rows {
@@ -121,9 +125,11 @@ func (b benchmark) targets() []target {
 			continue
 		}
 		m := r.memory
-		size(fmt.Sprintf("%s: resident, %s of it program file", r.group, megabytes(m.file)), m.resident, residentTarget)
-		size(r.group+": private dirty", m.dirty, dirtyTarget)
-		size(fmt.Sprintf("%s: proportional, one of %d watches", r.group, 2*sideBySide), m.proportional, 0)
+		size(fmt.Sprintf("%s: resident, %s of it program file", r.group, megabytes(m.File)),
+			m.Resident, residentTarget)
+		size(r.group+": private dirty", m.Dirty, dirtyTarget)
+		size(fmt.Sprintf("%s: proportional, one of %d watches", r.group, 2*sideBySide),
+			m.Proportional, 0)
 	}
 	return all
 }

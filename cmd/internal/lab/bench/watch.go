@@ -7,9 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/watchreg"
 )
 
@@ -20,11 +20,8 @@ const (
 
 // watch is a running watch.
 type watch struct {
-	cmd   *exec.Cmd
-	id    string
-	ended chan struct{} // closed when the process has been waited for
-	err   error         // why and when it ended; read only after ended is closed
-	at    time.Time
+	*proc.Process
+	id string
 
 	probes int // probes seen so far, when the last of them started, and how long it took
 	last   time.Time
@@ -32,21 +29,15 @@ type watch struct {
 	failed string // why the last one failed
 }
 
-// startWatch starts the watch of a way with further options. What it writes goes
-// below dir.
-func startWatch(ctx context.Context, dir, id string, line []string, options ...string) (*watch, error) {
-	args := append([]string{id, "--log-file", filepath.Join(dir, "log", id, "watch.log"), "--evidence-dir", filepath.Join(dir, "evidence")}, options...)
-	w := &watch{id: id, ended: make(chan struct{}), cmd: process(ctx, line[0], append(args, line[1:]...)...)}
-	w.cmd.Env = append(os.Environ(), "FSMON_REGISTRY="+registryIn(dir))
-	if err := w.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		w.err = w.cmd.Wait()
-		w.at = time.Now()
-		close(w.ended)
-	}()
-	return w, nil
+// startWatch starts the watch of a way with further options. What it writes
+// goes below dir.
+func startWatch(dir, id string, line []string, options ...string) (*watch, error) {
+	args := append([]string{id, "--log-file", filepath.Join(dir, "log", id, "watch.log"),
+		"--evidence-dir", filepath.Join(dir, "evidence")}, options...)
+	cmd := exec.Command(line[0], append(args, line[1:]...)...)
+	cmd.Env = append(os.Environ(), "FSMON_REGISTRY="+registryIn(dir))
+	p, err := proc.Start(cmd)
+	return &watch{Process: p, id: id}, err
 }
 
 func registryIn(dir string) string { return filepath.Join(dir, "registry") }
@@ -86,16 +77,12 @@ func until(ctx context.Context, dir string, all []*watch, done func(*watch) (boo
 
 // look counts the watch's probes.
 func (w *watch) look(r *watchreg.Registry) error {
-	select {
-	case <-w.ended:
-		err := w.err
-		if err == nil {
-			err = errors.New("exit code 0")
-		}
-		return explain(w.cmd.Path, w.cmd.Stderr, fmt.Errorf("the watch has ended: %w", err))
-	default:
+	if !w.Alive() {
+		return fmt.Errorf("the watch has ended: %s", w.Story())
 	}
-	if time.Since(w.last) < restTo { // no news before the next probe, and reading costs the processor time that is measured
+	// Before the next probe there is nothing new, and reading costs CPU time,
+	// which is being measured.
+	if time.Since(w.last) < restTo {
 		return nil
 	}
 	e, err := r.Read(w.id)
@@ -118,25 +105,4 @@ func (w *watch) look(r *watchreg.Registry) error {
 		w.probes++
 	}
 	return nil
-}
-
-// end ends a watch as a service manager would, and one that does not end by force.
-func (w *watch) end() error {
-	select {
-	case <-w.ended:
-		return nil
-	default:
-	}
-	if err := w.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-w.ended:
-		return nil
-	case <-time.After(endTime):
-	}
-	err := fmt.Errorf("the watch %s did not end within %s and was killed", w.id, endTime)
-	err = errors.Join(err, w.cmd.Process.Kill())
-	<-w.ended
-	return err
 }

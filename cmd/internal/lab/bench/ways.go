@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// way is one way to ask a server whether it is well: our steady probe as a watch
-// makes it, or a program that asks once.
+// way is one way to ask a server whether it is well: our steady probe as a
+// watch makes it, or a program that asks once.
 type way struct {
 	group, name string // as the table shows them
 	smb         bool   // asks Samba; otherwise NFS
@@ -31,8 +31,8 @@ const (
 // Where Debian has the Monitoring Plugins.
 const plugins = "/usr/lib/nagios/plugins/"
 
-// allWays is what is compared. Names and options are those an administrator would
-// take; what a private server needs comes on top.
+// allWays is what is compared. The options are what an administrator would use,
+// and what a private server needs besides.
 func allWays(bin string, s servers) []way {
 	sambamon, nfsmon := filepath.Join(bin, "clp_sambamon"), filepath.Join(bin, "clp_nfsmon")
 	address, port := s.samba.Address, strconv.Itoa(s.samba.Port)
@@ -42,9 +42,11 @@ func allWays(bin string, s servers) []way {
 	v3 := []string{nfsmon, "-d", s.nfs.Dir(), "-a", nfs, "--nfs-version", "3"}
 	v41 := []string{nfsmon, "-d", "/export", "-a", nfs, "--nfs-version", "4.1"}
 
-	// The user % is anonymous; -N alone would first try the caller's name and have it refused.
+	// The user % is anonymous; -N alone would first try the caller's name and
+	// have it refused.
 	smbclient := func(user string) []string {
-		return []string{"smbclient", "//" + address + "/share", "-p", port, "-N", "-U", user, "--configfile=/dev/null", "-c", "exit"}
+		return []string{"smbclient", "//" + address + "/share", "-p", port, "-N", "-U", user,
+			"--configfile=/dev/null", "-c", "exit"}
 	}
 	check := func(watch []string) []string {
 		return append([]string{watch[0], "-check", "-r", "2"}, watch[1:]...)
@@ -53,9 +55,11 @@ func allWays(bin string, s servers) []way {
 		{group: smbUser, name: "clp_sambamon, watching", ours: true, watch: user},
 		{group: smbUser, name: "clp_sambamon -check -r 2", ours: true, line: check(user)},
 		{group: smbUser, name: "smbclient -c exit", line: smbclient("root%pw")},
-		// The thresholds, of free space, keep a disk that is rather full here from being its answer.
-		{group: smbUser, name: "check_disk_smb", plugin: true, line: []string{plugins + "check_disk_smb", "-H", address, "-P", port,
-			"-s", "share", "-u", "root", "-p", "pw", "-w", "1k", "-c", "0k", "-C", "/dev/null"}},
+		// It checks free space too. These thresholds keep a full disk from
+		// being its answer.
+		{group: smbUser, name: "check_disk_smb", plugin: true,
+			line: []string{plugins + "check_disk_smb", "-H", address, "-P", port,
+				"-s", "share", "-u", "root", "-p", "pw", "-w", "1k", "-c", "0k", "-C", "/dev/null"}},
 
 		{group: smbAnonymous, name: "clp_sambamon, watching", ours: true, watch: anonymous},
 		{group: smbAnonymous, name: "smbclient -c exit", line: smbclient("%")},
@@ -64,17 +68,21 @@ func allWays(bin string, s servers) []way {
 		{group: nfs3, name: "clp_nfsmon -check -r 2", ours: true, line: check(v3)},
 		{group: nfs3, name: "showmount -e", line: []string{"showmount", "-e", nfs}},
 		{group: nfs3, name: "rpcinfo -t", line: []string{"rpcinfo", "-t", nfs, "100003", "3"}},
-		{group: nfs3, name: "nfs-ls", line: []string{"nfs-ls", "nfs://" + nfs + s.nfs.Dir() + "?version=3"}},
-		{group: nfs3, name: "check_rpc", plugin: true, line: []string{plugins + "check_rpc", "-H", nfs, "-C", "nfs", "-c", "3"}},
+		{group: nfs3, name: "nfs-ls",
+			line: []string{"nfs-ls", "nfs://" + nfs + s.nfs.Dir() + "?version=3"}},
+		{group: nfs3, name: "check_rpc", plugin: true,
+			line: []string{plugins + "check_rpc", "-H", nfs, "-C", "nfs", "-c", "3"}},
 
 		{group: nfs41, name: "clp_nfsmon, watching", ours: true, watch: v41},
 		{group: nfs41, name: "clp_nfsmon -check -r 2", ours: true, line: check(v41)},
-		{group: nfs41, name: "nfs-ls (version 4.0)", line: []string{"nfs-ls", "nfs://" + nfs + "/export?version=4"}},
+		{group: nfs41, name: "nfs-ls (version 4.0)",
+			line: []string{"nfs-ls", "nfs://" + nfs + "/export?version=4"}},
 	}
 	for i := range all {
 		w := &all[i]
 		w.smb = w.group == smbUser || w.group == smbAnonymous
-		w.faults = w.group != smbAnonymous // who logs in makes no difference to a server that does not answer
+		// who logs in makes no difference to a server that does not answer
+		w.faults = w.group != smbAnonymous
 	}
 	return all
 }

@@ -36,9 +36,12 @@ type protocol struct {
 }
 
 var protocols = map[string]protocol{
-	"samba": {"samba", "samba.crm", "systemd:smbd", "smbd -F --no-process-group -s @DIR@/smb.conf", "", 445, 0},
-	"nfs3":  {"nfs3", "nfs.crm", "systemd:nfs-server", "ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 3 --marker whoami", 2049, 0},
-	"nfs4":  {"nfs4", "nfs.crm", "systemd:nfs-server", "ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 4.1 --nfs4-path /data --marker whoami", 2049, 5 * time.Second},
+	"samba": {"samba", "samba.crm", "systemd:smbd", "smbd -F --no-process-group -s @DIR@/smb.conf",
+		"", 445, 0},
+	"nfs3": {"nfs3", "nfs.crm", "systemd:nfs-server",
+		"ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 3 --marker whoami", 2049, 0},
+	"nfs4": {"nfs4", "nfs.crm", "systemd:nfs-server",
+		"ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 4.1 --nfs4-path /data --marker whoami", 2049, 5 * time.Second},
 }
 
 // chain is a running cluster that serves files, and a client that reads them.
@@ -85,7 +88,8 @@ func startChain(name, bin, templates string, say func(string, ...any)) (c *chain
 	if err != nil {
 		return c, err
 	}
-	if _, err := l.on("n1", "env", "HOME=/run", "crm", "configure", "load", "update", path); err != nil {
+	if _, err := l.on("n1", "env", "HOME=/run", "crm", "configure", "load", "update",
+		path); err != nil {
 		return c, err
 	}
 	home, err := c.home()
@@ -98,14 +102,16 @@ func startChain(name, bin, templates string, say func(string, ...any)) (c *chain
 	if _, err := c.client.served(home, began); err != nil {
 		return c, err
 	}
-	say("%s: two nodes booted, %s loaded, the client is served by %s after %.1f s", c.name, c.config, home, time.Since(began).Seconds())
+	say("%s: two nodes booted, %s loaded, the client is served by %s after %.1f s", c.name,
+		c.config, home, time.Since(began).Seconds())
 	return c, c.watching(home)
 }
 
-// forLab replaces what the lab does not have, and nothing else, in a published
-// configuration: the address, systemd, the exported path, the leisurely times.
+// forLab adapts a published configuration to the lab. It replaces only the
+// address, systemd, the exported path and the long times.
 func (c *chain) forLab(text string) (string, error) {
-	options := fmt.Sprintf("interval=%d retries=%d timeout=%d", int(interval.Seconds()), retries, int(timeout.Seconds()))
+	options := fmt.Sprintf("interval=%d retries=%d timeout=%d", int(interval.Seconds()), retries,
+		int(timeout.Seconds()))
 	if c.options != "" {
 		options += ` options="` + c.options + `"`
 	}
@@ -128,7 +134,7 @@ func (c *chain) forLab(text string) (string, error) {
 // close ends the client and the cluster.
 func (c *chain) close() {
 	if c.client != nil {
-		c.client.close()
+		c.client.Kill()
 	}
 	c.lab.close()
 }
@@ -182,10 +188,11 @@ func (c *chain) server(node string) (string, error) {
 }
 
 // failover causes a fault on the group's node and checks the whole chain: who
-// noticed, why, who serves then, and what the client saw. messages are numbers
-// of which the watch must have sent one. It returns the time from the fault to
-// the first good reply.
-func (c *chain) failover(what string, bound time.Duration, fault func(home string) error, messages ...string) (time.Duration, error) {
+// noticed it and why, who serves afterwards, and what the client saw. The watch
+// must have sent one of the messages. It returns the time from the fault to the
+// first good reply.
+func (c *chain) failover(what string, bound time.Duration, fault func(home string) error,
+	messages ...string) (time.Duration, error) {
 	home, err := c.home()
 	if err != nil {
 		return 0, err
@@ -221,18 +228,22 @@ func (c *chain) failover(what string, bound time.Duration, fault func(home strin
 		}
 	}
 	if !judged {
-		return took, fmt.Errorf("%s: none of the messages %v in the log of %s: %q", what, messages, home, alerts)
+		return took, fmt.Errorf("%s: none of the messages %v in the log of %s: %q", what, messages,
+			home, alerts)
 	}
 	if n, err := c.failures(to, watchName, home); err != nil || n != "1" {
-		return took, errors.Join(err, fmt.Errorf("%s: the fail count of the watch on %s is %q", what, home, n))
+		return took, errors.Join(err,
+			fmt.Errorf("%s: the fail count of the watch on %s is %q", what, home, n))
 	}
-	if evidence, err := c.on(home, "find", "/var/log/fsmon", "-name", "probe.pcap", "-newermt", at.Add(-time.Second).Format("2006-01-02 15:04:05")); err != nil || evidence == "" {
+	if evidence, err := c.on(home, "find", "/var/log/fsmon", "-name", "probe.pcap", "-newermt",
+		at.Add(-time.Second).Format("2006-01-02 15:04:05")); err != nil || evidence == "" {
 		return took, errors.Join(err, fmt.Errorf("%s: no evidence on %s", what, home))
 	}
 	held, bound := "within", bound+c.grace
 	if took > bound+failoverBudget {
 		held = "BEYOND" // on a machine with more to do; a measurement, not an assertion
 	}
-	c.say("%s: %s: verdict about %.0f s after the fault, served by %s after %.2f s (%s %v + %v)", c.name, what, verdict.Seconds(), to, took.Seconds(), held, bound, failoverBudget)
+	c.say("%s: %s: verdict about %.0f s after the fault, served by %s after %.2f s (%s %v + %v)",
+		c.name, what, verdict.Seconds(), to, took.Seconds(), held, bound, failoverBudget)
 	return took, nil
 }

@@ -1,47 +1,23 @@
 package main
 
 import (
-	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"fsmon/cmd/internal/lab/cmdtest"
 )
 
-const templates = "../../../templates"
-
-// bin holds the built commands.
-var bin string
+const templates = "../../../../templates"
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	code, err := testMain(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	cmdtest.Main(m, map[string]string{
+		"clp_sambamon": "fsmon/cmd/clp_sambamon", "clp_nfsmon": "fsmon/cmd/clp_nfsmon"})
 }
 
-func testMain(m *testing.M) (int, error) {
-	var err error
-	if bin, err = os.MkdirTemp("", "fsmon-cluster-test-"); err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(bin)
-	end, err := removeAtEnd(bin)
-	if err != nil {
-		return 0, err
-	}
-	defer end.Close()
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin+"/", "../../clp_sambamon", "../../clp_nfsmon")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return m.Run(), nil
-}
+// bin is where the commands were built.
+func bin() string { return filepath.Dir(cmdtest.Program("clp_sambamon")) }
 
 // need ends the test when the machine cannot hold a cluster.
 func need(t *testing.T, programs ...string) {
@@ -63,11 +39,12 @@ func need(t *testing.T, programs ...string) {
 // Every scenario, once with Samba and with NFS 3 and 4.1, in the published
 // configuration.
 func TestPacemaker(t *testing.T) {
-	need(t, "pacemakerd", "corosync", "crm", "smbd", "ganesha.nfsd", "rpcbind", "nfs-cat", "smbclient", "ip", "iptables")
+	need(t, "pacemakerd", "corosync", "crm", "smbd", "ganesha.nfsd", "rpcbind", "nfs-cat",
+		"smbclient", "ip", "iptables")
 	for _, name := range everywhere {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := startChain(name, bin, templates, t.Logf)
+			c, err := startChain(name, bin(), templates, t.Logf)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +62,7 @@ func TestPacemaker(t *testing.T) {
 func TestPcs(t *testing.T) {
 	need(t, "pacemakerd", "corosync", "pcs", "smbd")
 	t.Parallel()
-	l, err := startLab(bin, filepath.Join(templates, "ocf", "fsmon"), "")
+	l, err := startLab(bin(), filepath.Join(templates, "ocf", "fsmon"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +105,7 @@ func TestPcs(t *testing.T) {
 func TestKeepalived(t *testing.T) {
 	need(t, "keepalived", "smbd", "smbclient")
 	t.Parallel()
-	c, err := startKeepalived("keepalived", bin, templates, t.Logf)
+	c, err := startKeepalived("keepalived", bin(), templates, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,8 @@ func keepalivedMoves(c *chain) error {
 		log, _ := c.on("n1", "cat", "/var/log/keepalived.log")
 		return fmt.Errorf("%w\n%s", err, log)
 	}
-	c.say("keepalived: server frozen: served by n2 after %.2f s (bound %v + %v)", took.Seconds(), keepalivedBound, failoverBudget)
+	c.say("keepalived: server frozen: served by n2 after %.2f s (bound %v + %v)", took.Seconds(),
+		keepalivedBound, failoverBudget)
 	thawed := time.Now()
 	if err := c.sh("n1", "kill -CONT -"+server); err != nil {
 		return err

@@ -15,43 +15,36 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"fsmon/cmd/internal/lab/proc"
 )
 
 //go:embed lab
 var labFiles embed.FS
 
-// lab is two cluster nodes and a client in namespaces of one process, which
-// ends with this one, and everything in it.
+// lab is two cluster nodes and a client in namespaces below one process. All of
+// it ends with this program.
 type lab struct {
-	dir  string
-	init int // process 1 of the lab, as this process sees it
-	cmd  *exec.Cmd
-	end  *os.File // closed when this process ends, however it does: then dir is removed
+	dir    string
+	remove func() error // removes dir
+	outer  *proc.Process
+	init   int // process 1 of the lab, as this process sees it
 }
-
-// limit is what no wait for the lab's machinery comes near to.
-const limit = 60 * time.Second
 
 // startLab boots both nodes. bin holds the built commands, agent is the OCF
 // agent's file. With a configuration of keepalived the nodes run that, and
 // Pacemaker otherwise.
-func startLab(bin, agent, keepalived string) (l *lab, err error) {
-	dir, err := os.MkdirTemp("", "fsmon-cluster-")
+func startLab(bin, agent, keepalived string) (_ *lab, err error) {
+	dir, remove, err := proc.TempDir("fsmon-cluster-")
 	if err != nil {
 		return nil, err
 	}
-	l = &lab{dir: dir}
+	l := &lab{dir: dir, remove: remove}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
-	if l.end, err = removeAtEnd(dir); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
-	}
 	if err := os.Mkdir(l.path("run"), 0o755); err != nil {
 		return nil, err
 	}
@@ -69,7 +62,8 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 			return nil, err
 		}
 	}
-	for _, file := range []string{filepath.Join(bin, "clp_sambamon"), filepath.Join(bin, "clp_nfsmon"), agent} {
+	for _, file := range []string{filepath.Join(bin, "clp_sambamon"),
+		filepath.Join(bin, "clp_nfsmon"), agent} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -88,14 +82,14 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 		return nil, err
 	}
 	defer log.Close()
-	l.cmd = exec.Command("unshare", "-m", "-n", "-i", "-p", "--fork", "--kill-child", "--mount-proc", "bash", l.path("lab-init.sh"), dir)
-	l.cmd.Stdout, l.cmd.Stderr = log, log
-	l.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	if err := l.cmd.Start(); err != nil {
+	unshare := exec.Command("unshare", "-m", "-n", "-i", "-p", "--fork", "--kill-child",
+		"--mount-proc", "bash", l.path("lab-init.sh"), dir)
+	unshare.Stdout, unshare.Stderr = log, log
+	if l.outer, err = proc.Start(unshare); err != nil {
 		return nil, err
 	}
 	err = until("the lab's first process", func() bool {
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", l.cmd.Process.Pid, l.cmd.Process.Pid))
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", l.outer.PID))
 		l.init, _ = strconv.Atoi(strings.TrimSpace(string(children)))
 		return l.init != 0
 	})
@@ -105,40 +99,16 @@ func startLab(bin, agent, keepalived string) (l *lab, err error) {
 	return l, until("both nodes", func() bool { return l.up("n1") && l.up("n2") })
 }
 
-// close ends everything in the lab: its first process is the last of its
-// process namespace.
+// close ends everything in the lab. When process 1 of a namespace ends, the
+// kernel kills all others.
 func (l *lab) close() {
-	if l.cmd != nil && l.cmd.Process != nil {
-		l.cmd.Process.Kill()
-		l.cmd.Wait()
+	if l.outer != nil {
+		l.outer.Kill()
 		if l.init != 0 {
 			until("the lab's end", func() bool { return syscall.Kill(l.init, 0) != nil })
 		}
 	}
-	os.RemoveAll(l.dir)
-	if l.end != nil {
-		l.end.Close()
-	}
-}
-
-// removeAtEnd has dir removed when end is closed, also when this process is
-// killed: by a shell that reads from a pipe of it.
-func removeAtEnd(dir string) (end *os.File, err error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	sh := exec.Command("/bin/sh", "-c", `read -r never
-for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 0.1; done`, "sh", dir)
-	sh.Stdin = r
-	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := sh.Start(); err != nil {
-		w.Close()
-		return nil, err
-	}
-	go sh.Wait()
-	return w, nil
+	l.remove() // an error: files are left in the directory for temporary ones
 }
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
@@ -161,7 +131,8 @@ func (l *lab) command(ctx context.Context, where string, args ...string) *exec.C
 		if err != nil {
 			return exec.CommandContext(ctx, "false") // the node is off
 		}
-		enter = append(enter, "nsenter", "-t", strings.TrimSpace(string(b)), "-m", "-u", "-i", "-n", "-p", "--")
+		enter = append(enter, "nsenter", "-t", strings.TrimSpace(string(b)), "-m", "-u", "-i", "-n",
+			"-p", "--")
 	}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.WaitDelay = time.Second // what it started may keep the pipe open
@@ -169,9 +140,9 @@ func (l *lab) command(ctx context.Context, where string, args ...string) *exec.C
 	return cmd
 }
 
-// on runs a command to its end, which must be a success within 20 seconds.
+// on runs a command to its end, which must be a success.
 func (l *lab) on(where string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*proc.Patience)
 	defer cancel()
 	cmd := l.command(ctx, where, args...)
 	var stdout, stderr bytes.Buffer
@@ -181,24 +152,25 @@ func (l *lab) on(where string, args ...string) (string, error) {
 		err = nil
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %s: %w: %s", cmp.Or(where, "the switch"), strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
+		err = fmt.Errorf("%s: %s: %w: %s", cmp.Or(where, "the switch"), strings.Join(args, " "),
+			err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return stdout.String(), err
 }
 
-// sh is on for a line of shell.
+// sh runs a line of shell to its end.
 func (l *lab) sh(where, line string) error {
 	_, err := l.on(where, "bash", "-c", line)
 	return err
 }
 
-// write puts a file into the lab's directory, which all of it sees.
+// write puts a file into the lab's directory, which all nodes see.
 func (l *lab) write(name, text string) (path string, err error) {
 	path = l.path(name)
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
 
-// freeze stops every process of a node, as a machine that hangs.
+// freeze stops every process of a node, as if the machine hangs.
 func (l *lab) freeze(node string) error {
 	pids, err := l.on("", "bash", "-c", `w=$(readlink /proc/$(cat `+l.path("run/"+node+".init")+`)/ns/pid)
 for p in /proc/[0-9]*; do [ "$(readlink "$p/ns/pid" 2>/dev/null)" = "$w" ] && echo "${p#/proc/}"; done; true`)
@@ -209,7 +181,7 @@ for p in /proc/[0-9]*; do [ "$(readlink "$p/ns/pid" 2>/dev/null)" = "$w" ] && ec
 	return err
 }
 
-// boot turns a node that is off on.
+// boot turns a node on that is off.
 func (l *lab) boot(node string) error {
 	if err := l.sh("", "echo boot "+node+" >"+l.path("run/switch")); err != nil {
 		return err
@@ -218,7 +190,7 @@ func (l *lab) boot(node string) error {
 }
 
 // until polls for a state of the lab.
-func until(what string, done func() bool) error { return within(limit, what, done) }
+func until(what string, done func() bool) error { return within(proc.Patience, what, done) }
 
 func within(wait time.Duration, what string, done func() bool) error {
 	tick := time.NewTicker(50 * time.Millisecond)

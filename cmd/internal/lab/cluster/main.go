@@ -15,7 +15,8 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [DURATION] [samba|nfs3|nfs4|keepalived]...")
+		fmt.Fprintln(os.Stderr,
+			"usage: cluster DIRECTORY-OF-COMMANDS DIRECTORY-OF-TEMPLATES [DURATION] [samba|nfs3|nfs4|keepalived]...")
 		os.Exit(2)
 	}
 	names := os.Args[3:]
@@ -30,7 +31,8 @@ func main() {
 	}
 	for _, name := range names {
 		if !slices.Contains(everywhere, name) && name != "keepalived" {
-			fmt.Fprintf(os.Stderr, "cluster: error: %q is none of samba, nfs3, nfs4 and keepalived\n", name)
+			fmt.Fprintf(os.Stderr,
+				"cluster: error: %q is none of samba, nfs3, nfs4 and keepalived\n", name)
 			os.Exit(2)
 		}
 	}

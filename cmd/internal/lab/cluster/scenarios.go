@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// scenario is one thing that happens to a file server in a cluster. It leaves
-// a cluster that serves and has no failures.
+// scenario is something that happens to a file server in a cluster. At its end
+// the cluster serves again and has no failures.
 type scenario struct {
 	name string
 	play func(c *chain) error
@@ -64,15 +64,18 @@ func blackholed(c *chain) error {
 	return errors.Join(err, c.sh(home, "iptables -D"+rule), c.settle("n1"))
 }
 
-// takeAway removes the served directory of a node, and giveBack makes it
+// removeShare removes the served directory of a node, and restoreShare makes it
 // again. An NFS server goes on serving from what it holds open, so it is also
 // told that the export is gone.
-func (c *chain) takeAway(node string) error {
-	return c.sh(node, "rm -r /run/node/data; cp /run/node/none.conf /run/node/ganesha.conf; "+reload)
+func (c *chain) removeShare(node string) error {
+	return c.sh(node,
+		"rm -r /run/node/data; cp /run/node/none.conf /run/node/ganesha.conf; "+reload)
 }
 
-func (c *chain) giveBack(node string) error {
-	return c.sh(node, "mkdir -p /run/node/data && echo "+node+" >/run/node/data/whoami; cp "+c.path("ganesha.conf")+" /run/node/ganesha.conf; "+reload)
+func (c *chain) restoreShare(node string) error {
+	return c.sh(node,
+		"mkdir -p /run/node/data && echo "+node+" >/run/node/data/whoami; "+
+			"cp "+c.path("ganesha.conf")+" /run/node/ganesha.conf; "+reload)
 }
 
 // reload tells a file server that runs to read its configuration again.
@@ -83,8 +86,8 @@ func directoryGone(c *chain) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.failover("share directory gone", refusedBound, c.takeAway, "62", "66")
-	return errors.Join(err, c.giveBack(home), c.settle("n1"))
+	_, err = c.failover("share directory gone", refusedBound, c.removeShare, "62", "66")
+	return errors.Join(err, c.restoreShare(home), c.settle("n1"))
 }
 
 // plannedMove: an administrator pauses the watch and moves the group. Nothing
@@ -108,7 +111,8 @@ func plannedMove(c *chain) error {
 	if err := c.quiet(at); err != nil {
 		return err
 	}
-	c.say("%s: planned move during a pause: %s, no alert, no failure counted", c.name, c.client.between(at, time.Now()))
+	c.say("%s: planned move during a pause: %s, no alert, no failure counted", c.name,
+		c.client.between(at, time.Now()))
 	return c.watching(to) // the new one is not paused
 }
 
@@ -146,7 +150,8 @@ func maintenance(c *chain) error {
 	if _, err := c.on(home, c.watch(), watchName, "-pause"); err != nil {
 		return err
 	}
-	// What `systemctl restart` does: the service is the same, its process is not.
+	// What `systemctl restart` does: the service is the same, its process is
+	// not.
 	command := strings.ReplaceAll(c.runs, "@DIR@", c.dir)
 	err = c.sh(home, `kill -TERM -`+old+`; while kill -0 -`+old+` 2>/dev/null; do sleep 0.05; done
 setsid sh -c 'echo $$ >/run/resource-agents/proc-fs-server.pid; exec `+command+`' </dev/null >/dev/null 2>&1 &`)
@@ -168,7 +173,8 @@ setsid sh -c 'echo $$ >/run/resource-agents/proc-fs-server.pid; exec `+command+`
 	if now, err := c.home(); err != nil || now != home {
 		return errors.Join(err, fmt.Errorf("the group has moved to %s", now))
 	}
-	c.say("%s: maintenance: paused, server restarted by hand, continued: %s, no failover", c.name, c.client.between(at, time.Now()))
+	c.say("%s: maintenance: paused, server restarted by hand, continued: %s, no failover", c.name,
+		c.client.between(at, time.Now()))
 	return nil
 }
 
@@ -204,10 +210,12 @@ kill -KILL $pid; while kill -0 $pid 2>/dev/null; do sleep 0.05; done; test -e /r
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(alerts, func(line string) bool { return strings.Contains(line, " WARN 108 ") }) {
+	if !slices.ContainsFunc(alerts,
+		func(line string) bool { return strings.Contains(line, " WARN 108 ") }) {
 		return fmt.Errorf("the leftover was not taken over: %q", alerts)
 	}
-	c.say("%s: the leftover of a killed watch on %s was taken over when the group came back", c.name, back)
+	c.say("%s: the leftover of a killed watch on %s was taken over when the group came back",
+		c.name, back)
 	return c.settle("n1")
 }
 
@@ -219,12 +227,12 @@ func bothBroken(c *chain) error {
 		return err
 	}
 	for _, node := range []string{other(home), home} {
-		if err := c.takeAway(node); err != nil {
+		if err := c.removeShare(node); err != nil {
 			return err
 		}
 	}
-	// The watch has failed once on each node, and may run on neither. Pacemaker
-	// leaves what comes before it in the group where it was last.
+	// The watch has failed once on each node and may run on neither. Pacemaker
+	// leaves the rest of the group where it was last.
 	atRest := func() bool {
 		m, err := c.state("n1")
 		if err != nil || m.role(watchName) != "Stopped" {
@@ -240,8 +248,8 @@ func bothBroken(c *chain) error {
 	if err := until("the group to come to rest", atRest); err != nil {
 		return err
 	}
-	// Nothing is planned any more: it stays so until someone cleans up.
-	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=15s"); err != nil {
+	// Pacemaker plans nothing more until somebody cleans up.
+	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=60s"); err != nil {
 		return err
 	}
 	if !atRest() {
@@ -249,15 +257,15 @@ func bothBroken(c *chain) error {
 	}
 	rest := time.Since(at)
 	for _, node := range []string{"n1", "n2"} {
-		if err := c.giveBack(node); err != nil {
+		if err := c.restoreShare(node); err != nil {
 			return err
 		}
 	}
 	if err := c.settle("n1"); err != nil {
 		return err
 	}
-	// A server that holds on to what was taken away fails once more, and the
-	// other node's, which is started anew, does not.
+	// A server that still holds the removed directory open fails once more. The
+	// other node's is started anew and does not.
 	err = until("a healthy watch and a served client", func() bool {
 		m, err := c.state("n1")
 		if home = m.home(); err != nil || home == "" || !c.healthy(home) {
@@ -281,10 +289,11 @@ property stonith-enabled=true
 	if err != nil {
 		return err
 	}
-	if _, err := c.on("n1", "env", "HOME=/run", "crm", "configure", "load", "update", config); err != nil {
+	if _, err := c.on("n1", "env", "HOME=/run", "crm", "configure", "load", "update",
+		config); err != nil {
 		return err
 	}
-	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=15s"); err != nil {
+	if _, err := c.on("n1", "crm_resource", "--wait", "--timeout=60s"); err != nil {
 		return err
 	}
 	home, err := c.home()
@@ -306,7 +315,8 @@ property stonith-enabled=true
 	if c.up(home) {
 		return fmt.Errorf("%s was not fenced", home)
 	}
-	c.say("%s: node frozen: %s fenced by %s, served by %s after %.2f s", c.name, home, to, to, took.Seconds())
+	c.say("%s: node frozen: %s fenced by %s, served by %s after %.2f s", c.name, home, to, to,
+		took.Seconds())
 	if err := c.boot(home); err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func (l *lab) state(node string) (m monitor, err error) {
 func (m monitor) home() string {
 	home := ""
 	for _, r := range m.Group {
-		if r.Role != "Started" || r.Failed || r.Blocked || len(r.On) != 1 || home != "" && r.On[0].Name != home {
+		if r.Role != "Started" || r.Failed || r.Blocked || len(r.On) != 1 || home != "" &&
+			r.On[0].Name != home {
 			return ""
 		}
 		home = r.On[0].Name
@@ -125,7 +126,8 @@ func (l *lab) alerts(node, id string, since time.Time) ([]string, error) {
 	var lines []string
 	for line := range strings.Lines(out) {
 		when, _, _ := strings.Cut(line, " ")
-		if t, err := time.Parse(time.RFC3339, when); err == nil && !t.Before(since.Truncate(time.Second)) {
+		if t, err := time.Parse(time.RFC3339, when); err == nil &&
+			!t.Before(since.Truncate(time.Second)) {
 			lines = append(lines, strings.TrimSpace(line))
 		}
 	}
@@ -138,7 +140,8 @@ func (c *chain) story() string {
 	for _, node := range []string{"n1", "n2"} {
 		text, err := c.on(node, "crm_mon", "-1rfm")
 		fmt.Fprintf(&b, "%s: %v\n%s\n", node, err, text)
-		text, err = c.on(node, "sh", "-c", "tail -n 20 /var/log/fsmon/"+watchName+"/watch.log /var/log/fs-server.log /var/log/ganesha.log")
+		text, err = c.on(node, "sh", "-c",
+			"tail -n 20 /var/log/fsmon/"+watchName+"/watch.log /var/log/fs-server.log /var/log/ganesha.log")
 		fmt.Fprintf(&b, "%v\n%s\n", err, text)
 	}
 	return b.String()

@@ -37,7 +37,8 @@ var built string
 func Program(name string) string { return filepath.Join(built, name) }
 
 func run(m *testing.M, programs map[string]string) (code int, err error) {
-	// The tests wait more than they compute, so the number of cores is no measure.
+	// The tests wait more than they compute, so more of them run at once than
+	// there are cores.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		return 0, err
 	}
@@ -46,6 +47,7 @@ func run(m *testing.M, programs map[string]string) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // the servers' directories too
 	built = dir
 	for program, source := range programs {
 		if err := proc.Build(context.Background(), dir, program, source); err != nil {

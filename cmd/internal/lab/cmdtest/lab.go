@@ -33,8 +33,8 @@ type Lab struct {
 	started *[]*Process
 }
 
-// NewLab returns a lab for a command that Main has built. When the test is over,
-// all that its watches have started is waited for before its directory is
+// NewLab returns a lab for a command that Main has built. When the test is
+// over, all that its watches have started is waited for before its directory is
 // removed; so a test makes its lab before a disk that hangs.
 func NewLab(t testing.TB, program string) *Lab {
 	dir := t.TempDir()
@@ -53,7 +53,8 @@ func (l *Lab) Start(args ...string) *Process {
 	}
 	cmd := make(l.Command, args...)
 	cmd.Dir = "/"
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "FSMON_REGISTRY=" + l.Registry}, l.Env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "FSMON_REGISTRY=" + l.Registry},
+		l.Env...)
 	if cmd.SysProcAttr == nil {
 		attr := l.Attr
 		cmd.SysProcAttr = &attr
@@ -78,16 +79,19 @@ func (l *Lab) As(id int) {
 	if run == nil {
 		run = exec.Command
 	}
-	// A Credential would be that of what Exec puts in front, and a change of
-	// user clears the signal at the parent's end.
+	// Not with a Credential: it would be that of the program that Exec puts in
+	// front. A change of user clears the parent-death signal, so setpriv sets
+	// it again.
 	l.Exec = func(name string, args ...string) *exec.Cmd {
 		user := fmt.Sprint(id)
-		return run("setpriv", append([]string{"--reuid", user, "--regid", user, "--clear-groups", "--pdeathsig", "KILL", "--", name}, args...)...)
+		return run("setpriv",
+			append([]string{"--reuid", user, "--regid", user, "--clear-groups", "--pdeathsig",
+				"KILL", "--", name}, args...)...)
 	}
 }
 
-// Watch starts the lab's watch. Root's default place for evidence is the
-// machine's, so without a place of its own there is none.
+// Watch starts the lab's watch. It saves no evidence unless args say where:
+// root's default directory belongs to the machine.
 func (l *Lab) Watch(args ...string) *Process {
 	l.t.Helper()
 	if !slices.Contains(args, "--evidence-dir") {
@@ -110,7 +114,7 @@ func (l *Lab) Verb(words ...string) *Process {
 	return l.Run(append([]string{l.ID}, words...)...)
 }
 
-// Silent runs a verb that must succeed and say nothing.
+// Silent runs a verb that must succeed and print nothing.
 func (l *Lab) Silent(words ...string) {
 	l.t.Helper()
 	p := l.Verb(words...)
@@ -171,6 +175,7 @@ func (l *Lab) Healthy() watchreg.Status {
 	l.t.Helper()
 	now := time.Now()
 	return l.Status("a healthy probe", func(st watchreg.Status) bool {
-		return st.State == watchreg.Healthy && st.LastSuccess.After(now) && st.LastError == "" && st.Failures == 0
+		return st.State == watchreg.Healthy && st.LastSuccess.After(now) && st.LastError == "" &&
+			st.Failures == 0
 	})
 }

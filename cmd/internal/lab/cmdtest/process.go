@@ -43,7 +43,7 @@ func Launch(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
-// launch is Launch for a caller who calls left when the test is over.
+// launch is Launch for a caller that calls left itself.
 func launch(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	started, err := proc.Start(cmd)
@@ -168,7 +168,7 @@ func (p *Process) Signal(sig syscall.Signal) {
 	}
 }
 
-// Eventually polls for a state that nothing announces.
+// Eventually polls until done, for a state that nothing announces.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)

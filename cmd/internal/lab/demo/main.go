@@ -24,15 +24,17 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// A parent-death signal comes when the thread that started the process ends, so
-// everything is started from the main one.
+// The kernel kills our processes when the thread that started them ends. So all
+// are started from the main thread.
 func init() { runtime.LockOSThread() }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM,
+		syscall.SIGHUP)
 	defer stop()
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "demo: error: one argument is needed (the directory of the built commands)")
+		fmt.Fprintln(os.Stderr,
+			"demo: error: one argument is needed (the directory of the built commands)")
 		os.Exit(2)
 	}
 	if err := demo(ctx, os.Args[1]); err != nil {
@@ -61,8 +63,10 @@ func demo(ctx context.Context, bin string) (err error) {
 	fmt.Printf("    smbd (PID %d) serves //%s/share\n", samba.PID, samba.Addr())
 	fmt.Println("    The watches, demo-samba and demo-nfs, also report to this machine's journal or syslog and CLUSTERPRO alert view, where it has them.")
 	dir := samba.Dir // what the watches write lies with the server, so that it goes with it
-	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "demo-samba", exec: exec.Command}
-	target := []string{"-s", "share", "--port", strconv.Itoa(samba.Port), "-i", "1", "-c", "2", "-r", "1"}
+	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "demo-samba",
+		exec: exec.Command}
+	target := []string{"-s", "share", "--port", strconv.Itoa(samba.Port), "-i", "1", "-c", "2",
+		"-r", "1"}
 	if err := w.verdict(ctx, target, freezer{"smbd", samba.Freeze}); err != nil {
 		return err
 	}
@@ -73,21 +77,24 @@ func demo(ctx context.Context, bin string) (err error) {
 		return orInterrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	w = watch{command: filepath.Join(bin, "clp_nfsmon"), dir: dir, id: "demo-nfs", exec: lab.Command}
+	w = watch{command: filepath.Join(bin, "clp_nfsmon"), dir: dir, id: "demo-nfs",
+		exec: lab.Command}
 	target = []string{"-d", lab.Path("export"), "-i", "1", "-c", "2", "-r", "1"}
-	if err := w.verdict(ctx, target, freezer{"Ganesha", func() error { return lab.Freeze(nfstest.Ganesha) }}); err != nil {
+	if err := w.verdict(ctx, target,
+		freezer{"Ganesha", func() error { return lab.Freeze(nfstest.Ganesha) }}); err != nil {
 		return err
 	}
 
 	say("The kit runner for Windows, asked what it would do:")
 	kit := watch{command: filepath.Join(bin, "kitrunner"), dir: dir, exec: exec.Command}
-	return kit.run(ctx, "lanman", "quickCheck", "--tag", "lanman-FILES", "--id", "FILES", "--node", "NODE1", "--plan")
+	return kit.run(ctx, "lanman", "quickCheck", "--tag", "lanman-FILES", "--id", "FILES", "--node",
+		"NODE1", "--plan")
 }
 
 var errInterrupted = errors.New("interrupted")
 
-// orInterrupted is err, or says that somebody has ended the demo if that is why.
-// What was being started when ^C was pressed may have ended of it a moment earlier.
+// orInterrupted returns errInterrupted if somebody has pressed ^C, and err
+// otherwise. ^C may have ended what was being started a moment earlier.
 func orInterrupted(ctx context.Context, err error) error {
 	select {
 	case <-ctx.Done():
@@ -119,7 +126,8 @@ func (w *watch) verdict(ctx context.Context, target []string, server freezer) (e
 		return err
 	}
 
-	say("%s is frozen with SIGSTOP: TCP still connects, nothing answers, no process has died.", server.name)
+	say("%s is frozen with SIGSTOP: TCP still connects, nothing answers, no process has died.",
+		server.name)
 	if err := server.freeze(); err != nil {
 		return err
 	}
@@ -207,7 +215,8 @@ func (w *watch) run(ctx context.Context, args ...string) error {
 		fmt.Print("      " + line)
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w (it said: %s)", filepath.Base(w.command), err, strings.TrimSpace(out.String()))
+		err = fmt.Errorf("%s: %w (it said: %s)", filepath.Base(w.command), err,
+			strings.TrimSpace(out.String()))
 		return orInterrupted(ctx, err)
 	}
 	return nil

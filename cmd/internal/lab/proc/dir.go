@@ -10,11 +10,10 @@ import (
 	"syscall"
 )
 
-// TempDir makes a directory that everybody may read, and TMPDIR, so that what
-// servers make lies below it too. It is removed when remove is called or, by a
-// shell that reads from a pipe of this process, when this process ends in any
-// other way. Then what it has started is ending too, and may make some of it
-// anew for a moment.
+// TempDir makes a directory that everybody may read. It is removed when remove
+// is called or, by a shell that reads from a pipe of this process, when this
+// process ends in any other way. Then what it has started is ending too, and
+// may make some of it anew for a moment.
 func TempDir(prefix string) (dir string, remove func() error, err error) {
 	if dir, err = os.MkdirTemp("", prefix); err != nil {
 		return "", nil, err
@@ -36,12 +35,7 @@ done
 		w.Close()
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	before, set := os.LookupEnv("TMPDIR")
-	os.Setenv("TMPDIR", dir)
 	return dir, func() error {
-		if os.Unsetenv("TMPDIR"); set {
-			os.Setenv("TMPDIR", before)
-		}
 		_, err := w.WriteString("end\n")
 		if err = errors.Join(err, w.Close(), sh.Wait()); err != nil {
 			err = fmt.Errorf("remove %s: %w", dir, err)
@@ -52,7 +46,8 @@ done
 
 // Build builds a package as the Makefile does and puts the program into dir.
 func Build(ctx context.Context, dir, name, source string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags",
+		"-s -w",
 		"-o", filepath.Join(dir, name), source)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -68,7 +68,8 @@ type Process struct {
 // unless they go somewhere already. The process is killed when the thread that
 // started it ends, with this program at the latest.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	p := &Process{Cmd: cmd, changed: make(chan struct{}), sent: map[os.Signal]time.Time{}, began: time.Now()}
+	p := &Process{Cmd: cmd, changed: make(chan struct{}), sent: map[os.Signal]time.Time{},
+		began: time.Now()}
 	var theirs []*os.File
 	var err error
 	pipeInto := func(add func([]byte)) (w *os.File) {
@@ -110,7 +111,8 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// pipe is our end of a pipe, and what takes what comes through it, with p.mu held.
+// pipe is our end of a pipe, and what takes what comes through it, with p.mu
+// held.
 type pipe struct {
 	*os.File
 	add func([]byte)
@@ -227,9 +229,16 @@ func (p *Process) Wait(ctx context.Context) (err error) {
 	if err = p.Until(ctx, func() bool { return false }); err == ErrEnded {
 		return nil
 	}
+	p.KillGroup()
+	return errors.Join(err, p.reap())
+}
+
+// KillGroup kills the process and those of its group, which may be what it has
+// left behind. It is called soon after the end of the process, if at all: its
+// number may be used again.
+func (p *Process) KillGroup() {
 	p.note(syscall.SIGKILL)
 	syscall.Kill(-p.PID, syscall.SIGKILL) // an error: all of them have ended
-	return errors.Join(err, p.reap())
 }
 
 // End ends the process as a service manager does: with SIGTERM and, after
@@ -241,7 +250,8 @@ func (p *Process) End() (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
 		if p.Until(ctx, func() bool { return !p.Alive() }) != nil {
-			err = fmt.Errorf("it did not end within %v of SIGTERM and was killed: %s", Patience, p.Story())
+			err = fmt.Errorf("it did not end within %v of SIGTERM and was killed: %s", Patience,
+				p.Story())
 		}
 	}
 	return errors.Join(err, p.Kill(), Left(p))

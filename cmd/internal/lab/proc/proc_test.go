@@ -47,10 +47,12 @@ exit 3`)
 		t.Errorf("%v, exit %d, %q", err, p.Code(), p.Output())
 	}
 	said := p.Said()
-	if len(said) != 4 || said[1].Number != Plain || said[1].Text != "words" || said[2].Detail != "b" || p.Count(6) != 2 {
+	if len(said) != 4 || said[1].Number != Plain || said[1].Text != "words" ||
+		said[2].Detail != "b" || p.Count(6) != 2 {
 		t.Errorf("%+v", said)
 	}
-	if story := p.Story(); !strings.Contains(story, " ... b\n") || !strings.Contains(story, "exit status 3") {
+	if story := p.Story(); !strings.Contains(story, " ... b\n") ||
+		!strings.Contains(story, "exit status 3") {
 		t.Error(story)
 	}
 }
@@ -86,7 +88,8 @@ func TestWaitKillsTheGroup(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := errors.Join(p.Wait(ctx), Left(p)); !errors.Is(err, context.Canceled) || p.Code() != -1 {
+	if err := errors.Join(p.Wait(ctx), Left(p)); !errors.Is(err, context.Canceled) ||
+		p.Code() != -1 {
 		t.Errorf("%v, exit %d", err, p.Code())
 	}
 	if p.Sent(syscall.SIGKILL).IsZero() || !p.Sent(syscall.SIGTERM).IsZero() {
@@ -140,13 +143,34 @@ func TestKilledMaker(t *testing.T) {
 		if err = errors.Join(err, p.Kill()); err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) { // nothing announces it
+		// nothing announces it
+		for end := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 				break
 			}
 			if time.Now().After(end) {
 				t.Fatalf("%s is still there", dir)
 			}
+		}
+	}
+}
+
+// What a process uses is seen at once, on whichever of its threads.
+func TestCPUOfAProcess(t *testing.T) {
+	before, err := CPUOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; {
+		now, err := CPUOf(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now-before > 20*time.Millisecond {
+			return
+		}
+		if time.Since(began) > Patience {
+			t.Fatalf("%v before, %v now", before, now)
 		}
 	}
 }

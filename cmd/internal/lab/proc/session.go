@@ -17,7 +17,8 @@ func Left(all ...*Process) error {
 	for _, p := range all {
 		of[p.PID] = true
 	}
-	for end := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) { // nothing announces it
+	// nothing announces it
+	for end := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		left, err := living(of)
 		if err != nil || len(left) == 0 {
 			return err
@@ -36,8 +37,10 @@ func living(of map[int]bool) (left []string, err error) {
 	}
 	for _, one := range all {
 		stat, err := one.Stat()
-		// A zombie with threads is a process of which only the first thread has ended.
-		if err != nil || !of[stat.Session] || stat.NumThreads < 2 && strings.Contains("ZX", stat.State) {
+		// A zombie with threads is a process of which only the first thread has
+		// ended.
+		if err != nil || !of[stat.Session] || stat.NumThreads < 2 &&
+			strings.Contains("ZX", stat.State) {
 			continue // an error: it has just ended
 		}
 		line, _ := one.CmdLine() // an error: the same

@@ -1,9 +1,13 @@
 package proc
 
 import (
+	"fmt"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // Memory is that of one process, in kB of 1024 bytes.
@@ -27,11 +31,12 @@ func MemoryOf(pid int) (Memory, error) {
 	}
 	maps, err := one.ProcSMapsRollup()
 	kB := func(bytes uint64) int { return int(bytes / 1024) }
-	return Memory{kB(status.VmHWM), kB(status.VmRSS), kB(status.RssFile), kB(maps.PrivateDirty), kB(maps.Pss)}, err
+	return Memory{kB(status.VmHWM), kB(status.VmRSS), kB(status.RssFile), kB(maps.PrivateDirty),
+		kB(maps.Pss)}, err
 }
 
-// CPUOf is what all living threads of a process have used so far (schedstat; the
-// ticks of proc_pid_stat(5) are longer than a probe).
+// CPUOf is what all living threads of a process have used so far (schedstat;
+// the ticks of proc_pid_stat(5) are longer than a probe).
 func CPUOf(pid int) (used time.Duration, err error) {
 	threads, err := procfs.AllThreads(pid)
 	for _, thread := range threads {
@@ -39,4 +44,19 @@ func CPUOf(pid int) (used time.Duration, err error) {
 		used += time.Duration(stat.RunningNanoseconds)
 	}
 	return used, err
+}
+
+// Machine names this machine by its cores and its kernel, and by nothing that a
+// distribution or a host adds to them.
+func Machine() string {
+	cores := "1 core"
+	if n := runtime.NumCPU(); n > 1 {
+		cores = fmt.Sprintf("%d cores", n)
+	}
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return cores
+	}
+	release, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), "-")
+	return fmt.Sprintf("%s, %s %s", cores, unix.ByteSliceToString(u.Sysname[:]), release)
 }

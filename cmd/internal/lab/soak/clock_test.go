@@ -16,9 +16,10 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// A machine's clock cannot be stepped without harm to whoever else uses the machine. So the command is built once more with a
-// standard library whose time.Now, some time after the process's start, tells a wall clock that was stepped. Its
-// monotonic clock runs on, as the kernel's does (clock_settime(2)).
+// Stepping the machine's clock would harm all others who use the machine. So
+// the command is built with a changed standard library: some time after the
+// start its time.Now shows a wall clock that was stepped. The monotonic clock
+// runs on, as the kernel's does (clock_settime(2)).
 const stepped = `
 var stepAfter, stepBy = stepNumber("FSMON_TEST_STEP_AFTER_MS") * 1000000, stepNumber("FSMON_TEST_STEP_BY_S")
 
@@ -38,7 +39,7 @@ func stepNumber(name string) (n int64) {
 }
 `
 
-// steppedCommand builds clp_sambamon so.
+// steppedCommand builds clp_sambamon in this way.
 func steppedCommand(t *testing.T) string {
 	t.Helper()
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
@@ -51,15 +52,18 @@ func steppedCommand(t *testing.T) string {
 	if !found {
 		t.Fatalf("time.Now in Go %s does not begin as this test knows it", runtime.Version())
 	}
-	text := before + "func Now() Time {\n" + now + "\tif mono-startNano >= stepAfter {\n\t\tsec += stepBy\n\t}\n" + after + stepped
+	text := before + "func Now() Time {\n" + now +
+		"\tif mono-startNano >= stepAfter {\n\t\tsec += stepBy\n\t}\n" + after + stepped
 	text = strings.Replace(text, "import (\n", "import (\n\t\"syscall\"\n", 1)
 	dir := t.TempDir()
-	replaced, overlay, program := filepath.Join(dir, "time.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "clp_sambamon")
+	replaced, overlay, program := filepath.Join(dir, "time.go"), filepath.Join(dir, "overlay.json"),
+		filepath.Join(dir, "clp_sambamon")
 	must(t, os.WriteFile(replaced, []byte(text), 0o600))
 	list, err := json.Marshal(map[string]map[string]string{"Replace": {original: replaced}})
 	must(t, err)
 	must(t, os.WriteFile(overlay, list, 0o600))
-	build := exec.Command("go", "build", "-overlay", overlay, "-trimpath", "-buildvcs=false", "-o", program, "fsmon/cmd/clp_sambamon")
+	build := exec.Command("go", "build", "-overlay", overlay, "-trimpath", "-buildvcs=false", "-o",
+		program, "fsmon/cmd/clp_sambamon")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -67,13 +71,15 @@ func steppedCommand(t *testing.T) string {
 	return program
 }
 
-// The machine's clock is stepped by an hour while a watch runs: no probe too many, none too few, no verdict, no void probe, and a
-// pause that ends by itself ends when it was to end. What is shown to people follows the clock.
+// The machine's clock is stepped by an hour while a watch runs: no probe too
+// many, none too few, no verdict, no void probe, and a pause that ends by
+// itself ends when it was to end. What is shown to people follows the clock.
 func TestSteppedClock(t *testing.T) {
 	t.Parallel()
 	program := steppedCommand(t)
 	s := smbtest.Samba(t, smbtest.Config{})
-	for name, by := range map[string]time.Duration{"an hour on": time.Hour, "an hour back": -time.Hour} {
+	for name, by := range map[string]time.Duration{"an hour on": time.Hour,
+		"an hour back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var mu sync.Mutex
@@ -90,11 +96,14 @@ func TestSteppedClock(t *testing.T) {
 			lab := func(after time.Duration) *cmdtest.Lab {
 				l := cmdtest.NewLab(t, "clp_sambamon")
 				l.Command = program
-				l.Env = []string{fmt.Sprintf("FSMON_TEST_STEP_AFTER_MS=%d", after.Milliseconds()), fmt.Sprintf("FSMON_TEST_STEP_BY_S=%d", int(by.Seconds()))}
+				l.Env = []string{fmt.Sprintf("FSMON_TEST_STEP_AFTER_MS=%d", after.Milliseconds()),
+					fmt.Sprintf("FSMON_TEST_STEP_BY_S=%d", int(by.Seconds()))}
 				return l
 			}
-			args := []string{"-s", "share", "-a", "127.0.0.1", "--port", port, "-i", "1", "-c", "1", "-r", "10"}
-			const step = 6 * time.Second // after the start; the first pause must have been asked for by then
+			args := []string{"-s", "share", "-a", "127.0.0.1", "--port", port, "-i", "1", "-c", "1",
+				"-r", "10"}
+			// after the start; the first pause must have been asked for by then
+			const step = 6 * time.Second
 			l, paused := lab(step), lab(step)
 			w := l.Watch(args...)
 			p := paused.Watch(args...)
@@ -106,7 +115,8 @@ func TestSteppedClock(t *testing.T) {
 			before.Env = nil
 			before.Verb("-pause", "8").Exits(0)
 			began := time.Now()
-			if st, err := paused.Entry(); err != nil || time.Until(st.Status.PausedUntil).Abs() > 10*time.Second {
+			if st, err := paused.Entry(); err != nil ||
+				time.Until(st.Status.PausedUntil).Abs() > 10*time.Second {
 				t.Errorf("the status says paused until %v, %v", st.Status.PausedUntil, err)
 			}
 			p.Message(105)
@@ -117,7 +127,8 @@ func TestSteppedClock(t *testing.T) {
 			for _, one := range []*cmdtest.Lab{l, paused} {
 				cmdtest.Eventually(t, "a status after the step", func() bool {
 					e, err := one.Entry()
-					return err == nil && e.Status != nil && e.Status.LastProbe.Sub(time.Now().Add(by)).Abs() < 20*time.Second
+					return err == nil && e.Status != nil &&
+						e.Status.LastProbe.Sub(time.Now().Add(by)).Abs() < 20*time.Second
 				})
 			}
 			// On the stepped machine verbs work as ever.
@@ -142,13 +153,15 @@ func TestSteppedClock(t *testing.T) {
 
 			mu.Lock()
 			defer mu.Unlock()
-			for i := 2; i < len(probes); i++ { // of two watches, so never more than three in a second
+			// of two watches, so never more than three in a second
+			for i := 2; i < len(probes); i++ {
 				if gap := probes[i].Sub(probes[i-2]); gap > 20*time.Second {
 					t.Errorf("no probe for %v", gap)
 				}
 			}
 			// 1 a second for the one, and what its pauses leave for the other.
-			if span := probes[len(probes)-1].Sub(probes[0]).Seconds(); float64(len(probes)) > 2*span+6 {
+			span := probes[len(probes)-1].Sub(probes[0]).Seconds()
+			if float64(len(probes)) > 2*span+6 {
 				t.Errorf("%d probes in %.0f s: the step brought some", len(probes), span)
 			}
 		})

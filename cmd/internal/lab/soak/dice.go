@@ -55,16 +55,18 @@ func (p *plan) connection() *connDice {
 	return c
 }
 
-// odd are numbers at which decoders break.
+// odd is a number that may break a decoder.
 func (d *dice) odd(near uint32) uint32 {
-	return [...]uint32{0, 1, 2, 3, 4, near - 1, near + 1, near * 2, near / 2, 400, 1025, 0xffff, 0x10000, 0xffffff, 1 << 20,
+	return [...]uint32{0, 1, 2, 3, 4, near - 1, near + 1, near * 2, near / 2, 400, 1025, 0xffff,
+		0x10000, 0xffffff, 1 << 20,
 		0x7fffffff, 1 << 31, 1<<31 | near, 0xfffffffc, 0xffffffff, d.Uint32()}[d.IntN(21)]
 }
 
 // A wound is one way to spoil a frame; b has its 4 bytes of header.
 type wound func(m *mangler, b []byte) error
 
-// wounds with their weights. Those that make a probe wait for its deadline are rare, since they take its time.
+// wounds with their weights. Those that make a probe wait for its deadline are
+// rare, since they take long.
 var wounds, wounded = weigh([]weighted{
 	{20, "bits", func(m *mangler, b []byte) error {
 		for range 1 + m.dice.IntN(8) {
@@ -74,7 +76,8 @@ var wounds, wounded = weigh([]weighted{
 	}},
 	{15, "bytes", func(m *mangler, b []byte) error {
 		for range 1 + m.dice.IntN(6) {
-			b[m.place(b)] = [...]byte{0, 1, 0xff, 0x7f, 0x80, byte(m.dice.IntN(256)), 8, 0xfe}[m.dice.IntN(8)]
+			b[m.place(b)] = [...]byte{0, 1, 0xff, 0x7f, 0x80, byte(m.dice.IntN(256)), 8,
+				0xfe}[m.dice.IntN(8)]
 		}
 		return m.send(b)
 	}},
@@ -86,7 +89,9 @@ var wounds, wounded = weigh([]weighted{
 		}
 		return m.send(b)
 	}},
-	{10, "cut", func(m *mangler, b []byte) error { return m.send(m.sized(b[:4+m.dice.IntN(len(b)-3)])) }},
+	{10, "cut", func(m *mangler, b []byte) error {
+		return m.send(m.sized(b[:4+m.dice.IntN(len(b)-3)]))
+	}},
 	{6, "grown", func(m *mangler, b []byte) error {
 		more := make([]byte, 1+m.dice.IntN(64))
 		if m.dice.IntN(2) == 0 {
@@ -164,7 +169,8 @@ type weighted struct {
 	do     wound
 }
 
-// weigh returns the wounds, each as often as it weighs, and a counter for each name.
+// weigh returns the wounds, each as often as it weighs, and a counter for each
+// name.
 func weigh(all []weighted) (list []weighted, counts map[string]*atomic.Int64) {
 	counts = map[string]*atomic.Int64{}
 	for _, w := range all {
@@ -234,7 +240,7 @@ func (m *mangler) place(b []byte) int {
 	return m.dice.IntN(len(b))
 }
 
-// sized gives a frame the length that it has.
+// sized writes the frame's true length into its header.
 func (m *mangler) sized(b []byte) []byte {
 	mark := binary.BigEndian.Uint32(b)&^m.framing.length | uint32(len(b)-4)&m.framing.length
 	binary.BigEndian.PutUint32(b, mark)

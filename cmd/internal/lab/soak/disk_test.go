@@ -13,9 +13,11 @@ import (
 	"fsmon/watchreg"
 )
 
-// smallRegistry starts a watch whose registry lies on a file system of 32 KB that only it and its verbs see. The second
-// result is that file system as this process reaches it.
-func smallRegistry(t *testing.T, s *smbtest.Server) (l *cmdtest.Lab, w *cmdtest.Process, registry string) {
+// smallRegistry starts a watch whose registry lies on a file system of 32 KB
+// that only it and its verbs see. The second result is that file system as this
+// process reaches it.
+func smallRegistry(t *testing.T,
+	s *smbtest.Server) (l *cmdtest.Lab, w *cmdtest.Process, registry string) {
 	l = cmdtest.NewLab(t, "clp_sambamon")
 	disk := filepath.Join(t.TempDir(), "disk")
 	must(t, os.Mkdir(disk, 0o755))
@@ -24,7 +26,8 @@ func smallRegistry(t *testing.T, s *smbtest.Server) (l *cmdtest.Lab, w *cmdtest.
 		return exec.Command("unshare", append([]string{"--mount", "--", "/bin/sh", "-c",
 			`mount --make-rprivate / && mount -t tmpfs -o size=32k,mode=0755 tmpfs "$0" && exec "$@"`, disk, name}, args...)...)
 	}
-	w = l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "2", "-r", "10")
+	w = l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "2",
+		"-r", "10")
 	w.Message(2)
 	inside := fmt.Sprintf("--mount=/proc/%d/ns/mnt", w.PID)
 	l.Exec = func(name string, args ...string) *exec.Cmd {
@@ -39,7 +42,8 @@ func statusOf(registry, id string) string {
 	return string(b)
 }
 
-// The registry's disk is full: the watch goes on, says so once, and comes back when there is room.
+// The registry's disk is full: the watch goes on, says so once, and comes back
+// when there is room.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -63,7 +67,8 @@ func TestFullDisk(t *testing.T) {
 	if !strings.Contains(stale, `"state":"healthy"`) {
 		t.Errorf("the old status is not readable any more: %q", stale)
 	}
-	// It still watches: a server that hangs is noticed, and one that is back too.
+	// It still watches: a server that hangs is noticed, and one that is back
+	// too.
 	must(t, s.Kill())
 	w.Message(101)
 	must(t, s.Restart())
@@ -71,7 +76,8 @@ func TestFullDisk(t *testing.T) {
 	if now := statusOf(registry, l.ID); now != stale {
 		t.Errorf("the status on a full disk is %q, was %q", now, stale)
 	}
-	// -pause cannot show its effect, and says so; the watch can be ended nevertheless.
+	// -pause cannot show its effect, and says so; the watch can be ended
+	// nevertheless.
 	pause := l.Verb("-pause")
 	pause.Exits(1)
 	w.Message(7)
@@ -79,20 +85,24 @@ func TestFullDisk(t *testing.T) {
 	l.Verb("-continue").Exits(0)
 	w.Message(8)
 	cmdtest.Eventually(t, "a status after there is room again", func() bool {
-		return statusOf(registry, l.ID) != stale && strings.Contains(statusOf(registry, l.ID), `"state":"healthy"`)
+		return statusOf(registry, l.ID) != stale &&
+			strings.Contains(statusOf(registry, l.ID), `"state":"healthy"`)
 	})
 	l.Silent("-stop")
 	w.Exits(0)
 	w.Want(1, 2, 110, 101, 102, 7, 8, 3)
 }
 
-// The registry has become read-only: the watch goes on, says so, obeys, and leaves what it cannot remove.
+// The registry has become read-only: the watch goes on, says so, obeys, and
+// leaves what it cannot remove.
 func TestReadOnlyRegistry(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l, w, registry := smallRegistry(t, s)
-	// A second mount on top, since the watch has a file open for writing on the first.
-	mount := exec.Command("nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", w.PID), "--", "/bin/sh", "-c",
+	// A second mount on top, since the watch has a file open for writing on the
+	// first.
+	mount := exec.Command("nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", w.PID), "--", "/bin/sh",
+		"-c",
 		`mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"`, filepath.Dir(l.Registry))
 	if out, err := mount.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -73,8 +73,8 @@ func writeUntil(end time.Time, path string) error {
 	return nil
 }
 
-// readUntil reads a file from its beginning to its end again and again, so that
-// the kernel looks for room for it. One of holes costs no disk.
+// readUntil reads a file again and again, so that the kernel needs memory for
+// it. A file of holes takes no room on the disk.
 func readUntil(end time.Time, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,9 +93,9 @@ func readUntil(end time.Time, path string) error {
 	return nil
 }
 
-// fillUntil takes memory until that many MB are available on this machine, and
-// gives some back when there are fewer than half of that. Should the kernel have
-// to kill somebody for memory all the same, it takes this process.
+// fillUntil takes memory until leave MB are available on this machine, and
+// frees some when fewer than half of that are. If the kernel runs out of memory
+// nevertheless, it kills this process first.
 func fillUntil(end time.Time, leave int) error {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil {
 		return err
@@ -109,7 +109,8 @@ func fillUntil(end time.Time, leave int) error {
 		}
 		switch n := len(taken); {
 		case available > leave+chunk:
-			b, err := syscall.Mmap(-1, 0, chunk<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+			b, err := syscall.Mmap(-1, 0, chunk<<20, syscall.PROT_READ|syscall.PROT_WRITE,
+				syscall.MAP_PRIVATE|syscall.MAP_ANON)
 			if err != nil {
 				return err
 			}
@@ -129,17 +130,18 @@ func fillUntil(end time.Time, leave int) error {
 	return nil
 }
 
-// overload keeps this machine busy: of load processes a fifth write to the
-// disk, a tenth read a file that does not fit into the memory that is left, the
-// others compute, and one more takes all memory but leave MB.
+// overload keeps this machine busy. A fifth of its processes write to the disk,
+// a tenth read a file that does not fit into the memory that is left, and the
+// others compute. One more takes all memory but leave MB.
 type overload struct {
 	processes []*proc.Process
 	leave     int
 }
 
-// startOverload starts it for at most that long, the memory first: on a machine
-// that is busy already filling it takes minutes.
-func startOverload(ctx context.Context, dir string, load, leave int, most time.Duration) (*overload, error) {
+// startOverload starts an overload that ends after most at the latest. Memory
+// is filled first, since that takes minutes on a busy machine.
+func startOverload(ctx context.Context, dir string, load, leave int,
+	most time.Duration) (*overload, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -182,7 +184,7 @@ func startOverload(ctx context.Context, dir string, load, leave int, most time.D
 	return o, nil
 }
 
-// filled waits until memory is as scarce as it is to be.
+// filled waits until the memory is filled.
 func (o *overload) filled(ctx context.Context) error {
 	for end := time.Now().Add(5 * time.Minute); ; {
 		available, err := availableMB()
@@ -198,7 +200,8 @@ func (o *overload) filled(ctx context.Context) error {
 	}
 }
 
-// end ends it. A process that had ended by itself is an error: there was less load than was said.
+// end ends the overload. It returns an error if a process had ended by itself:
+// then the load was less than promised.
 func (o *overload) end() (err error) {
 	early := 0
 	for _, p := range o.processes {
@@ -231,8 +234,10 @@ func availableMB() (int, error) {
 
 // strain is what a machine says of its load.
 type strain struct {
-	load    float64       // average of the last minute (proc_loadavg(5))
-	stalled time.Duration // in all some process has waited for memory; 0 if the kernel has no pressure stall information
+	load float64 // average of the last minute (proc_loadavg(5))
+	// in all some process has waited for memory; 0 if the kernel has no
+	// pressure stall information
+	stalled time.Duration
 }
 
 func strained() (s strain) {
@@ -257,29 +262,4 @@ func majorFaults(pid int) int {
 	}
 	stat, _ := one.Stat() // an error: it has ended, which is told elsewhere
 	return int(stat.MajFlt)
-}
-
-// servers are a healthy Samba and a healthy NFS server, whose options for a
-// watch args returns by command.
-type servers struct {
-	args map[string][]string
-	stop func() error
-}
-
-func startServers(ctx context.Context) (*servers, error) {
-	samba, err := smbServer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lab, err := nfsServer(ctx)
-	if err != nil {
-		return nil, errors.Join(err, samba.Close())
-	}
-	return &servers{
-		args: map[string][]string{
-			"clp_sambamon": {"-s", "share", "-a", samba.Address, "--port", strconv.Itoa(samba.Port)},
-			"clp_nfsmon":   {"-d", lab.Dir(), "-a", "127.0.0.1"},
-		},
-		stop: func() error { return errors.Join(lab.Close(), samba.Close()) },
-	}, nil
 }

@@ -18,18 +18,16 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe/nfstest"
 )
 
-// soaks are the programs by name. Each declares its flags and returns what to run.
+// soaks are the programs by name. Each declares its flags and returns what to
+// run.
 var soaks = []struct {
 	name    string
 	declare func(*flag.FlagSet) func(context.Context) error
@@ -39,10 +37,13 @@ var soaks = []struct {
 		against := f.String("against", "samba,nfs", "servers: samba, nfs, or both")
 		f.IntVar(&m.probes, "probes", 10000, "probes of each server, 1 to 10000000")
 		f.Uint64Var(&m.seed, "seed", 1, "seed of all decisions; the same one decides the same")
-		f.Uint64Var(&m.first, "first", 0, "number of the first probe, to repeat one that was told of")
+		f.Uint64Var(&m.first, "first", 0,
+			"number of the first probe, to repeat a probe that was reported")
 		f.IntVar(&m.workers, "workers", 8, "probes at a time, 1 to 250")
 		f.DurationVar(&m.deadline, "deadline", 250*time.Millisecond, "of each probe")
-		return func(ctx context.Context) error { return mutateAll(ctx, m, strings.Split(*against, ",")) }
+		return func(ctx context.Context) error {
+			return mutateAll(ctx, m, strings.Split(*against, ","))
+		}
 	}},
 	{"registry", func(f *flag.FlagSet) func(context.Context) error {
 		var s storm
@@ -56,28 +57,40 @@ var soaks = []struct {
 		var s starvation
 		f.DurationVar(&s.duration, "duration", 10*time.Minute, "how long, at most an hour")
 		f.IntVar(&s.load, "load", 50, "busy, reading and writing processes, 1 to 200")
-		f.IntVar(&s.leave, "leave", 512, "MB of memory that are left available, 64 or more; all others are filled")
+		f.IntVar(&s.leave, "leave", 512,
+			"MB of memory that are left available, 64 or more; all others are filled")
 		return func(ctx context.Context) error { return withCommands(ctx, s.run) }
 	}},
 	{"many", func(f *flag.FlagSet) func(context.Context) error {
 		var m crowd
-		f.IntVar(&m.watches, "watches", 300, "watches, half of them of Samba, half of NFS; 2 to 2000")
-		f.DurationVar(&m.duration, "duration", 2*time.Minute, "how long they are measured, at most an hour")
+		f.IntVar(&m.watches, "watches", 300,
+			"watches, half of them of Samba, half of NFS; 2 to 2000")
+		f.DurationVar(&m.duration, "duration", 2*time.Minute,
+			"how long they are measured, at most an hour")
 		f.IntVar(&m.interval, "interval", 30, "-i of the watches")
 		return func(ctx context.Context) error { return withCommands(ctx, m.run) }
 	}},
 }
 
 func main() {
+	helper()
+	nfstest.Isolate() // well-known ports of our own
+	// The kernel kills our processes when the thread that started them ends.
+	// The main thread lives as long as the program.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM,
+		syscall.SIGHUP)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// helper does not return if this process is one of the soaks' helpers.
+func helper() {
 	if len(os.Args) > 2 && os.Args[1] == loadArg {
 		os.Exit(loadMain(os.Args[2:]))
 	}
-	nfstest.Isolate() // well-known ports of our own
-	// A parent-death signal comes when the thread that started the process ends:
-	// main's lives as long as the program.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	if len(os.Args) > 2 && os.Args[1] == claimArg {
+		os.Exit(claimMain(os.Args[2:]))
+	}
 }
 
 func run(ctx context.Context, args []string) int {
@@ -108,17 +121,20 @@ func run(ctx context.Context, args []string) int {
 	for _, s := range soaks {
 		names = append(names, s.name)
 	}
-	fmt.Fprintf(os.Stderr, "soak: error: what to do is missing or unknown (%s; each takes -h)\n", strings.Join(names, ", "))
+	fmt.Fprintf(os.Stderr, "soak: error: what to do is missing or unknown (%s; each takes -h)\n",
+		strings.Join(names, ", "))
 	return 2
 }
 
 // withCommands builds both commands into a temporary directory for f.
-func withCommands(ctx context.Context, f func(ctx context.Context, bin, dir string) error) (err error) {
+func withCommands(ctx context.Context,
+	f func(ctx context.Context, bin, dir string) error) (err error) {
 	dir, remove, err := proc.TempDir("fsmon-soak-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // the servers' directories too
 	for _, name := range commands {
 		if err := proc.Build(ctx, dir, name, "fsmon/cmd/"+name); err != nil {
 			return err
@@ -129,17 +145,7 @@ func withCommands(ctx context.Context, f func(ctx context.Context, bin, dir stri
 
 var commands = []string{"clp_sambamon", "clp_nfsmon"}
 
-// machine names the machine by its cores and its kernel only.
-func machine() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return fmt.Sprintf("%d cores", runtime.NumCPU())
-	}
-	release, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), "-")
-	return fmt.Sprintf("%d cores, %s %s", runtime.NumCPU(), unix.ByteSliceToString(u.Sysname[:]), release)
-}
-
-// wait returns false when ctx ends before so much time has passed.
+// wait waits for d. It returns false if ctx ends before.
 func wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

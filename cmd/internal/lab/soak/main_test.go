@@ -11,14 +11,13 @@ import (
 
 // The tests are the soaks, shorter, and what the commands do on a bad machine.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == loadArg {
-		os.Exit(loadMain(os.Args[2:]))
-	}
+	helper()
 	if len(os.Args) > 2 && os.Args[1] == foreignArg {
 		os.Exit(foreignMain(os.Args[2], os.Args[3:]))
 	}
 	nfstest.Isolate()
-	cmdtest.Main(m, map[string]string{"clp_sambamon": "fsmon/cmd/clp_sambamon", "clp_nfsmon": "fsmon/cmd/clp_nfsmon"})
+	cmdtest.Main(m, map[string]string{"clp_sambamon": "fsmon/cmd/clp_sambamon",
+		"clp_nfsmon": "fsmon/cmd/clp_nfsmon"})
 }
 
 // bin is where the commands were built.

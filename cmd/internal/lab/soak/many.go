@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"fsmon/cmd/internal/lab/proc"
@@ -17,40 +16,38 @@ type crowd struct {
 	duration          time.Duration
 }
 
-// cost is what the watches of one command take.
+// cost is what the watches of one command use.
 type cost struct {
 	watches, pss, private int // kB
 	cpu                   time.Duration
-	oldest                time.Duration // since the start of the last finished probe, of the one that waits longest
-	probes, failed, void  int
+	// since the start of the last finished probe, of the one that waits longest
+	oldest               time.Duration
+	probes, failed, void int
 }
 
 func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
-	if c.watches < 2 || c.watches > 2000 || c.interval < 1 || c.duration <= 0 || c.duration > time.Hour {
+	if c.watches < 2 || c.watches > 2000 || c.interval < 1 || c.duration <= 0 ||
+		c.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	servers, err := startServers(ctx)
+	fleet, err := startFleet(ctx, bin, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, servers.stop()) }()
-	registry := filepath.Join(dir, "registry")
-	var watches []*watched
-	defer func() { err = errors.Join(err, endAll(watches)) }()
+	defer func() { err = errors.Join(err, fleet.end()) }()
 	for n := range c.watches {
 		name := commands[n%len(commands)]
-		id := fmt.Sprintf("%s-%d", name, n)
-		args := []string{"-i", fmt.Sprint(c.interval), "--no-evidence", "--log-file", filepath.Join(dir, "log", id, "watch.log")}
-		w, err := startWatch(bin, registry, name, id, append(args, servers.args[name]...)...)
-		if err != nil {
+		if _, err := fleet.start(name, fmt.Sprintf("%s-%d", name, n), "-i",
+			fmt.Sprint(c.interval)); err != nil {
 			return err
 		}
-		watches = append(watches, w)
-		// As administrators start them: one after the other, not all in one moment.
-		if !wait(ctx, min(50*time.Millisecond, time.Duration(c.interval)*time.Second/time.Duration(c.watches))) {
+		// One after the other, as administrators start them.
+		if !wait(ctx, min(50*time.Millisecond,
+			time.Duration(c.interval)*time.Second/time.Duration(c.watches))) {
 			return ctx.Err()
 		}
 	}
+	watches, registry := fleet.watches, fleet.registry
 	for _, w := range watches {
 		if err := w.healthy(ctx); err != nil {
 			return err
@@ -113,22 +110,29 @@ func (c crowd) cpuTimes(watches []*watched) []time.Duration {
 }
 
 func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*watched) error {
-	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", machine(), c.watches, c.interval, took.Round(time.Second))
+	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", proc.Machine(), c.watches,
+		c.interval, took.Round(time.Second))
 	fmt.Printf("%-14s %8s %10s %10s %12s %10s %10s %8s %14s %8s %8s\n",
-		"", "watches", "Pss MB", "kB each", "private MB", "CPU s", "% of core", "probes", "oldest probe", "failed", "void")
+		"", "watches", "Pss MB", "kB each", "private MB", "CPU s", "% of core", "probes",
+		"oldest probe", "failed", "void")
 	row := func(name string, c cost) {
-		fmt.Printf("%-14s %8d %10.1f %10d %12.1f %10.2f %10.2f %8d %14v %8d %8d\n", name, c.watches, float64(c.pss)/1024, c.pss/c.watches,
-			float64(c.private)/1024, c.cpu.Seconds(), 100*c.cpu.Seconds()/took.Seconds(), c.probes, c.oldest.Round(10*time.Millisecond), c.failed, c.void)
+		fmt.Printf("%-14s %8d %10.1f %10d %12.1f %10.2f %10.2f %8d %14v %8d %8d\n", name, c.watches,
+			float64(c.pss)/1024, c.pss/c.watches,
+			float64(c.private)/1024, c.cpu.Seconds(), 100*c.cpu.Seconds()/took.Seconds(), c.probes,
+			c.oldest.Round(10*time.Millisecond), c.failed, c.void)
 	}
 	var sum cost
 	for n, one := range costs {
 		row(commands[n], one)
-		sum = cost{sum.watches + one.watches, sum.pss + one.pss, sum.private + one.private, sum.cpu + one.cpu,
-			max(sum.oldest, one.oldest), sum.probes + one.probes, sum.failed + one.failed, sum.void + one.void}
+		sum = cost{sum.watches + one.watches, sum.pss + one.pss, sum.private + one.private,
+			sum.cpu + one.cpu,
+			max(sum.oldest, one.oldest), sum.probes + one.probes, sum.failed + one.failed,
+			sum.void + one.void}
 	}
 	row("all", sum)
 
-	// Starved: not probed for an interval and half of the deadline, which no healthy watch comes near to.
+	// A watch has starved if it made no probe for an interval and half of the
+	// deadline.
 	limit := time.Duration(c.interval)*time.Second + 30*time.Second
 	var faults []string
 	r, err := watchreg.OpenExisting(registry)

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// meter measures how late this machine wakes those who wait, and how large this
-// process is. What is late on a busy machine is not for that the fault of a probe.
+// meter measures how late the timers of this machine are, and how large this
+// process is. On a busy machine a late wake-up is not the probe's fault.
 type meter struct {
 	mu     sync.Mutex
 	due    time.Time // of the wake-up that is waited for
@@ -63,7 +63,7 @@ func (m *meter) stop() {
 	<-m.ended
 }
 
-// worst is the greatest lateness that was noticed since then, or is building up now.
+// worst is the greatest lateness since then, that of the next wake-up included.
 func (m *meter) worst(since time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -33,24 +34,26 @@ type mutation struct {
 	deadline time.Duration
 }
 
-// grace is how long past its deadline a probe may end, as the watch's own loop
-// has it. What this machine woke others late by at that moment comes on top.
+// grace is how long after its deadline a probe may end, as in the watch's loop.
+// On a busy machine the lateness of its timers is added.
 const grace = 100 * time.Millisecond
 
 // patience is the deadline of a probe that must succeed.
 const patience = 20 * time.Second
 
-// growth is what the process may grow by, all proxies and transcripts included,
-// and keep what of it may still be in use at the end.
+// growth is by how much this process may grow, with all proxies and
+// transcripts; keep is how much of that may still be in use at the end.
 const (
 	growth = 192 << 20
 	keep   = 16 << 20
 )
 
-// enough faults end a run: each may have taken patience.
+// enough is the number of faults that ends a run, since each may have taken as
+// long as patience.
 const enough = 20
 
-// way is one way to probe a server: a fresh prober of its own for a worker's proxy.
+// way is one way to probe a server: a new prober that goes through a worker's
+// proxy.
 type way struct {
 	name          string
 	conns, frames int // connections that a healthy probe makes, and answers on the busiest of them
@@ -64,21 +67,26 @@ type target struct {
 	worker func(n int) (*proxy, []way, error)
 }
 
-// result is what the spoilt probes of one server came to.
+// result is the outcome of the spoilt probes of one server.
 type result struct {
 	probes   int
 	outcomes map[string]int // by way and failing step or cause
 	latest   time.Duration  // past its deadline that a probe ended
-	excused  int            // probes that ended more than grace late, this machine having been as late
-	lateness time.Duration  // of this machine's timers, at worst
-	grown    uint64         // bytes of memory, at worst
-	asked    uint64         // bytes of memory that were asked for during one probe, touched or not, by all workers
-	kept     uint64         // bytes still in use at the end
-	took     time.Duration
-	faults   []string // what must not happen
+	// probes that ended more than grace late on a machine that was as late
+	// itself
+	excused  int
+	lateness time.Duration // of this machine's timers, at worst
+	grown    uint64        // bytes of memory, at worst
+	// bytes of memory that all workers allocated during one probe, touched or
+	// not
+	asked  uint64
+	kept   uint64 // bytes still in use at the end
+	took   time.Duration
+	faults []string // what must not happen
 }
 
-// run probes the target. The error is one of this machine.
+// run probes the target. An error is a fault of this machine, not of the
+// target.
 func (m mutation) run(ctx context.Context, t target) (result, error) {
 	if m.probes < 1 || m.probes > 1e7 || m.workers < 1 || m.workers > 250 || m.deadline <= 0 {
 		return result{}, errors.New("a number is out of range")
@@ -136,7 +144,8 @@ func (m mutation) run(ctx context.Context, t target) (result, error) {
 				}
 				mu.Unlock()
 				if late > grace+excuse {
-					fault("%s, probe %d ended %v after its deadline (this machine was %v late): %v", w.name, number, late, excuse, err)
+					fault("%s, probe %d ended %v after its deadline (this machine was %v late): %v",
+						w.name, number, late, excuse, err)
 				}
 				if asked > growth {
 					fault("%s, probe %d asked for %d MB", w.name, number, asked>>20)
@@ -177,7 +186,7 @@ func (m mutation) run(ctx context.Context, t target) (result, error) {
 	return r, ctx.Err()
 }
 
-// late is how many of the probes met their deadline.
+// late is how many of the probes were ended by their deadline.
 func (r result) late() (late int) {
 	for what, n := range r.outcomes {
 		if strings.HasSuffix(what, ", deadline") {
@@ -187,10 +196,9 @@ func (r result) late() (late int) {
 	return late
 }
 
-// holdForgotten keeps the collector of garbage from closing, in its own time,
-// the connections that a probe forgot to close: one goroutine runs all
-// finalizers, one after the other (runtime.SetFinalizer), and it is kept
-// waiting until release is called.
+// holdForgotten keeps the garbage collector from closing connections that a
+// probe forgot to close. One goroutine runs all finalizers, one after the other
+// (runtime.SetFinalizer); it waits until release is called.
 func holdForgotten() (release func()) {
 	type hold struct{ begun, end chan struct{} }
 	h := hold{make(chan struct{}), make(chan struct{})}
@@ -203,12 +211,12 @@ func holdForgotten() (release func()) {
 	return func() { close(h.end) }
 }
 
-// errStuck is a probe that does not end at all.
+// errStuck says that a probe does not end at all.
 var errStuck = errors.New("it has not ended")
 
-// timed probes once. late is how long past the deadline it ended, excuse how
-// late this machine's timers were meanwhile. Patience past the deadline it goes
-// on without the probe.
+// timed probes once. late is how long after the deadline the probe ended;
+// excuse is how late this machine's timers were meanwhile. It gives a probe up
+// that is later than patience.
 func timed(deadline time.Duration, w way, meter *meter) (late, excuse time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
@@ -235,7 +243,7 @@ func timed(deadline time.Duration, w way, meter *meter) (late, excuse time.Durat
 	return late, excuse, err
 }
 
-// outcome is the step that broke and the kind of its cause.
+// outcome names the step that failed and the kind of its cause.
 func outcome(err error) string {
 	if err == nil {
 		return "healthy"
@@ -263,10 +271,11 @@ func outcome(err error) string {
 	return step + ", " + cause
 }
 
-// print says what came of it.
+// print shows the result.
 func (r result) print(t target, m mutation) {
 	fmt.Printf("\n%s: %d spoilt probes, each followed by a clean one, in %v; seed %d, probes %d to %d, deadline %v, %d at a time\n",
-		t.name, r.probes, r.took.Round(time.Second), m.seed, m.first, m.first+uint64(r.probes)-1, m.deadline, m.workers)
+		t.name, r.probes, r.took.Round(time.Second), m.seed, m.first, m.first+uint64(r.probes)-1,
+		m.deadline, m.workers)
 	for _, name := range slices.Sorted(maps.Keys(r.outcomes)) {
 		fmt.Printf("  %-44s %6d\n", name, r.outcomes[name])
 	}
@@ -284,15 +293,16 @@ func (r result) print(t target, m mutation) {
 
 // mutateAll runs the mutation on the servers named.
 func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
-	fmt.Println(machine())
-	_, remove, err := proc.TempDir("fsmon-soak-")
+	fmt.Println(proc.Machine())
+	dir, remove, err := proc.TempDir("fsmon-soak-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // the servers' directories too
 	faults := 0
 	for _, name := range names {
-		start := map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS}[name]
+		start := starters[name]
 		if start == nil {
 			return fmt.Errorf("no server is called %q (samba, nfs)", name)
 		}
@@ -300,7 +310,8 @@ func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s: seed %d, from probe %d\n", t.name, m.seed, m.first) // now, in case this does not live to the end
+		// now: this process may crash before the end
+		fmt.Printf("%s: seed %d, from probe %d\n", t.name, m.seed, m.first)
 		r, err := m.run(ctx, t)
 		if err := errors.Join(err, stop()); err != nil {
 			return err
@@ -318,7 +329,7 @@ func mutateAll(ctx context.Context, m mutation, names []string) (err error) {
 	return nil
 }
 
-// holding is what a process that leaks has more and more of.
+// holding is what grows in a process that leaks.
 type holding struct {
 	descriptors, goroutines int
 	memory                  uint64
@@ -349,7 +360,7 @@ func allocated() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// wait waits for what was held before, and says what is held beyond that after a while.
+// wait waits until no more is held than before, and describes what stays.
 func (h holding) wait(ctx context.Context) string {
 	var now holding
 	for end := time.Now().Add(patience); time.Now().Before(end); {
@@ -364,5 +375,6 @@ func (h holding) wait(ctx context.Context) string {
 			break
 		}
 	}
-	return fmt.Sprintf("%d descriptors, %d goroutines; %d and %d before", now.descriptors, now.goroutines, h.descriptors, h.goroutines)
+	return fmt.Sprintf("%d descriptors, %d goroutines; %d and %d before", now.descriptors,
+		now.goroutines, h.descriptors, h.goroutines)
 }

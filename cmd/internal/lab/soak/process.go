@@ -42,13 +42,37 @@ func (w *watched) healthy(ctx context.Context) error {
 	return nil
 }
 
-// endAll ends watches, all at once.
-func endAll(watches []*watched) (err error) {
-	for _, w := range watches {
+// fleet is watches of healthy servers.
+type fleet struct {
+	*servers
+	bin, dir, registry string
+	watches            []*watched
+}
+
+// startFleet starts the servers. What the watches write goes below dir.
+func startFleet(ctx context.Context, bin, dir string) (*fleet, error) {
+	servers, err := startServers(ctx)
+	return &fleet{servers: servers, bin: bin, dir: dir, registry: filepath.Join(dir, "registry")},
+		err
+}
+
+// start starts one more watch, by command and identifier.
+func (f *fleet) start(name, id string, args ...string) (*watched, error) {
+	args = append(args, "--no-evidence", "--log-file", filepath.Join(f.dir, "log", id, "watch.log"))
+	w, err := startWatch(f.bin, f.registry, name, id, append(args, f.args[name]...)...)
+	if err == nil {
+		f.watches = append(f.watches, w)
+	}
+	return w, err
+}
+
+// end ends the watches, all at once, and then the servers.
+func (f *fleet) end() (err error) {
+	for _, w := range f.watches {
 		w.Signal(syscall.SIGTERM) // an error: it has ended
 	}
-	for _, w := range watches {
+	for _, w := range f.watches {
 		err = errors.Join(err, w.End())
 	}
-	return err
+	return errors.Join(err, f.stop())
 }

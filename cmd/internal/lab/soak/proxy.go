@@ -19,20 +19,25 @@ type framing struct {
 }
 
 var (
-	// smbFraming: a type, 0 for a message, and 3 bytes of length (MS-SMB2 2.1, RFC 1002 4.3.1).
-	smbFraming = framing{length: 1<<24 - 1, more: func(*dice) []byte { return []byte{0x85, 0, 0, 0} }} // a keep-alive
+	// smbFraming: a type, 0 for a message, and 3 bytes of length (MS-SMB2 2.1,
+	// RFC 1002 4.3.1).
+	// a keep-alive
+	smbFraming = framing{length: 1<<24 - 1,
+		more: func(*dice) []byte { return []byte{0x85, 0, 0, 0} }}
 	// rpcFraming: the last-fragment bit and 31 bits of length (RFC 5531 11).
-	rpcFraming = framing{length: 1<<31 - 1, more: func(d *dice) []byte { // an empty or a short fragment that is not the last
+	// an empty or a short fragment that is not the last
+	rpcFraming = framing{length: 1<<31 - 1, more: func(d *dice) []byte {
 		n := d.IntN(2) * 4 * d.IntN(8)
 		return append(binary.BigEndian.AppendUint32(nil, uint32(n)), make([]byte, n)...)
 	}}
 )
 
-// frameLimit is a length that no healthy server sends; what claims more is passed on unframed.
+// frameLimit is more than any healthy server sends. A longer frame is passed on
+// as a stream.
 const frameLimit = 1 << 20
 
-// proxy stands in front of a server. With a plan it spoils what passes, in the
-// way the plan's seed decides; without one it is only a proxy.
+// proxy stands before a server. With a plan it spoils what passes, as the
+// plan's seed decides. Without one it changes nothing.
 type proxy struct {
 	framing framing
 	dial    func(port int) (net.Conn, error)
@@ -149,7 +154,8 @@ type mangler struct {
 
 func (m *mangler) pass(src net.Conn) error {
 	if m.dice == nil {
-		_, err := io.Copy(m.dst, struct{ io.Reader }{src}) // no splice: its pipes are kept for later, as if they had leaked
+		// no splice: its pipes are kept for later, as if they had leaked
+		_, err := io.Copy(m.dst, struct{ io.Reader }{src})
 		return err
 	}
 	if m.dice.raw {

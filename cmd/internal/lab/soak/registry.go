@@ -19,9 +19,9 @@ import (
 	"fsmon/cmd/internal/lab/proc"
 )
 
-// storm lets actors start, stop, pause, continue, look at, delete and kill
-// watches of a few identifiers at random. Every act is a process of the built
-// commands; a watch is killed by its process, never by a number read somewhere.
+// storm lets actors start, stop, pause, continue, list, delete and kill watches
+// of a few identifiers at random. Every act runs one of the built commands. A
+// watch is killed through its os.Process, never by a number read somewhere.
 type storm struct {
 	duration time.Duration
 	seed     uint64
@@ -29,7 +29,7 @@ type storm struct {
 	ids      int
 }
 
-// fray is one storm under way.
+// fray is a storm that is running.
 type fray struct {
 	storm
 	bin, registry, logs string
@@ -60,10 +60,12 @@ func (f *fray) did(what string, took time.Duration) {
 }
 
 func (s storm) run(ctx context.Context, bin, dir string) (err error) {
-	if s.actors < 1 || s.actors > 200 || s.ids < 1 || s.ids > 100 || s.duration <= 0 || s.duration > time.Hour {
+	if s.actors < 1 || s.actors > 200 || s.ids < 1 || s.ids > 100 || s.duration <= 0 ||
+		s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	f := &fray{storm: s, bin: bin, registry: filepath.Join(dir, "registry"), logs: filepath.Join(dir, "log"),
+	f := &fray{storm: s, bin: bin, registry: filepath.Join(dir, "registry"),
+		logs:  filepath.Join(dir, "log"),
 		stops: map[string][]span{}, acts: map[string]int{}, longest: map[string]time.Duration{}}
 	for n := range s.ids {
 		f.names = append(f.names, fmt.Sprintf("id%d", n))
@@ -73,6 +75,15 @@ func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 	defer func() {
 		for _, b := range bystanders {
 			b.Kill()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	claiming, err := f.startClaimers(filepath.Join(dir, "guard"))
+	defer func() {
+		for _, p := range claiming {
+			p.Kill()
 		}
 	}()
 	if err != nil {
@@ -92,6 +103,13 @@ func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	for _, p := range claiming {
+		if err := p.Wait(ctx); err != nil || p.Code() != 0 {
+			f.fault("a process that only claims an identifier: %v, %v: %s", err, p.Cmd.ProcessState,
+				p.Errors())
+		}
+	}
+	f.removed(contested)
 	f.aftermath(ctx)
 	f.judge()
 	for _, b := range bystanders {
@@ -103,9 +121,9 @@ func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 	return f.print()
 }
 
-// plant leaves behind, under every identifier, a dead watch whose status names
-// a living process that has nothing to do with it: as after a process ID has
-// been used again. Nobody must signal it: the verbs now, and what comes in the storm.
+// plant leaves a dead watch under every identifier. Its status names a living
+// process that has nothing to do with it, as when a process ID was used again.
+// Neither the verbs now nor the storm may send that process a signal.
 func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error) {
 	for n, id := range f.names {
 		b, err := proc.Start(exec.Command("sleep", fmt.Sprint(int(f.duration.Seconds())+600)))
@@ -119,7 +137,8 @@ func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error
 		}
 		status := filepath.Join(f.registry, id, "status")
 		data, err := os.ReadFile(status)
-		for end := time.Now().Add(patience); err != nil && time.Now().Before(end) && wait(ctx, 10*time.Millisecond); {
+		for end := time.Now().Add(patience); err != nil && time.Now().Before(end) &&
+			wait(ctx, 10*time.Millisecond); {
 			data, err = os.ReadFile(status)
 		}
 		if err = errors.Join(err, w.Kill()); err != nil {
@@ -139,9 +158,11 @@ func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error
 	return bystanders, nil
 }
 
-// start starts a watch that stays, of a port that refuses.
+// start starts a watch of a port that refuses. Its retries last longer than the
+// storm.
 func (f *fray) start(id, name string) (*watched, error) {
-	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence", "--log-file", filepath.Join(f.logs, id, "watch.log")}
+	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence",
+		"--log-file", filepath.Join(f.logs, id, "watch.log")}
 	if name == "clp_nfsmon" {
 		args = append(args, "-d", "/export", "-n", "9", "--mount-port", "9", "--nfs-version", "3")
 	} else {
@@ -157,7 +178,7 @@ func (f *fray) start(id, name string) (*watched, error) {
 	return w, nil
 }
 
-// act does one thing after the other, chosen at random, until the time is up.
+// act does random things, one after the other, until the time is up.
 func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 	for time.Now().Before(f.end) && ctx.Err() == nil {
 		id := f.names[dice.IntN(len(f.names))]
@@ -196,7 +217,7 @@ func (f *fray) act(ctx context.Context, dice *rand.Rand) {
 // span is the life of a process.
 type span struct{ from, to time.Time }
 
-// stop runs -stop. Any watch of the identifier that lived meanwhile may end by it.
+// stop runs -stop. It may end any watch of the identifier that lived meanwhile.
 func (f *fray) stop(ctx context.Context, name, id string) int {
 	from := time.Now()
 	code := f.verb(ctx, name, id, "-stop", "20")
@@ -243,7 +264,7 @@ func (f *fray) tryStart(ctx context.Context, id, name string) {
 	}
 }
 
-// verb runs a verb to its end. It may fail, but not otherwise than documented.
+// verb runs a verb to its end. It may fail only as documented.
 func (f *fray) verb(ctx context.Context, name string, args ...string) int {
 	bound, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
@@ -266,7 +287,8 @@ func (f *fray) verb(ctx context.Context, name string, args ...string) int {
 		word = args[1]
 	}
 	f.did(fmt.Sprintf("%s, exit %d", word, code), took)
-	if code != 0 && code != 1 || strings.Contains(said, "damaged") || strings.Contains(said, "removed or replaced") {
+	if code != 0 && code != 1 || strings.Contains(said, "damaged") ||
+		strings.Contains(said, "removed or replaced") {
 		f.fault("%s %q: exit %d: %s", name, args, code, said)
 	}
 	if out != "" && args[len(args)-1] == "--json" && !json.Valid([]byte(out)) {
@@ -291,7 +313,8 @@ func (f *fray) clear() error {
 func (f *fray) print() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", machine(), f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
+	fmt.Printf("%s; %d actors, %d identifiers, %v, seed %d\n\n%-28s %8s %12s\n", proc.Machine(),
+		f.actors, f.ids, f.duration, f.seed, "act", "times", "longest")
 	for _, what := range slices.Sorted(maps.Keys(f.acts)) {
 		fmt.Printf("%-28s %8d %12v\n", what, f.acts[what], f.longest[what].Round(time.Millisecond))
 	}

@@ -18,7 +18,9 @@ import (
 // itself must be readable at every moment.
 func (f *fray) watchStatus(ctx context.Context) {
 	reads, without := 0, 0
-	shown, missing := map[string]int{}, map[string]bool{} // by identifier: who showed its status last, and whether a live watch had none since
+	// by identifier: the last process with a status, and whether a live watch
+	// had none since
+	shown, missing := map[string]int{}, map[string]bool{}
 	for ctx.Err() == nil {
 		registry, err := watchreg.OpenExisting(f.registry)
 		if err != nil {
@@ -59,7 +61,8 @@ func (f *fray) watchHolders(ctx context.Context) {
 	together := map[[2]*watched]time.Time{} // since when two have been seen watching side by side
 	for wait(ctx, 10*time.Millisecond) {
 		f.mu.Lock()
-		alive := slices.DeleteFunc(slices.Clone(f.watches), func(w *watched) bool { return !w.Alive() })
+		alive := slices.DeleteFunc(slices.Clone(f.watches),
+			func(w *watched) bool { return !w.Alive() })
 		f.mu.Unlock()
 		by := map[string][]*watched{}
 		for _, w := range alive {
@@ -69,10 +72,12 @@ func (f *fray) watchHolders(ctx context.Context) {
 		for id, all := range by {
 			if first := f.holders(id, all); len(first) > 1 {
 				if still := f.holders(id, first); len(still) > 1 {
-					f.fault("%d processes hold the lock of %s: %s", len(still), id, still[0].Story()+still[1].Story())
+					f.fault("%d processes hold the lock of %s: %s", len(still), id,
+						still[0].Story()+still[1].Story())
 				}
 			}
-			watching := slices.DeleteFunc(all, func(w *watched) bool { return w.Count(1) == 0 || w.Count(3) > 0 })
+			watching := slices.DeleteFunc(all,
+				func(w *watched) bool { return w.Count(1) == 0 || w.Count(3) > 0 })
 			for i, a := range watching {
 				for _, b := range watching[i+1:] {
 					pair := [2]*watched{a, b}
@@ -93,8 +98,9 @@ func (f *fray) watchHolders(ctx context.Context) {
 	}
 }
 
-// holders are those of the processes that hold the lock file of id which is in
-// place now, as the kernel says (proc_pid_fdinfo(5)).
+// holders are those of the watches that hold the lock of id. The kernel says so
+// (proc_pid_fdinfo(5)); procfs does not read that line. A lock file that was
+// replaced does not count.
 func (f *fray) holders(id string, all []*watched) (holding []*watched) {
 	lock := filepath.Join(f.registry, id, "lock")
 	for _, w := range all {
@@ -104,7 +110,7 @@ func (f *fray) holders(id string, all []*watched) (holding []*watched) {
 			continue // it has just ended
 		}
 		for _, e := range entries {
-			// Of a lock that was removed the name has " (deleted)" at its end.
+			// The name of a lock file that was removed ends with " (deleted)".
 			if name, err := os.Readlink(dir + "fd/" + e.Name()); err != nil || name != lock {
 				continue
 			}
@@ -118,8 +124,8 @@ func (f *fray) holders(id string, all []*watched) (holding []*watched) {
 	return holding
 }
 
-// aftermath ends what is left, by the verb and by force, and then takes every
-// identifier through a whole life.
+// aftermath ends the watches that are left, some by -stop and some by force.
+// Then it starts and ends a watch under every identifier.
 func (f *fray) aftermath(ctx context.Context) {
 	bound, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
@@ -139,8 +145,8 @@ func (f *fray) aftermath(ctx context.Context) {
 	}
 }
 
-// life starts a watch under an identifier about which nothing is known, and
-// ends it in all forms.
+// life starts watches under an identifier, uses every verb on them, and ends
+// one with SIGKILL and one with -stop.
 func (f *fray) life(ctx context.Context, id, name string) {
 	for _, last := range []bool{false, true} {
 		w, err := f.start(id, name)
@@ -170,12 +176,19 @@ func (f *fray) life(ctx context.Context, id, name string) {
 		}
 		w.Wait(ctx)
 	}
+	f.removed(id)
+}
+
+// removed notes a fault unless nothing is left of the identifier in the
+// registry.
+func (f *fray) removed(id string) {
 	if _, err := os.Lstat(filepath.Join(f.registry, id)); !errors.Is(err, os.ErrNotExist) {
 		f.fault("%s was left in the registry: %v", id, err)
 	}
 }
 
-// judge looks at every watch there was: how it ended, and who else watched meanwhile.
+// judge checks how every watch ended, and that no other one of its identifier
+// watched meanwhile.
 func (f *fray) judge() {
 	f.mu.Lock()
 	watches := slices.Clone(f.watches)
@@ -191,17 +204,20 @@ func (f *fray) judge() {
 		asked := f.firstAsked(w)
 		status := w.Cmd.ProcessState.Sys().(syscall.WaitStatus)
 		switch {
-		case status.Signaled() && status.Signal() == syscall.SIGKILL && !w.Sent(syscall.SIGKILL).IsZero():
-		case status.Signaled() && status.Signal() == syscall.SIGTERM && asked.Before(w.Ended()): // before it could catch it
+		case status.Signaled() && status.Signal() == syscall.SIGKILL &&
+			!w.Sent(syscall.SIGKILL).IsZero():
+		// it came before the watch could catch signals
+		case status.Signaled() && status.Signal() == syscall.SIGTERM && asked.Before(w.Ended()):
 		case status.ExitStatus() == 0 && asked.Before(w.Ended()):
-		case status.ExitStatus() == 3 && f.contested(w, watches):
+		case status.ExitStatus() == 3 && f.heldByAnother(w, watches):
 		default:
 			f.fault("ended by itself, with %v: %s", w.Cmd.ProcessState, w.Story())
 		}
-		// From when it was seen to watch until its end was asked for it was the only one.
+		// From its message 1 until somebody asked for its end it was alone.
 		for _, other := range watches {
 			first := watching[other]
-			if own := watching[w]; other != w && other.id == w.id && !own.IsZero() && first.After(own) && first.Before(asked) {
+			if own := watching[w]; other != w && other.id == w.id && !own.IsZero() &&
+				first.After(own) && first.Before(asked) {
 				f.fault("two watches of %s: the second began %v after the first and %v before the first was to end: %s%s",
 					w.id, first.Sub(own), asked.Sub(first), w.Story(), other.Story())
 			}
@@ -227,9 +243,11 @@ func (f *fray) firstAsked(w *watched) time.Time {
 	return first
 }
 
-// contested reports whether another process of the identifier lived at the same time.
-func (f *fray) contested(w *watched, all []*watched) bool {
+// heldByAnother reports whether another process of the identifier lived at the
+// same time.
+func (f *fray) heldByAnother(w *watched, all []*watched) bool {
 	return slices.ContainsFunc(all, func(other *watched) bool {
-		return other != w && other.id == w.id && other.Began().Before(w.Ended()) && other.Ended().After(w.Began())
+		return other != w && other.id == w.id && other.Began().Before(w.Ended()) &&
+			other.Ended().After(w.Began())
 	})
 }

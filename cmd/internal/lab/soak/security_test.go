@@ -27,8 +27,9 @@ const (
 	token = "s3cret-T0ken-8146"
 )
 
-// foreignArg makes the test binary a process of another user that tries to harm a watch. Its further arguments are the user,
-// the registry, the identifier, the process and the files of the watch.
+// foreignArg makes the test binary a process of another user that tries to harm
+// a watch. Its further arguments are the user, the registry, the identifier,
+// the process and the files of the watch.
 const foreignArg = "-foreign"
 
 // foreignMain prints every attack that worked.
@@ -57,36 +58,48 @@ func foreignMain(user string, args []string) int {
 		}
 	}
 	attacks := map[string]func() error{
-		"signal":                  func() error { return syscall.Kill(pid, syscall.SIGTERM) },
-		"trace":                   func() error { return syscall.PtraceAttach(pid) },
-		"read its environment":    open(fmt.Sprintf("/proc/%d/environ", pid), unix.O_RDONLY),
-		"read its memory":         open(fmt.Sprintf("/proc/%d/mem", pid), unix.O_RDONLY),
-		"enter its descriptors":   open(fmt.Sprintf("/proc/%d/fd", pid), unix.O_RDONLY),
-		"hold the lock":           open(at("lock"), unix.O_RDONLY),
-		"write the lock":          open(at("lock"), unix.O_RDWR),
-		"tell it something":       open(at("control"), unix.O_WRONLY),
-		"take what it is told":    open(at("control"), unix.O_RDONLY),
-		"write the status":        open(at("status"), unix.O_WRONLY),
-		"plant a status":          open(at("status.new"), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL),
-		"plant a FIFO":            func() error { return unix.Mkfifo(at("control2"), 0o666) },
-		"plant a link":            func() error { return os.Symlink("/etc/passwd", at("status.new")) },
-		"plant a hard link":       func() error { return os.Link(at("status"), at("hard")) },
-		"plant an identifier":     func() error { return os.Mkdir(filepath.Join(registry, "planted"), 0o777) },
-		"plant a linked one":      func() error { return os.Symlink("/tmp", filepath.Join(registry, "planted")) },
-		"list the entry":          open(entry, unix.O_RDONLY|unix.O_DIRECTORY),
-		"remove the lock":         func() error { return os.Remove(at("lock")) },
-		"remove the control":      func() error { return os.Remove(at("control")) },
-		"remove the status":       func() error { return os.Remove(at("status")) },
-		"move the entry":          func() error { return os.Rename(entry, entry+"2") },
-		"move the registry":       func() error { return os.Rename(registry, registry+"2") },
-		"open up the entry":       func() error { return os.Chmod(entry, 0o777) },
-		"open up the lock":        func() error { return os.Chmod(at("lock"), 0o666) },
-		"open up the registry":    func() error { return os.Chmod(registry, 0o777) },
-		"age the lock":            func() error { return os.Chtimes(at("lock"), time.Unix(1, 0), time.Unix(1, 0)) },
-		"take over the registry":  func() error { return os.Chown(registry, uid, uid) },
-		"remove all of it":        func() error { return removed(registry) },
-		"raise its limits":        func() error { return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}, nil) },
-		"have it killed for want": func() error { return os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("1000"), 0) },
+		"signal":                func() error { return syscall.Kill(pid, syscall.SIGTERM) },
+		"trace":                 func() error { return syscall.PtraceAttach(pid) },
+		"read its environment":  open(fmt.Sprintf("/proc/%d/environ", pid), unix.O_RDONLY),
+		"read its memory":       open(fmt.Sprintf("/proc/%d/mem", pid), unix.O_RDONLY),
+		"enter its descriptors": open(fmt.Sprintf("/proc/%d/fd", pid), unix.O_RDONLY),
+		"hold the lock":         open(at("lock"), unix.O_RDONLY),
+		"write the lock":        open(at("lock"), unix.O_RDWR),
+		"tell it something":     open(at("control"), unix.O_WRONLY),
+		"take what it is told":  open(at("control"), unix.O_RDONLY),
+		"write the status":      open(at("status"), unix.O_WRONLY),
+		"plant a status":        open(at("status.new"), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL),
+		"plant a FIFO":          func() error { return unix.Mkfifo(at("control2"), 0o666) },
+		"plant a link": func() error {
+			return os.Symlink("/etc/passwd", at("status.new"))
+		},
+		"plant a hard link": func() error { return os.Link(at("status"), at("hard")) },
+		"plant an identifier": func() error {
+			return os.Mkdir(filepath.Join(registry, "planted"), 0o777)
+		},
+		"plant a linked one": func() error {
+			return os.Symlink("/tmp", filepath.Join(registry, "planted"))
+		},
+		"list the entry":       open(entry, unix.O_RDONLY|unix.O_DIRECTORY),
+		"remove the lock":      func() error { return os.Remove(at("lock")) },
+		"remove the control":   func() error { return os.Remove(at("control")) },
+		"remove the status":    func() error { return os.Remove(at("status")) },
+		"move the entry":       func() error { return os.Rename(entry, entry+"2") },
+		"move the registry":    func() error { return os.Rename(registry, registry+"2") },
+		"open up the entry":    func() error { return os.Chmod(entry, 0o777) },
+		"open up the lock":     func() error { return os.Chmod(at("lock"), 0o666) },
+		"open up the registry": func() error { return os.Chmod(registry, 0o777) },
+		"age the lock": func() error {
+			return os.Chtimes(at("lock"), time.Unix(1, 0), time.Unix(1, 0))
+		},
+		"take over the registry": func() error { return os.Chown(registry, uid, uid) },
+		"remove all of it":       func() error { return removed(registry) },
+		"raise its limits": func() error {
+			return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 3}, nil)
+		},
+		"make it the first to be killed for memory": func() error {
+			return os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("1000"), 0)
+		},
 	}
 	for _, path := range files {
 		attacks["read "+path] = open(path, unix.O_RDONLY)
@@ -98,7 +111,8 @@ func foreignMain(user string, args []string) int {
 		}
 	}
 	// What every user may see holds no secret.
-	for _, path := range []string{at("status"), fmt.Sprintf("/proc/%d/cmdline", pid), fmt.Sprintf("/proc/%d/status", pid)} {
+	for _, path := range []string{at("status"), fmt.Sprintf("/proc/%d/cmdline", pid),
+		fmt.Sprintf("/proc/%d/status", pid)} {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			fmt.Printf("%s is not readable: %v\n", path, err)
@@ -126,7 +140,7 @@ func removed(dir string) error {
 	return nil
 }
 
-// What a user without rights can do to a watch of root: nothing, and he sees no secret.
+// A user without rights can do nothing to a watch of root, and sees no secret.
 func TestStrangerAtTheRegistry(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -135,10 +149,12 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 	for _, open := range []string{dir, filepath.Dir(dir)} {
 		must(t, os.Chmod(open, 0o755))
 	}
-	credentials, metrics, evidence := filepath.Join(dir, "credentials"), filepath.Join(dir, "fsmon.prom"), filepath.Join(dir, "evidence")
+	credentials, metrics, evidence := filepath.Join(dir, "credentials"),
+		filepath.Join(dir, "fsmon.prom"), filepath.Join(dir, "evidence")
 
 	must(t, os.WriteFile(credentials, []byte("username=root\npassword=pw\n"), 0o600))
-	w := l.Watch("-s", "priv", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "1", "--credentials", credentials,
+	w := l.Watch("-s", "priv", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "1",
+		"--credentials", credentials,
 		"--metrics-file", metrics, "--evidence-dir", evidence)
 	w.Message(2)
 	l.Healthy()
@@ -146,7 +162,9 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 		t.Helper()
 		self, err := os.Executable()
 		must(t, err)
-		cmd := exec.Command(self, append([]string{foreignArg, fmt.Sprint(nobody), l.Registry, l.ID, fmt.Sprint(w.PID)}, files...)...)
+		cmd := exec.Command(self,
+			append([]string{foreignArg, fmt.Sprint(nobody), l.Registry, l.ID, fmt.Sprint(w.PID)},
+				files...)...)
 		out, err := cmd.CombinedOutput()
 		if err != nil || len(out) > 0 {
 			t.Errorf("%v; what worked:\n%s", err, out)
@@ -156,7 +174,8 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 	l.Healthy()
 	w.Want(1, 2)
 
-	// A verdict by a wrong password: neither the evidence, nor the log, nor the metrics have it, and only root has the evidence.
+	// A verdict by a wrong password: neither the evidence, nor the log, nor the
+	// metrics have it, and only root has the evidence.
 	must(t, os.WriteFile(credentials, []byte("username=root\npassword="+token+"\n"), 0o600))
 	must(t, exec.Command("smbpasswd", "-c", filepath.Join(s.Dir, "smb.conf"), "-d", "root").Run())
 	w.Exits(1)
@@ -171,12 +190,14 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 			t.Errorf("%s has the mode %v", path, info.Mode())
 		}
 	}
-	if !slices.ContainsFunc(slices.Collect(keys(below)), func(path string) bool { return strings.HasPrefix(path, evidence) }) {
+	if !slices.ContainsFunc(slices.Collect(keys(below)),
+		func(path string) bool { return strings.HasPrefix(path, evidence) }) {
 		t.Error("no evidence")
 	}
 
 	// With -p, wiped from the arguments by the time that anybody can look.
-	again := l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-u", "nosuchuser", "-p", token, "-i", "1")
+	again := l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-u",
+		"nosuchuser", "-p", token, "-i", "1")
 	again.Message(2)
 	l.Healthy()
 	attack(again, l.Log)
@@ -217,8 +238,9 @@ func keys(m map[string]string) func(func(string) bool) {
 	}
 }
 
-// Without XDG_RUNTIME_DIR a user's registry is below the directory for temporary files, which all may write. Whoever was
-// there first with something else is not trusted, and whoever comes later cannot touch it.
+// Without XDG_RUNTIME_DIR a user's registry is below the directory for
+// temporary files, which all may write. Whoever was there first with something
+// else is not trusted, and whoever comes later cannot touch it.
 func TestRegistryInTheStickyDirectory(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -247,7 +269,9 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 		},
 		"a link to a stranger's directory": func(r string) error {
 			home := r + "-home"
-			for _, err := range []error{os.Mkdir(home, 0o777), os.Chmod(home, 0o777), os.Chown(home, stranger, stranger), os.Symlink(home, r), os.Lchown(r, stranger, stranger)} {
+			for _, err := range []error{os.Mkdir(home, 0o777), os.Chmod(home, 0o777),
+				os.Chown(home, stranger, stranger), os.Symlink(home, r),
+				os.Lchown(r, stranger, stranger)} {
 				if err != nil {
 					return err
 				}
@@ -256,7 +280,8 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 		},
 		"a link to the user's own directory": func(r string) error {
 			home := r + "-home"
-			for _, err := range []error{os.Mkdir(home, 0o700), os.Chown(home, nobody, nobody), os.Symlink(home, r), os.Lchown(r, stranger, stranger)} {
+			for _, err := range []error{os.Mkdir(home, 0o700), os.Chown(home, nobody, nobody),
+				os.Symlink(home, r), os.Lchown(r, stranger, stranger)} {
 				if err != nil {
 					return err
 				}
@@ -295,7 +320,8 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 		w.Message(2)
 		self, err := os.Executable()
 		must(t, err)
-		out, err := exec.Command(self, foreignArg, fmt.Sprint(stranger), registry, l.ID, fmt.Sprint(w.PID)).CombinedOutput()
+		out, err := exec.Command(self, foreignArg, fmt.Sprint(stranger), registry, l.ID,
+			fmt.Sprint(w.PID)).CombinedOutput()
 		if err != nil || len(out) > 0 {
 			t.Errorf("%v; what worked:\n%s", err, out)
 		}
@@ -304,8 +330,9 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 	})
 }
 
-// In a directory that all may write a stranger plants a link to one of root's where root's watch has its files: nothing is
-// written there, the watch says so and goes on. A registry behind it is none.
+// Root's watch has its files in a directory that all may write. A stranger
+// plants a link there to one of root's directories. Nothing is written through
+// it; the watch says so and goes on. A registry behind such a link is refused.
 func TestPlantedOnTheWay(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -313,7 +340,8 @@ func TestPlantedOnTheWay(t *testing.T) {
 	base := filepath.Dir(l.Registry)
 	temp, victim := filepath.Join(base, "tmp"), filepath.Join(base, "victim")
 	planted := filepath.Join(temp, "fsmon")
-	for _, err := range []error{os.Mkdir(temp, 0o777), os.Chmod(temp, 0o777|fs.ModeSticky), os.Mkdir(victim, 0o755),
+	for _, err := range []error{os.Mkdir(temp, 0o777), os.Chmod(temp, 0o777|fs.ModeSticky),
+		os.Mkdir(victim, 0o755),
 		os.Symlink(victim, planted), os.Lchown(planted, stranger, stranger)} {
 		must(t, err)
 	}
@@ -326,8 +354,10 @@ func TestPlantedOnTheWay(t *testing.T) {
 	const why = "fsmon is a symbolic link of user 65533, which is not followed"
 
 	l.Log = filepath.Join(planted, "watch.log")
-	args := []string{"-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "1"}
-	w := l.Watch(append(args, "--metrics-file", filepath.Join(planted, "fsmon.prom"), "--evidence-dir", filepath.Join(planted, "evidence"))...)
+	args := []string{"-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c",
+		"1"}
+	w := l.Watch(append(args, "--metrics-file", filepath.Join(planted, "fsmon.prom"),
+		"--evidence-dir", filepath.Join(planted, "evidence"))...)
 	for _, number := range []int{107, 117, 118} {
 		w.Message(number)
 	}
@@ -336,7 +366,8 @@ func TestPlantedOnTheWay(t *testing.T) {
 	must(t, s.Kill())
 	w.Exits(1)
 	w.Message(6)
-	if n := strings.Count(w.Errors(), why); n < 4 { // the log, the metrics, and the evidence at the start and at the verdict
+	// the log, the metrics, and the evidence at the start and at the verdict
+	if n := strings.Count(w.Errors(), why); n < 4 {
 		t.Errorf("said %d times why:\n%s", n, w.Errors())
 	}
 	untouched()

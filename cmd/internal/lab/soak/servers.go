@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -12,6 +13,11 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
+// starter starts a real server and says how to probe it and how to stop it.
+type starter func(context.Context) (target, func() error, error)
+
+var starters = map[string]starter{"samba": startSamba, "nfs": startNFS}
+
 // startSamba starts a private Samba, probed as nobody, as a user whose answers
 // are signed, and on an encrypted share.
 func startSamba(ctx context.Context) (target, func() error, error) {
@@ -20,19 +26,22 @@ func startSamba(ctx context.Context) (target, func() error, error) {
 		return target{}, nil, err
 	}
 	worker := func(int) (*proxy, []way, error) {
-		p := &proxy{framing: smbFraming, done: make(chan struct{}), dial: func(int) (net.Conn, error) { return net.Dial("tcp", s.Addr()) }}
+		p := &proxy{framing: smbFraming, done: make(chan struct{}),
+			dial: func(int) (net.Conn, error) { return net.Dial("tcp", s.Addr()) }}
 		addr, err := p.listen("127.0.0.1:0", s.Port)
 		if err != nil {
 			return nil, nil, err
 		}
 		at := func(name, share, user, password string) way {
-			prober := smbprobe.New(smbprobe.Config{Address: "127.0.0.1", Port: addr.(*net.TCPAddr).Port, Share: share, User: user, Password: password})
+			prober := smbprobe.New(smbprobe.Config{Address: "127.0.0.1",
+				Port: addr.(*net.TCPAddr).Port, Share: share, User: user, Password: password})
 			return way{"samba " + name, 1, 7, func(ctx context.Context) (bool, error) {
 				r, err := prober.Probe(ctx)
 				return len(r.Rungs) > 0, err
 			}}
 		}
-		return p, []way{at("anonymous", "share", "", ""), at("user", "priv", "root", "pw"), at("encrypted", "encrypted", "root", "pw")}, nil
+		return p, []way{at("anonymous", "share", "", ""), at("user", "priv", "root", "pw"),
+			at("encrypted", "encrypted", "root", "pw")}, nil
 	}
 	return target{"samba", worker}, s.Close, nil
 }
@@ -45,7 +54,9 @@ func startNFS(ctx context.Context) (target, func() error, error) {
 		return target{}, nil, err
 	}
 	dial := func(port int) (c net.Conn, err error) {
-		if doErr := lab.Do(func() { c, err = net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) }); doErr != nil {
+		if doErr := lab.Do(func() {
+			c, err = net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		}); doErr != nil {
 			return nil, doErr
 		}
 		return c, err
@@ -60,7 +71,8 @@ func startNFS(ctx context.Context) (target, func() error, error) {
 			}
 		}
 		at := func(version string, conns, frames int) way {
-			prober := nfsprobe.New(nfsprobe.Config{Address: address, Dir: lab.Dir(), Path4: "/export", Version: version})
+			prober := nfsprobe.New(nfsprobe.Config{Address: address, Dir: lab.Dir(),
+				Path4: "/export", Version: version})
 			return way{"nfs " + version, conns, frames, func(ctx context.Context) (bool, error) {
 				r, err := prober.Probe(ctx)
 				return len(r.Rungs) > 0, err
@@ -71,10 +83,28 @@ func startNFS(ctx context.Context) (target, func() error, error) {
 	return target{"nfs", worker}, lab.Close, nil
 }
 
-func smbServer(ctx context.Context) (*smbtest.Server, error) {
-	return smbtest.StartSamba(ctx, smbtest.Config{})
+// servers are a healthy Samba and a healthy NFS server. args has the options of
+// their watches by command.
+type servers struct {
+	args map[string][]string
+	stop func() error
 }
 
-func nfsServer(ctx context.Context) (*nfstest.Lab, error) {
-	return nfstest.StartLab(ctx, nfstest.Config{InPlace: true})
+func startServers(ctx context.Context) (*servers, error) {
+	samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
+	if err != nil {
+		return nil, err
+	}
+	lab, err := nfstest.StartLab(ctx, nfstest.Config{InPlace: true})
+	if err != nil {
+		return nil, errors.Join(err, samba.Close())
+	}
+	return &servers{
+		args: map[string][]string{
+			"clp_sambamon": {"-s", "share", "-a", samba.Address, "--port",
+				strconv.Itoa(samba.Port)},
+			"clp_nfsmon": {"-d", lab.Dir(), "-a", "127.0.0.1"},
+		},
+		stop: func() error { return errors.Join(lab.Close(), samba.Close()) },
+	}, nil
 }

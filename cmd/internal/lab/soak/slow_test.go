@@ -42,7 +42,8 @@ func web(t *testing.T) (port int) {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// pull makes the network of these tests swallow everything from and to a port, as a pulled cable does.
+// pull makes the network of these tests swallow everything from and to a port,
+// as a pulled cable does.
 func pull(t *testing.T, port int) {
 	own, err := os.Readlink("/proc/self/ns/net")
 	if machine, _ := os.Readlink("/proc/1/ns/net"); err != nil || own == machine {
@@ -50,7 +51,8 @@ func pull(t *testing.T, port int) {
 		return
 	}
 	for _, way := range []string{"--sport", "--dport"} {
-		if out, err := exec.Command("iptables", "-w", "-A", "INPUT", "-p", "tcp", way, fmt.Sprint(port), "-j", "DROP").CombinedOutput(); err != nil {
+		if out, err := exec.Command("iptables", "-w", "-A", "INPUT", "-p", "tcp", way,
+			fmt.Sprint(port), "-j", "DROP").CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
 	}
@@ -58,17 +60,21 @@ func pull(t *testing.T, port int) {
 
 func restore(port int) {
 	for _, way := range []string{"--sport", "--dport"} {
-		exec.Command("iptables", "-w", "-D", "INPUT", "-p", "tcp", way, fmt.Sprint(port), "-j", "DROP").Run()
+		exec.Command("iptables", "-w", "-D", "INPUT", "-p", "tcp", way, fmt.Sprint(port), "-j",
+			"DROP").Run()
 	}
 }
 
-// What answers slowly, endlessly, wrongly or no more ends a probe at its deadline or before, at the right step, with the
-// documented message. (The packages of the probes have the same below the commands, and more of it.)
+// A server that answers slowly, endlessly, wrongly or not at all fails the
+// probe by its deadline, at the right step and with the documented message.
+// (The probes' packages test more of this, below the commands.)
 func TestSlowServers(t *testing.T) {
 	t.Parallel()
 	samba := smbtest.Samba(t, smbtest.Config{})
 	endless := func(t *testing.T) int { return tcp(t, smbtest.Endless(make([]byte, 4096))) }
-	text := func(t *testing.T) int { return tcp(t, smbtest.Endless([]byte("the quick brown fox "))) }
+	text := func(t *testing.T) int {
+		return tcp(t, smbtest.Endless([]byte("the quick brown fox ")))
+	}
 	closes := func(t *testing.T) int {
 		return tcp(t, func(c net.Conn) { c.Read(make([]byte, 1)) })
 	}
@@ -83,19 +89,26 @@ func TestSlowServers(t *testing.T) {
 		message string // what the verdict's message matches
 		detail  string // what its detail matches
 	}{
-		{"a byte a second", "clp_sambamon", func(t *testing.T) int { return tcp(t, smbtest.Drip(time.Second)) },
-			`^The clp_sambamon has detected network error\(select error\[110\]\)\.$`, `^negotiate: .*deadline`},
+		{"a byte a second", "clp_sambamon",
+			func(t *testing.T) int { return tcp(t, smbtest.Drip(time.Second)) },
+			`^The clp_sambamon has detected network error\(select error\[110\]\)\.$`,
+			`^negotiate: .*deadline`},
 		{"no byte", "clp_sambamon", mute, `\(select error\[110\]\)\.$`, `^negotiate: .*deadline`},
-		{"endless zeros", "clp_sambamon", endless, `\[share\] \(negotiate error\[58\]\)\.$`, `^negotiate: malformed`},
-		{"endless text", "clp_sambamon", text, `\[share\] \(negotiate error\[58\]\)\.$`, `^negotiate: malformed`},
+		{"endless zeros", "clp_sambamon", endless, `\[share\] \(negotiate error\[58\]\)\.$`,
+			`^negotiate: malformed`},
+		{"endless text", "clp_sambamon", text, `\[share\] \(negotiate error\[58\]\)\.$`,
+			`^negotiate: malformed`},
 		{"accepted and closed", "clp_sambamon", closes, `\(recv error\[104\]\)\.$`, `^negotiate: `},
-		{"HTTP", "clp_sambamon", web, `\(recv error\[104\]\)\.$|\(negotiate error\[58\]\)\.$`, `^negotiate: `},
-		{"TLS", "clp_sambamon", secure, `\(recv error\[104\]\)\.$|\(negotiate error\[58\]\)\.$`, `^negotiate: `},
+		{"HTTP", "clp_sambamon", web, `\(recv error\[104\]\)\.$|\(negotiate error\[58\]\)\.$`,
+			`^negotiate: `},
+		{"TLS", "clp_sambamon", secure, `\(recv error\[104\]\)\.$|\(negotiate error\[58\]\)\.$`,
+			`^negotiate: `},
 		{"cable pulled", "clp_sambamon", func(t *testing.T) (port int) {
-			addr := smbtest.Relay(t, samba.Addr(), smbtest.OnReply(smbtest.Challenge, func(*smbtest.Frame) smbtest.Behaviour {
-				pull(t, port)
-				return nil
-			}))
+			addr := smbtest.Relay(t, samba.Addr(),
+				smbtest.OnReply(smbtest.Challenge, func(*smbtest.Frame) smbtest.Behaviour {
+					pull(t, port)
+					return nil
+				}))
 			_, digits, _ := net.SplitHostPort(addr)
 			fmt.Sscan(digits, &port)
 			t.Cleanup(func() { restore(port) })
@@ -108,17 +121,24 @@ func TestSlowServers(t *testing.T) {
 			return h.MountPort
 		}, `^clp_nfsmon: RPC: Timed out`, `^mount: .*deadline`},
 		{"no byte", "clp_nfsmon", mute, `^clp_nfsmon: RPC: Timed out`, `^mount: .*deadline`},
-		{"endless zeros", "clp_nfsmon", endless, `^clp_nfsmon: RPC: Can't decode result`, `^mount: malformed`},
-		{"endless text", "clp_nfsmon", text, `^clp_nfsmon: RPC: Can't decode result`, `^mount: malformed`},
-		{"accepted and closed", "clp_nfsmon", closes, `^clp_nfsmon: RPC: Unable to receive: errno = Connection reset by peer`, `^mount: `},
-		{"HTTP", "clp_nfsmon", web, `^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`, `^mount: `},
-		{"TLS", "clp_nfsmon", secure, `^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`, `^mount: `},
+		{"endless zeros", "clp_nfsmon", endless, `^clp_nfsmon: RPC: Can't decode result`,
+			`^mount: malformed`},
+		{"endless text", "clp_nfsmon", text, `^clp_nfsmon: RPC: Can't decode result`,
+			`^mount: malformed`},
+		{"accepted and closed", "clp_nfsmon", closes,
+			`^clp_nfsmon: RPC: Unable to receive: errno = Connection reset by peer`, `^mount: `},
+		{"HTTP", "clp_nfsmon", web,
+			`^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`, `^mount: `},
+		{"TLS", "clp_nfsmon", secure,
+			`^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`, `^mount: `},
 		{"cable pulled", "clp_nfsmon", func(t *testing.T) int {
 			h := nfstest.NewHostile(t, nfstest.HostileConfig{})
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			must(t, err)
 			port := l.Addr().(*net.TCPAddr).Port
-			dial := func() (net.Conn, error) { return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", h.MountPort)) }
+			dial := func() (net.Conn, error) {
+				return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", h.MountPort))
+			}
 			nfstest.Relay(t, l, dial, func(p *nfstest.Passing) nfstest.End {
 				if p.Answers(nfstest.Mnt) {
 					pull(t, port)
@@ -133,11 +153,13 @@ func TestSlowServers(t *testing.T) {
 			t.Parallel()
 			l := cmdtest.NewLab(t, c.command)
 			port := fmt.Sprint(c.server(t))
-			args := []string{"-i", "1", "-c", "1", "-r", "2", "-a", "127.0.0.1"} // of a byte a second, more than one arrives
+			// of a byte a second, more than one arrives
+			args := []string{"-i", "1", "-c", "1", "-r", "2", "-a", "127.0.0.1"}
 			if c.command == "clp_sambamon" {
 				args = append(args, "-s", "share", "--port", port)
 			} else {
-				args = append(args, "-d", "/export", "-n", port, "--mount-port", port, "--nfs-version", "3")
+				args = append(args, "-d", "/export", "-n", port, "--mount-port", port,
+					"--nfs-version", "3")
 			}
 			began := time.Now()
 			w := l.Watch(args...)
@@ -148,19 +170,25 @@ func TestSlowServers(t *testing.T) {
 			}
 			// The verdict stands between the failed probes and the end.
 			said := w.Said()
-			end := slices.IndexFunc(said, func(line cmdtest.Line) bool { return line.Severity == "ERROR" })
+			end := slices.IndexFunc(said,
+				func(line cmdtest.Line) bool { return line.Severity == "ERROR" })
 			if end < 0 {
 				t.Fatal("no verdict")
 			}
-			// The first probe breaks in its midst, also when the cable is pulled for good; a watch that goes on without it says no step.
-			first := slices.IndexFunc(said, func(line cmdtest.Line) bool { return line.Number == 101 })
-			midst := ": " + strings.TrimPrefix(strings.NewReplacer("|connect", "", "(?: connect)?", "").Replace(c.detail), "^")
+			// The first probe breaks in its midst, also when the cable is
+			// pulled for good; a watch that goes on without it says no step.
+			first := slices.IndexFunc(said,
+				func(line cmdtest.Line) bool { return line.Number == 101 })
+			midst := ": " + strings.TrimPrefix(strings.NewReplacer("|connect", "", "(?: connect)?",
+				"").Replace(c.detail), "^")
 			if first < 0 || !regexp.MustCompile(midst).MatchString(said[first].Text) {
 				t.Errorf("the first failed probe does not say %s: %+v", midst, said[max(0, first)])
 			}
 			verdict := said[end]
-			if !regexp.MustCompile(c.message).MatchString(verdict.Text) || !regexp.MustCompile(c.detail).MatchString(strings.TrimSpace(verdict.Detail)) {
-				t.Errorf("%d %q ... %q\nwant %s ... %s", verdict.Number, verdict.Text, verdict.Detail, c.message, c.detail)
+			if !regexp.MustCompile(c.message).MatchString(verdict.Text) ||
+				!regexp.MustCompile(c.detail).MatchString(strings.TrimSpace(verdict.Detail)) {
+				t.Errorf("%d %q ... %q\nwant %s ... %s", verdict.Number, verdict.Text,
+					verdict.Detail, c.message, c.detail)
 			}
 			if n := len(said); n == 0 || said[n-1].Number != 6 {
 				t.Errorf("the last message is not 6: %+v", said)

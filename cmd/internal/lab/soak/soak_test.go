@@ -16,10 +16,11 @@ import (
 )
 
 // server starts a real server for a test.
-func server(t *testing.T, start func(context.Context) (target, func() error, error)) target {
+func server(t *testing.T, start starter) target {
 	t.Helper()
 	s, stop, err := start(t.Context())
-	if (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) && os.Getenv("CI") != "true" {
+	if (errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrPermission)) &&
+		os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
 	must(t, err)
@@ -31,14 +32,17 @@ func server(t *testing.T, start func(context.Context) (target, func() error, err
 	return s
 }
 
-// The tests of this file without t.Parallel run first and alone, since they measure.
+// The tests of this file without t.Parallel run first and alone, since they
+// measure.
 
-// Probes through proxies that spoil what a real server says, `soak mutate` in short.
+// Probes through proxies that spoil what a real server says, `soak mutate` in
+// short.
 func TestMutate(t *testing.T) {
-	for name, start := range map[string]func(context.Context) (target, func() error, error){"samba": startSamba, "nfs": startNFS} {
+	for name, start := range starters {
 		t.Run(name, func(t *testing.T) {
 			s := server(t, start)
-			m := mutation{probes: 300, seed: 20, workers: 8, deadline: time.Second} // a busy machine's Samba takes a quarter of that
+			// a busy machine's Samba takes a quarter of that
+			m := mutation{probes: 300, seed: 20, workers: 8, deadline: time.Second}
 			r, err := m.run(t.Context(), s)
 			must(t, err)
 			r.print(s, m)
@@ -102,21 +106,24 @@ func equal(a, b []int) bool {
 func TestStarve(t *testing.T) {
 	available, err := availableMB()
 	must(t, err)
-	must(t, starvation{duration: 4 * time.Second, load: 20, leave: max(available-256, 64)}.run(t.Context(), bin(), t.TempDir()))
+	must(t, starvation{duration: 4 * time.Second, load: 20,
+		leave: max(available-256, 64)}.run(t.Context(), bin(), t.TempDir()))
 }
 
 // Watches side by side, `soak many` in short.
 func TestMany(t *testing.T) {
-	must(t, crowd{watches: 12, duration: 3 * time.Second, interval: 1}.run(t.Context(), bin(), t.TempDir()))
+	must(t, crowd{watches: 12, duration: 3 * time.Second, interval: 1}.run(t.Context(), bin(),
+		t.TempDir()))
 }
 
 // Many processes fight over a few identifiers, `soak registry` in short.
 func TestRegistryUnderFire(t *testing.T) {
 	dir := t.TempDir()
-	must(t, storm{duration: 8 * time.Second, seed: 1, actors: 20, ids: 5}.run(t.Context(), bin(), dir))
+	must(t, storm{duration: 8 * time.Second, seed: 1, actors: 20, ids: 5}.run(t.Context(), bin(),
+		dir))
 }
 
-// What a soak is there to find, it finds.
+// The mutation finds every kind of fault.
 func TestMutateFindsFaults(t *testing.T) {
 	leak := make(chan struct{})
 	defer close(leak)
@@ -177,7 +184,8 @@ func TestMutateFindsFaults(t *testing.T) {
 				must(t, err)
 			}
 			runtime.KeepAlive(hoard)
-			if !slices.ContainsFunc(r.faults, func(f string) bool { return strings.Contains(f, c.fault) }) {
+			if !slices.ContainsFunc(r.faults,
+				func(f string) bool { return strings.Contains(f, c.fault) }) {
 				t.Errorf("faults %q, want one that says %q", r.faults, c.fault)
 			}
 		})

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/watchreg"
 )
 
-// starvation overloads the machine on which healthy servers are watched. No
-// watch may judge its server failed. The servers starve with the watches, as in
-// life; what the loop does about its own lateness is said in cmd/internal/watch.
+// starvation overloads a machine with healthy servers and watches of them. No
+// watch may judge its server failed. The servers starve too, as in real life.
+// Package watch says how the loop treats its own lateness.
 type starvation struct {
 	duration    time.Duration
 	load, leave int // processes; MB of memory
@@ -35,28 +35,23 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	if s.load < 1 || s.load > 200 || s.leave < 64 || s.duration <= 0 || s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	servers, err := startServers(ctx)
+	fleet, err := startFleet(ctx, bin, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, servers.stop()) }()
-	registry := filepath.Join(dir, "registry")
-	var watches []*watched
-	defer func() { err = errors.Join(err, endAll(watches)) }()
+	defer func() { err = errors.Join(err, fleet.end()) }()
 	for _, name := range commands {
 		for _, set := range settings {
-			id := name + "-" + set.name
-			args := append([]string{"--no-evidence", "--log-file", filepath.Join(dir, id, "watch.log")}, set.args...)
-			w, err := startWatch(bin, registry, name, id, append(args, servers.args[name]...)...)
-			if err != nil {
-				return err
+			w, err := fleet.start(name, name+"-"+set.name, set.args...)
+			if err == nil {
+				err = w.healthy(ctx)
 			}
-			watches = append(watches, w)
-			if err := w.healthy(ctx); err != nil {
+			if err != nil {
 				return err
 			}
 		}
 	}
+	watches, registry := fleet.watches, fleet.registry
 	load, err := startOverload(ctx, dir, s.load, s.leave, s.duration+10*time.Minute)
 	if err != nil {
 		return err
@@ -91,7 +86,7 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	return s.print(watches, seen, time.Since(began), p)
 }
 
-// pressure is how hard it was for the watches.
+// pressure is the load that the watches met.
 type pressure struct {
 	load    float64       // average of a minute, at most
 	late    time.Duration // timers, at worst
@@ -99,7 +94,7 @@ type pressure struct {
 	faults  []int         // pages that each watch had to read anew
 }
 
-// sighting is what the statuses of one watch have shown.
+// sighting sums up the statuses that one watch has shown.
 type sighting struct {
 	probes  int
 	last    time.Time
@@ -134,11 +129,14 @@ func look(registry string, watches []*watched, seen map[string]*sighting) error 
 	return nil
 }
 
-func (s starvation) print(watches []*watched, seen map[string]*sighting, took time.Duration, p pressure) error {
+func (s starvation) print(watches []*watched, seen map[string]*sighting, took time.Duration,
+	p pressure) error {
 	fmt.Printf("%s; %d busy, reading and writing processes and one that leaves %d MB of memory, for %v\n"+
 		"load average at most %.1f, timers at worst %v late, somebody waited for memory during %.0f %% of the time\n\n",
-		machine(), s.load, s.leave, took.Round(time.Second), p.load, p.late.Round(time.Millisecond), 100*p.stalled.Seconds()/took.Seconds())
-	fmt.Printf("%-24s %8s %12s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "pages read", "failed, counted", "failed, void", "verdict")
+		proc.Machine(), s.load, s.leave, took.Round(time.Second), p.load,
+		p.late.Round(time.Millisecond), 100*p.stalled.Seconds()/took.Seconds())
+	fmt.Printf("%-24s %8s %12s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "pages read",
+		"failed, counted", "failed, void", "verdict")
 	wrong, starved := 0, 0
 	for n, w := range watches {
 		got := seen[w.id]
@@ -153,7 +151,8 @@ func (s starvation) print(watches []*watched, seen map[string]*sighting, took ti
 			verdict = "STARVED"
 			starved++
 		}
-		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest, p.faults[n], w.Count(101), w.Count(103), verdict)
+		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest,
+			p.faults[n], w.Count(101), w.Count(103), verdict)
 	}
 	for _, w := range watches {
 		if !w.Alive() || w.Count(101) > 0 {
