@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -156,8 +154,6 @@ func writeFile(t testing.TB, path, text string, mode os.FileMode) {
 		t.Fatal(err)
 	}
 }
-
-func names(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
 
 // readAll is what a file of /proc holds; nothing when the process has ended.
 func readAll(path string) string {
