@@ -70,40 +70,6 @@ func TestPasswordIsHidden(t *testing.T) {
 	}
 }
 
-func TestPasswordIsHiddenOnWrongLine(t *testing.T) {
-	t.Parallel()
-	for _, line := range []string{
-		"w -s share -u user -p TOKEN -i 0",
-		"w -s share -u user -p TOKEN --bogus",
-		"w -s share -u user -pTOKEN",
-		"w -s share -u user -p=TOKEN",
-		"w -s share -u user --pTOKEN",
-		"w -s share -u user --pass=TOKEN",
-		"w -s share -u user --passwordTOKEN",
-		"w -s share -u user -password TOKEN",
-		"w -s share -u user -p my TOKEN",
-		"w -s share -u user -p my -TOKEN",
-		"w -s share -u user -p my -i TOKEN",
-		"w -s share -u user TOKEN",
-		"w -s share -u user -p TOKEN -p TOKEN",
-		"w -s share -p TOKEN",
-		"w -u user -p TOKEN",
-		"-s share -u user -p TOKEN",
-		".w -u user -p TOKEN",
-		"w -s a/b -u user -p TOKEN",
-		"w -stop -p TOKEN",
-		"w -s share -u user -p TOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKENTOKEN",
-	} {
-		t.Run(line, func(t *testing.T) {
-			t.Parallel()
-			l := newLab(t)
-			p := l.Run(strings.Fields(strings.ReplaceAll(line, "TOKEN", token))...)
-			p.Exits(2)
-			l.Hides(token, p)
-		})
-	}
-}
-
 // As root without any setting, in a file system of the test's own: the default
 // registry and log file, the CLUSTERPRO alert view, and a password from the
 // environment that no child inherits.
