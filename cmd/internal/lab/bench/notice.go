@@ -40,13 +40,13 @@ func (n notice) bar() (length float64, said string) {
 // have found their servers healthy before.
 func (s servers) fault(ctx context.Context, which int, rows []row,
 	samba, nfs func() error) (err error) {
-	var watches []*watch
+	var watches []*proc.Watch
 	defer func() {
 		for _, w := range watches {
 			err = errors.Join(err, w.End())
 		}
 	}()
-	watchOf := map[*row]*watch{}
+	watchOf := map[*row]*proc.Watch{}
 	for i := range rows {
 		r := &rows[i]
 		if !r.faults || r.watch == nil {
@@ -59,7 +59,7 @@ func (s servers) fault(ctx context.Context, which int, rows []row,
 		}
 		watches, watchOf[r] = append(watches, w), w
 	}
-	healthy := func(w *watch) (bool, error) { return w.probes >= 2 && w.failed == "", nil }
+	healthy := func(w *proc.Watch) (bool, error) { return w.Probes >= 2 && w.Failed == "", nil }
 	if err := until(ctx, s.samba.Dir, watches, healthy); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s servers) fault(ctx context.Context, which int, rows []row,
 			if r.smb {
 				at = sambaAt
 			}
-			all.Go(func() { *n = w.notice(ctx, at) })
+			all.Go(func() { *n = noticed(ctx, w, at) })
 		default:
 			wait, err := ask(ctx, r.line)
 			if err != nil {
@@ -115,8 +115,8 @@ func ask(ctx context.Context, line []string) (wait func() notice, err error) {
 	}, nil
 }
 
-// notice waits for the watch's end.
-func (w *watch) notice(ctx context.Context, fault time.Time) notice {
+// noticed waits for the watch's end.
+func noticed(ctx context.Context, w *proc.Watch, fault time.Time) notice {
 	ctx, cancel := context.WithDeadline(ctx, fault.Add(patience))
 	defer cancel()
 	if w.Until(ctx, func() bool { return !w.Alive() }) != nil {

@@ -32,13 +32,13 @@ type sight struct {
 // settle runs several watches of each of our ways side by side, all of them at
 // once, and fills in their costs and memory. What they write goes below dir.
 func settle(ctx context.Context, dir string, rows []row) (err error) {
-	var all []*watch
+	var all []*proc.Watch
 	defer func() {
 		for _, w := range all {
 			err = errors.Join(err, w.End())
 		}
 	}()
-	rowOf := map[*watch]*row{}
+	rowOf := map[*proc.Watch]*row{}
 	for i := range rows {
 		r := &rows[i]
 		if r.watch == nil {
@@ -59,17 +59,17 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 		}
 	}
 
-	memories, costs, sights := map[*row][]proc.Memory{}, map[*row][]cost{}, map[*watch]sight{}
-	err = until(ctx, dir, all, func(w *watch) (bool, error) {
-		if w.failed != "" {
-			return false, fmt.Errorf("a probe failed: %s", w.failed)
+	memories, costs, sights := map[*row][]proc.Memory{}, map[*row][]cost{}, map[*proc.Watch]sight{}
+	err = until(ctx, dir, all, func(w *proc.Watch) (bool, error) {
+		if w.Failed != "" {
+			return false, fmt.Errorf("a probe failed: %s", w.Failed)
 		}
 		last := sights[w]
-		rest := time.Since(w.last)
+		rest := time.Since(w.Last)
 		switch {
 		case last.looks == looks:
 			return true, nil
-		case w.probes < settled, rest < restFrom, rest > restTo, last.probes == w.probes:
+		case w.Probes < settled, rest < restFrom, rest > restTo, last.probes == w.Probes:
 			return false, nil
 		}
 		r := rowOf[w]
@@ -84,9 +84,9 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 		}
 		if last.looks > 0 {
 			costs[r] = append(costs[r],
-				cost{w.took.Seconds(), (cpu - last.cpu).Seconds() / float64(w.probes-last.probes)})
+				cost{w.Took.Seconds(), (cpu - last.cpu).Seconds() / float64(w.Probes-last.probes)})
 		}
-		sights[w] = sight{last.looks + 1, w.probes, cpu}
+		sights[w] = sight{last.looks + 1, w.Probes, cpu}
 		return false, nil
 	})
 	for r, all := range memories {

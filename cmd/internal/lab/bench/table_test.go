@@ -78,6 +78,17 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// The notes of the README are those of the table.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(notes)) {
+		t.Error("the README has other notes than the table")
+	}
+}
+
 // The picture is made from the figures and names the bars, also those that were
 // not measured or are no bars at all.
 func TestChart(t *testing.T) {

@@ -192,7 +192,7 @@ func leftover(c *chain) error {
 		target = "-d /run/node/data"
 	}
 	err = c.sh(back, c.watch()+` `+watchName+` `+target+` -a 198.51.100.50 >/dev/null 2>&1 & pid=$!
-until `+c.watch()+` `+watchName+` -disp >/dev/null 2>&1; do sleep 0.05; done
+until test -e /run/fsmon/`+watchName+`/status; do sleep 0.05; done
 kill -KILL $pid; while kill -0 $pid 2>/dev/null; do sleep 0.05; done; test -e /run/fsmon/`+watchName+`/lock`)
 	if err != nil {
 		return err

@@ -47,9 +47,9 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 			return ctx.Err()
 		}
 	}
-	watches, registry := fleet.watches, fleet.registry
+	watches := fleet.watches
 	for _, w := range watches {
-		if err := w.healthy(ctx); err != nil {
+		if err := healthy(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -61,16 +61,15 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	began := time.Now()
 	ends, cancel := context.WithDeadline(ctx, began.Add(c.duration))
 	defer cancel()
-	seen := map[string]*sighting{}
 	var oldest [2]time.Duration
 	for done := false; !done; {
 		done = !wait(ends, min(time.Second, time.Duration(c.interval)*time.Second/4))
-		if err := look(registry, watches, seen); err != nil {
+		if err := fleet.look(); err != nil {
 			return err
 		}
 		for n, w := range watches {
-			if s := seen[w.id]; s != nil {
-				oldest[n%len(commands)] = max(oldest[n%len(commands)], time.Since(s.last))
+			if w.Probes > 0 {
+				oldest[n%len(commands)] = max(oldest[n%len(commands)], time.Since(w.Last))
 			}
 		}
 	}
@@ -93,15 +92,13 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 		one.oldest = oldest[n%len(commands)]
 		one.failed += w.Count(101)
 		one.void += w.Count(103)
-		if s := seen[w.id]; s != nil {
-			one.probes += s.probes
-		}
+		one.probes += w.Probes
 	}
-	return c.print(costs, took, registry, watches)
+	return c.print(costs, took, proc.Registry(dir), watches)
 }
 
 // cpuTimes is what each watch has used so far.
-func (c crowd) cpuTimes(watches []*watched) []time.Duration {
+func (c crowd) cpuTimes(watches []*proc.Watch) []time.Duration {
 	all := make([]time.Duration, len(watches))
 	for n, w := range watches {
 		all[n], _ = proc.CPUOf(w.PID) // an error: it has ended, which is a fault anyway
@@ -109,7 +106,7 @@ func (c crowd) cpuTimes(watches []*watched) []time.Duration {
 	return all
 }
 
-func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*watched) error {
+func (c crowd) print(costs []cost, took time.Duration, registry string, watches []*proc.Watch) error {
 	fmt.Printf("%s; %d watches at -i %d, measured for %v\n\n", proc.Machine(), c.watches,
 		c.interval, took.Round(time.Second))
 	fmt.Printf("%-14s %8s %10s %10s %12s %10s %10s %8s %14s %8s %8s\n",
@@ -140,7 +137,7 @@ func (c crowd) print(costs []cost, took time.Duration, registry string, watches 
 		return err
 	}
 	for _, w := range watches {
-		e, err := r.Read(w.id)
+		e, err := r.Read(w.ID)
 		if err != nil || !e.Live || e.Status == nil {
 			faults = append(faults, fmt.Sprintf("%v: %s", err, w.Story()))
 		}

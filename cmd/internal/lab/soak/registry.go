@@ -32,12 +32,12 @@ type storm struct {
 // fray is a storm that is running.
 type fray struct {
 	storm
-	bin, registry, logs string
-	names               []string // the identifiers
-	end                 time.Time
+	bin, dir, registry string
+	names              []string // the identifiers
+	end                time.Time
 
 	mu      sync.Mutex
-	watches []*watched        // all that were ever started
+	watches []*proc.Watch     // all that were ever started
 	stops   map[string][]span // when -stop ran, by identifier
 	acts    map[string]int    // by what was done and how it ended
 	longest map[string]time.Duration
@@ -64,8 +64,7 @@ func (s storm) run(ctx context.Context, bin, dir string) (err error) {
 		s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	f := &fray{storm: s, bin: bin, registry: filepath.Join(dir, "registry"),
-		logs:  filepath.Join(dir, "log"),
+	f := &fray{storm: s, bin: bin, dir: dir, registry: proc.Registry(dir),
 		stops: map[string][]span{}, acts: map[string]int{}, longest: map[string]time.Duration{}}
 	for n := range s.ids {
 		f.names = append(f.names, fmt.Sprintf("id%d", n))
@@ -160,15 +159,14 @@ func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error
 
 // start starts a watch of a port that refuses. Its retries last longer than the
 // storm.
-func (f *fray) start(id, name string) (*watched, error) {
-	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence",
-		"--log-file", filepath.Join(f.logs, id, "watch.log")}
+func (f *fray) start(id, name string) (*proc.Watch, error) {
+	args := []string{"-a", "127.0.0.1", "-i", "1", "-c", "10000", "-r", "1", "--no-evidence"}
 	if name == "clp_nfsmon" {
 		args = append(args, "-d", "/export", "-n", "9", "--mount-port", "9", "--nfs-version", "3")
 	} else {
 		args = append(args, "-s", "share", "--port", "9")
 	}
-	w, err := startWatch(f.bin, f.registry, name, id, args...)
+	w, err := proc.StartWatch(f.dir, filepath.Join(f.bin, name), id, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -228,12 +226,12 @@ func (f *fray) stop(ctx context.Context, name, id string) int {
 }
 
 // any is a process of a watch of this identifier, if there is one.
-func (f *fray) any(dice *rand.Rand, id string) *watched {
+func (f *fray) any(dice *rand.Rand, id string) *proc.Watch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var alive []*watched
+	var alive []*proc.Watch
 	for _, w := range f.watches {
-		if w.id == id && w.Alive() {
+		if w.ID == id && w.Alive() {
 			alive = append(alive, w)
 		}
 	}
@@ -269,7 +267,7 @@ func (f *fray) verb(ctx context.Context, name string, args ...string) int {
 	bound, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	began := time.Now()
-	p, err := proc.Start(command(f.bin, f.registry, name, args...))
+	p, err := proc.Start(proc.Command(f.dir, filepath.Join(f.bin, name), args...))
 	if err == nil {
 		err = p.Wait(bound)
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/watchreg"
 )
 
@@ -58,17 +59,17 @@ func (f *fray) watchStatus(ctx context.Context) {
 // its lock, or that both watch for seconds.
 func (f *fray) watchHolders(ctx context.Context) {
 	const long = 3 * time.Second
-	together := map[[2]*watched]time.Time{} // since when two have been seen watching side by side
+	together := map[[2]*proc.Watch]time.Time{} // since when two have been seen watching side by side
 	for wait(ctx, 10*time.Millisecond) {
 		f.mu.Lock()
 		alive := slices.DeleteFunc(slices.Clone(f.watches),
-			func(w *watched) bool { return !w.Alive() })
+			func(w *proc.Watch) bool { return !w.Alive() })
 		f.mu.Unlock()
-		by := map[string][]*watched{}
+		by := map[string][]*proc.Watch{}
 		for _, w := range alive {
-			by[w.id] = append(by[w.id], w)
+			by[w.ID] = append(by[w.ID], w)
 		}
-		seen := map[[2]*watched]bool{}
+		seen := map[[2]*proc.Watch]bool{}
 		for id, all := range by {
 			if first := f.holders(id, all); len(first) > 1 {
 				if still := f.holders(id, first); len(still) > 1 {
@@ -77,10 +78,10 @@ func (f *fray) watchHolders(ctx context.Context) {
 				}
 			}
 			watching := slices.DeleteFunc(all,
-				func(w *watched) bool { return w.Count(1) == 0 || w.Count(3) > 0 })
+				func(w *proc.Watch) bool { return w.Count(1) == 0 || w.Count(3) > 0 })
 			for i, a := range watching {
 				for _, b := range watching[i+1:] {
-					pair := [2]*watched{a, b}
+					pair := [2]*proc.Watch{a, b}
 					seen[pair] = true
 					if together[pair].IsZero() {
 						together[pair] = time.Now()
@@ -101,7 +102,7 @@ func (f *fray) watchHolders(ctx context.Context) {
 // holders are those of the watches that hold the lock of id. The kernel says so
 // (proc_pid_fdinfo(5)); procfs does not read that line. A lock file that was
 // replaced does not count.
-func (f *fray) holders(id string, all []*watched) (holding []*watched) {
+func (f *fray) holders(id string, all []*proc.Watch) (holding []*proc.Watch) {
 	lock := filepath.Join(f.registry, id, "lock")
 	for _, w := range all {
 		dir := fmt.Sprintf("/proc/%d/", w.PID)
@@ -137,7 +138,7 @@ func (f *fray) aftermath(ctx context.Context) {
 		watches := slices.Clone(f.watches)
 		f.mu.Unlock()
 		for _, w := range watches {
-			if w.id == id {
+			if w.ID == id {
 				w.Kill()
 			}
 		}
@@ -193,7 +194,7 @@ func (f *fray) judge() {
 	f.mu.Lock()
 	watches := slices.Clone(f.watches)
 	f.mu.Unlock()
-	watching := map[*watched]time.Time{} // since when
+	watching := map[*proc.Watch]time.Time{} // since when
 	for _, w := range watches {
 		w.Wait(context.Background()) // aftermath has ended it
 		if first, err := w.Message(context.Background(), 1, 0); err == nil {
@@ -215,18 +216,19 @@ func (f *fray) judge() {
 		}
 		// From its message 1 until somebody asked for its end it was alone.
 		for _, other := range watches {
-			first := watching[other]
-			if own := watching[w]; other != w && other.id == w.id && !own.IsZero() &&
-				first.After(own) && first.Before(asked) {
+			first, own := watching[other], watching[w]
+			// On a busy machine message 1 may be read after the end was asked for.
+			if other != w && other.ID == w.ID && !own.IsZero() && first.After(own) &&
+				first.Before(asked) && own.Before(f.firstAsked(other)) {
 				f.fault("two watches of %s: the second began %v after the first and %v before the first was to end: %s%s",
-					w.id, first.Sub(own), asked.Sub(first), w.Story(), other.Story())
+					w.ID, first.Sub(own), asked.Sub(first), w.Story(), other.Story())
 			}
 		}
 	}
 }
 
 // firstAsked is the first moment from which a watch may have ended.
-func (f *fray) firstAsked(w *watched) time.Time {
+func (f *fray) firstAsked(w *proc.Watch) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	first := w.Ended()
@@ -235,7 +237,7 @@ func (f *fray) firstAsked(w *watched) time.Time {
 			first = at
 		}
 	}
-	for _, s := range f.stops[w.id] {
+	for _, s := range f.stops[w.ID] {
 		if s.to.After(w.Began()) && s.from.Before(first) {
 			first = s.from // which may be before the watch began: the verb was on its way
 		}
@@ -245,9 +247,9 @@ func (f *fray) firstAsked(w *watched) time.Time {
 
 // heldByAnother reports whether another process of the identifier lived at the
 // same time.
-func (f *fray) heldByAnother(w *watched, all []*watched) bool {
-	return slices.ContainsFunc(all, func(other *watched) bool {
-		return other != w && other.id == w.id && other.Began().Before(w.Ended()) &&
+func (f *fray) heldByAnother(w *proc.Watch, all []*proc.Watch) bool {
+	return slices.ContainsFunc(all, func(other *proc.Watch) bool {
+		return other != w && other.ID == w.ID && other.Began().Before(w.Ended()) &&
 			other.Ended().After(w.Began())
 	})
 }

@@ -153,7 +153,7 @@ func TestSlowServers(t *testing.T) {
 			t.Parallel()
 			l := cmdtest.NewLab(t, c.command)
 			port := fmt.Sprint(c.server(t))
-			// of a byte a second, more than one arrives
+			// With -r 2 more than one byte arrives of those sent one a second.
 			args := []string{"-i", "1", "-c", "1", "-r", "2", "-a", "127.0.0.1"}
 			if c.command == "clp_sambamon" {
 				args = append(args, "-s", "share", "--port", port)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fsmon/cmd/internal/lab/proc"
-	"fsmon/watchreg"
 )
 
 // starvation overloads a machine with healthy servers and watches of them. No
@@ -44,14 +43,14 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 		for _, set := range settings {
 			w, err := fleet.start(name, name+"-"+set.name, set.args...)
 			if err == nil {
-				err = w.healthy(ctx)
+				err = healthy(ctx, w)
 			}
 			if err != nil {
 				return err
 			}
 		}
 	}
-	watches, registry := fleet.watches, fleet.registry
+	watches := fleet.watches
 	load, err := startOverload(ctx, dir, s.load, s.leave, s.duration+10*time.Minute)
 	if err != nil {
 		return err
@@ -67,11 +66,10 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	}
 	ends, cancel := context.WithDeadline(ctx, began.Add(s.duration))
 	defer cancel()
-	seen := map[string]*sighting{}
 	for done := false; !done; {
 		done = !wait(ends, 500*time.Millisecond)
 		p.load = max(p.load, strained().load)
-		if err := look(registry, watches, seen); err != nil {
+		if err := fleet.look(); err != nil {
 			return err
 		}
 	}
@@ -83,7 +81,7 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 		p.faults[n] = majorFaults(w.PID) - p.faults[n]
 	}
 	p.late = meter.worst(began)
-	return s.print(watches, seen, time.Since(began), p)
+	return s.print(watches, time.Since(began), p)
 }
 
 // pressure is the load that the watches met.
@@ -94,43 +92,7 @@ type pressure struct {
 	faults  []int         // pages that each watch had to read anew
 }
 
-// sighting sums up the statuses that one watch has shown.
-type sighting struct {
-	probes  int
-	last    time.Time
-	slowest float64 // ms
-}
-
-// look counts the probes of the watches that are alive.
-func look(registry string, watches []*watched, seen map[string]*sighting) error {
-	r, err := watchreg.OpenExisting(registry)
-	if err != nil {
-		return err
-	}
-	for _, w := range watches {
-		e, err := r.Read(w.id)
-		if errors.Is(err, watchreg.ErrUnknown) || err == nil && e.Status == nil {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s := seen[w.id]
-		if s == nil {
-			s = new(sighting)
-			seen[w.id] = s
-		}
-		if e.Status.LastProbe.After(s.last) {
-			s.last = e.Status.LastProbe
-			s.probes++
-			s.slowest = max(s.slowest, e.Status.ProbeMS)
-		}
-	}
-	return nil
-}
-
-func (s starvation) print(watches []*watched, seen map[string]*sighting, took time.Duration,
-	p pressure) error {
+func (s starvation) print(watches []*proc.Watch, took time.Duration, p pressure) error {
 	fmt.Printf("%s; %d busy, reading and writing processes and one that leaves %d MB of memory, for %v\n"+
 		"load average at most %.1f, timers at worst %v late, somebody waited for memory during %.0f %% of the time\n\n",
 		proc.Machine(), s.load, s.leave, took.Round(time.Second), p.load,
@@ -139,19 +101,15 @@ func (s starvation) print(watches []*watched, seen map[string]*sighting, took ti
 		"failed, counted", "failed, void", "verdict")
 	wrong, starved := 0, 0
 	for n, w := range watches {
-		got := seen[w.id]
-		if got == nil {
-			got = new(sighting)
-		}
 		verdict := "none"
 		if !w.Alive() || w.Count(6) > 0 {
 			verdict = "FALSE VERDICT"
 			wrong++
-		} else if got.probes < int(took/slowest) {
+		} else if w.Probes < int(took/slowest) {
 			verdict = "STARVED"
 			starved++
 		}
-		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.id, got.probes, got.slowest,
+		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.ID, w.Probes, float64(w.Slowest.Microseconds())/1000,
 			p.faults[n], w.Count(101), w.Count(103), verdict)
 	}
 	for _, w := range watches {
