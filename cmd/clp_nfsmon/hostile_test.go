@@ -98,21 +98,25 @@ func TestHostile(t *testing.T) {
 			}
 			deadline := "10"
 			if strings.HasSuffix(c.text, "Timed out") {
-				deadline = "1"
+				deadline = "4"
 			}
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1", "-c", "2", "-r", deadline)
-			w.Message(101)
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1",
+				"-c", "2", "-r", deadline)
+			w.Message(cmdtest.ProbeFailed)
 			if peak := cmdtest.Peak(t, w.PID); peak > mostMemory {
 				t.Errorf("%d kB have been resident", peak)
 			}
 			w.Exits(1)
-			w.Want(1, 101, 101, 101, 0, 66, 6)
-			verdict := w.Last(0)
-			if verdict.Text != "clp_nfsmon: "+c.text || verdict.Severity != "ERROR" || !strings.HasPrefix(verdict.Detail, c.detail) {
-				t.Errorf("%s %q ... %q\nwant ERROR %q ... %q", verdict.Severity, verdict.Text, verdict.Detail, "clp_nfsmon: "+c.text, c.detail)
+			w.Told("started probe-failed probe-failed probe-failed rpc-failed nfs-failed terminate")
+			verdict := w.Last(cmdtest.RPCFailed)
+			if verdict.Text != "clp_nfsmon: "+c.text || verdict.Severity != "ERROR" ||
+				!strings.HasPrefix(verdict.Detail, c.detail) {
+				t.Errorf("%s %q ... %q\nwant ERROR %q ... %q", verdict.Severity, verdict.Text,
+					verdict.Detail, "clp_nfsmon: "+c.text, c.detail)
 			}
-			cmdtest.Eventually(t, "the close of every connection", func() bool { return h.Open() == 0 })
+			cmdtest.Eventually(t, "the close of every connection",
+				func() bool { return h.Open() == 0 })
 		})
 	}
 }
@@ -138,14 +142,11 @@ func TestOdd(t *testing.T) {
 			h := hostile(t, network)
 			h.On(c.proc, c.answer)
 			l := newLab(t, network)
-			watched(t, l, c.note, []int{1, 2, 111}, "-a", h.Address, "-d", "/export", "--nfs-version", c.version)
-			// No probe left anything behind.
-			if mnt, umnt := h.Count(nfstest.Mnt), h.Count(nfstest.Umnt); mnt != umnt {
-				t.Errorf("%d MNT, %d UMNT", mnt, umnt)
-			}
-			if clients, sessions := h.State(); clients+sessions > 0 {
-				t.Errorf("%d clients and %d sessions are left", clients, sessions)
-			}
+			_, stop := watching(t, l, c.note, "started watching settled", "-a", h.Address,
+				"-d", "/export", "--nfs-version", c.version)
+			// Asked before -stop, which may cut a probe off.
+			cmdtest.Eventually(t, "a server on which nothing is left", func() bool { return clean(h) })
+			stop()
 		})
 	}
 }
@@ -159,45 +160,59 @@ func TestBusy(t *testing.T) {
 		version      string
 		busy, always func(h *nfstest.Hostile)
 		asked        nfstest.Proc
-		note, text   string
+		text         string
 	}{
-		"JUKEBOX": {"3", func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, nfstest.Times(3, jukebox, nfstest.Healthy)) },
-			func(h *nfstest.Hostile) { h.On(nfstest.Getattr3, jukebox) }, nfstest.Getattr3, "NFS version 3", "GETATTR: NFS3ERR_JUKEBOX"},
-		"DELAY": {"4.0", func(h *nfstest.Hostile) { h.FailOp(3, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_DELAY) },
-			func(h *nfstest.Hostile) { h.FailOp(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_DELAY) }, nfstest.Compound, "NFS version 4.0", "LOOKUP: NFS4ERR_DELAY"},
-		"GRACE": {"4.1", func(h *nfstest.Hostile) { h.FailOp(3, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_GRACE) },
-			func(h *nfstest.Hostile) { h.FailOp(-1, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_GRACE) }, nfstest.Compound, "NFS version 4.1", "GETATTR: NFS4ERR_GRACE"},
+		"JUKEBOX": {version: "3", asked: nfstest.Getattr3, text: "GETATTR: NFS3ERR_JUKEBOX",
+			busy:   on(nfstest.Getattr3, nfstest.Times(3, jukebox, nfstest.Healthy)),
+			always: on(nfstest.Getattr3, jukebox)},
+		"DELAY": {version: "4.0", asked: nfstest.Compound, text: "LOOKUP: NFS4ERR_DELAY",
+			busy:   op(3, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_DELAY),
+			always: op(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_DELAY)},
+		"GRACE": {version: "4.1", asked: nfstest.Compound, text: "GETATTR: NFS4ERR_GRACE",
+			busy:   op(3, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_GRACE),
+			always: op(-1, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_GRACE)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := hostile(t, network)
 			c.busy(h)
-			watched(t, newLab(t, network), c.note, []int{1, 2, 111}, "-a", h.Address, "-d", "/export", "--nfs-version", c.version)
+			watched(t, newLab(t, network), "NFS version "+c.version, "started watching settled",
+				"-a", h.Address, "-d", "/export", "--nfs-version", c.version)
 			if h.Count(c.asked) < 4 {
 				t.Errorf("it was asked %d times", h.Count(c.asked))
 			}
 		})
 		t.Run(name+" for ever", func(t *testing.T) {
 			t.Parallel()
-			h := hostile(t, network)
-			c.always(h)
-			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "1", "-c", "1", "-r", "2")
-			first, second := w.Message(101), w.Message(101)
-			takes(t, "a probe", second.At.Sub(first.At), 1800*time.Millisecond) // the rest is for the goodbye
-			w.Exits(1)
-			w.Want(1, 101, 101, 0, 66, 6)
-			if verdict := w.Last(0); verdict.Text != "clp_nfsmon: "+c.text {
-				t.Errorf("%+v, want %q", verdict, c.text)
-			}
-			if mnt, umnt := h.Count(nfstest.Mnt), h.Count(nfstest.Umnt); mnt != umnt {
-				t.Errorf("%d MNT, %d UMNT", mnt, umnt)
-			}
-			if clients, sessions := h.State(); clients+sessions > 0 {
-				t.Errorf("%d clients and %d sessions are left", clients, sessions)
+			// On a busy machine an answer may come after the deadline of a probe, and
+			// the goodbye may get none.
+			for try, late := 1, true; late && try <= 5; try++ {
+				h := hostile(t, network)
+				c.always(h)
+				w := newLab(t, network).Watch("-a", h.Address, "-d", "/export",
+					"--nfs-version", c.version, "-i", "1", "-c", "1", "-r", "4")
+				w.Exits(1)
+				w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
+				w.Apart("probe-failed", "probe-failed", 3*time.Second) // the rest is for the goodbye
+				late = strings.Contains(w.Errors(), "Timed out") || !clean(h)
+				if late && try < 5 {
+					continue
+				}
+				if verdict := w.Last(cmdtest.RPCFailed); verdict.Text != "clp_nfsmon: "+c.text {
+					t.Errorf("%+v, want %q", verdict, c.text)
+				}
+				if !clean(h) {
+					t.Error("something is left on the server")
+				}
 			}
 		})
 	}
+}
+
+// clean tells that no probe has left anything on the server.
+func clean(h *nfstest.Hostile) bool {
+	clients, sessions := h.State()
+	return h.Count(nfstest.Mnt) == h.Count(nfstest.Umnt) && clients+sessions == 0
 }
 
 // Nothing grows with the number of probes.
@@ -209,7 +224,8 @@ func TestNoGrowth(t *testing.T) {
 			t.Parallel()
 			h := hostile(t, network)
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "-i", "1", "-r", "10")
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v,
+				"-i", "1", "-r", "10")
 			last := nfstest.Umnt
 			every := 1
 			if v != "3" {
@@ -220,19 +236,8 @@ func TestNoGrowth(t *testing.T) {
 					l.Healthy()
 				}
 			}
-			probes(3)
-			before := cmdtest.Settled(t, w.PID)
-			probes(20)
-			after := cmdtest.Settled(t, w.PID)
-			t.Logf("after 3 probes: %d descriptors, %d threads; after 20: %d, %d", before.Descriptors, before.Threads, after.Descriptors, after.Threads)
-			if after.Descriptors != before.Descriptors {
-				t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors, after.Open)
-			}
-			// The runtime adds a thread now and then, up to a few more than it has tasks.
-			if after.Threads > before.Threads+4 {
-				t.Errorf("%d threads have become %d", before.Threads, after.Threads)
-			}
-			w.Want(1, 2, 111)
+			cmdtest.NoGrowth(t, w.PID, probes)
+			w.Told("started watching settled")
 			l.Silent("-stop")
 			w.Exits(0)
 		})

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,15 +19,6 @@ import (
 
 const markerFile = "MOUNTED"
 
-// marked is a lab whose export has a marker, as an administrator puts it on the disk.
-func marked(t *testing.T, c nfstest.Config) (network *nfstest.Lab, marker string) {
-	t.Helper()
-	network = nfstest.New(t, c)
-	marker = filepath.Join(network.Dir(), markerFile)
-	must(t, os.WriteFile(marker, []byte("a real disk\n"), 0o644))
-	return network, marker
-}
-
 // leftovers is what write tests left behind in a directory.
 func leftovers(t *testing.T, dir string) []string {
 	t.Helper()
@@ -36,50 +27,8 @@ func leftovers(t *testing.T, dir string) []string {
 	return names
 }
 
-// The ladder shows the rungs that open files, and what they found.
-func TestCheckFiles(t *testing.T) {
-	t.Parallel()
-	network, _ := marked(t, nfstest.Config{})
-	for v, kept := range map[string]string{"3": "", "4.0": "; a client id stays until its lease ends", "4.1": "", "4.2": "", "auto": ""} {
-		p := newLab(t, network).Check(version(network, "export", v, "--marker", markerFile, "--write-test")...)
-		p.Exits(0)
-		want := `\n  marker  +\d+\.\d ms  read 12 bytes of MOUNTED\n  write test  +\d+\.\d ms  64 bytes written, flushed, read back, removed` + kept + `\n`
-		if !regexp.MustCompile(want).MatchString(p.Output()) || p.Errors() != "" {
-			t.Errorf("version %s: %s%s", v, p.Output(), p.Errors())
-		}
-	}
-	if left := leftovers(t, network.Dir()); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-}
-
-// What -check says of a broken one: the code with its name, and what to look at.
-func TestCheckFilesBroken(t *testing.T) {
-	t.Parallel()
-	network := nfstest.New(t, nfstest.Config{Exports: []nfstest.Export{{Name: "readonly", ReadOnly: true}}})
-	for _, c := range []struct {
-		name    string
-		export  string
-		options []string
-		want    []string
-	}{
-		{"no marker", "export", []string{"--marker", markerFile}, []string{"marker", "NFS3ERR_NOENT (2)", "is not mounted", "findmnt"}},
-		{"a directory", "export", []string{"--marker", "sub"}, []string{"not a regular file", "Give --marker a plain file."}},
-		{"squashed", "squashed", []string{"--write-test"}, []string{"write test", "NFS3ERR_ACCES (13)", "root_squash", "a directory it may write to"}},
-		{"may not read", "squashed", []string{"--marker", "file"}, []string{"NFS3ERR_ACCES (13)", "root_squash", "chmod a+r"}},
-		{"read-only", "readonly", []string{"--write-test"}, []string{"NFS3ERR_ROFS (30)", "read-only", "dmesg"}},
-	} {
-		p := newLab(t, network).Check(version(network, c.export, "3", c.options...)...)
-		p.Exits(1)
-		for _, want := range c.want {
-			if !strings.Contains(cmdtest.Flat(p.Output()), want) {
-				t.Errorf("%s: %q is missing:\n%s%s", c.name, want, p.Output(), p.Errors())
-			}
-		}
-	}
-}
-
-// The disk is unmounted while it is watched, and its empty mount point exported instead.
+// The disk is unmounted while it is watched, and its empty mount point exported
+// instead.
 func TestDiskUnmounted(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{"3", "4.2"} {
@@ -87,29 +36,35 @@ func TestDiskUnmounted(t *testing.T) {
 			t.Parallel()
 			network := nfstest.New(t, nfstest.Config{})
 			must(t, network.MountDisk("export", 64))
-			must(t, os.WriteFile(filepath.Join(network.Inside(network.Dir()), markerFile), []byte("x"), 0o644))
+			must(t, os.WriteFile(filepath.Join(network.Inside(network.Dir()), markerFile),
+				[]byte("x"), 0o644))
 			l := newLab(t, network)
-			w := l.Watch(version(network, "export", v, "--marker", markerFile, "-i", "1", "-c", "2")...)
-			w.Message(2)
+			w := l.Watch(version(network, "export", v, "--marker", markerFile,
+				"-i", "1", "-c", "2")...)
+			w.Message(cmdtest.Watching)
 			l.Silent("-pause") // the server is restarted
 			must(t, network.UnmountDisk("export"))
 			l.Silent("-continue")
-			w.Message(6)
+			w.Message(cmdtest.Terminate)
 			w.Exits(1)
 			code := map[string]string{"3": "NFS3ERR_NOENT", "4.2": "NFS4ERR_NOENT"}[v]
-			failed := w.Last(112)
-			if want := "The file server has failed the marker check of [" + network.Dir() + "] (LOOKUP: " + code + ")."; failed.Text != want || failed.Severity != "ERROR" {
+			failed := w.Last(cmdtest.MarkerFailed)
+			want := fmt.Sprintf("The file server has failed the marker check of [%s] (LOOKUP: %s).",
+				network.Dir(), code)
+			if failed.Text != want || failed.Severity != "ERROR" {
 				t.Errorf("%+v, want %q", failed, want)
 			}
-			if want := "Probe failed (3 of 3), marker, LOOKUP: " + code + ": marker: LOOKUP: " + code; w.Last(101).Text != want {
-				t.Errorf("%q, want %q", w.Last(101).Text, want)
+			want = fmt.Sprintf("Probe failed (3 of 3), marker, LOOKUP: %[1]s: marker: LOOKUP: %[1]s", code)
+			if text := w.Last(cmdtest.ProbeFailed).Text; text != want {
+				t.Errorf("%q, want %q", text, want)
 			}
 			l.Gone()
 		})
 	}
 }
 
-// A write test leaves nothing behind; on a file system that is full it is the verdict.
+// A write test leaves nothing behind; on a file system that is full it is the
+// verdict.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{"3", "4.1"} {
@@ -120,16 +75,20 @@ func TestDiskFull(t *testing.T) {
 			disk := network.Inside(network.Dir())
 			l := newLab(t, network)
 			w := l.Watch(version(network, "export", v, "--write-test", "-i", "1", "-c", "1")...)
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			l.Healthy()
-			cmdtest.Eventually(t, "no file of the write test", func() bool { return len(leftovers(t, disk)) == 0 })
-			os.WriteFile(filepath.Join(disk, "big"), make([]byte, 64<<10), 0o644) // as much of it as there is room for
-			w.Message(6)
+			cmdtest.Eventually(t, "no file of the write test",
+				func() bool { return len(leftovers(t, disk)) == 0 })
+			os.WriteFile(filepath.Join(disk, "big"), make([]byte, 64<<10),
+				0o644) // as much of it as there is room for
+			w.Message(cmdtest.Terminate)
 			w.Exits(1)
-			w.Want(1, 2, 111, 101, 101, 113, 66, 6)
+			w.Told("started watching settled", "probe-failed probe-failed write-test-failed nfs-failed terminate")
 			code := map[string]string{"3": "NFS3ERR_NOSPC", "4.1": "NFS4ERR_NOSPC"}[v]
-			if want := "The file server has failed the write test of [" + network.Dir() + "] (WRITE: " + code + ")."; w.Last(113).Text != want {
-				t.Errorf("%q, want %q", w.Last(113).Text, want)
+			want := fmt.Sprintf("The file server has failed the write test of [%s] (WRITE: %s).",
+				network.Dir(), code)
+			if text := w.Last(cmdtest.WriteTestFailed).Text; text != want {
+				t.Errorf("%q, want %q", text, want)
 			}
 			if left := leftovers(t, disk); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
@@ -139,15 +98,16 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A disk hangs under a server that answers everything else: without a write test nobody would notice. When the disk is back, so is the
-// server, and what the stalled probes left behind is removed.
+// A disk hangs under a server that answers everything else: without a write
+// test nobody would notice. When the disk is back, so is the server, and what
+// the stalled probes left behind is removed.
 func TestDiskHangs(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})
 	for _, v := range []string{"3", "4.1"} {
 		t.Run(v, func(t *testing.T) {
 			t.Parallel()
-			h := nfstest.NewHostile(t, nfstest.HostileConfig{Listen: network.Listen, Address: map[string]string{"3": "127.0.0.3", "4.1": "127.0.0.4"}[v], PortmapPort: 111, NFSPort: 2049})
+			h := hostile(t, network)
 			var hangs atomic.Bool
 			hang := func(c net.Conn, call nfstest.Call, healthy func() []byte) bool {
 				if hangs.Load() {
@@ -167,20 +127,25 @@ func TestDiskHangs(t *testing.T) {
 				return nfstest.Healthy(c, call, healthy)
 			})
 			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test", "-i", "2", "-c", "1", "-r", "1") // a second between a failed probe and the next
-			w.Message(2)
+			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", v, "--write-test",
+				"-i", "8", "-c", "1", "-r", "4") // 4 s between a failed probe and the next
+			w.Message(cmdtest.Watching)
 			hangs.Store(true)
-			failed := w.Message(101)
-			if !strings.HasPrefix(failed.Text, "Probe failed (1 of 2), write test, WRITE: no answer within the deadline: ") {
+			failed := w.Message(cmdtest.ProbeFailed)
+			if !strings.HasPrefix(failed.Text,
+				"Probe failed (1 of 2), write test, WRITE: no answer within the deadline: ") {
 				t.Error(failed.Text)
 			}
 			hangs.Store(false)
-			w.Message(102)
-			cmdtest.Eventually(t, "no file of the write test", func() bool { return len(h.Files()) == 0 })
+			w.Message(cmdtest.Recovered)
+			cmdtest.Eventually(t, "no file of the write test",
+				func() bool { return len(h.Files()) == 0 })
 			hangs.Store(true)
-			w.Message(6)
+			w.Message(cmdtest.Terminate)
 			w.Exits(1)
-			if text := w.Last(113).Text; text != "The file server has failed the write test of [/export] (WRITE: no answer within the deadline)." {
+			const want = "The file server has failed the write test of [/export] " +
+				"(WRITE: no answer within the deadline)."
+			if text := w.Last(cmdtest.WriteTestFailed).Text; text != want {
 				t.Errorf("%q", text)
 			}
 			l.Gone()
@@ -188,22 +153,13 @@ func TestDiskHangs(t *testing.T) {
 	}
 }
 
-func TestMarkerUsage(t *testing.T) {
-	t.Parallel()
-	network := nfstest.New(t, nfstest.Config{Empty: true})
-	for _, path := range []string{"../x", "/x", "x/", "a//b"} {
-		p := newLab(t, network).Run("x", "-d", "/export", "--marker", path)
-		p.Exits(2)
-		if !strings.Contains(p.Errors(), `--marker: "`+path+`" is not accepted (a path below the directory: `) {
-			t.Errorf("%q: %s", path, p.Errors())
-		}
-	}
-}
-
-// Every status that the rungs may meet beyond the others' has a text of its own, for what it means there.
+// Every status that the rungs may meet beyond the others' has a text of its
+// own, for what it means there.
 func TestFilesAreExplained(t *testing.T) {
 	t.Parallel()
-	for step, looks := range map[nfsprobe.Step]map[string]string{nfsprobe.Marker: markerLooks, nfsprobe.WriteTest: writeLooks} {
+	for step, looks := range map[nfsprobe.Step]map[string]string{
+		nfsprobe.Marker: markerLooks, nfsprobe.WriteTest: writeLooks,
+	} {
 		for short, look := range looks {
 			var err error
 			for code, name := range nfsv4.Nfsstat4_name {
@@ -215,13 +171,15 @@ func TestFilesAreExplained(t *testing.T) {
 				err = nfsprobe.Status3(13)
 			}
 			e := (&flags{}).diagnose(&nfsprobe.Error{Step: step, Err: err})
-			if err == nil || e.Look != look || e.Step != step.String() || !strings.HasSuffix(look, ".") {
+			if err == nil || e.Look != look || e.Step != step.String() ||
+				!strings.HasSuffix(look, ".") {
 				t.Errorf("%v %s: %+v", step, short, e)
 			}
 		}
 	}
 	for _, err := range []error{nfsprobe.ErrNotFile, nfsprobe.ErrEmpty, nfsprobe.ErrReadBack} {
-		if e := (&flags{}).diagnose(&nfsprobe.Error{Step: nfsprobe.WriteTest, Err: err}); e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
+		e := (&flags{}).diagnose(&nfsprobe.Error{Step: nfsprobe.WriteTest, Err: err})
+		if e.Name != err.Error() || !strings.HasSuffix(e.Look, ".") {
 			t.Errorf("%v: %+v", err, e)
 		}
 	}

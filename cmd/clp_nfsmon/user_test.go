@@ -11,8 +11,8 @@ import (
 // nobody is the number of a user without rights.
 const nobody = 65534
 
-// A user without root's rights watches from an ordinary source port, which some
-// exports do not take; root is told so, too, who chose it.
+// An ordinary user watches from an ordinary source port, which some exports do not
+// take. Root, who may choose that, is told so too.
 func TestSourcePorts(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{})
@@ -47,24 +47,26 @@ func TestSourcePorts(t *testing.T) {
 						t.Error(check.Output())
 					}
 					w := l.Watch(args...)
-					if text := w.Message(111).Text; text != "The watch has settled on NFS version "+v+"." {
-						t.Error(text)
+					settled := w.Message(cmdtest.SettledOn).Text
+					if settled != "The watch has settled on NFS version "+v+"." {
+						t.Error(settled)
 					}
 					l.Silent("-pause")
-					w.Message(7)
+					w.Message(cmdtest.Paused)
 					l.Silent("-stop")
 					w.Exits(0)
-					w.Want(1, 2, 111, 7, 3)
+					w.Told("started watching settled paused stopping")
 					return
 				}
 				check.Exits(1)
-				if !strings.Contains(cmdtest.Flat(check.Output()), "run the watch as root, without --unprivileged-port") {
+				if !strings.Contains(cmdtest.Flat(check.Output()),
+					"run the watch as root, without --unprivileged-port") {
 					t.Error(check.Output())
 				}
 				w := l.Watch(append(args, "-i", "1", "-c", "1")...)
 				w.Exits(1)
-				w.Want(1, 101, 101, 0, 66, 6)
-				verdict := w.Last(0)
+				w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
+				verdict := w.Last(cmdtest.RPCFailed)
 				if v == "3" && verdict.Text != refused {
 					t.Errorf("%+v", verdict)
 				}

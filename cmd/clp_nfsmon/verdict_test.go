@@ -4,97 +4,12 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/nfsprobe/nfstest"
 )
-
-// The tests of this file without t.Parallel run first and alone, since they
-// measure.
-
-func TestFrozen(t *testing.T) {
-	network := nfstest.New(t, nfstest.Config{})
-	mounts := newTap(t, network, netipOf("127.0.0.1:20048"))
-	l := newLab(t, network)
-	// A probe of version 3 with known ports begins with its connection to the mount service.
-	w := l.Watch(version(network, "export", "3", "-n", "2049", "--mount-port", mounts.port, "-i", "1", "-c", "2", "-r", "1")...)
-	w.Message(2)
-	l.Healthy()
-	must(t, network.Freeze(nfstest.Ganesha))
-	terminate := w.Message(6)
-	ended := w.Exits(1)
-	w.Want(1, 2, 111, 101, 101, 101, 0, 66, 6)
-
-	stalled := mounts.stalled()
-	if len(stalled) < 3 {
-		t.Fatalf("%d stalled probes, want 3", len(stalled))
-	}
-	// On a starved machine a probe may have been void and repeated, and one may have begun before the freeze.
-	first := stalled[len(stalled)-3]
-	within := func(what string, got time.Duration) {
-		t.Logf("%s: %.3f s", what, got.Seconds())
-		if got < 3*time.Second-50*time.Millisecond || got > 3*time.Second+700*time.Millisecond {
-			t.Errorf("%s: %v, want 3 s", what, got)
-		}
-	}
-	within("first stalled probe to message 6", terminate.At.Sub(first))
-	within("first stalled probe to exit", ended.Sub(first))
-	verdict := w.Last(0)
-	if verdict.Text != "clp_nfsmon: RPC: Timed out" || verdict.Severity != "ERROR" || verdict.Detail != "mount: no answer within the deadline" {
-		t.Errorf("%+v", verdict)
-	}
-	if text := w.Last(66).Text; text != "The clp_nfsmon has detected an error in NFS." {
-		t.Error(text)
-	}
-	l.Gone()
-	// What stop.sh meets after a verdict.
-	stop := l.Verb("-stop")
-	stop.Exits(1)
-	stop.Want(15, cmdtest.Plain)
-}
-
-// promise is how long a watch that is told to end may take, and slack is what a
-// busy machine may add.
-const (
-	promise = 200 * time.Millisecond
-	slack   = 500 * time.Millisecond
-)
-
-func TestStopDuringStalledProbe(t *testing.T) {
-	network := nfstest.New(t, nfstest.Config{Empty: true})
-	for name, c := range map[string]struct {
-		version string
-		hang    nfstest.Proc
-		stop    func(*cmdtest.Lab, *cmdtest.Process)
-	}{
-		"-stop":   {"3", nfstest.Getport, func(l *cmdtest.Lab, _ *cmdtest.Process) { l.Silent("-stop") }},
-		"SIGTERM": {"4.1", nfstest.Compound, func(_ *cmdtest.Lab, w *cmdtest.Process) { w.Signal(syscall.SIGTERM) }},
-		"SIGINT":  {"auto", nfstest.Umnt, func(_ *cmdtest.Lab, w *cmdtest.Process) { w.Signal(syscall.SIGINT) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := hostile(t, network)
-			h.On(c.hang, nfstest.Hang)
-			l := newLab(t, network)
-			w := l.Watch("-a", h.Address, "-d", "/export", "--nfs-version", c.version, "-i", "60", "-r", "60")
-			cmdtest.Eventually(t, "a probe", func() bool { return h.Count(c.hang) > 0 })
-			sent := time.Now()
-			c.stop(l, w)
-			took := w.Exits(0).Sub(sent)
-			t.Logf("exit after %v", took)
-			if took > promise+slack {
-				t.Errorf("it took %v, promised are %v", took, promise)
-			}
-			w.Want(1, 3)
-			if m := w.Last(3); m.Text != "The clp_nfsmon will stop watching NFS shared directory '/export'." || m.Detail != "asked by "+name {
-				t.Errorf("%+v", m)
-			}
-			l.Gone()
-		})
-	}
-}
 
 // What happens to a server that was healthy, version by version: watches that
 // have pinned 3, by themselves and by auto, and watches of version 4.
@@ -108,7 +23,8 @@ func TestFaults(t *testing.T) {
 	}
 	silent := func(rung string) outcome { return outcome{"clp_nfsmon: RPC: Timed out", rung} }
 	mapperSilent := outcome{"clp_nfsmon: RPC: Port mapper failure - RPC: Timed out", "port map"}
-	do := func(f func(*nfstest.Lab, nfstest.Server) error, s nfstest.Server) func(*nfstest.Lab) error {
+	do := func(f func(*nfstest.Lab, nfstest.Server) error,
+		s nfstest.Server) func(*nfstest.Lab) error {
 		return func(network *nfstest.Lab) error { return f(network, s) }
 	}
 	drop := func(port int) func(*nfstest.Lab) error {
@@ -122,7 +38,8 @@ func TestFaults(t *testing.T) {
 		"server frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Ganesha), three: silent("mount"), four: silent("null"), stalls: true},
 		"server killed": {fault: do((*nfstest.Lab).Kill, nfstest.Ganesha), three: refused("mount connect"), four: refused("connect")},
 		"server stopped": {fault: do((*nfstest.Lab).Stop, nfstest.Ganesha),
-			three: outcome{"clp_nfsmon: RPC: Program not registered.", "port map"}, four: refused("connect")},
+			three: outcome{"clp_nfsmon: RPC: Program not registered.",
+				"port map"}, four: refused("connect")},
 		"rpcbind frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Rpcbind), three: mapperSilent, four: healthy, stalls: true},
 		"rpcbind killed": {fault: do((*nfstest.Lab).Kill, nfstest.Rpcbind), four: healthy,
 			three: outcome{"clp_nfsmon: RPC: Port mapper failure - RPC: Unable to receive: errno = Connection refused.", "port map"}},
@@ -130,22 +47,26 @@ func TestFaults(t *testing.T) {
 		"mount port blackholed": {fault: drop(20048), three: silent("mount connect"), four: healthy, stalls: true},
 		"NFS port blackholed":   {fault: drop(2049), three: silent("connect"), four: silent("connect"), stalls: true},
 		"export removed": {fault: func(network *nfstest.Lab) error {
-			return network.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool { return e.Name == "export" })...)
+			return network.Reload(slices.DeleteFunc(nfstest.Exports(),
+				func(e nfstest.Export) bool { return e.Name == "export" })...)
 		}, three: outcome{"clp_nfsmon: mount error(MNT3ERR_ACCES)", "mount"}, four: outcome{"clp_nfsmon: LOOKUP: NFS4ERR_NOENT", "lookup"}},
 		"directory removed": {fault: func(network *nfstest.Lab) error { return os.RemoveAll(network.Dir()) },
-			three: outcome{"clp_nfsmon: GETATTR: NFS3ERR_STALE", "getattr"}, four: outcome{"clp_nfsmon: GETATTR: NFS4ERR_STALE", "getattr"}},
+			three: outcome{"clp_nfsmon: GETATTR: NFS3ERR_STALE",
+				"getattr"}, four: outcome{"clp_nfsmon: GETATTR: NFS4ERR_STALE", "getattr"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			network := nfstest.New(t, nfstest.Config{})
 			labs, watches := map[string]*cmdtest.Lab{}, map[string]*cmdtest.Process{}
-			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four, "4.1": c.four, "4.2": c.four}
+			wanted := map[string]outcome{"3": c.three, "auto": c.three, "4.0": c.four,
+				"4.1": c.four, "4.2": c.four}
 			for v := range wanted {
 				labs[v] = newLab(t, network)
-				watches[v] = labs[v].Watch(version(network, "export", v, "-i", "1", "-c", "1", "-r", "2")...)
+				watches[v] = labs[v].Watch(version(network, "export", v,
+					"-i", "1", "-c", "1", "-r", "4")...)
 			}
 			for v, w := range watches {
-				w.Message(111) // with the first success
+				w.Message(cmdtest.SettledOn) // with the first success
 				labs[v].Healthy()
 			}
 			must(t, c.fault(network))
@@ -154,24 +75,25 @@ func TestFaults(t *testing.T) {
 					continue
 				}
 				w := watches[v]
-				first, second := w.Message(101), w.Message(101)
+				first := w.Message(cmdtest.ProbeFailed)
 				w.Exits(1)
-				w.Want(1, 2, 111, 101, 101, 0, 66, 6)
-				verdict := w.Last(0)
+				w.Told("started watching settled", "probe-failed probe-failed rpc-failed nfs-failed terminate")
+				verdict := w.Last(cmdtest.RPCFailed)
 				if verdict.Text != want.text || !strings.HasPrefix(verdict.Detail, want.rung+": ") {
-					t.Errorf("version %s: %q ... %q, want %q at %s", v, verdict.Text, verdict.Detail, want.text, want.rung)
+					t.Errorf("version %s: %q ... %q, want %q at %s", v, verdict.Text,
+						verdict.Detail, want.text, want.rung)
 				}
 				if !strings.HasPrefix(first.Text, "Probe failed (1 of 2), ") {
 					t.Errorf("version %s: %q", v, first.Text)
 				}
 				if c.stalls {
-					takes(t, "version "+v+", a stalled probe", second.At.Sub(first.At), 2*time.Second)
+					w.Apart("probe-failed", "probe-failed", 4*time.Second)
 				}
 			}
 			for v, want := range wanted {
 				if want == healthy {
 					labs[v].Healthy()
-					watches[v].Want(1, 2, 111)
+					watches[v].Told("started watching settled")
 					labs[v].Silent("-stop")
 					watches[v].Exits(0)
 				}
@@ -180,32 +102,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestThawedAfterOneProbe(t *testing.T) {
-	t.Parallel()
-	network := nfstest.New(t, nfstest.Config{})
-	l := newLab(t, network)
-	w := l.Watch(version(network, "export", "auto", "-i", "1", "-c", "2", "-r", "2")...)
-	w.Message(111)
-	must(t, network.Freeze(nfstest.Ganesha))
-	if failed := w.Message(101); !strings.HasPrefix(failed.Text, "Probe failed (1 of 3), RPC: Timed out: mount: ") {
-		t.Error(failed.Text)
-	}
-	must(t, network.Thaw(nfstest.Ganesha))
-	if again := w.Message(102); again.Text != "The file server answers again after 1 failed probe(s)." {
-		t.Error(again.Text)
-	}
-	l.Healthy()
-	w.Want(1, 2, 111, 101, 102)
-	l.Silent("-stop")
-	w.Exits(0)
-}
-
 // Exports that a real server does not serve, and what the alert says.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{})
 	acces, noent := "clp_nfsmon: mount error(MNT3ERR_ACCES)", "clp_nfsmon: LOOKUP: NFS4ERR_NOENT"
-	file, kerberos := "clp_nfsmon: mount error(Not a directory)", "clp_nfsmon: mount error(export requires Kerberos)"
+	const file = "clp_nfsmon: mount error(Not a directory)"
+	const kerberos = "clp_nfsmon: mount error(export requires Kerberos)"
 	for name, c := range map[string]struct{ export, three, four string }{
 		"not exported":        {"nowhere", acces, noent},
 		"missing":             {"export/missing", acces, noent},
@@ -214,19 +117,20 @@ func TestRefused(t *testing.T) {
 		"only for Kerberos":   {"kerberos", kerberos, kerberos},
 		"not from there, too": {"restricted/sub", acces, noent},
 	} {
-		for v, want := range map[string]string{"3": c.three, "auto": c.three, "4.0": c.four, "4.2": c.four} {
+		for v, want := range map[string]string{"3": c.three, "auto": c.three, "4.0": c.four,
+			"4.2": c.four} {
 			t.Run(name+" "+v, func(t *testing.T) {
 				t.Parallel()
 				l := newLab(t, network)
 				w := l.Watch(version(network, c.export, v, "-i", "1", "-c", "1", "-r", "10")...)
 				w.Exits(1)
-				w.Want(1, 101, 101, 0, 66, 6)
-				verdict := w.Last(0)
+				w.Told("started probe-failed probe-failed rpc-failed nfs-failed terminate")
+				verdict := w.Last(cmdtest.RPCFailed)
 				if verdict.Text != want || verdict.Detail == "" {
 					t.Errorf("%q ... %q, want %q", verdict.Text, verdict.Detail, want)
 				}
 				// With auto both failures are told.
-				if v == "auto" && !strings.Contains(verdict.Detail+w.Last(101).Text+w.Last(101).Detail, "and with version 4") {
+				if v == "auto" && !strings.Contains(verdict.Detail+w.Last(cmdtest.ProbeFailed).Text+w.Last(cmdtest.ProbeFailed).Detail, "and with version 4") {
 					t.Errorf("nothing about version 4: %q", verdict.Detail)
 				}
 				t.Logf("%s ... %s", verdict.Text, verdict.Detail)

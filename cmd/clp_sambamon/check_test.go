@@ -4,127 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/smbprobe/smbtest"
 )
-
-// A ladder of a healthy server: the rungs in order with their times, and nothing left in the registry, which is not even made.
-func TestCheckHealthy(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	p := l.Check(at(s.Addr(), "-s", "priv", "-u", "root", "-p", "pw", "-i", "1", "-c", "2", "-r", "10")...)
-	p.Exits(0)
-	want := regexp.MustCompile(`^//127\.0\.0\.1:\d+/priv
-
-  connect  +\d+\.\d ms  127\.0\.0\.1:\d+
-  negotiate  +\d+\.\d ms  SMB 3\.1\.1.*
-  session setup  +\d+\.\d ms  NTLMv2 user root.*
-  tree connect  +\d+\.\d ms  disk.*
-  tree disconnect  +\d+\.\d ms
-  logoff  +\d+\.\d ms
-  whole probe  +\d+\.\d ms
-
-healthy: the server answered every step
-note: Should the password of "root" become wrong, each verdict costs 3 refused logons [^.]*\.
-
-Time to verdict with -i 1 -c 2 -r 10: 2 s for a server that refuses, 30 s for one that stalls,
-counted from the start of the first failed probe, which is at most 1 s after the fault.
-$`)
-	if !want.MatchString(p.Output()) || p.Errors() != "" {
-		t.Errorf("%s%s", p.Output(), p.Errors())
-	}
-	if left := names(filesBelow(t, filepath.Dir(l.Registry))); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-	// An anonymous one risks no account.
-	if p := l.Check(at(s.Addr(), "-s", "share")...); strings.Contains(p.Output(), "logon") {
-		t.Error(p.Output())
-	}
-}
-
-// Every way to fail that a real server has: the rung, the cause by name and number, what to look at, and the watch's alert.
-func TestCheckFailed(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	other := func(lines ...string) func(*testing.T) string {
-		return func(t *testing.T) string { return smbtest.Samba(t, smbtest.Config{Global: lines}).Addr() }
-	}
-	spoilt := func(command uint16, do smbtest.Filter) func(*testing.T) string {
-		return func(t *testing.T) string { return smbtest.Relay(t, s.Addr(), smbtest.OnReply(command, do)) }
-	}
-	root := []string{"-u", "root", "-p", "pw"}
-	for name, c := range map[string]struct {
-		server func(*testing.T) string // nil: s
-		share  string
-		args   []string
-		step   string
-		cause  string
-		look   string
-		warns  string
-		alert  string
-	}{
-		"nothing listens": {server: func(*testing.T) string { return "127.0.0.1:1" }, step: "connect", cause: "ECONNREFUSED (errno 111)",
-			look: "Nothing listens", alert: "72 The clp_sambamon has detected network error(connect error[111])."},
-		"unknown name": {server: func(*testing.T) string { return "nosuchname.invalid:445" }, args: []string{"-r", "20"}, step: "resolve",
-			look: "name", alert: "72 The clp_sambamon has detected network error(connect error["},
-		"hangs": {server: func(t *testing.T) string { return smbtest.Hostile(t, smbtest.Silent) }, args: []string{"-r", "1"}, step: "negotiate",
-			cause: "ETIMEDOUT (errno 110)", look: "it hangs", alert: "74 The clp_sambamon has detected network error(select error[110])."},
-		"cuts": {server: spoilt(smbtest.TreeConnect, smbtest.Midway(smbtest.Reset)), step: "tree connect", cause: "ECONNRESET (errno 104)",
-			look: "closed the connection", alert: "75 The clp_sambamon has detected network error(recv error[104])."},
-		"SMB1 only": {server: other("server min protocol = NT1", "server max protocol = NT1"), step: "negotiate", cause: "the server speaks SMB1 only",
-			look: "server max protocol", alert: "65 The clp_sambamon has detected an error in Samba [share] (negotiate error[50])."},
-		"hosts deny": {server: other("hosts deny = ALL"), step: "negotiate", cause: "negative session response (0x81, 129)",
-			look: "hosts deny", alert: "64 The clp_sambamon has detected an error in Samba [share] (connect error[129])."},
-		"malformed": {server: func(t *testing.T) string { return smbtest.Hostile(t, malformed) }, step: "negotiate", cause: "malformed answer",
-			look: "not a sound SMB server", alert: "65 The clp_sambamon has detected an error in Samba [share] (negotiate error[58])."},
-		"encryption required, guest": {server: other("server smb encrypt = required"), step: "session setup", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
-			look: "it requires encryption, which a guest cannot do. Give -u and -p", alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[5])."},
-		"encrypted share, guest": {share: "encrypted", step: "tree connect", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
-			look: "Give -u and -p", alert: "62 The clp_sambamon has detected an error in Samba [encrypted] (tree connect error[5])."},
-		"valid users": {share: "valid", args: root, step: "tree connect", cause: "STATUS_ACCESS_DENIED (0xC0000022, Win32 5)",
-			look: "valid users", alert: "62 The clp_sambamon has detected an error in Samba [valid] (tree connect error[5])."},
-		"wrong password": {args: []string{"-u", "root", "-p", token}, step: "session setup", cause: "STATUS_LOGON_FAILURE (0xC000006D, Win32 1326)",
-			look: "does not accept this user and password", warns: "This was one refused logon of \"root\". A watch with these options would make 6 more",
-			alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[1326])."},
-		"locked out": {server: spoilt(smbtest.SessionSetup, smbtest.SetStatus(0xC0000234)), args: root, step: "session setup",
-			cause: "STATUS_ACCOUNT_LOCKED_OUT (0xC0000234, Win32 1909)", look: "lockout policy",
-			alert: "62 The clp_sambamon has detected an error in Samba [share] (tree connect error[1909])."},
-		"unknown share": {share: "nosuch", step: "tree connect", cause: "STATUS_BAD_NETWORK_NAME (0xC00000CC, Win32 67)",
-			look: "whether the disk below the share's path is mounted", alert: "62 The clp_sambamon has detected an error in Samba [nosuch] (tree connect error[67])."},
-		"pipe": {share: "IPC$", step: "share type", cause: "the share is a pipe, neither disk nor printer",
-			look: "share that holds files", alert: "63 The clp_sambamon has detected an error in Samba [IPC$] (share type error)."},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			addr, share := s.Addr(), "share"
-			if c.server != nil {
-				addr = c.server(t)
-			}
-			if c.share != "" {
-				share = c.share
-			}
-			l := newLab(t)
-			args := append([]string{"-s", share}, c.args...)
-			forms := l.CheckFails(cmdtest.Broken{Target: "//" + addr + "/" + share, Step: c.step, Cause: c.cause, Look: c.look, Alert: c.alert}, at(addr, args...)...)
-			t.Log("\n" + forms[0].Output())
-			if !strings.Contains(cmdtest.Flat(forms[0].Output()), c.warns) {
-				t.Errorf("%q is missing", c.warns)
-			}
-			hidden(t, l, forms...)
-		})
-	}
-}
 
 // checkObject is what a program reads of --json.
 type checkObject struct {
@@ -148,7 +35,8 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	l := newLab(t)
-	p := l.Check(at(s.Addr(), "--json", "-s", "share", "-u", "nosuchuser", "-p", token, "-i", "2")...)
+	p := l.Check(at(s.Addr(), "--json", "-s", "share", "-i", "2",
+		"-u", "nosuchuser", "-p", token)...)
 	p.Exits(0)
 	var got checkObject
 	d := json.NewDecoder(strings.NewReader(p.Output()))
@@ -163,110 +51,21 @@ func TestCheckJSONOfHealthy(t *testing.T) {
 			t.Errorf("%s took %v of %v ms", r.Name, r.MS, got.MS)
 		}
 	}
-	if want := []string{"connect", "negotiate", "session setup", "tree connect", "tree disconnect", "logoff"}; !slices.Equal(rungs, want) {
+	want := "connect, negotiate, session setup, tree connect, tree disconnect, logoff"
+	if strings.Join(rungs, ", ") != want {
 		t.Errorf("%q", rungs)
 	}
-	if !got.Healthy || got.Failed != nil || got.Target != "//"+s.Addr()+"/share" || got.Address != s.Addr() ||
-		got.Verdict.Refused != 10 || got.Verdict.Stalled != 360 {
+	if !got.Healthy || got.Failed != nil || got.Target != "//"+s.Addr()+"/share" ||
+		got.Address != s.Addr() || got.Verdict.Refused != 10 || got.Verdict.Stalled != 360 {
 		t.Errorf("%s", p.Output())
 	}
 	if len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "guest") {
 		t.Errorf("%q", got.Warnings)
 	}
-	hidden(t, l, p)
+	l.Hides(token, p)
 }
 
-// A summary with performance data as the Monitoring Plugins guidelines have it, and the plugin's exit codes.
-func TestCheckForNagios(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	data := regexp.MustCompile(`^[a-z_]+=\d+\.\d+s;;;0;\d*$`)
-	p := l.Check(at(s.Addr(), "-s", "share", "--exit-style", "nagios")...)
-	p.Exits(0)
-	text, numbers, found := strings.Cut(strings.TrimSuffix(p.Output(), "\n"), " | ")
-	if !found || !strings.HasPrefix(text, "FSMON OK - //"+s.Addr()+"/share is healthy, ") || strings.ContainsAny(numbers, "|\n") {
-		t.Error(p.Output())
-	}
-	for _, one := range strings.Fields(numbers) {
-		if !data.MatchString(one) {
-			t.Errorf("performance data %q", one)
-		}
-	}
-	if !strings.HasPrefix(numbers, "time=") || !strings.Contains(numbers, ";;;0;60 ") || !strings.Contains(numbers, " session_setup=") {
-		t.Error(numbers)
-	}
-	for _, args := range [][]string{{"-i", "0"}, {"--credentials", "/nosuch"}, {"-x"}} {
-		p := l.Check(at(s.Addr(), append([]string{"-s", "share", "--exit-style=nagios"}, args...)...)...)
-		p.Exits(3)
-		if !strings.HasPrefix(p.Output(), "FSMON UNKNOWN - ") || !strings.Contains(p.Output(), args[0]) || strings.Count(p.Output(), "\n") != 1 {
-			t.Errorf("%q: %q", args, p.Output())
-		}
-	}
-}
-
-func TestCheckForPacemaker(t *testing.T) {
-	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
-	l := newLab(t)
-	for name, c := range map[string]struct {
-		args []string
-		code int
-		says string
-	}{
-		"healthy":       {[]string{"-s", "share"}, 0, "//" + s.Addr() + "/share is healthy"},
-		"failed":        {[]string{"-s", "nosuch"}, 1, "//" + s.Addr() + "/nosuch failed at tree connect: STATUS_BAD_NETWORK_NAME (0xC00000CC, Win32 67)"},
-		"wrong line":    {[]string{"-s", "share", "-i", "x"}, 6, ""},
-		"not this node": {[]string{"-s", "share", "--credentials", "/nosuch"}, 2, ""},
-	} {
-		p := l.Check(at(s.Addr(), append(c.args, "--exit-style", "ocf")...)...)
-		p.Exits(c.code)
-		lines := 0
-		if c.says != "" {
-			lines = 1
-		}
-		if !strings.HasPrefix(p.Output(), c.says) || strings.Count(p.Output(), "\n") != lines {
-			t.Errorf("%s: %q", name, p.Output())
-		}
-	}
-}
-
-// A signal ends a check at once, in the middle of a stalled probe.
-func TestCheckInterrupted(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		signal syscall.Signal
-		style  []string
-		code   int
-	}{
-		"SIGINT":  {syscall.SIGINT, nil, 1},
-		"SIGTERM": {syscall.SIGTERM, []string{"--exit-style", "ocf"}, 1},
-		"nagios":  {syscall.SIGINT, []string{"--exit-style", "nagios"}, 3},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := smbtest.Samba(t, smbtest.Config{})
-			freeze(t, s)
-			tap := newTap(t, s.Addr())
-			l := newLab(t)
-			p := l.Start(append(at(tap.addr, "-check", "-s", "share", "-r", "3600"), c.style...)...)
-			tap.probeAfter(p.Began())
-			sent := time.Now()
-			p.Signal(c.signal)
-			if took := p.Exits(c.code).Sub(sent); took > 2*time.Second {
-				t.Errorf("it took %v", took)
-			}
-			if !strings.HasPrefix(p.Errors(), "clp_sambamon: error: interrupted after ") {
-				t.Errorf("%q", p.Errors())
-			}
-			if nagios := c.code == 3; nagios != (p.Output() == "FSMON UNKNOWN - interrupted\n") {
-				t.Errorf("%q", p.Output())
-			}
-		})
-	}
-}
-
-// A want of this machine is not the server's failure: exit 4.
+// The fault is local, so a failover of the server would not help: exit 4.
 func TestCheckWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -279,7 +78,8 @@ func TestCheckWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// The command line of a running check shows no password, and neither does anything it prints.
+// The command line of a running check shows no password, and neither does
+// anything it prints.
 func TestCheckHidesPassword(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -292,7 +92,7 @@ func TestCheckHidesPassword(t *testing.T) {
 	})
 	p.Signal(unix.SIGTERM)
 	p.Exits(1)
-	hidden(t, l, p)
+	l.Hides(token, p)
 	if _, err := os.Stat(l.Registry); err == nil {
 		t.Error("a check has made a registry")
 	}

@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// Whatever a credentials file holds, a login is made of what its lines say, within bounds, and an error quotes nothing of it.
+// Whatever a credentials file holds, a login is made of what its lines say,
+// within bounds, and an error quotes nothing of it.
 func FuzzCredentials(f *testing.F) {
 	for _, s := range []string{
 		"username=user\npassword=word\ndomain=DOM\n", "user=user\r\npass= w=rd \r\ndom=DOM\r\n", "# a comment\n\n \tusername = DOM\\user\npassword=", "password=word\n",
@@ -23,7 +24,8 @@ func FuzzCredentials(f *testing.F) {
 		l, err := parseCredentials("FILE", data)
 		if err != nil {
 			text := err.Error()
-			if l != (login{}) || len(text) > 100 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			if l != (login{}) || len(text) > 100 ||
+				strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("%+v, %q", l, text)
 			}
 			// Nothing but the number of a line makes it different.

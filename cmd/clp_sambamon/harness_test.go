@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/watchreg"
 )
 
 // These tests run the built command against real servers, as a user would, and
@@ -24,8 +23,4 @@ func newLab(t testing.TB) *cmdtest.Lab { return cmdtest.NewLab(t, "clp_sambamon"
 func at(addr string, args ...string) []string {
 	host, port, _ := net.SplitHostPort(addr)
 	return append([]string{"-a", host, "--port", port}, args...)
-}
-
-func state(want watchreg.State) func(watchreg.Status) bool {
-	return func(st watchreg.Status) bool { return st.State == want }
 }

@@ -17,9 +17,11 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// hungDisk is the root of a file system that has stopped answering: whoever touches it waits in state D, and not even SIGKILL ends the wait.
-// It is a FUSE whose server reads every request and answers none but the first. It is mounted nowhere, and goes with its descriptors
-// however the test ends, which releases who waits. touched says that somebody does.
+// hungDisk is the root of a file system that does not answer until the test ends:
+// whoever touches it waits in state D, and not even SIGKILL ends the wait. It is a
+// FUSE whose server reads every request and answers only the first. It is mounted
+// nowhere, and goes with its descriptors however the test ends, which ends every
+// wait. touched tells that somebody waits.
 func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
 	t.Helper()
 	const flags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NONBLOCK
@@ -41,7 +43,8 @@ func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fsys)
-	for _, option := range [][2]string{{"fd", fmt.Sprint(dev)}, {"rootmode", "40000"}, {"user_id", "0"}, {"group_id", "0"}} {
+	for _, option := range [][2]string{{"fd", fmt.Sprint(dev)}, {"rootmode", "40000"},
+		{"user_id", "0"}, {"group_id", "0"}} {
 		if err := unix.FsconfigSetString(fsys, option[0], option[1]); err != nil {
 			t.Fatal(option, err)
 		}
@@ -79,7 +82,8 @@ func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), root), hit
 }
 
-// fuseInit answers FUSE_INIT (include/uapi/linux/fuse.h: fuse_in_header, fuse_init_in, fuse_out_header, fuse_init_out).
+// fuseInit answers FUSE_INIT (include/uapi/linux/fuse.h: fuse_in_header,
+// fuse_init_in, fuse_out_header, fuse_init_out).
 func fuseInit(request []byte) []byte {
 	const header, body = 16, 64
 	out := make([]byte, header+body)
@@ -91,8 +95,9 @@ func fuseInit(request []byte) []byte {
 	return out
 }
 
-// A disk of this machine that hangs, with all that a watch writes on it, hides no verdict: the process ends, for whoever watches it,
-// within the 2 s that the last words get. Nor does it keep a watch from starting, from being paused and from stopping.
+// A disk of this machine that hangs, with all that a watch writes on it, hides no
+// verdict: the process ends while the disk still hangs. Nor does the disk keep a
+// watch from starting, from being paused and from stopping.
 func TestHungDiskHidesNoVerdict(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -103,30 +108,39 @@ func TestHungDiskHidesNoVerdict(t *testing.T) {
 			disk, touched := hungDisk(t)
 			l.Log = filepath.Join(disk, "watch.log")
 			share := map[bool]string{true: "share", false: "nosuch"}[stop]
-			w := l.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "2", "--evidence-dir", filepath.Join(disk, "evidence"),
-				"--metrics-file", filepath.Join(disk, "w.prom"))...)
+			watch := func() *cmdtest.Process {
+				return l.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "2",
+					"--evidence-dir", filepath.Join(disk, "evidence"),
+					"--metrics-file", filepath.Join(disk, "w.prom"))...)
+			}
+			w := watch()
 			select {
 			case <-touched:
 			case <-time.After(cmdtest.Limit):
 				t.Fatal("nothing was written to the disk")
 			}
 			if stop {
-				w.Message(2)
+				w.Message(cmdtest.Watching)
 				l.Silent("-pause")
 				l.Silent("-continue")
-				asked := time.Now()
 				l.Silent("-stop")
-				if took := w.Exits(0).Sub(asked); took > time.Second+slack {
-					t.Errorf("the stop took %v", took)
-				}
+				w.Exits(0)
 				return
 			}
-			terminate := w.Message(6)
-			if lost := w.Message(117); !strings.Contains(lost.Text, "did not take it within") {
-				t.Errorf("%+v", lost)
-			}
-			if took := w.Exits(1).Sub(terminate.At); took > 2*time.Second+slack {
-				t.Errorf("it took %v from the verdict to the end", took)
+			for try := 1; ; try++ {
+				w.Message(cmdtest.Terminate)
+				lost := w.Message(cmdtest.NotSaved)
+				if !strings.Contains(lost.Text, "did not take it within") {
+					t.Errorf("%+v", lost)
+				}
+				w.Exits(1)
+				if _, err := l.Entry(); err != nil || try == 4 {
+					break // it is gone, as Gone sees
+				}
+				// On a busy machine the time for the last words may be over before the
+				// registry is cleared.
+				l.Silent("-del")
+				w = watch()
 			}
 			l.Gone()
 		})

@@ -3,13 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,8 +16,8 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// tap is a relay in front of a server that tells when each probe began and how far it got. It changes nothing, so a frozen
-// server behind it is frozen.
+// tap is a relay in front of a server that tells when each probe began and how
+// far it got. It changes nothing, so a frozen server behind it is frozen.
 type tap struct {
 	t    testing.TB
 	addr string
@@ -95,7 +92,8 @@ func (r *tap) finished(n int) {
 	})
 }
 
-// freeze freezes a server and returns when it is frozen; from then on every probe stalls.
+// freeze freezes a server and returns when it is frozen; from then on every
+// probe stalls.
 func freeze(t testing.TB, s *smbtest.Server) time.Time {
 	t.Helper()
 	if err := s.Freeze(); err != nil {
@@ -156,31 +154,6 @@ func writeFile(t testing.TB, path, text string, mode os.FileMode) {
 		t.Fatal(err)
 	}
 }
-
-// filesBelow returns every regular file below the directories, by path.
-func filesBelow(t testing.TB, dirs ...string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() {
-				var b []byte
-				b, err = os.ReadFile(path)
-				files[path] = string(b)
-			}
-			if errors.Is(err, os.ErrNotExist) {
-				return nil // the watch replaces its status at any time
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return files
-}
-
-func names(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
 
 // readAll is what a file of /proc holds; nothing when the process has ended.
 func readAll(path string) string {

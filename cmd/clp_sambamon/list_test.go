@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,12 +21,14 @@ import (
 	"fsmon/watchreg"
 )
 
-// zoo starts a watch of every sort in the lab's registry: failing, healthy, killed, paused, and an entry that cannot be read.
+// zoo starts a watch of every sort in the lab's registry: failing, healthy,
+// killed, paused, and an entry that cannot be read.
 func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 	t.Helper()
 	s := smbtest.Samba(t, smbtest.Config{})
 	watches := map[string]*cmdtest.Process{}
-	for id, share := range map[string]string{"failing": "nosuch", "healthy": "share", "killed": "share", "paused": "share"} {
+	for id, share := range map[string]string{"failing": "nosuch", "healthy": "share",
+		"killed": "share", "paused": "share"} {
 		one := *l
 		one.ID, one.Log = id, filepath.Join(filepath.Dir(l.Log), id)
 		watches[id] = one.Watch(at(s.Addr(), "-s", share, "-i", "1", "-c", "5000", "-r", "60")...)
@@ -35,7 +36,7 @@ func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 		if id == "failing" {
 			want = watchreg.Failing
 		}
-		one.Status("the first probe", state(want))
+		one.Status("the first probe", cmdtest.State(want))
 		switch id {
 		case "killed":
 			watches[id].Signal(syscall.SIGKILL)
@@ -51,118 +52,8 @@ func zoo(t *testing.T, l *cmdtest.Lab) map[string]*cmdtest.Process {
 	return watches
 }
 
-func TestList(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	watches := zoo(t, l)
-	p := l.Run("-list")
-	p.Exits(0)
-	if p.Errors() != "" || strings.Contains(p.Output(), "\x1b") {
-		t.Errorf("%q\n%s", p.Errors(), p.Output())
-	}
-	row := regexp.MustCompile(`  +`)
-	var got []string
-	for line := range strings.Lines(p.Output()) {
-		got = append(got, row.ReplaceAllString(strings.TrimSpace(line), "|"))
-	}
-	target := regexp.QuoteMeta("//127.0.0.1:") + `\d+/`
-	for i, want := range []string{
-		`IDENTIFIER\|KIND\|TARGET\|STATE\|LAST PROBE\|FAILED\|PID`,
-		`failing\|samba\|` + target + `nosuch\|failing since (.*)\d\d:\d\d\|\d+ s ago\|\d+/5001\|PID`,
-		`healthy\|samba\|` + target + `share\|healthy since (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
-		`killed\|samba\|` + target + `share\|not running\|\d+ s ago\|0/5001\|PID`,
-		`paused\|samba\|` + target + `share\|paused until (.*)\d\d:\d\d\|\d+ s ago\|0/5001\|PID`,
-		`unreadable\|-\|-\|unreadable\|-\|-\|-`,
-		`failing: tree connect: STATUS_BAD_NETWORK_NAME \(0xC00000CC\)`,
-		`killed: its process \d+ was killed or crashed; .*`,
-	} {
-		id, _, _ := strings.Cut(want, `\|`)
-		if w := watches[id]; w != nil {
-			want = strings.Replace(want, "PID", fmt.Sprint(w.PID), 1)
-		}
-		if i >= len(got) || !regexp.MustCompile("^"+want+"$").MatchString(got[i]) {
-			t.Fatalf("line %d is not %s:\n%s", i, want, p.Output())
-		}
-	}
-	if !strings.Contains(p.Output(), "\nunreadable: ") || !strings.Contains(p.Output(), "damaged") {
-		t.Error(p.Output())
-	}
-
-	// The same for programs.
-	j := l.Run("--json", "-list")
-	j.Exits(0)
-	var all []struct {
-		ID    string
-		Live  bool
-		PID   int
-		State watchreg.State
-		Error string
-	}
-	if err := json.Unmarshal([]byte(j.Output()), &all); err != nil || len(all) != 5 {
-		t.Fatalf("%v: %s", err, j.Output())
-	}
-	for i, id := range []string{"failing", "healthy", "killed", "paused", "unreadable"} {
-		e := all[i]
-		if e.ID != id || e.Live != (id != "killed" && id != "unreadable") || (e.Error != "") != (id == "unreadable") {
-			t.Errorf("%+v", e)
-		}
-		if w := watches[id]; w != nil && e.PID != w.PID {
-			t.Errorf("%+v, want the pid %d", e, w.PID)
-		}
-	}
-
-	// One of them, with the same words.
-	one := *l
-	one.ID = "paused"
-	d := one.Verb("-disp", "--pid")
-	d.Exits(0)
-	if first, rest, _ := strings.Cut(d.Output(), "\n"); first != fmt.Sprint(watches["paused"].PID) || !regexp.MustCompile(`(?m)^state +paused until `).MatchString(rest) {
-		t.Errorf("%s", d.Output())
-	}
-	d = one.Verb("-disp", "--json")
-	d.Exits(0)
-	var object struct {
-		ID    string
-		Live  bool
-		PID   int
-		State watchreg.State
-	}
-	if err := json.Unmarshal([]byte(d.Output()), &object); err != nil || object.ID != "paused" || !object.Live || object.PID != watches["paused"].PID || object.State != watchreg.Paused {
-		t.Errorf("%v: %s", err, d.Output())
-	}
-	one.ID = "killed"
-	one.Verb("-disp", "--json").Exits(1)
-}
-
-// A registry that is empty or was never made has no watches, and that is no error; one that cannot be trusted is.
-func TestListOfNothing(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	for _, made := range []bool{false, true} {
-		if made {
-			mkdir(t, l.Registry, 0o755)
-		}
-		p, j := l.Run("-list"), l.Run("-list", "--json")
-		p.Exits(0)
-		j.Exits(0)
-		if p.Output() != "no watches\n" || j.Output() != "[]\n" || p.Errors()+j.Errors() != "" {
-			t.Errorf("%q %q %q", p.Output(), j.Output(), p.Errors()+j.Errors())
-		}
-		if _, err := os.Stat(l.Registry); (err == nil) != made {
-			t.Errorf("-list has made the registry, or not: %v", err)
-		}
-	}
-	if err := os.Chmod(l.Registry, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	p := l.Run("-list")
-	p.Exits(1)
-	if p.Output() != "" || !strings.Contains(p.Errors(), "can be written by other users (mode 0777)") {
-		t.Errorf("%q %q", p.Output(), p.Errors())
-	}
-}
-
-// On a terminal the table is redrawn in place, in colour, and never wider than the terminal; Ctrl-C ends it with 0.
+// On a terminal the table is redrawn in place, in colour, and never wider than
+// the terminal; Ctrl-C ends it with 0.
 func TestListOnTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -198,8 +89,11 @@ func TestListOnTerminal(t *testing.T) {
 				if !strings.HasSuffix(frame, "\x1b[J") {
 					t.Errorf("what is below is not cleared: %q", frame)
 				}
-				lines := strings.Split(strings.TrimSuffix(plain.ReplaceAllString(frame, ""), "\r\n"), "\r\n")
-				if len(lines) > 23 || !strings.Contains(lines[0], "every 1 s") || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "healthy ") }) {
+				lines := strings.Split(strings.TrimSuffix(plain.ReplaceAllString(frame, ""),
+					"\r\n"), "\r\n")
+				if len(lines) > 23 || !strings.Contains(lines[0], "every 1 s") ||
+					!slices.ContainsFunc(lines,
+						func(line string) bool { return strings.HasPrefix(line, "healthy ") }) {
 					t.Errorf("%q", lines)
 				}
 				for _, line := range lines {
@@ -223,14 +117,17 @@ func TestListOnTerminal(t *testing.T) {
 	cmd.Stdin, cmd.Stdout = term.child, term.child
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := cmdtest.Launch(t, cmd)
-	cmdtest.Eventually(t, "a table", func() bool { return strings.Contains(term.shown(), "\x1b[J") })
+	cmdtest.Eventually(t, "a table",
+		func() bool { return strings.Contains(term.shown(), "\x1b[J") })
 	term.resize(50, 4)
-	cmdtest.Eventually(t, "a smaller table", func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
+	cmdtest.Eventually(t, "a smaller table",
+		func() bool { return strings.Contains(term.shown(), "more lines: -list alone") })
 	p.Signal(syscall.SIGINT)
 	p.Exits(0)
 }
 
-// On a terminal that cannot be steered the tables follow each other, none wider than it.
+// On a terminal that cannot be steered the tables follow each other, none wider
+// than it.
 func TestListOnDumbTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -242,22 +139,26 @@ func TestListOnDumbTerminal(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := cmdtest.Launch(t, cmd)
 	term.child.Close()
-	cmdtest.Eventually(t, "three tables", func() bool { return strings.Count(term.shown(), "\r\n\r\nIDENTIFIER ") >= 2 })
+	cmdtest.Eventually(t, "three tables",
+		func() bool { return strings.Count(term.shown(), "\r\n\r\nIDENTIFIER ") >= 2 })
 	term.write("\x03")
 	p.Exits(0)
 	for line := range strings.Lines(term.shown()) {
-		if line = strings.TrimSuffix(line, "\r\n"); strings.Contains(line, "\x1b") || len([]rune(line)) > 60 {
+		if line = strings.TrimSuffix(line, "\r\n"); strings.Contains(line, "\x1b") ||
+			len([]rune(line)) > 60 {
 			t.Errorf("%q", line)
 		}
 	}
 }
 
-// Without a terminal the tables follow each other, with a blank line between and without any control sequence.
+// Without a terminal the tables follow each other, with a blank line between
+// and without any control sequence.
 func TestListIntoPipe(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	zoo(t, l)
-	for _, args := range [][]string{{"-list", "--watch", "1"}, {"-list", "--watch", "1", "--json"}} {
+	for _, args := range [][]string{{"-list", "--watch", "1"},
+		{"-list", "--watch", "1", "--json"}} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -272,7 +173,8 @@ func TestListIntoPipe(t *testing.T) {
 		if len(args) > 3 {
 			separator = "\n[{"
 		}
-		cmdtest.Eventually(t, "three tables", func() bool { return strings.Count(out.shown(), separator) >= 2 })
+		cmdtest.Eventually(t, "three tables",
+			func() bool { return strings.Count(out.shown(), separator) >= 2 })
 		p.Signal(syscall.SIGINT)
 		p.Exits(0)
 		if strings.Contains(out.shown(), "\x1b") || p.Errors() != "" {
@@ -357,7 +259,8 @@ func (term *terminal) resize(width, height uint16) {
 	conn, err := term.master.SyscallConn()
 	if err == nil {
 		conn.Control(func(fd uintptr) {
-			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: width, Row: height})
+			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ,
+				&unix.Winsize{Col: width, Row: height})
 		})
 	}
 	if err != nil {

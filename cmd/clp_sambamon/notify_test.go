@@ -69,10 +69,12 @@ func (m *manager) count(part string, since time.Time) (n int) {
 func (m *manager) hears(part string, n int) {
 	m.t.Helper()
 	now := time.Now()
-	cmdtest.Eventually(m.t, fmt.Sprintf("%q, %d times", part, n), func() bool { return m.count(part, now) >= n })
+	cmdtest.Eventually(m.t, fmt.Sprintf("%q, %d times", part, n),
+		func() bool { return m.count(part, now) >= n })
 }
 
-// READY=1 only after the first success; the beat while failing, healthy, paused and in a stalled probe; STOPPING=1 at the end.
+// READY=1 only after the first success; the beat while failing, healthy, paused
+// and in a stalled probe; STOPPING=1 at the end.
 func TestNotify(t *testing.T) {
 	t.Parallel()
 	for name, abstract := range map[string]bool{"path": false, "abstract": true} {
@@ -91,8 +93,9 @@ func TestNotify(t *testing.T) {
 			l.Env = append(m.env, "WATCHDOG_USEC=200000")
 			w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1", "-c", "1000", "-r", "1000")...)
 			began := time.Now()
-			w.Message(101)
-			m.hears("STATUS=failing, 2 of 1001: connect", 1)
+			w.Message(cmdtest.ProbeFailed)
+			cmdtest.Eventually(t, "the second failure",
+				func() bool { return m.count("STATUS=failing, 2 of 1001: connect", began) > 0 })
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", time.Time{}); n > 0 {
 				t.Error("READY=1 before the first success")
@@ -100,14 +103,15 @@ func TestNotify(t *testing.T) {
 			if err := s.Restart(); err != nil {
 				t.Fatal(err)
 			}
-			w.Message(2)
+			w.Message(cmdtest.Watching)
 			m.hears("STATUS=healthy: ", 2)
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("READY=1", began); n != 1 {
 				t.Errorf("READY=1 came %d times", n)
 			}
 			l.Silent("-pause")
-			cmdtest.Eventually(t, "the pause", func() bool { return m.count("STATUS=paused until -continue", began) > 0 })
+			cmdtest.Eventually(t, "the pause",
+				func() bool { return m.count("STATUS=paused until -continue", began) > 0 })
 			m.hears("WATCHDOG=1", 3)
 			if n := m.count("STATUS=paused until -continue", began); n != 1 {
 				t.Errorf("paused was said %d times", n)
@@ -117,12 +121,14 @@ func TestNotify(t *testing.T) {
 			m.hears("WATCHDOG=1", 3)
 			l.Silent("-stop")
 			w.Exits(0)
-			cmdtest.Eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=stopped by -stop", began) == 1 })
+			cmdtest.Eventually(t, "STOPPING=1",
+				func() bool { return m.count("STOPPING=1\nSTATUS=stopped by -stop", began) == 1 })
 		})
 	}
 }
 
-// A verdict is a stop too. The watchdog of another process is not fed, that of this one is, although it starts itself anew.
+// A verdict is a stop too. The watchdog of another process is not fed, that of
+// this one is, although it starts itself anew.
 func TestNotifyVerdictAndWatchdogPID(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -135,13 +141,16 @@ func TestNotifyVerdictAndWatchdogPID(t *testing.T) {
 			l := newLab(t)
 			m := newManager(t, filepath.Join(t.TempDir(), "notify"))
 			// A shell gives the process its own number, as the manager does.
-			args := append([]string{"-c", "WATCHDOG_PID=" + c.pid + ` exec "$0" "$@"`, command(), l.ID, "--log-file", l.Log, "--no-evidence"},
+			args := append([]string{"-c", "WATCHDOG_PID=" + c.pid + ` exec "$0" "$@"`, command(),
+				l.ID, "--log-file", l.Log, "--no-evidence"},
 				at(s.Addr(), "-s", "nosuch", "-i", "1", "-c", "2")...)
 			cmd := exec.Command("/bin/sh", args...)
 			cmd.Env = append(m.env, "FSMON_REGISTRY="+l.Registry, "WATCHDOG_USEC=200000")
 			w := cmdtest.Launch(t, cmd)
 			w.Exits(1)
-			cmdtest.Eventually(t, "STOPPING=1", func() bool { return m.count("STOPPING=1\nSTATUS=judged failed: tree connect: ", time.Time{}) == 1 })
+			const judged = "STOPPING=1\nSTATUS=judged failed: tree connect: "
+			cmdtest.Eventually(t, "STOPPING=1",
+				func() bool { return m.count(judged, time.Time{}) == 1 })
 			if beats := m.count("WATCHDOG=1", time.Time{}); (beats > 0) != c.beats {
 				t.Errorf("%d beats", beats)
 			}
@@ -165,8 +174,9 @@ func TestOOMScore(t *testing.T) {
 		}
 	}
 	w := l.Watch(at(s.Addr(), "-s", "share", "-i", "1")...)
-	w.Message(2)
-	if got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj", w.PID))); got != want {
+	w.Message(cmdtest.Watching)
+	got := strings.TrimSpace(readAll(fmt.Sprintf("/proc/%d/oom_score_adj", w.PID)))
+	if got != want {
 		t.Errorf("oom_score_adj is %s, want %s", got, want)
 	}
 	w.Signal(syscall.SIGTERM)

@@ -11,14 +11,16 @@ import (
 // Flat is a text without its line breaks.
 func Flat(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// Check runs -check to its end. On a starved machine a probe may end so late
-// after its deadline that it is given up before it has said at which step; that
-// is repeated.
+// Check runs -check to its end. On a starved machine a probe may end so late after
+// its deadline that it is given up before it has said at which step; that is
+// repeated.
 func (l *Lab) Check(args ...string) *Process {
 	l.t.Helper()
 	for try := 1; ; try++ {
 		p := l.Run(append([]string{"-check"}, args...)...)
-		if given := p.Output(); try == 5 || !strings.Contains(given, "the probe: ") && !strings.Contains(given, `"step":"the probe"`) {
+		said := p.Output()
+		if try == 5 || !strings.Contains(said, "the probe: ") &&
+			!strings.Contains(said, `"step":"the probe"`) {
 			return p
 		}
 	}
@@ -36,7 +38,8 @@ func (l *Lab) CheckStarved(args ...string) (p *Process) {
 	starved := *l
 	for n, code := 4, 2; code == 2 && n < 20; n++ {
 		starved.Exec = func(name string, args ...string) *exec.Cmd {
-			return run("/bin/sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n), name}, args...)...)
+			limit := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, n)
+			return run("/bin/sh", append([]string{"-c", limit, name}, args...)...)
 		}
 		p = starved.Check(args...)
 		code, _ = p.Exit()
@@ -44,58 +47,128 @@ func (l *Lab) CheckStarved(args ...string) (p *Process) {
 	return p
 }
 
-// Broken is what -check says of a failed probe.
-type Broken struct {
-	Target string // as -check names it; empty: any
-	Step   string
-	Cause  string // its name and code, or how that begins
-	Look   string // a part of what to look at
-	Alert  string // the message of a watch, "NUMBER TEXT", or how that begins
+// failedCheck is what the commands fails, look, sends and judges are about.
+type failedCheck struct {
+	args   []string
+	forms  []*Process // for people, for programs, for a monitoring system
+	people string     // the first form's output, Flat
+	object struct {   // the second's
+		Step, Name, Text, Look string
+		Message                int
+	}
+	message, text string // of the verdict
 }
 
-// CheckFails runs a -check that must fail, in its forms for people, for programs
-// and for a monitoring system, which must say the same and leave nothing behind.
-// It returns them in this order.
-func (l *Lab) CheckFails(want Broken, args ...string) (forms []*Process) {
-	l.t.Helper()
-	p := l.Check(args...)
-	p.Exits(1)
-	for _, part := range []string{"failed at " + want.Step + ": " + want.Cause, want.Look, "The watch would then send: ERROR " + want.Alert, "ERROR 6 The " + l.command() + " will terminate."} {
-		if !strings.Contains(Flat(p.Output()), part) {
-			l.t.Errorf("%q is missing:\n%s", part, p.Output())
-		}
+// fails STEP CAUSE ARG...: -check fails at STEP, and names the CAUSE (or how that
+// begins), in its forms for people, for programs and for a monitoring system,
+// which leave nothing behind.
+func (s *Story) fails(args []string) {
+	step, cause := args[0], args[1]
+	f := failedCheck{args: args[2:]}
+	for _, c := range []struct {
+		code int
+		form []string
+	}{{1, nil}, {1, []string{"--json"}}, {2, []string{"--exit-style", "nagios"}}} {
+		p := s.Check(append(c.form, f.args...)...)
+		p.Exits(c.code)
+		f.forms = append(f.forms, p)
+		s.all = append(s.all, p)
 	}
-	if !regexp.MustCompile(`(?m)^  `+want.Step+` .*FAILED`).MatchString(p.Output()) || p.Errors() != "" {
-		l.t.Errorf("the rung %q is not marked, or there is more:\n%s%s", want.Step, p.Output(), p.Errors())
+	people, programs, nagios := f.forms[0].Output(), f.forms[1].Output(), f.forms[2].Output()
+	f.people = Flat(people)
+	what := "failed at " + step + ": " + cause
+	if !strings.Contains(f.people, what) || f.forms[0].Errors() != "" ||
+		!regexp.MustCompile(`(?m)^  `+step+` .*FAILED`).MatchString(people) {
+		s.T.Errorf("%q is missing, or the rung is not marked, or there is more:\n%s%s", what,
+			people, f.forms[0].Errors())
 	}
 
-	j := l.Check(append(args, "--json")...)
-	j.Exits(1)
 	var object struct {
 		Healthy bool
 		Rungs   []struct{ Name string }
-		Failed  struct {
-			Step, Name, Text, Look string
-			Message                int
-		}
+		Failed  any
 	}
-	if err := json.Unmarshal([]byte(j.Output()), &object); err != nil {
-		l.t.Fatalf("%v: %s", err, j.Output())
+	object.Failed = &f.object
+	if err := json.Unmarshal([]byte(programs), &object); err != nil {
+		s.T.Fatalf("%v: %s", err, programs)
 	}
-	f := object.Failed
-	if object.Healthy || f.Step != want.Step || !strings.HasPrefix(fmt.Sprintf("%d %s", f.Message, f.Text), want.Alert) ||
-		!strings.Contains(f.Look, want.Look) || !strings.HasPrefix(want.Cause, f.Name) && want.Cause != "" {
-		l.t.Errorf("%s", j.Output())
-	}
-	if n := len(object.Rungs); n == 0 || object.Rungs[n-1].Name != want.Step {
-		l.t.Errorf("the last rung is not %s: %s", want.Step, j.Output())
+	if n := len(object.Rungs); object.Healthy || n == 0 || object.Rungs[n-1].Name != step ||
+		f.object.Step != step || cause != "" && !strings.HasPrefix(cause, f.object.Name) {
+		s.T.Errorf("%s", programs)
 	}
 
-	n := l.Check(append(args, "--exit-style", "nagios")...)
-	n.Exits(2)
-	if !strings.HasPrefix(n.Output(), "FSMON CRITICAL - "+want.Target) || !strings.Contains(n.Output(), " failed at "+want.Step+": "+want.Cause) || strings.Count(n.Output(), "\n") != 1 {
-		l.t.Errorf("%q", n.Output())
+	target := regexp.MustCompile(`^FSMON CRITICAL - (\S+) `).FindStringSubmatch(nagios)
+	if target == nil || !strings.Contains(nagios, " "+what) || strings.Count(nagios, "\n") != 1 ||
+		!strings.HasPrefix(people, target[1]+"\n") {
+		s.T.Errorf("%q", nagios)
 	}
-	l.Nothing()
-	return []*Process{p, j, n}
+	s.Nothing()
+	s.failed = f
+}
+
+// look TEXT: that is what the administrator should look at.
+func (s *Story) look(args []string) {
+	if f := s.failed; !strings.Contains(f.people, args[0]) ||
+		!strings.Contains(f.object.Look, args[0]) {
+		s.T.Errorf("%q is missing:\n%s%s", args[0], f.forms[0].Output(), f.forms[1].Output())
+	}
+}
+
+// mentions TEXT: people are told so, too.
+func (s *Story) mentions(args []string) {
+	if !strings.Contains(s.failed.people, args[0]) {
+		s.T.Errorf("%q is missing:\n%s", args[0], s.failed.forms[0].Output())
+	}
+}
+
+// omits TEXT: this advice does not belong here.
+func (s *Story) omits(args []string) {
+	if strings.Contains(s.failed.people, args[0]) {
+		s.T.Errorf("%q is no advice here:\n%s", args[0], s.failed.forms[0].Output())
+	}
+}
+
+// sends MESSAGE TEXT: a watch would send this, and then end.
+func (s *Story) sends(args []string) {
+	f := &s.failed
+	f.message, f.text = args[0], args[1]
+	verdict := fmt.Sprintf("%d %s", number(s.T, f.message), f.text)
+	end := fmt.Sprintf(" ERROR %d The %s will terminate.", Terminate, s.command())
+	if number(s.T, f.message) == RPCFailed {
+		end = fmt.Sprintf(" ERROR %d %s", NFSFailed, catalogued(s.T, NFSFailed)) + end
+	}
+	for _, part := range []string{"The watch would then send: ERROR " + verdict, end} {
+		if !strings.Contains(f.people, part) {
+			s.T.Errorf("%q is missing:\n%s", part, f.people)
+		}
+	}
+	if got := fmt.Sprintf("%d %s", f.object.Message, f.object.Text); !strings.HasPrefix(got,
+		verdict) {
+		s.T.Errorf("%s", f.forms[1].Output())
+	}
+}
+
+// judges DETAIL: a watch with the same options says so, too: of each failed probe,
+// and in the detail of the verdict.
+func (s *Story) judges(args []string) {
+	l := s.lab("judged")
+	w := l.Watch(append([]string{"-i", "1", "-c", "1"}, s.failed.args...)...)
+	s.all = append(s.all, w)
+	w.Exits(1)
+	names := "started probe-failed probe-failed " + s.failed.message
+	if s.failed.message == "rpc-failed" {
+		names += " nfs-failed"
+	}
+	w.Told(names, "terminate")
+	for _, name := range []string{"probe-failed", s.failed.message} {
+		m := w.Last(number(s.T, name))
+		if !strings.Contains(m.Text+m.Detail, args[0]) {
+			s.T.Errorf("%s does not say %q: %+v", name, args[0], m)
+		}
+	}
+	if m := w.Last(number(s.T, s.failed.message)); m.Severity != "ERROR" ||
+		m.Text != s.failed.text {
+		s.T.Errorf("%+v, want %q", m, s.failed.text)
+	}
+	l.Gone()
 }
