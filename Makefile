@@ -22,7 +22,7 @@ build: ## build the commands into bin/
 # One package after the other: some tests measure seconds. Nothing is taken from
 # the cache, which does not know the commands that tests build.
 test: servers tools cluster-packages lint ## install what is missing and run every test
-	go test -count=1 -p 1 -timeout 15m ./...
+	go test -count=1 -p 2 -timeout 60m ./...
 
 # A loop ends when the shell that has started it does, however that ends.
 test-busy: ## make test while four busy loops run beside it

@@ -255,11 +255,19 @@ func TestAutoFiles(t *testing.T) {
 		not3    Step
 	}{
 		{"both", func(*nfstest.Hostile) {}, "3", 1, 0},
-		{"no 3", func(h *nfstest.Hostile) { h.On(nfstest.Getport, nfstest.Port(0)) }, "4.2", 0, PortMap},
+		{"no 3", func(h *nfstest.Hostile) { h.On(nfstest.Getport, nfstest.Port(0)) }, "4.2", 0,
+			PortMap},
 		{"no 4", func(h *nfstest.Hostile) { h.On(nfstest.Null4, nfstest.Close) }, "3", 1, 0},
-		{"3 cannot write", func(h *nfstest.Hostile) { h.On(nfstest.Create3, nfstest.FileStatus(nfsv3.NFS3ERR_ROFS)) }, "4.2", 1, WriteTest},
-		{"3 is cut off while it writes", func(h *nfstest.Hostile) { h.On(nfstest.Write3, nfstest.Close) }, "4.2", 1, WriteTest},
-		{"3 finds no marker", func(h *nfstest.Hostile) { h.On(nfstest.Lookup3, nfstest.FileStatus(nfsv3.NFS3ERR_NOENT)) }, "4.2", 0, Marker},
+		{"3 cannot write", func(h *nfstest.Hostile) {
+			h.On(nfstest.Create3,
+				nfstest.FileStatus(nfsv3.NFS3ERR_ROFS))
+		}, "4.2", 1, WriteTest},
+		{"3 is cut off while it writes",
+			func(h *nfstest.Hostile) { h.On(nfstest.Write3, nfstest.Close) }, "4.2", 1, WriteTest},
+		{"3 finds no marker", func(h *nfstest.Hostile) {
+			h.On(nfstest.Lookup3,
+				nfstest.FileStatus(nfsv3.NFS3ERR_NOENT))
+		}, "4.2", 0, Marker},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -76,19 +76,26 @@ func TestParseMnt(t *testing.T) {
 		handle  string
 		flavors []int32
 	}{
-		{"flavors", slices.Concat(xdr(0), opaque(full), xdr(2, 1, 0)), true, nil, full, []int32{1, 0}},
+		{"flavors", slices.Concat(xdr(0), opaque(full), xdr(2, 1, 0)), true, nil, full,
+			[]int32{1, 0}},
 		{"no flavors", slices.Concat(xdr(0), opaque("h"), xdr(0)), true, nil, "h", nil},
 		{"refused", xdr(13), false, MountStatus(13), "", nil},
 		{"refused, unknown", xdr(0xffffffff), false, MountStatus(0xffffffff), "", nil},
 		{"nothing", nil, false, &MalformedError{"EOF"}, "", nil},
 		{"no handle", xdr(0), true, &MalformedError{"EOF"}, "", nil},
-		{"empty handle", slices.Concat(xdr(0), opaque(""), xdr(0)), true, &MalformedError{"empty file handle"}, "", nil},
-		{"handle of 65 bytes", slices.Concat(xdr(0), opaque(full+"h"), xdr(0)), true, &MalformedError{"65 bytes"}, "", nil},
+		{"empty handle", slices.Concat(xdr(0), opaque(""), xdr(0)), true,
+			&MalformedError{"empty file handle"}, "", nil},
+		{"handle of 65 bytes", slices.Concat(xdr(0), opaque(full+"h"), xdr(0)), true,
+			&MalformedError{"65 bytes"}, "", nil},
 		{"handle of 4 GB", xdr(0, 0xffffffff, 0), true, &MalformedError{"4294967295"}, "", nil},
-		{"handle cut", slices.Concat(xdr(0), opaque(full)[:40]), true, &MalformedError{"EOF"}, "", nil},
-		{"flavors missing", slices.Concat(xdr(0), opaque(full)), true, &MalformedError{"EOF"}, "", nil},
-		{"flavors cut", slices.Concat(xdr(0), opaque(full), xdr(2, 1)), true, &MalformedError{"EOF"}, "", nil},
-		{"4 G flavors", slices.Concat(xdr(0), opaque(full), xdr(0xffffffff, 1)), true, &MalformedError{"EOF"}, "", nil},
+		{"handle cut", slices.Concat(xdr(0), opaque(full)[:40]), true, &MalformedError{"EOF"}, "",
+			nil},
+		{"flavors missing", slices.Concat(xdr(0), opaque(full)), true, &MalformedError{"EOF"}, "",
+			nil},
+		{"flavors cut", slices.Concat(xdr(0), opaque(full), xdr(2, 1)), true,
+			&MalformedError{"EOF"}, "", nil},
+		{"4 G flavors", slices.Concat(xdr(0), opaque(full), xdr(0xffffffff, 1)), true,
+			&MalformedError{"EOF"}, "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, granted, err := parseMnt(bytes.NewReader(c.results))

@@ -44,13 +44,22 @@ func TestFilesSpoilt3(t *testing.T) {
 			&MalformedError{"EOF"}, true})
 	}
 	cases = append(cases, []spoilt{
-		{"LOOKUP without a handle", nfstest.Lookup3, nfstest.Results(words{0, 0, 0, 0}), Marker, &MalformedError{"empty file handle"}, true},
-		{"LOOKUP with a handle of 65 bytes", nfstest.Lookup3, setWord(1, 65), Marker, &MalformedError{"65 bytes"}, true},
-		{"READ of 4097 bytes", nfstest.Read3, nfstest.Results(raw(slices.Concat(xdr(0, 0, 4097, 1), opaque(strings.Repeat("x", 4097))))), Marker, &MalformedError{"4097 bytes, where 4096"}, true},
-		{"READ of 4 GB", nfstest.Read3, nfstest.Results(words{0, 0, 5, 1, 0xffffffff}), Marker, &MalformedError{"EOF"}, true},
-		{"CREATE with an empty handle", nfstest.Create3, nfstest.Results(words{0, 1, 0, 0, 0, 0}), WriteTest, &MalformedError{"empty file handle"}, true},
-		{"WRITE of 63 bytes", nfstest.Write3, setWord(3, 63), WriteTest, &MalformedError{"WRITE took 63 of 64 bytes"}, true},
-		{"WRITE of 65 bytes", nfstest.Write3, setWord(3, 65), WriteTest, &MalformedError{"WRITE took 65 of 64 bytes"}, true},
+		{"LOOKUP without a handle", nfstest.Lookup3, nfstest.Results(words{0, 0, 0, 0}), Marker,
+			&MalformedError{"empty file handle"}, true},
+		{"LOOKUP with a handle of 65 bytes", nfstest.Lookup3, setWord(1, 65), Marker,
+			&MalformedError{"65 bytes"}, true},
+		{"READ of 4097 bytes", nfstest.Read3,
+			nfstest.Results(raw(slices.Concat(xdr(0, 0, 4097, 1),
+				opaque(strings.Repeat("x",
+					4097))))), Marker, &MalformedError{"4097 bytes, where 4096"}, true},
+		{"READ of 4 GB", nfstest.Read3, nfstest.Results(words{0, 0, 5, 1, 0xffffffff}), Marker,
+			&MalformedError{"EOF"}, true},
+		{"CREATE with an empty handle", nfstest.Create3, nfstest.Results(words{0, 1, 0, 0, 0, 0}),
+			WriteTest, &MalformedError{"empty file handle"}, true},
+		{"WRITE of 63 bytes", nfstest.Write3, setWord(3, 63), WriteTest,
+			&MalformedError{"WRITE took 63 of 64 bytes"}, true},
+		{"WRITE of 65 bytes", nfstest.Write3, setWord(3, 65), WriteTest,
+			&MalformedError{"WRITE took 65 of 64 bytes"}, true},
 		{"an unknown stable_how", nfstest.Write3, setWord(4, 3), WriteTest, nil, true},
 	}...)
 	for _, c := range cases {
@@ -199,15 +208,20 @@ func TestFilesMalformed4(t *testing.T) {
 			result[11]--
 			return result
 		}, "WRITE took 63 of 64 bytes", 0},
-		{"WRITE cut", nfsv4.OP_WRITE, WriteTest, func(result []byte) []byte { return result[:14] }, "EOF", 0},
+		{"WRITE cut", nfsv4.OP_WRITE, WriteTest, func(result []byte) []byte { return result[:14] },
+			"EOF", 0},
 		{"OPEN with unknown delegation", nfsv4.OP_OPEN, WriteTest, func(result []byte) []byte {
 			result[len(result)-1] = 99
 			return result
 		}, "unknown value 99", 0},
-		{"CLOSE cut", nfsv4.OP_CLOSE, WriteTest, func(result []byte) []byte { return result[:14] }, "EOF", 0},
-		{"REMOVE cut", nfsv4.OP_REMOVE, WriteTest, func(result []byte) []byte { return result[:14] }, "EOF", 0},
-		{"SETCLIENTID cut", nfsv4.OP_SETCLIENTID, WriteTest, func(result []byte) []byte { return result[:14] }, "EOF", 0},
-		{"OPEN_CONFIRM cut", nfsv4.OP_OPEN_CONFIRM, WriteTest, func(result []byte) []byte { return result[:14] }, "EOF", 0},
+		{"CLOSE cut", nfsv4.OP_CLOSE, WriteTest, func(result []byte) []byte { return result[:14] },
+			"EOF", 0},
+		{"REMOVE cut", nfsv4.OP_REMOVE, WriteTest,
+			func(result []byte) []byte { return result[:14] }, "EOF", 0},
+		{"SETCLIENTID cut", nfsv4.OP_SETCLIENTID, WriteTest,
+			func(result []byte) []byte { return result[:14] }, "EOF", 0},
+		{"OPEN_CONFIRM cut", nfsv4.OP_OPEN_CONFIRM, WriteTest,
+			func(result []byte) []byte { return result[:14] }, "EOF", 0},
 	} {
 		for _, version := range versions[1:] {
 			if version != "4.0" && (c.op == nfsv4.OP_SETCLIENTID || c.op == nfsv4.OP_OPEN_CONFIRM) {

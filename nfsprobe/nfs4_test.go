@@ -77,11 +77,15 @@ func TestVersions4(t *testing.T) {
 		learnt string
 	}{
 		{"4.0", []uint32{0, 1, 2}, "4.0", []string{"4.0" + walked4}, "null=" + learned4},
-		{"4.1", []uint32{0, 1, 2}, "4.1", inSession4("4.1"), "null= exchange id=fake.example" + session},
+		{"4.1", []uint32{0, 1, 2}, "4.1", inSession4("4.1"), "null= exchange id=fake.example" +
+			session},
 		{"4.2", []uint32{2}, "4.2", inSession4("4.2"), "null= exchange id=fake.example" + session},
-		{"4", []uint32{0, 1, 2}, "4.2", inSession4("4.2"), "null= exchange id=fake.example" + session},
-		{"4", []uint32{0, 1}, "4.1", append([]string{"4.2 EXCHANGE_ID"}, inSession4("4.1")...), "null= exchange id=fake.example" + session},
-		{"4", []uint32{0}, "4.0", []string{"4.2 EXCHANGE_ID", "4.1 EXCHANGE_ID", "4.0" + walked4}, "null= exchange id=no version 4.1" + learned4},
+		{"4", []uint32{0, 1, 2}, "4.2", inSession4("4.2"), "null= exchange id=fake.example" +
+			session},
+		{"4", []uint32{0, 1}, "4.1", append([]string{"4.2 EXCHANGE_ID"}, inSession4("4.1")...),
+			"null= exchange id=fake.example" + session},
+		{"4", []uint32{0}, "4.0", []string{"4.2 EXCHANGE_ID", "4.1 EXCHANGE_ID", "4.0" + walked4},
+			"null= exchange id=no version 4.1" + learned4},
 	} {
 		f := newFake4()
 		f.minors = c.minors
@@ -148,8 +152,10 @@ var ops4 = []struct {
 	name string
 	step Step
 }{
-	{"EXCHANGE_ID", ExchangeID}, {"CREATE_SESSION", CreateSession}, {"SEQUENCE", Lookup}, {"PUTROOTFH", Lookup}, {"LOOKUP", Lookup},
-	{"GETFH", Lookup}, {"GETATTR", Getattr}, {"ACCESS", Access}, {"DESTROY_SESSION", DestroySession}, {"DESTROY_CLIENTID", DestroyClientID},
+	{"EXCHANGE_ID", ExchangeID}, {"CREATE_SESSION", CreateSession}, {"SEQUENCE", Lookup},
+	{"PUTROOTFH", Lookup}, {"LOOKUP", Lookup},
+	{"GETFH", Lookup}, {"GETATTR", Getattr}, {"ACCESS", Access},
+	{"DESTROY_SESSION", DestroySession}, {"DESTROY_CLIENTID", DestroyClientID},
 }
 
 // When an operation fails, its step is named and what was made before it is

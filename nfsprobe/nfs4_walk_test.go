@@ -52,7 +52,8 @@ func TestLongPath4(t *testing.T) {
 		compounds int // of the path
 	}{
 		{"4.0", statelessOps, 8, 1}, {"4.0", statelessOps, 9, 2}, {"4.0", statelessOps, 127, 16},
-		{"4.1", leastSessionOps, 1, 1}, {"4.1", leastSessionOps, 127, 127}, {"4.1", 100, 27, 1}, {"4.1", 100, 28, 2}, {"4.2", 16, 22, 2}, {"4.2", 16, 23, 3},
+		{"4.1", leastSessionOps, 1, 1}, {"4.1", leastSessionOps, 127, 127}, {"4.1", 100, 27, 1},
+		{"4.1", 100, 28, 2}, {"4.2", 16, 22, 2}, {"4.2", 16, 23, 3},
 	} {
 		f := newFake4()
 		f.maxOps = c.ops

@@ -210,18 +210,22 @@ func TestRealFaults(t *testing.T) {
 		three, four0 outcome
 		four         outcome
 	}{
-		{"server frozen", freeze(nfstest.Ganesha), outcome{Mount, noAnswer}, outcome{Null, noAnswer}, outcome{Null, noAnswer}},
-		{"server killed", kill(nfstest.Ganesha), outcome{MountConnect, refused}, outcome{Connect, refused}, outcome{Connect, refused}},
+		{"server frozen", freeze(nfstest.Ganesha), outcome{Mount, noAnswer},
+			outcome{Null, noAnswer}, outcome{Null, noAnswer}},
+		{"server killed", kill(nfstest.Ganesha), outcome{MountConnect, refused},
+			outcome{Connect, refused}, outcome{Connect, refused}},
 		{"server stopped", func(l *nfstest.Lab) error { return l.Stop(nfstest.Ganesha) },
 			outcome{PortMap, ErrNotRegistered}, outcome{Connect, refused},
 			outcome{Connect, refused}},
 		{"rpcbind frozen", freeze(nfstest.Rpcbind), outcome{PortMap, noAnswer}, healthy, healthy},
 		{"rpcbind killed", kill(nfstest.Rpcbind), outcome{PortMap, refused}, healthy, healthy},
-		{"rpcbind restarted, and knows nobody", func(l *nfstest.Lab) error { return l.Restart(nfstest.Rpcbind) },
+		{"rpcbind restarted, and knows nobody",
+			func(l *nfstest.Lab) error { return l.Restart(nfstest.Rpcbind) },
 			outcome{PortMap, ErrNotRegistered}, healthy, healthy},
 		{"port 111 blackholed", drop(111), outcome{PortMap, noAnswer}, healthy, healthy},
 		{"mount port blackholed", drop(20048), outcome{MountConnect, noAnswer}, healthy, healthy},
-		{"NFS port blackholed", drop(2049), outcome{Connect, noAnswer}, outcome{Connect, noAnswer}, outcome{Connect, noAnswer}},
+		{"NFS port blackholed", drop(2049), outcome{Connect, noAnswer}, outcome{Connect, noAnswer},
+			outcome{Connect, noAnswer}},
 		{"export removed by a reload", func(l *nfstest.Lab) error {
 			return l.Reload(slices.DeleteFunc(nfstest.Exports(), func(e nfstest.Export) bool {
 				return e.Name == "export"

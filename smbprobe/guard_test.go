@@ -87,13 +87,18 @@ func TestGuardReads(t *testing.T) {
 		taken        int // 0: all of it
 		err          error
 	}{
-		"one frame":           {stream: answer, want: answer, err: broken("read", io.EOF)},
-		"the longest":         {stream: longest, want: longest, err: broken("read", io.EOF)},
-		"one byte more":       {stream: message(cmdLogoff, 7, 0, make([]byte, maxFrame-headerLen+1)), taken: 4, err: malformed("65537 bytes")},
-		"16 MB announced":     {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...), taken: 4, err: malformed("16777215 bytes")},
-		"keep-alives between": {stream: append([]byte{0x85, 0, 0, 0, 0x85, 0, 0, 0}, answer...), want: answer, err: broken("read", io.EOF)},
-		"a long keep-alive":   {stream: []byte{0x85, 0, 0, 1, 0}, taken: 4, err: malformed("not an SMB server")},
-		"session message":     {stream: []byte{0x81, 0, 0, 68}, err: malformed("not an SMB server")},
+		"one frame":   {stream: answer, want: answer, err: broken("read", io.EOF)},
+		"the longest": {stream: longest, want: longest, err: broken("read", io.EOF)},
+		"one byte more": {stream: message(cmdLogoff, 7, 0,
+			make([]byte, maxFrame-headerLen+1)), taken: 4, err: malformed("65537 bytes")},
+		"16 MB announced": {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...),
+			taken: 4, err: malformed("16777215 bytes")},
+		"keep-alives between": {stream: append([]byte{0x85, 0, 0, 0, 0x85, 0, 0, 0}, answer...),
+			want: answer, err: broken("read", io.EOF)},
+		"a long keep-alive": {stream: []byte{0x85, 0, 0, 1, 0}, taken: 4,
+			err: malformed("not an SMB server")},
+		"session message": {stream: []byte{0x81, 0, 0, 68},
+			err: malformed("not an SMB server")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, r := range []io.Reader{
@@ -134,7 +139,8 @@ func TestGuardEncryption(t *testing.T) {
 		{"plain, encrypted", nil, secret(), malformed("a plain answer was due")},
 		{"encrypted, encrypted", secret(), secret(), nil},
 		{"encrypted, plain", secret(), plain, malformed("an encrypted one was due")},
-		{"encrypted, short", secret(), append([]byte{0, 0, 0, 60}, secret()[4:64]...), malformed("encrypted frame of 60 bytes")},
+		{"encrypted, short", secret(), append([]byte{0, 0, 0, 60}, secret()[4:64]...),
+			malformed("encrypted frame of 60 bytes")},
 		{"encrypted, unsolicited", secret(), oplockBreak(nil), nil},
 	} {
 		g := newGuard(&feed{Reader: bytes.NewReader(c.answer)})
@@ -170,25 +176,36 @@ func TestClassify(t *testing.T) {
 		f    facts
 		want error
 	}{
-		{"status on the wire", t.Context(), &smb2.InvalidResponseError{}, facts{status: answered(status)}, status},
-		{"status on the wire, then the end", t.Context(), transport, facts{status: answered(status), err: closed}, status},
+		{"status on the wire", t.Context(), &smb2.InvalidResponseError{},
+			facts{status: answered(status)}, status},
+		{"status on the wire, then the end", t.Context(), transport,
+			facts{status: answered(status), err: closed}, status},
 		{"the deadline", expired, transport, facts{err: closed}, context.DeadlineExceeded},
 		{"cancelled", cancelled, transport, facts{err: closed}, context.Canceled},
-		{"the connection's deadline", t.Context(), transport, facts{err: timeout}, context.DeadlineExceeded},
+		{"the connection's deadline", t.Context(), transport, facts{err: timeout},
+			context.DeadlineExceeded},
 		{"closed", t.Context(), transport, facts{err: closed}, closed},
-		{"reset", t.Context(), transport, facts{err: broken("read", syscall.ECONNRESET)}, broken("read", syscall.ECONNRESET)},
-		{"rejected by the guard", t.Context(), transport, facts{err: malformed("xyz")}, malformed("xyz")},
-		{"rejected by the library", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{status: answered(statusOK)}, malformed("xyz")},
-		{"rejected by the library, then the end", t.Context(), &smb2.InvalidResponseError{Message: "xyz"}, facts{err: closed}, malformed("xyz")},
-		{"library's own fault", t.Context(), &smb2.InternalError{Message: "xyz"}, facts{}, malformed("xyz")},
+		{"reset", t.Context(), transport, facts{err: broken("read", syscall.ECONNRESET)},
+			broken("read", syscall.ECONNRESET)},
+		{"rejected by the guard", t.Context(), transport, facts{err: malformed("xyz")},
+			malformed("xyz")},
+		{"rejected by the library", t.Context(), &smb2.InvalidResponseError{Message: "xyz"},
+			facts{status: answered(statusOK)}, malformed("xyz")},
+		{"rejected by the library, then the end", t.Context(),
+			&smb2.InvalidResponseError{Message: "xyz"}, facts{err: closed}, malformed("xyz")},
+		{"library's own fault", t.Context(), &smb2.InternalError{Message: "xyz"}, facts{},
+			malformed("xyz")},
 
 		// In a session encrypted as a whole the library alone sees the answer.
 		{"encrypted", t.Context(), &smb2.ResponseError{Code: uint32(status)}, facts{}, status},
-		{"encrypted, then the end", t.Context(), &smb2.ResponseError{Code: uint32(status)}, facts{err: closed}, status},
-		{"encrypted, access denied", t.Context(), os.ErrPermission, facts{err: closed}, accessDenied},
+		{"encrypted, then the end", t.Context(), &smb2.ResponseError{Code: uint32(status)},
+			facts{err: closed}, status},
+		{"encrypted, access denied", t.Context(), os.ErrPermission, facts{err: closed},
+			accessDenied},
 		{"encrypted, not found", t.Context(), os.ErrNotExist, facts{}, Status(0xC0000034)},
 		{"encrypted, collision", t.Context(), os.ErrExist, facts{}, Status(0xC0000035)},
-		{"encrypted, not accepted", t.Context(), smb2.ErrRequestNotAccepted, facts{}, Status(0xC00000D0)},
+		{"encrypted, not accepted", t.Context(), smb2.ErrRequestNotAccepted, facts{},
+			Status(0xC00000D0)},
 		{"anything else", t.Context(), io.ErrNoProgress, facts{}, io.ErrNoProgress},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -221,7 +238,8 @@ func TestGuardKnowsItsSession(t *testing.T) {
 		{"plain", nil, in(5, plain, 40), nil},
 		{"plain, another", nil, in(6, plain, 40), malformed("session 0x6 in session 0x5")},
 		{"encrypted", transform(), in(5, transform(), 44), nil},
-		{"encrypted, another", transform(), in(6, transform(), 44), malformed("session 0x6 in session 0x5")},
+		{"encrypted, another", transform(), in(6, transform(), 44),
+			malformed("session 0x6 in session 0x5")},
 	} {
 		setup := in(5, setup, 40)
 		g := newGuard(&feed{Reader: bytes.NewReader(append(setup, c.answer...))})

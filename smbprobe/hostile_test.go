@@ -43,29 +43,41 @@ func TestHostile(t *testing.T) {
 		{"session setup closed", does{script(fin, ok, nothing)}, SessionSetup, closed},
 		{"session setup reset", does{script(rst, ok, nothing)}, SessionSetup, reset},
 		{"session setup refused", does{script(fin, ok, no)}, SessionSetup, refused},
-		{"session setup not continued", does{script(silent, ok, smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
-		{"negotiate answered twice", does{script(silent, ok, ok)}, SessionSetup, malformed("was due")},
+		{"session setup not continued", does{script(silent, ok,
+			smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
+		{"negotiate answered twice", does{script(silent, ok, ok)}, SessionSetup,
+			malformed("was due")},
 
 		{"turned away", does{turnAway(0x81)}, Negotiate, &NetBIOSError{Code: 0x81}},
 		{"turned away, unknown code", does{turnAway(0)}, Negotiate, &NetBIOSError{}},
-		{"turned away without a code", does{say("\x83\x00\x00\x00")}, Negotiate, malformed("negative session response")},
-		{"turned away with more", does{say("\x83\x00\x00\x02\x81\x81")}, Negotiate, malformed("negative session response")},
-		{"turned away, code missing", does{script(fin, smbtest.Raw([]byte("\x83\x00\x00\x01")))}, Negotiate, closed},
+		{"turned away without a code", does{say("\x83\x00\x00\x00")}, Negotiate,
+			malformed("negative session response")},
+		{"turned away with more", does{say("\x83\x00\x00\x02\x81\x81")}, Negotiate,
+			malformed("negative session response")},
+		{"turned away, code missing", does{script(fin, smbtest.Raw([]byte("\x83\x00\x00\x01")))},
+			Negotiate, closed},
 
-		{"SMB1 only, closing", does{script(fin, nothing), script(fin, smb1)}, Negotiate, ErrSMB1Only},
-		{"SMB1 only, resetting", does{script(rst, nothing), script(silent, smb1)}, Negotiate, ErrSMB1Only},
+		{"SMB1 only, closing", does{script(fin, nothing), script(fin, smb1)}, Negotiate,
+			ErrSMB1Only},
+		{"SMB1 only, resetting", does{script(rst, nothing), script(silent, smb1)}, Negotiate,
+			ErrSMB1Only},
 		{"SMB1 only, and says so", does{script(silent, smb1)}, Negotiate, malformed("SMB1")},
-		{"SMB1 asked, SMB2 answered", does{script(fin, nothing), script(silent, ok)}, Negotiate, closed},
-		{"SMB1 asked, half an answer", does{script(fin, nothing), script(fin, cut(38, smb1))}, Negotiate, closed},
+		{"SMB1 asked, SMB2 answered", does{script(fin, nothing), script(silent, ok)}, Negotiate,
+			closed},
+		{"SMB1 asked, half an answer", does{script(fin, nothing), script(fin, cut(38, smb1))},
+			Negotiate, closed},
 
 		{"SSH server", does{func(c net.Conn) {
 			c.Write([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"))
 			silent(c)
 		}}, Negotiate, malformed("not an SMB server")},
-		{"frame of 64 KB + 1", does{say("\x00\x01\x00\x01\xfeSMB")}, Negotiate, malformed("65537 bytes")},
+		{"frame of 64 KB + 1", does{say("\x00\x01\x00\x01\xfeSMB")}, Negotiate,
+			malformed("65537 bytes")},
 		{"endless zeros", does{endless(make([]byte, 4096))}, Negotiate, malformed("0 bytes")},
-		{"endless text", does{endless([]byte("the quick brown fox "))}, Negotiate, malformed("not an SMB server")},
-		{"endless frame", does{endless([]byte("\x00\xff\xff\xff\xfeSMB"))}, Negotiate, malformed("16777215 bytes")},
+		{"endless text", does{endless([]byte("the quick brown fox "))}, Negotiate,
+			malformed("not an SMB server")},
+		{"endless frame", does{endless([]byte("\x00\xff\xff\xff\xfeSMB"))}, Negotiate,
+			malformed("16777215 bytes")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := probe(t, at(t, smbtest.Hostile(t, c.does...), "share"))
@@ -78,9 +90,10 @@ func TestHostile(t *testing.T) {
 func TestHostileDeadline(t *testing.T) {
 	slow := smbtest.Drip(200 * time.Millisecond) // 40 s for an answer
 	for name, does := range map[string]smbtest.Behaviour{
-		"silent":                  smbtest.Silent,
-		"one byte at a time":      slow,
-		"silent in the answer":    smbtest.Script(smbtest.Silent, smbtest.Cut(30, smbtest.NegotiateReply(0x0311))),
+		"silent":             smbtest.Silent,
+		"one byte at a time": slow,
+		"silent in the answer": smbtest.Script(smbtest.Silent,
+			smbtest.Cut(30, smbtest.NegotiateReply(0x0311))),
 		"endless keep-alives":     smbtest.Endless([]byte{0x85, 0, 0, 0}),
 		"endless oplock breaks":   smbtest.Endless(oplockBreak(nil)),
 		"endless interim answers": smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing),

@@ -52,25 +52,37 @@ func TestHealthy(t *testing.T) {
 		})
 	})
 	dir := network.Dir()
-	four := func(v string) []string { return []string{"--nfs-version", v, "--nfs4-path", "/export"} }
+	four := func(v string) []string {
+		return []string{"--nfs-version", v, "--nfs4-path",
+			"/export"}
+	}
 	const own = "the address 198.51.100.10, one of this machine's own, since there is no -a"
 	for name, c := range map[string]struct {
 		args          []string
 		note, address string
 		target        string // the part before the directory
 	}{
-		"3":               {[]string{"-a", "127.0.0.1", "--nfs-version", "3"}, "NFS version 3", "127.0.0.1:2049", "127.0.0.1"},
-		"4":               {append(four("4"), "-a", "127.0.0.1"), "NFS version 4.2", "127.0.0.1:2049", "127.0.0.1"},
-		"4.0":             {append(four("4.0"), "-a", "127.0.0.1"), "NFS version 4.0", "127.0.0.1:2049", "127.0.0.1"},
-		"4.1":             {append(four("4.1"), "-a", "127.0.0.1"), "NFS version 4.1", "127.0.0.1:2049", "127.0.0.1"},
-		"4.2":             {append(four("4.2"), "-a", "127.0.0.1"), "NFS version 4.2", "127.0.0.1:2049", "127.0.0.1"},
-		"auto":            {append(four("auto"), "-a", "127.0.0.1"), "NFS version 3", "127.0.0.1:2049", "127.0.0.1"},
+		"3": {[]string{"-a", "127.0.0.1", "--nfs-version", "3"}, "NFS version 3",
+			"127.0.0.1:2049", "127.0.0.1"},
+		"4": {append(four("4"), "-a", "127.0.0.1"), "NFS version 4.2",
+			"127.0.0.1:2049", "127.0.0.1"},
+		"4.0": {append(four("4.0"), "-a", "127.0.0.1"), "NFS version 4.0",
+			"127.0.0.1:2049", "127.0.0.1"},
+		"4.1": {append(four("4.1"), "-a", "127.0.0.1"), "NFS version 4.1",
+			"127.0.0.1:2049", "127.0.0.1"},
+		"4.2": {append(four("4.2"), "-a", "127.0.0.1"), "NFS version 4.2",
+			"127.0.0.1:2049", "127.0.0.1"},
+		"auto": {append(four("auto"), "-a", "127.0.0.1"), "NFS version 3",
+			"127.0.0.1:2049", "127.0.0.1"},
 		"default address": {nil, "NFS version 3", nfstest.Address + ":2049", nfstest.Address},
 		"host name":       {[]string{"-a", "localhost"}, "NFS version 3", "", "localhost"},
-		"host name, 4.1":  {append(four("4.1"), "-a", "localhost"), "NFS version 4.1", "", "localhost"},
-		"IPv6":            {[]string{"-a", "::1"}, "NFS version 3", "[::1]:2049", "[::1]"},
-		"IPv6, 4.2":       {append(four("4.2"), "-a", "[::1]"), "NFS version 4.2", "[::1]:2049", "[::1]"},
-		"joined -n":       {[]string{"-a", "127.0.0.1", "-n2049"}, "NFS version 3", "127.0.0.1:2049", "127.0.0.1:2049"},
+		"host name, 4.1": {append(four("4.1"), "-a", "localhost"), "NFS version 4.1", "",
+			"localhost"},
+		"IPv6": {[]string{"-a", "::1"}, "NFS version 3", "[::1]:2049", "[::1]"},
+		"IPv6, 4.2": {append(four("4.2"), "-a", "[::1]"), "NFS version 4.2", "[::1]:2049",
+			"[::1]"},
+		"joined -n": {[]string{"-a", "127.0.0.1", "-n2049"}, "NFS version 3",
+			"127.0.0.1:2049", "127.0.0.1:2049"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,15 +114,25 @@ func TestPorts(t *testing.T) {
 		args    []string
 		note    string
 	}{
-		"told by the port mapper":          {odd, []string{"--nfs-version", "3"}, "NFS version 3"},
-		"told by rpcbind over IPv6":        {odd, []string{"--nfs-version", "3", "-a", "::1"}, "NFS version 3"},
-		"auto, told by the port mapper":    {odd, nil, "NFS version 3"},
-		"-n, and the mount port is asked":  {odd, []string{"--nfs-version", "3", "-n", "23049"}, "NFS version 3"},
-		"-n, version 4":                    {odd, []string{"--nfs-version", "4.1", "-n", "23049", "--nfs4-path", "/export"}, "NFS version 4.1"},
-		"both, without a port mapper":      {alone, []string{"--nfs-version", "3", "-n", "23049", "--mount-port", "23048"}, "NFS version 3"},
-		"both and auto, without one":       {alone, []string{"-n", "23049", "--mount-port", "23048"}, "NFS version 3"},
-		"version 4.2, without one":         {alone, []string{"--nfs-version", "4.2", "-n", "23049", "--nfs4-path", "/export"}, "NFS version 4.2"},
-		"auto takes 4 without one, warned": {alone, []string{"-n", "23049", "--nfs4-path", "/export"}, ""},
+		"told by the port mapper": {odd, []string{"--nfs-version", "3"}, "NFS version 3"},
+		"told by rpcbind over IPv6": {odd, []string{"--nfs-version", "3", "-a", "::1"},
+			"NFS version 3"},
+		"auto, told by the port mapper": {odd, nil, "NFS version 3"},
+		"-n, and the mount port is asked": {odd, []string{"--nfs-version", "3", "-n", "23049"},
+			"NFS version 3"},
+		"-n, version 4": {odd,
+			[]string{"--nfs-version", "4.1", "-n", "23049", "--nfs4-path",
+				"/export"}, "NFS version 4.1"},
+		"both, without a port mapper": {alone,
+			[]string{"--nfs-version", "3", "-n", "23049", "--mount-port",
+				"23048"}, "NFS version 3"},
+		"both and auto, without one": {alone,
+			[]string{"-n", "23049", "--mount-port", "23048"}, "NFS version 3"},
+		"version 4.2, without one": {alone,
+			[]string{"--nfs-version", "4.2", "-n", "23049", "--nfs4-path",
+				"/export"}, "NFS version 4.2"},
+		"auto takes 4 without one, warned": {alone,
+			[]string{"-n", "23049", "--nfs4-path", "/export"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,13 +11,15 @@ import (
 // What is said of version 4 is true: only what is pinned is watched from now
 // on.
 func TestNotVersion3(t *testing.T) {
-	r := nfsprobe.Report{Version: "4.2", NotVersion3: &nfsprobe.Error{Step: nfsprobe.Socket, Err: errors.New("no more ports")}}
+	r := nfsprobe.Report{Version: "4.2",
+		NotVersion3: &nfsprobe.Error{Step: nfsprobe.Socket, Err: errors.New("no more ports")}}
 	for pinned, want := range map[string]string{
 		"":    "version 3 failed, so version 4.2 was taken, this once (socket: no more ports)",
 		"4.2": "version 3 failed, so version 4.2 is watched from now on (socket: no more ports)",
 	} {
 		w := forWatch(r, pinned)
-		if got := strings.Join(w.Warnings, "; "); got != want || strings.Contains(w.Note, "4.2") != (pinned != "") {
+		if got := strings.Join(w.Warnings, "; "); got != want ||
+			strings.Contains(w.Note, "4.2") != (pinned != "") {
 			t.Errorf("pinned to %q: %q, note %q", pinned, got, w.Note)
 		}
 	}

@@ -35,17 +35,23 @@ func TestFaults(t *testing.T) {
 		three, four    outcome
 		stalls, stays4 bool
 	}{
-		"server frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Ganesha), three: silent("mount"), four: silent("null"), stalls: true},
-		"server killed": {fault: do((*nfstest.Lab).Kill, nfstest.Ganesha), three: refused("mount connect"), four: refused("connect")},
+		"server frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Ganesha), three: silent("mount"),
+			four: silent("null"), stalls: true},
+		"server killed": {fault: do((*nfstest.Lab).Kill, nfstest.Ganesha),
+			three: refused("mount connect"), four: refused("connect")},
 		"server stopped": {fault: do((*nfstest.Lab).Stop, nfstest.Ganesha),
 			three: outcome{"clp_nfsmon: RPC: Program not registered.",
 				"port map"}, four: refused("connect")},
-		"rpcbind frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Rpcbind), three: mapperSilent, four: healthy, stalls: true},
+		"rpcbind frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Rpcbind), three: mapperSilent,
+			four: healthy, stalls: true},
 		"rpcbind killed": {fault: do((*nfstest.Lab).Kill, nfstest.Rpcbind), four: healthy,
 			three: outcome{"clp_nfsmon: RPC: Port mapper failure - RPC: Unable to receive: errno = Connection refused.", "port map"}},
-		"port 111 blackholed":   {fault: drop(111), three: mapperSilent, four: healthy, stalls: true},
-		"mount port blackholed": {fault: drop(20048), three: silent("mount connect"), four: healthy, stalls: true},
-		"NFS port blackholed":   {fault: drop(2049), three: silent("connect"), four: silent("connect"), stalls: true},
+		"port 111 blackholed": {fault: drop(111), three: mapperSilent, four: healthy,
+			stalls: true},
+		"mount port blackholed": {fault: drop(20048), three: silent("mount connect"), four: healthy,
+			stalls: true},
+		"NFS port blackholed": {fault: drop(2049), three: silent("connect"),
+			four: silent("connect"), stalls: true},
 		"export removed": {fault: func(network *nfstest.Lab) error {
 			return network.Reload(slices.DeleteFunc(nfstest.Exports(),
 				func(e nfstest.Export) bool { return e.Name == "export" })...)
@@ -77,7 +83,8 @@ func TestFaults(t *testing.T) {
 				w := watches[v]
 				first := w.Message(cmdtest.ProbeFailed)
 				w.Exits(1)
-				w.Told("started watching settled", "probe-failed probe-failed rpc-failed nfs-failed terminate")
+				w.Told("started watching settled",
+					"probe-failed probe-failed rpc-failed nfs-failed terminate")
 				verdict := w.Last(cmdtest.RPCFailed)
 				if verdict.Text != want.text || !strings.HasPrefix(verdict.Detail, want.rung+": ") {
 					t.Errorf("version %s: %q ... %q, want %q at %s", v, verdict.Text,
@@ -110,9 +117,10 @@ func TestRefused(t *testing.T) {
 	const file = "clp_nfsmon: mount error(Not a directory)"
 	const kerberos = "clp_nfsmon: mount error(export requires Kerberos)"
 	for name, c := range map[string]struct{ export, three, four string }{
-		"not exported":        {"nowhere", acces, noent},
-		"missing":             {"export/missing", acces, noent},
-		"a regular file":      {"export/file", acces, file}, // this server's MNT does not give it; others' do
+		"not exported": {"nowhere", acces, noent},
+		"missing":      {"export/missing", acces, noent},
+		// this server's MNT does not give it; others' do
+		"a regular file":      {"export/file", acces, file},
 		"for another client":  {"restricted", acces, noent},
 		"only for Kerberos":   {"kerberos", kerberos, kerberos},
 		"not from there, too": {"restricted/sub", acces, noent},
@@ -130,7 +138,8 @@ func TestRefused(t *testing.T) {
 					t.Errorf("%q ... %q, want %q", verdict.Text, verdict.Detail, want)
 				}
 				// With auto both failures are told.
-				if v == "auto" && !strings.Contains(verdict.Detail+w.Last(cmdtest.ProbeFailed).Text+w.Last(cmdtest.ProbeFailed).Detail, "and with version 4") {
+				if v == "auto" &&
+					!strings.Contains(verdict.Detail+w.Last(cmdtest.ProbeFailed).Text+w.Last(cmdtest.ProbeFailed).Detail, "and with version 4") {
 					t.Errorf("nothing about version 4: %q", verdict.Detail)
 				}
 				t.Logf("%s ... %s", verdict.Text, verdict.Detail)

@@ -124,19 +124,23 @@ func TestHostileAnswers(t *testing.T) {
 		step   nfsprobe.Step
 		is     func(error) bool
 	}{
-		"Hang":                {Mnt, Hang, nfsprobe.Mount, noAnswer},
-		"Close":               {Null3, Close, nfsprobe.Null, isA(io.EOF)},
-		"Reset":               {Getattr3, Reset, nfsprobe.Getattr, isA(syscall.ECONNRESET)},
-		"WrongXID":            {Access3, WrongXID, nfsprobe.Access, malformed},
-		"NotAReply":           {Getport, NotAReply, nfsprobe.PortMap, malformed},
-		"Verifier, allowed":   {Getport, Verifier(0, 400), 0, healthy},
-		"Verifier, too long":  {Getport, Verifier(0, 404), nfsprobe.PortMap, malformed},
-		"Truncated":           {Getattr3, Truncated(60), nfsprobe.Getattr, malformed},
-		"Accepted":            {Mnt, Accepted(rpcv2.GARBAGE_ARGS), nfsprobe.Mount, rpc(nfsprobe.RPCError{Stat: "GARBAGE_ARGS"})},
-		"Accepted, mismatch":  {Null3, Accepted(rpcv2.PROG_MISMATCH), nfsprobe.Null, rpc(nfsprobe.RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})},
-		"Accepted, unheard":   {Null3, Accepted(99), nfsprobe.Null, malformed},
-		"Denied":              {Getattr3, Denied(rpcv2.AUTH_BADCRED), nfsprobe.Getattr, rpc(nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_BADCRED"})},
-		"DeniedVersion":       {Null3, DeniedVersion(3, 4), nfsprobe.Null, rpc(nfsprobe.RPCError{Stat: "RPC_MISMATCH", Low: 3, High: 4})},
+		"Hang":               {Mnt, Hang, nfsprobe.Mount, noAnswer},
+		"Close":              {Null3, Close, nfsprobe.Null, isA(io.EOF)},
+		"Reset":              {Getattr3, Reset, nfsprobe.Getattr, isA(syscall.ECONNRESET)},
+		"WrongXID":           {Access3, WrongXID, nfsprobe.Access, malformed},
+		"NotAReply":          {Getport, NotAReply, nfsprobe.PortMap, malformed},
+		"Verifier, allowed":  {Getport, Verifier(0, 400), 0, healthy},
+		"Verifier, too long": {Getport, Verifier(0, 404), nfsprobe.PortMap, malformed},
+		"Truncated":          {Getattr3, Truncated(60), nfsprobe.Getattr, malformed},
+		"Accepted": {Mnt, Accepted(rpcv2.GARBAGE_ARGS), nfsprobe.Mount,
+			rpc(nfsprobe.RPCError{Stat: "GARBAGE_ARGS"})},
+		"Accepted, mismatch": {Null3, Accepted(rpcv2.PROG_MISMATCH), nfsprobe.Null,
+			rpc(nfsprobe.RPCError{Stat: "PROG_MISMATCH", Low: 5, High: 7})},
+		"Accepted, unheard": {Null3, Accepted(99), nfsprobe.Null, malformed},
+		"Denied": {Getattr3, Denied(rpcv2.AUTH_BADCRED), nfsprobe.Getattr,
+			rpc(nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_BADCRED"})},
+		"DeniedVersion": {Null3, DeniedVersion(3, 4), nfsprobe.Null,
+			rpc(nfsprobe.RPCError{Stat: "RPC_MISMATCH", Low: 3, High: 4})},
 		"Cut, in the mark":    {Mnt, Cut(3), nfsprobe.Mount, isA(io.EOF)},
 		"Cut, in the message": {Mnt, Cut(20), nfsprobe.Mount, isA(io.EOF)},
 		"Fragmented":          {Getattr3, Fragmented(7), 0, healthy},
@@ -147,14 +151,21 @@ func TestHostileAnswers(t *testing.T) {
 		"Port, none":          {Getport, Port(0), nfsprobe.PortMap, isA(nfsprobe.ErrNotRegistered)},
 		"Port, refusing":      {Getport, Port(1), nfsprobe.MountConnect, isA(syscall.ECONNREFUSED)},
 		"Port, impossible":    {Getport, Port(65536), nfsprobe.PortMap, malformed},
-		"Port, somebody else": {Getport, Port(2049), nfsprobe.Mount, rpc(nfsprobe.RPCError{Stat: "PROG_UNAVAIL"})},
-		"MountStatus":         {Mnt, MountStatus(mount.MNT3ERR_NOENT), nfsprobe.Mount, isA(nfsprobe.MountStatus(mount.MNT3ERR_NOENT))},
-		"Mounted, Kerberos":   {Mnt, Mounted([]byte("handle"), 390003, 390004), nfsprobe.Mount, isA(nfsprobe.ErrKerberos)},
-		"Mounted, no handle":  {Mnt, Mounted(nil, 1), nfsprobe.Mount, malformed},
-		"Attributes":          {Getattr3, Attributes(nfsv3.NF3REG), nfsprobe.Getattr, isA(nfsprobe.ErrNotDirectory)},
-		"GetattrStatus":       {Getattr3, GetattrStatus(nfsv3.NFS3ERR_STALE), nfsprobe.Getattr, isA(nfsprobe.Status3(nfsv3.NFS3ERR_STALE))},
-		"AccessStatus":        {Access3, AccessStatus(nfsv3.NFS3ERR_IO), nfsprobe.Access, isA(nfsprobe.Status3(nfsv3.NFS3ERR_IO))},
-		"Times":               {Getattr3, Times(2, GetattrStatus(nfsv3.NFS3ERR_JUKEBOX), Healthy), 0, healthy},
+		"Port, somebody else": {Getport, Port(2049), nfsprobe.Mount,
+			rpc(nfsprobe.RPCError{Stat: "PROG_UNAVAIL"})},
+		"MountStatus": {Mnt, MountStatus(mount.MNT3ERR_NOENT), nfsprobe.Mount,
+			isA(nfsprobe.MountStatus(mount.MNT3ERR_NOENT))},
+		"Mounted, Kerberos": {Mnt, Mounted([]byte("handle"), 390003, 390004), nfsprobe.Mount,
+			isA(nfsprobe.ErrKerberos)},
+		"Mounted, no handle": {Mnt, Mounted(nil, 1), nfsprobe.Mount, malformed},
+		"Attributes": {Getattr3, Attributes(nfsv3.NF3REG), nfsprobe.Getattr,
+			isA(nfsprobe.ErrNotDirectory)},
+		"GetattrStatus": {Getattr3, GetattrStatus(nfsv3.NFS3ERR_STALE), nfsprobe.Getattr,
+			isA(nfsprobe.Status3(nfsv3.NFS3ERR_STALE))},
+		"AccessStatus": {Access3, AccessStatus(nfsv3.NFS3ERR_IO), nfsprobe.Access,
+			isA(nfsprobe.Status3(nfsv3.NFS3ERR_IO))},
+		"Times": {Getattr3, Times(2, GetattrStatus(nfsv3.NFS3ERR_JUKEBOX), Healthy),
+			0, healthy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,14 +204,32 @@ func TestHostileCompound(t *testing.T) {
 		spoken  string
 		want    *nfsprobe.Status4
 	}{
-		"DELAY, then not": {"4.1", func(h *Hostile) { h.FailOp(2, nfsv4.OP_SEQUENCE, nfsv4.NFS4ERR_DELAY) }, "4.1", nil},
-		"GRACE, then not": {"4.0", func(h *Hostile) { h.FailOp(1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_GRACE) }, "4.0", nil},
-		"STALE":           {"4.2", func(h *Hostile) { h.FailOp(-1, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_STALE) }, "4.2", status("GETATTR", nfsv4.NFS4ERR_STALE)},
-		"no session":      {"4.2", func(h *Hostile) { h.FailOp(-1, nfsv4.OP_CREATE_SESSION, nfsv4.NFS4ERR_NOSPC) }, "4.2", status("CREATE_SESSION", nfsv4.NFS4ERR_NOSPC)},
+		"DELAY, then not": {"4.1", func(h *Hostile) {
+			h.FailOp(2, nfsv4.OP_SEQUENCE,
+				nfsv4.NFS4ERR_DELAY)
+		}, "4.1", nil},
+		"GRACE, then not": {"4.0", func(h *Hostile) {
+			h.FailOp(1, nfsv4.OP_LOOKUP,
+				nfsv4.NFS4ERR_GRACE)
+		}, "4.0", nil},
+		"STALE": {"4.2", func(h *Hostile) {
+			h.FailOp(-1, nfsv4.OP_GETATTR,
+				nfsv4.NFS4ERR_STALE)
+		}, "4.2", status("GETATTR", nfsv4.NFS4ERR_STALE)},
+		"no session": {"4.2", func(h *Hostile) {
+			h.FailOp(-1, nfsv4.OP_CREATE_SESSION,
+				nfsv4.NFS4ERR_NOSPC)
+		}, "4.2", status("CREATE_SESSION", nfsv4.NFS4ERR_NOSPC)},
 		"minor version 1": {"4", func(h *Hostile) { h.On(Compound, Minors(1)) }, "4.1", nil},
 		"minor version 0": {"4", func(h *Hostile) { h.On(Compound, Minors(0)) }, "4.0", nil},
-		"no EXCHANGE_ID":  {"4.1", func(h *Hostile) { h.On(Compound, CompoundStatus(nfsv4.NFS4ERR_RESOURCE)) }, "4.1", status("COMPOUND", nfsv4.NFS4ERR_RESOURCE)},
-		"no COMPOUND":     {"4.0", func(h *Hostile) { h.On(Compound, CompoundStatus(nfsv4.NFS4ERR_RESOURCE)) }, "4.0", status("COMPOUND", nfsv4.NFS4ERR_RESOURCE)},
+		"no EXCHANGE_ID": {"4.1", func(h *Hostile) {
+			h.On(Compound,
+				CompoundStatus(nfsv4.NFS4ERR_RESOURCE))
+		}, "4.1", status("COMPOUND", nfsv4.NFS4ERR_RESOURCE)},
+		"no COMPOUND": {"4.0", func(h *Hostile) {
+			h.On(Compound,
+				CompoundStatus(nfsv4.NFS4ERR_RESOURCE))
+		}, "4.0", status("COMPOUND", nfsv4.NFS4ERR_RESOURCE)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

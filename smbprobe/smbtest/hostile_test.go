@@ -46,8 +46,9 @@ func TestBehaviours(t *testing.T) {
 		"Close unanswered":  {Script(Close, Nothing), nil, nil},
 		"Reset unanswered":  {Script(Reset, Nothing), nil, syscall.ECONNRESET},
 		"Close in a frame":  {Script(Close, Cut(30, refused)), refused(Frame{})[:30], nil},
-		"Reset in a frame":  {Script(Reset, Cut(30, refused)), refused(Frame{})[:30], syscall.ECONNRESET},
-		"Raw":               {Script(Close, Raw([]byte("HTTP/1.1"))), []byte("HTTP/1.1"), nil},
+		"Reset in a frame": {Script(Reset, Cut(30, refused)), refused(Frame{})[:30],
+			syscall.ECONNRESET},
+		"Raw": {Script(Close, Raw([]byte("HTTP/1.1"))), []byte("HTTP/1.1"), nil},
 		"Edit": {Script(Close, Edit(refused, func(p []byte) []byte { return p[:5] })),
 			[]byte{0, 0, 0, 5, 0xfe, 'S', 'M', 'B', 64}, nil},
 	} {
@@ -138,10 +139,13 @@ func TestScriptedSession(t *testing.T) {
 		replies []Reply
 		want    string
 	}{
-		"2.0.2, session setup refused": {[]Reply{NegotiateReply(0x0202), Status(0xc000005e)}, "NT_STATUS_NO_LOGON_SERVERS"},
-		"2.1, session setup refused":   {[]Reply{NegotiateReply(0x0210), Status(0xc0000234)}, "NT_STATUS_ACCOUNT_LOCKED_OUT"},
-		"3.1.1, session setup refused": {[]Reply{NegotiateReply(0x0311), Status(0xc000009a)}, "NT_STATUS_INSUFFICIENT_RESOURCES"},
-		"negotiate refused":            {[]Reply{Status(0xc00000bb)}, "NT_STATUS_NOT_SUPPORTED"},
+		"2.0.2, session setup refused": {[]Reply{NegotiateReply(0x0202), Status(0xc000005e)},
+			"NT_STATUS_NO_LOGON_SERVERS"},
+		"2.1, session setup refused": {[]Reply{NegotiateReply(0x0210), Status(0xc0000234)},
+			"NT_STATUS_ACCOUNT_LOCKED_OUT"},
+		"3.1.1, session setup refused": {[]Reply{NegotiateReply(0x0311), Status(0xc000009a)},
+			"NT_STATUS_INSUFFICIENT_RESOURCES"},
+		"negotiate refused": {[]Reply{Status(0xc00000bb)}, "NT_STATUS_NOT_SUPPORTED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := smbclient(t, Hostile(t, Script(Silent, c.replies...)), "share", "")

@@ -184,15 +184,18 @@ func TestCheckJSON(t *testing.T) {
 		check *checked
 		want  string
 	}{
-		"failed": {sampleCheck(errSample), `{"target":"//h:445/share","address":"192.0.2.1:445","healthy":false,"ms":3.6,` +
-			`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
-			`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31","detail":"session setup: STATUS_X (0xC0000001)",` +
-			`"message":62,"text":"[share] is broken.","local":false,"look":"Look there."},` +
-			`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
-		"healthy": {sampleCheck(nil), `{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
-			`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
-			`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
-		"nothing learnt": {&checked{target: Target{Where: "x"}, req: request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
+		"failed": {sampleCheck(errSample),
+			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":false,"ms":3.6,` +
+				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
+				`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31","detail":"session setup: STATUS_X (0xC0000001)",` +
+				`"message":62,"text":"[share] is broken.","local":false,"look":"Look there."},` +
+				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
+		"healthy": {sampleCheck(nil),
+			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
+				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
+				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
+		"nothing learnt": {&checked{target: Target{Where: "x"},
+			req: request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
 			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],"verdict_seconds":{"refused":1,"stalled":2}}`},
 	} {
 		hint, _ := json.Marshal(c.check.hint())
@@ -249,7 +252,8 @@ func TestNagiosLine(t *testing.T) {
 func TestVerdictTimes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ i, c, r, refused, stalled int }{
-		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160}, {10000, 10000, 10000, 1e8, 1e8 + 10000},
+		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160},
+		{10000, 10000, 10000, 1e8, 1e8 + 10000},
 	} {
 		s := func(n int) time.Duration { return time.Duration(n) * time.Second }
 		refused, stalled := verdictTimes(request{Interval: s(c.i), Retries: c.c, Timeout: s(c.r)})

@@ -172,10 +172,13 @@ const token = "S3CR3T"
 func spill(args []string, at, way int) []string {
 	ways := [][]string{
 		{"-p", token}, {"--password", token}, {"--password=" + token},
-		{"-p", "my", token}, {"-p", "my", "-" + token}, {"-p", "my", "-i", token}, {"-p", "my", "--" + token + "=x"},
+		{"-p", "my", token}, {"-p", "my", "-" + token}, {"-p", "my", "-i", token},
+		{"-p", "my", "--" + token + "=x"},
 		{"-p", "my", "-s", strings.Repeat(token, 50)}, {"-p", strings.Repeat(token, 50)},
-		{"-p" + token}, {"-p=" + token}, {"--p=" + token}, {"--p" + token}, {"--password" + token}, {"--password:" + token},
-		{"-password", token}, {"-password=" + token}, {"-p " + token}, {"x -p " + token}, {"--pasword=" + token},
+		{"-p" + token}, {"-p=" + token}, {"--p=" + token}, {"--p" + token}, {"--password" + token},
+		{"--password:" + token},
+		{"-password", token}, {"-password=" + token}, {"-p " + token}, {"x -p " + token},
+		{"--pasword=" + token},
 		{"-u", "me", token}, {"-p", "a", "-p", token}, {"-s", "x", "--address", "y", "-p"},
 	}
 	out := append([]string{}, args[:at]...)

@@ -34,15 +34,24 @@ func zoo() []watchreg.Entry {
 	return []watchreg.Entry{
 		{ID: "dead", Status: st(watchreg.Healthy, none)},
 		{ID: "deadborn"},
-		{ID: "evil", Live: true, Status: st("st\x1b[2J\n", func(s *watchreg.Status) { s.Target, s.Kind = "\x1b[2J//\n", "\a" })},
-		{ID: "failing", Live: true, Status: st(watchreg.Failing, func(s *watchreg.Status) { s.Failures, s.LastError = 2, "connect: refused" })},
-		{ID: "frozen", Live: true, Status: st(watchreg.Healthy, func(s *watchreg.Status) { s.LastProbe = before(2 * time.Hour) })},
+		{ID: "evil", Live: true, Status: st("st\x1b[2J\n", func(s *watchreg.Status) {
+			s.Target,
+				s.Kind = "\x1b[2J//\n", "\a"
+		})},
+		{ID: "failing", Live: true, Status: st(watchreg.Failing,
+			func(s *watchreg.Status) { s.Failures, s.LastError = 2, "connect: refused" })},
+		{ID: "frozen", Live: true, Status: st(watchreg.Healthy,
+			func(s *watchreg.Status) { s.LastProbe = before(2 * time.Hour) })},
 		{ID: "healthy", Live: true, Status: st(watchreg.Healthy, none)},
 		{ID: "newer", Live: true, Err: errors.New("format 9")},
-		{ID: "odd", Live: true, Status: st(watchreg.Healthy, func(s *watchreg.Status) { s.Warnings = []string{"guest", "slow"} })},
-		{ID: "paused", Live: true, Status: st(watchreg.Paused, func(s *watchreg.Status) { s.LastProbe = before(100 * time.Hour) })},
-		{ID: "pausing", Live: true, Status: st(watchreg.Paused, func(s *watchreg.Status) { s.PausedUntil = noon.Add(24 * time.Hour) })},
-		{ID: "starting", Live: true, Status: st(watchreg.Starting, func(s *watchreg.Status) { s.Since, s.LastProbe = noon, time.Time{} })},
+		{ID: "odd", Live: true, Status: st(watchreg.Healthy,
+			func(s *watchreg.Status) { s.Warnings = []string{"guest", "slow"} })},
+		{ID: "paused", Live: true, Status: st(watchreg.Paused,
+			func(s *watchreg.Status) { s.LastProbe = before(100 * time.Hour) })},
+		{ID: "pausing", Live: true, Status: st(watchreg.Paused,
+			func(s *watchreg.Status) { s.PausedUntil = noon.Add(24 * time.Hour) })},
+		{ID: "starting", Live: true, Status: st(watchreg.Starting,
+			func(s *watchreg.Status) { s.Since, s.LastProbe = noon, time.Time{} })},
 		{ID: "unborn", Live: true},
 	}
 }

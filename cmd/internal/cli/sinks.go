@@ -13,7 +13,7 @@ import (
 // or the verdict.
 const (
 	endBudget     = 2 * time.Second
-	releaseBudget = 100 * time.Millisecond // to clear the registry
+	releaseBudget = 200 * time.Millisecond // to clear the registry
 	// For the queued messages: what is left after a stop, this much after a
 	// verdict or a verb.
 	sinkBudget = 500 * time.Millisecond

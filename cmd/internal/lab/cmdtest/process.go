@@ -3,7 +3,6 @@ package cmdtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -90,12 +89,12 @@ func (p *Process) await(what string, done func() bool) bool {
 func (p *Process) Message(number int) Line {
 	p.t.Helper()
 	var found []Line
-	came := p.await(fmt.Sprintf("message %d", number), func() bool {
+	came := p.await("the message "+nameOf[number], func() bool {
 		found = slices.DeleteFunc(p.Said(), func(l Line) bool { return l.Number != number })
 		return len(found) > p.seen[number]
 	})
 	if !came {
-		p.t.Fatalf("process %d ended without message %d", p.PID, number)
+		p.t.Fatalf("process %d ended without the message %s", p.PID, nameOf[number])
 	}
 	p.seen[number]++
 	return found[p.seen[number]-1]
@@ -126,21 +125,6 @@ func (p *Process) Exits(code int) (at time.Time) {
 	return at
 }
 
-// Want fails the test unless exactly these messages and plain lines have come
-// so far, 103 aside: on a busy machine it may come at any time.
-func (p *Process) Want(numbers ...int) {
-	p.t.Helper()
-	var got []int
-	for _, l := range p.Said() {
-		if l.Number != 103 {
-			got = append(got, l.Number)
-		}
-	}
-	if !slices.Equal(got, numbers) {
-		p.t.Errorf("messages %v, want %v", got, numbers)
-	}
-}
-
 // Last is the latest message of this number.
 func (p *Process) Last(number int) Line {
 	p.t.Helper()
@@ -149,7 +133,7 @@ func (p *Process) Last(number int) Line {
 			return l
 		}
 	}
-	p.t.Errorf("no message %d", number)
+	p.t.Errorf("no message %s", nameOf[number])
 	return Line{}
 }
 

@@ -107,8 +107,8 @@ func TestSteppedClock(t *testing.T) {
 			l, paused := lab(step), lab(step)
 			w := l.Watch(args...)
 			p := paused.Watch(args...)
-			w.Message(2)
-			p.Message(2)
+			w.Message(cmdtest.Watching)
+			p.Message(cmdtest.Watching)
 
 			// The second one's pause, asked for before the step, ends after it.
 			before := *paused
@@ -119,7 +119,7 @@ func TestSteppedClock(t *testing.T) {
 				time.Until(st.Status.PausedUntil).Abs() > 10*time.Second {
 				t.Errorf("the status says paused until %v, %v", st.Status.PausedUntil, err)
 			}
-			p.Message(105)
+			p.Message(cmdtest.PauseEnded)
 			if took := time.Since(began); took < 7*time.Second || took > 28*time.Second {
 				t.Errorf("a pause of 8 s over the step took %v", took)
 			}
@@ -136,7 +136,7 @@ func TestSteppedClock(t *testing.T) {
 			after.Env = []string{"FSMON_TEST_STEP_AFTER_MS=0", paused.Env[1]}
 			after.Verb("-pause", "2").Exits(0)
 			began = time.Now()
-			p.Message(105)
+			p.Message(cmdtest.PauseEnded)
 			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("a pause of 2 s after the step took %v", took)
 			}
@@ -148,8 +148,8 @@ func TestSteppedClock(t *testing.T) {
 			}
 			w.Exits(0)
 			p.Exits(0)
-			w.Want(1, 2, 3)
-			p.Want(1, 2, 7, 106, 105, 8, 7, 106, 105, 8, 3)
+			w.Told("started watching stopping")
+			p.Told("started watching paused pause-until pause-ended continued paused pause-until pause-ended continued stopping")
 
 			mu.Lock()
 			defer mu.Unlock()

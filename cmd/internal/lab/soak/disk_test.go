@@ -28,7 +28,7 @@ func smallRegistry(t *testing.T,
 	}
 	w = l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "2",
 		"-r", "10")
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 	inside := fmt.Sprintf("--mount=/proc/%d/ns/mnt", w.PID)
 	l.Exec = func(name string, args ...string) *exec.Cmd {
 		return exec.Command("nsenter", append([]string{inside, "--", name}, args...)...)
@@ -58,7 +58,7 @@ func TestFullDisk(t *testing.T) {
 	if !strings.Contains(err.Error(), "no space left") {
 		t.Fatal(err)
 	}
-	lost := w.Message(110)
+	lost := w.Message(cmdtest.StatusLost)
 	t.Log(lost.Text)
 	if lost.Severity != "WARN" || !strings.Contains(lost.Text, "no space left on device") {
 		t.Errorf("%+v", lost)
@@ -70,9 +70,9 @@ func TestFullDisk(t *testing.T) {
 	// It still watches: a server that hangs is noticed, and one that is back
 	// too.
 	must(t, s.Kill())
-	w.Message(101)
+	w.Message(cmdtest.ProbeFailed)
 	must(t, s.Restart())
-	w.Message(102)
+	w.Message(cmdtest.Recovered)
 	if now := statusOf(registry, l.ID); now != stale {
 		t.Errorf("the status on a full disk is %q, was %q", now, stale)
 	}
@@ -80,17 +80,17 @@ func TestFullDisk(t *testing.T) {
 	// nevertheless.
 	pause := l.Verb("-pause")
 	pause.Exits(1)
-	w.Message(7)
+	w.Message(cmdtest.Paused)
 	must(t, os.Remove(fill))
 	l.Verb("-continue").Exits(0)
-	w.Message(8)
+	w.Message(cmdtest.Continued)
 	cmdtest.Eventually(t, "a status after there is room again", func() bool {
 		return statusOf(registry, l.ID) != stale &&
 			strings.Contains(statusOf(registry, l.ID), `"state":"healthy"`)
 	})
 	l.Silent("-stop")
 	w.Exits(0)
-	w.Want(1, 2, 110, 101, 102, 7, 8, 3)
+	w.Told("started watching status-lost probe-failed recovered paused continued stopping")
 }
 
 // The registry has become read-only: the watch goes on, says so, obeys, and
@@ -107,18 +107,18 @@ func TestReadOnlyRegistry(t *testing.T) {
 	if out, err := mount.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	lost := w.Message(110)
+	lost := w.Message(cmdtest.StatusLost)
 	t.Log(lost.Text)
 	if !strings.Contains(lost.Text, "read-only file system") {
 		t.Errorf("%+v", lost)
 	}
 	must(t, s.Kill())
-	w.Message(101)
+	w.Message(cmdtest.ProbeFailed)
 	must(t, s.Restart())
-	w.Message(102)
+	w.Message(cmdtest.Recovered)
 	second := l.Start("another", "-s", "share", "--no-evidence", "--log-file", "/dev/null")
 	second.Exits(4)
-	if text := second.Last(42).Text; !strings.HasSuffix(text, "(mkdir 30).") { // EROFS
+	if text := second.Last(cmdtest.System).Text; !strings.HasSuffix(text, "(mkdir 30).") { // EROFS
 		t.Errorf("a start in a read-only registry says %q", text)
 	}
 	keep := l.Start("keep", "-list") // wrong usage; what matters is that the namespace is alive
@@ -128,5 +128,5 @@ func TestReadOnlyRegistry(t *testing.T) {
 	}
 	l.Verb("-stop").Exits(0)
 	w.Exits(0)
-	w.Want(1, 2, 110, 101, 102, 3)
+	w.Told("started watching status-lost probe-failed recovered stopping")
 }

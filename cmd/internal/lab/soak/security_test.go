@@ -156,7 +156,7 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 	w := l.Watch("-s", "priv", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "1",
 		"--credentials", credentials,
 		"--metrics-file", metrics, "--evidence-dir", evidence)
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 	l.Healthy()
 	attack := func(w *cmdtest.Process, files ...string) {
 		t.Helper()
@@ -172,7 +172,7 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 	}
 	attack(w, credentials, l.Log)
 	l.Healthy()
-	w.Want(1, 2)
+	w.Told("started watching")
 
 	// A verdict by a wrong password: neither the evidence, nor the log, nor the
 	// metrics have it, and only root has the evidence.
@@ -198,7 +198,7 @@ func TestStrangerAtTheRegistry(t *testing.T) {
 	// With -p, wiped from the arguments by the time that anybody can look.
 	again := l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-u",
 		"nosuchuser", "-p", token, "-i", "1")
-	again.Message(2)
+	again.Message(cmdtest.Watching)
 	l.Healthy()
 	attack(again, l.Log)
 	l.Silent("-stop")
@@ -305,7 +305,7 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 			must(t, plant(registry))
 			w := l.Watch(args...)
 			w.Exits(4)
-			if text := w.Last(42).Text; !strings.HasSuffix(text, " 1).") { // EPERM
+			if text := w.Last(cmdtest.System).Text; !strings.HasSuffix(text, " 1).") { // EPERM
 				t.Errorf("%q", text)
 			}
 			if home, err := os.ReadDir(registry + "-home"); err == nil && len(home) > 0 {
@@ -317,7 +317,7 @@ func TestRegistryInTheStickyDirectory(t *testing.T) {
 		t.Parallel()
 		l, registry := sticky(t)
 		w := l.Watch(args...)
-		w.Message(2)
+		w.Message(cmdtest.Watching)
 		self, err := os.Executable()
 		must(t, err)
 		out, err := exec.Command(self, foreignArg, fmt.Sprint(stranger), registry, l.ID,
@@ -361,11 +361,11 @@ func TestPlantedOnTheWay(t *testing.T) {
 	for _, number := range []int{107, 117, 118} {
 		w.Message(number)
 	}
-	w.Message(2)
+	w.Message(cmdtest.Watching)
 	l.Healthy()
 	must(t, s.Kill())
 	w.Exits(1)
-	w.Message(6)
+	w.Message(cmdtest.Terminate)
 	// the log, the metrics, and the evidence at the start and at the verdict
 	if n := strings.Count(w.Errors(), why); n < 4 {
 		t.Errorf("said %d times why:\n%s", n, w.Errors())
@@ -375,7 +375,7 @@ func TestPlantedOnTheWay(t *testing.T) {
 	l.Log, l.Registry = "/dev/null", filepath.Join(planted, "registry")
 	refused := l.Watch(args...)
 	refused.Exits(4)
-	refused.Message(42)
+	refused.Message(cmdtest.System)
 	l.Run("-list").Exits(1)
 	untouched()
 }

@@ -109,7 +109,8 @@ func (s starvation) print(watches []*proc.Watch, took time.Duration, p pressure)
 			verdict = "STARVED"
 			starved++
 		}
-		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.ID, w.Probes, float64(w.Slowest.Microseconds())/1000,
+		fmt.Printf("%-24s %8d %9.0f ms %12d %16d %12d  %s\n", w.ID, w.Probes,
+			float64(w.Slowest.Microseconds())/1000,
 			p.faults[n], w.Count(101), w.Count(103), verdict)
 	}
 	for _, w := range watches {
