@@ -126,7 +126,8 @@ func (f *flags) target() (cli.Target, error) {
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there
-// is any (FSM 7.4: export lists often leave out localhost), else 127.0.0.1.
+// is any (FSM manual 7.4: export lists often leave out localhost), else
+// 127.0.0.1.
 func ownAddress() string {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"fsmon/nfsprobe"
 )
 
-// messages is FSM 8.2 in order, but the licences'.
+// messages is FSM manual 8.2 in order, but the licences'.
 var messages = []alert.Entry{
 	msgRPC, msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid, msgMissing, msgNoID, msgInUse,
 	msgNotEnded, msgSystem, msgNoName, msgDetected,

@@ -19,7 +19,7 @@ import (
 	"fsmon/smbprobe"
 )
 
-// Every message of FSM 8.1 but the licences', and our own, with sample
+// Every message of FSM manual 8.1 but the licences', and our own, with sample
 // arguments.
 func TestCatalogue(t *testing.T) {
 	cmdtest.Catalogue(t, messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64,
