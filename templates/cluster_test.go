@@ -134,8 +134,8 @@ func stage(t *testing.T, script, path string) string {
 	return rest
 }
 
-// The scripts find the service by the name that the machine has, with systemd and
-// without. No failure changes the exit code.
+// The scripts find the service by the name that the machine has, with systemd
+// and without. No failure changes the exit code.
 func TestServiceNames(t *testing.T) {
 	units := map[string]string{"samba": "smbd smb", "nfs": "nfs-server nfs-kernel-server nfs"}
 	for _, service := range []struct{ dir, says, unit string }{
@@ -182,7 +182,8 @@ func edited(t *testing.T, script, old, new string) string {
 	return path
 }
 
-// stop.sh is silent about a watch that has already gone, and about nothing else.
+// stop.sh is silent about a watch that has already gone, and about nothing
+// else.
 func TestStopOfAWatch(t *testing.T) {
 	for _, watch := range []struct{ dir, command, id string }{
 		{"samba-mon", "clp_sambamon", "sambawatch"}, {"nfs-mon", "clp_nfsmon", "nfswatch"},

@@ -153,7 +153,8 @@ func TestManualOptions(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%q: %v", help.Args, err)
 			}
-			// What stands in brackets are the defaults, commands of others among them.
+			// What stands in brackets are the defaults, commands of others
+			// among them.
 			text := regexp.MustCompile(`(?m)^ +\(.*\)$`).ReplaceAllString(string(out), "")
 			for _, w := range word.FindAllStringSubmatch(text, -1) {
 				want[w[1]] = true

@@ -174,8 +174,8 @@ func (a *agent) status(want watchreg.State) (status watchreg.Status) {
 	return status
 }
 
-// samba starts a server, and returns the parameters of an agent for it. A server
-// that is well has 10 seconds to answer, however busy the machine is.
+// samba starts a server, and returns the parameters of an agent for it. A
+// server that is well has 10 seconds to answer, however busy the machine is.
 func samba(t *testing.T) (s *smbtest.Server, params []string) {
 	t.Helper()
 	s = smbtest.Samba(t, smbtest.Config{})
@@ -190,7 +190,8 @@ func samba(t *testing.T) (s *smbtest.Server, params []string) {
 
 const deep = "OCF_CHECK_LEVEL=10"
 
-// A life in a cluster. Everything is done twice, since Pacemaker repeats itself.
+// A life in a cluster. Everything is done twice, since Pacemaker repeats
+// itself.
 func TestAgentLife(t *testing.T) {
 	t.Parallel()
 	s, params := samba(t)
@@ -273,8 +274,8 @@ func TestAgentBrokenWatch(t *testing.T) {
 	}
 }
 
-// An agent that cannot work says why. Its code tells Pacemaker on which nodes not
-// to try.
+// An agent that cannot work says why. Its code tells Pacemaker on which nodes
+// not to try.
 func TestAgentRefusals(t *testing.T) {
 	t.Parallel()
 	_, params := samba(t)
@@ -314,8 +315,8 @@ func TestOcfTester(t *testing.T) {
 	t.Parallel()
 	_, params := samba(t)
 	a := newAgent(t, params...)
-	// All may read it there, as when it is installed: the tester also runs it as
-	// nobody.
+	// All may read it there, as when it is installed: the tester also runs it
+	// as nobody.
 	path := filepath.Join(build(t), "fsmon")
 	write(t, path, read(t, "ocf/fsmon"))
 	args := []string{"-v", "-n", "fs-watch"}

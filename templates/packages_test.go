@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The packages of two versions are installed, upgraded, removed and purged on an
-// overlay of this machine. .packages/test says what must hold.
+// The packages of two versions are installed, upgraded, removed and purged on
+// an overlay of this machine. .packages/test says what must hold.
 func TestPackages(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"dpkg", "rpm", "zip", "unshare"} {
@@ -60,8 +60,8 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// The shell completes options from --help, identifiers from -list, files, and the
-// words that an option takes.
+// The shell completes options from --help, identifiers from -list, files, and
+// the words that an option takes.
 func TestCompletion(t *testing.T) {
 	path := build(t)
 	for _, c := range []struct{ words, want string }{

@@ -76,8 +76,8 @@ func (e *execResource) fires(t *testing.T) {
 	}
 }
 
-// The pairing of watch and PID monitor in the FSM manual, chapters 7 and 9, with
-// the templates as a user edits them: a hung server, a maintenance, and an
+// The pairing of watch and PID monitor in the FSM manual, chapters 7 and 9,
+// with the templates as a user edits them: a hung server, a maintenance, and an
 // ordinary end. A healthy server has 5 seconds to answer, however busy the
 // machine is, so the verdict takes 10.
 func TestPairing(t *testing.T) {
@@ -127,8 +127,8 @@ func TestPairing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// A maintenance (FSM manual 7.3): pause, restart the server, continue. The PID
-	// monitor stays quiet.
+	// A maintenance (FSM manual 7.3): pause, restart the server, continue. The
+	// PID monitor stays quiet.
 	e = activate(t, start, env)
 	watch.status(watchreg.Healthy)
 	control := func(verb string) {

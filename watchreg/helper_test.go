@@ -102,7 +102,8 @@ func child(dir string) int {
 	return 0
 }
 
-// churn lives whole lives of a watch, a line after each step, until it is killed.
+// churn lives whole lives of a watch, a line after each step, until it is
+// killed.
 func churn(reg *Registry, id string) error {
 	for {
 		c, err := reg.Claim(id)

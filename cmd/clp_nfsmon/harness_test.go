@@ -50,7 +50,8 @@ func version(network *nfstest.Lab, name, version string, more ...string) []strin
 // hosts counts the hostile servers of this test binary.
 var hosts atomic.Uint32
 
-// hostile starts a hostile server with the usual ports at an address of its own.
+// hostile starts a hostile server with the usual ports at an address of its
+// own.
 func hostile(t testing.TB, network *nfstest.Lab) *nfstest.Hostile {
 	n := hosts.Add(1)
 	return nfstest.NewHostile(t, nfstest.HostileConfig{

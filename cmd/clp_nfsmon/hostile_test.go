@@ -193,7 +193,8 @@ func TestOdd(t *testing.T) {
 	}
 }
 
-// A server that recovers is alive: the probe waits, but not beyond its deadline.
+// A server that recovers is alive: the probe waits, but not beyond its
+// deadline.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})
@@ -226,8 +227,8 @@ func TestBusy(t *testing.T) {
 		})
 		t.Run(name+" for ever", func(t *testing.T) {
 			t.Parallel()
-			// On a busy machine an answer may come after the deadline of a probe, and
-			// the goodbye may get none.
+			// On a busy machine an answer may come after the deadline of a
+			// probe, and the goodbye may get none.
 			for try, late := 1, true; late && try <= 5; try++ {
 				h := hostile(t, network)
 				c.always(h)

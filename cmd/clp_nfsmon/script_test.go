@@ -80,8 +80,8 @@ func nfsCommand(s *cmdtest.Story, args []string) {
 	s.Script.Check(err)
 }
 
-// sambaCommand is samba start in scripts: $SAMBA is the option that leads to the
-// server. It is outside of the network of nfs start.
+// sambaCommand is samba start in scripts: $SAMBA is the option that leads to
+// the server. It is outside of the network of nfs start.
 func sambaCommand(s *cmdtest.Story, _ []string) {
 	_, port, _ := net.SplitHostPort(smbtest.Samba(s.T, smbtest.Config{}).Addr())
 	s.Script.Setenv("SAMBA", "--port="+port)

@@ -11,8 +11,8 @@ import (
 // nobody is the number of a user without rights.
 const nobody = 65534
 
-// An ordinary user watches from an ordinary source port, which some exports do not
-// take. Root, who may choose that, is told so too.
+// An ordinary user watches from an ordinary source port, which some exports do
+// not take. Root, who may choose that, is told so too.
 func TestSourcePorts(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{})

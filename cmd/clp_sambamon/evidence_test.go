@@ -12,8 +12,8 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// A frozen server on this machine: its evidence is there when the watch has ended,
-// and the verdict did not wait for it.
+// A frozen server on this machine: its evidence is there when the watch has
+// ended, and the verdict did not wait for it.
 func TestEvidence(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})

@@ -17,11 +17,11 @@ import (
 	"fsmon/smbprobe/smbtest"
 )
 
-// hungDisk is the root of a file system that does not answer until the test ends:
-// whoever touches it waits in state D, and not even SIGKILL ends the wait. It is a
-// FUSE whose server reads every request and answers only the first. It is mounted
-// nowhere, and goes with its descriptors however the test ends, which ends every
-// wait. touched tells that somebody waits.
+// hungDisk is the root of a file system that does not answer until the test
+// ends: whoever touches it waits in state D, and not even SIGKILL ends the
+// wait. It is a FUSE whose server reads every request and answers only the
+// first. It is mounted nowhere, and goes with its descriptors however the test
+// ends, which ends every wait. touched tells that somebody waits.
 func hungDisk(t *testing.T) (dir string, touched <-chan struct{}) {
 	t.Helper()
 	const flags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NONBLOCK
@@ -95,9 +95,9 @@ func fuseInit(request []byte) []byte {
 	return out
 }
 
-// A disk of this machine that hangs, with all that a watch writes on it, hides no
-// verdict: the process ends while the disk still hangs. Nor does the disk keep a
-// watch from starting, from being paused and from stopping.
+// A disk of this machine that hangs, with all that a watch writes on it, hides
+// no verdict: the process ends while the disk still hangs. Nor does the disk
+// keep a watch from starting, from being paused and from stopping.
 func TestHungDiskHidesNoVerdict(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -137,8 +137,8 @@ func TestHungDiskHidesNoVerdict(t *testing.T) {
 				if _, err := l.Entry(); err != nil || try == 4 {
 					break // it is gone, as Gone sees
 				}
-				// On a busy machine the time for the last words may be over before the
-				// registry is cleared.
+				// On a busy machine the time for the last words may be over
+				// before the registry is cleared.
 				l.Silent("-del")
 				w = watch()
 			}

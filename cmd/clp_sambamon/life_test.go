@@ -12,7 +12,8 @@ import (
 	"fsmon/watchreg"
 )
 
-// A machine that sleeps: the watch is stopped for 10 s while its server is well.
+// A machine that sleeps: the watch is stopped for 10 s while its server is
+// well.
 func TestAsleep(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -77,8 +77,8 @@ func TestWaysIn(t *testing.T) {
 	}
 }
 
-// A watch that has no descriptors to spare is judged, but the fault is local, so a
-// failover of the server would not help: exit 4.
+// A watch that has no descriptors to spare is judged, but the fault is local,
+// so a failover of the server would not help: exit 4.
 func TestNoDescriptors(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})

@@ -38,8 +38,8 @@ func TestReaderOfStderrGone(t *testing.T) {
 	}
 }
 
-// A reader of stderr that does not read holds up neither the watch nor its end: the
-// pipe is still full when the watch has ended.
+// A reader of stderr that does not read holds up neither the watch nor its end:
+// the pipe is still full when the watch has ended.
 func TestReaderOfStderrHangs(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"stop", "verdict"} {

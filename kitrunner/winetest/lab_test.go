@@ -27,16 +27,17 @@ import (
 const limit = 10 * time.Minute
 
 // slots bound how many programs of the labs work at the same time: those of the
-// stories, and those of TestFaults for each system. More of them would finish no
-// sooner: all programs for Windows wait for the one Wine server, which gets the
-// less of the processors the more programs run.
+// stories, and those of TestFaults for each system. More of them would finish
+// no sooner: all programs for Windows wait for the one Wine server, which gets
+// the less of the processors the more programs run.
 var slots = map[string]chan struct{}{
 	"stories": make(chan struct{}, 3*runtime.NumCPU()),
 	"linux":   make(chan struct{}, 3*runtime.NumCPU()),
 	"windows": make(chan struct{}, 2*runtime.NumCPU()),
 }
 
-// slot waits for a slot and returns how to give it back, which may be done twice.
+// slot waits for a slot and returns how to give it back, which may be done
+// twice.
 func slot(of string) (release func()) {
 	slots[of] <- struct{}{}
 	return sync.OnceFunc(func() { <-slots[of] })

@@ -48,7 +48,8 @@ func sampleService() Service {
 	}
 }
 
-// sampleCheck is a check of a hostile server; it failed with err, or is healthy.
+// sampleCheck is a check of a hostile server; it failed with err, or is
+// healthy.
 func sampleCheck(err error) *checked {
 	c := &checked{
 		req: request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},

@@ -29,7 +29,8 @@ type Diagnosis struct {
 	Name, Code string
 	Look       string // one or two sentences: what it means, and what to look at
 
-	// LogonRefused: the server refused the password. Lockout policies count that.
+	// LogonRefused: the server refused the password. Lockout policies count
+	// that.
 	LogonRefused bool
 }
 

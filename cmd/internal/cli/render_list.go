@@ -156,8 +156,8 @@ func doing(st watchreg.Status, moment func(time.Time) string) (string, colour) {
 	return printable(string(st.State)) + since, palette.odd
 }
 
-// trouble is the line below the table for a watch whose row does not say enough,
-// such as why it is not well.
+// trouble is the line below the table for a watch whose row does not say
+// enough, such as why it is not well.
 func trouble(e watchreg.Entry, now time.Time) string {
 	switch {
 	case e.Err != nil:
@@ -211,9 +211,10 @@ func sickFirst(entries []watchreg.Entry, now time.Time) {
 	})
 }
 
-// redraw draws text over the last one on the terminal: from the top left corner,
-// each line to its end, and clears what is below. Lines that do not fit into
-// height are only counted, since redrawing works on no terminal that scrolled.
+// redraw draws text over the last one on the terminal: from the top left
+// corner, each line to its end, and clears what is below. Lines that do not fit
+// into height are only counted, since redrawing works on no terminal that
+// scrolled.
 func redraw(out *bytes.Buffer, text []byte, width, height int) {
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	if room := height - 1; height > 0 && len(lines) > room {

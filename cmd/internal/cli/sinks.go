@@ -8,9 +8,9 @@ import (
 	"fsmon/cmd/internal/alert"
 )
 
-// The budgets for the end of a watch. What works needs milliseconds: the budgets
-// only limit what hangs, so that the process is gone within 2 s of the request
-// or the verdict.
+// The budgets for the end of a watch. What works needs milliseconds: the
+// budgets only limit what hangs, so that the process is gone within 2 s of the
+// request or the verdict.
 const (
 	endBudget     = 2 * time.Second
 	releaseBudget = 200 * time.Millisecond // to clear the registry

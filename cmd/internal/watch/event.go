@@ -72,8 +72,8 @@ type Event struct {
 
 	First bool // Healthy: the first success of this watch
 	Slow  bool // Healthy: it took more than 80 % of its deadline
-	// Failures is the number of failed probes in a row: before a Healthy one; up
-	// to and with a Failed or Judged one.
+	// Failures is the number of failed probes in a row: before a Healthy one;
+	// up to and with a Failed or Judged one.
 	Failures int
 	Allowed  int // Failed, Judged: so many in a row make the verdict (retries + 1)
 

@@ -2,8 +2,8 @@ package watch
 
 import "time"
 
-// judge is the retry rule (FSM manual 7.2): given the failed probes in a row so far
-// and the next result it returns the new count, and whether the server is
+// judge is the retry rule (FSM manual 7.2): given the failed probes in a row so
+// far and the next result it returns the new count, and whether the server is
 // judged failed, which is when `retries` retries have failed after the first
 // failure. It sees results only, never a clock or a socket.
 func judge(failures, retries int, healthy bool) (int, bool) {

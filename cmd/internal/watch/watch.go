@@ -14,13 +14,13 @@ import (
 type Policy struct {
 	Interval time.Duration // from the start of one probe to the start of the next; 1 s to 10000 s
 	Timeout  time.Duration // one deadline for a whole probe; 1 s to 10000 s
-	// Retries is how many probes in a row must fail after a first failure for the
-	// verdict; 1 to 10000.
+	// Retries is how many probes in a row must fail after a first failure for
+	// the verdict; 1 to 10000.
 	Retries int
 
 	// StartWait is how long after the start failed probes do not count, until
-	// the first success; 0: they count at once. A pause does not stop its clock,
-	// and -continue does not restart it.
+	// the first success; 0: they count at once. A pause does not stop its
+	// clock, and -continue does not restart it.
 	StartWait time.Duration
 }
 
@@ -46,9 +46,9 @@ type Outcome struct{ Err error }
 
 // overrun is how long past its deadline a probe may take to return before the
 // loop goes on without it: a probe that ignores its context must not hang the
-// watch too. It is counted from when the loop notices the deadline. On a starved
-// machine that is late, and the probe, which starved as well, should still say
-// which rung broke.
+// watch too. It is counted from when the loop notices the deadline. On a
+// starved machine that is late, and the probe, which starved as well, should
+// still say which rung broke.
 const overrun = 100 * time.Millisecond
 
 var errOverrun = fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)

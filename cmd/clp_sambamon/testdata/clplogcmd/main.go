@@ -1,4 +1,5 @@
-// Command clplogcmd stands in for the CLUSTERPRO command of that name. It notes how it was called, a JSON line a call.
+// Command clplogcmd stands in for the CLUSTERPRO command of that name. It notes
+// how it was called, a JSON line a call.
 package main
 
 import (

@@ -11,9 +11,9 @@ import (
 // Flat is a text without its line breaks.
 func Flat(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// Check runs -check to its end. On a starved machine a probe may end so late after
-// its deadline that it is given up before it has said at which step; that is
-// repeated.
+// Check runs -check to its end. On a starved machine a probe may end so late
+// after its deadline that it is given up before it has said at which step; that
+// is repeated.
 func (l *Lab) Check(args ...string) *Process {
 	l.t.Helper()
 	for try := 1; ; try++ {
@@ -59,9 +59,9 @@ type failedCheck struct {
 	message, text string // of the verdict
 }
 
-// fails STEP CAUSE ARG...: -check fails at STEP, and names the CAUSE (or how that
-// begins), in its forms for people, for programs and for a monitoring system,
-// which leave nothing behind.
+// fails STEP CAUSE ARG...: -check fails at STEP, and names the CAUSE (or how
+// that begins), in its forms for people, for programs and for a monitoring
+// system, which leave nothing behind.
 func (s *Story) fails(args []string) {
 	step, cause := args[0], args[1]
 	f := failedCheck{args: args[2:]}
@@ -148,8 +148,8 @@ func (s *Story) sends(args []string) {
 	}
 }
 
-// judges DETAIL: a watch with the same options says so, too: of each failed probe,
-// and in the detail of the verdict.
+// judges DETAIL: a watch with the same options says so, too: of each failed
+// probe, and in the detail of the verdict.
 func (s *Story) judges(args []string) {
 	l := s.lab("judged")
 	w := l.Watch(append([]string{"-i", "1", "-c", "1"}, s.failed.args...)...)

@@ -20,7 +20,8 @@ func NoGrowth(t testing.TB, pid int, probes func(n int)) {
 		t.Errorf("%d descriptors have become %d: %v", before.Descriptors, after.Descriptors,
 			after.Open)
 	}
-	// The runtime adds a thread now and then, up to a few more than it has tasks.
+	// The runtime adds a thread now and then, up to a few more than it has
+	// tasks.
 	if after.Threads > before.Threads+4 {
 		t.Errorf("%d threads have become %d", before.Threads, after.Threads)
 	}

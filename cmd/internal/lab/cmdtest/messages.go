@@ -21,7 +21,8 @@ func named(name string, number int) int {
 }
 
 // The messages of both commands, by name: in Go tests and, as the words given
-// here, in scripts. The texts stand in testdata/catalogue.golden of the commands.
+// here, in scripts. The texts stand in testdata/catalogue.golden of the
+// commands.
 var (
 	RPCFailed    = named("rpc-failed", 0) // clp_nfsmon's, with the cause in words
 	Started      = named("started", 1)
@@ -79,9 +80,10 @@ func number(t testing.TB, name string) int {
 	return n
 }
 
-// Told fails the test unless exactly these messages and plain lines, by name and
-// in this order, have come so far. Left out are those whose names stand there
-// with a minus, and Void and Slow: on a busy machine they may come at any time.
+// Told fails the test unless exactly these messages and plain lines, by name
+// and in this order, have come so far. Left out are those whose names stand
+// there with a minus, and Void and Slow: on a busy machine they may come at any
+// time.
 func (p *Process) Told(names ...string) {
 	p.t.Helper()
 	var want, got []string

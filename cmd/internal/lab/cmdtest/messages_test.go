@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The names are those of the catalogues' messages: none is missing, none is left.
+// The names are those of the catalogues' messages: none is missing, none is
+// left.
 func TestMessagesAreNamed(t *testing.T) {
 	want := map[int]bool{Plain: true}
 	for _, program := range []string{"clp_sambamon", "clp_nfsmon"} {

@@ -21,9 +21,9 @@ import (
 	"fsmon/watchreg"
 )
 
-// Story is one script of testdata/*.txt while it runs: what an administrator does
-// to a machine, and what is seen. Its Lab has the registry, $REGISTRY, and a log
-// file for every watch, $LOG/ID.
+// Story is one script of testdata/*.txt while it runs: what an administrator
+// does to a machine, and what is seen. Its Lab has the registry, $REGISTRY, and
+// a log file for every watch, $LOG/ID.
 type Story struct {
 	*Lab
 	T      testing.TB
@@ -42,8 +42,8 @@ type Command func(s *Story, args []string)
 // last names the last command that a script ran to its end, and a -check.
 const last = "it"
 
-// Scripts runs testdata/*.txt against a built program. Its name, and that of the
-// other command, starts it, with & at the end in the background. There are
+// Scripts runs testdata/*.txt against a built program. Its name, and that of
+// the other command, starts it, with & at the end in the background. There are
 // testscript's own commands, storyCommands, and more, by usage as those.
 func Scripts(t *testing.T, program string, more map[string]Command) {
 	commands := maps.Clone(storyCommands)
@@ -109,7 +109,8 @@ var storyCommands = map[string]Command{
 			s.T.Errorf("it said %q", p.Output()+p.Errors())
 		}
 	},
-	// Waits for the next such message; REGEXP is for "SEVERITY TEXT ... DETAIL".
+	// Waits for the next such message; REGEXP is for "SEVERITY TEXT ...
+	// DETAIL".
 	"says ID MESSAGE [REGEXP]": func(s *Story, args []string) {
 		m := s.Process(args[0]).Message(number(s.T, args[1]))
 		text := m.Severity + " " + m.Text + " ... " + m.Detail
@@ -117,7 +118,8 @@ var storyCommands = map[string]Command{
 			s.T.Errorf("it says %q", text)
 		}
 	},
-	// It has said these so far, in this order, and no others but those with a minus.
+	// It has said these so far, in this order, and no others but those with a
+	// minus.
 	"said ID MESSAGE...": func(s *Story, args []string) { s.Process(args[0]).Told(args[1:]...) },
 	// See Process.Apart.
 	"apart ID MESSAGE MESSAGE SECONDS": func(s *Story, args []string) {
@@ -183,8 +185,8 @@ var storyCommands = map[string]Command{
 	"registry PATH": func(s *Story, args []string) { s.Registry = args[0] },
 	// No file of the registry or the logs, and nothing that was said, has it.
 	"hides WORD": func(s *Story, args []string) { s.Hides(args[0], s.all...) },
-	// The last command's stdout is the FILE. There 0 stands for any number, … for
-	// anything within a line, two spaces for two or more.
+	// The last command's stdout is the FILE. There 0 stands for any number, …
+	// for anything within a line, two spaces for two or more.
 	"prints FILE": func(s *Story, args []string) {
 		want := regexp.QuoteMeta(s.Script.ReadFile(args[0]))
 		want = regexp.MustCompile(`\b0(\D)`).ReplaceAllString(want, `\d+$1`)
@@ -266,8 +268,8 @@ func (s *Story) exits(code int, words []string) {
 	io.WriteString(s.Script.Stderr(), p.Errors())
 }
 
-// wrong MESSAGE ARG... => WORD...: the command line is wrong usage, answered with
-// the message and a line for people that has every WORD.
+// wrong MESSAGE ARG... => WORD...: the command line is wrong usage, answered
+// with the message and a line for people that has every WORD.
 func (s *Story) wrong(args []string) {
 	i := slices.Index(args, "=>")
 	if i < 0 {
@@ -277,7 +279,8 @@ func (s *Story) wrong(args []string) {
 	s.track(last, s.WrongUsage(n, catalogued(s.T, n), args[i+1:], args[1:i]...))
 }
 
-// catalogued is the text of a message in the golden file of the command under test.
+// catalogued is the text of a message in the golden file of the command under
+// test.
 func catalogued(t testing.TB, number int) string {
 	t.Helper()
 	golden, err := os.ReadFile("testdata/catalogue.golden")
@@ -293,9 +296,9 @@ func catalogued(t testing.TB, number int) string {
 	return ""
 }
 
-// Apart fails the test if less time than least lies between the first message of
-// one name and the last of the other. Their lines have whole seconds only, so one
-// second less is not seen.
+// Apart fails the test if less time than least lies between the first message
+// of one name and the last of the other. Their lines have whole seconds only,
+// so one second less is not seen.
 func (p *Process) Apart(first, last string, least time.Duration) {
 	p.t.Helper()
 	from, to := p.stamps(first)[0], p.stamps(last)
@@ -327,8 +330,9 @@ func State(want watchreg.State) func(watchreg.Status) bool {
 	return func(st watchreg.Status) bool { return st.State == want }
 }
 
-// Hides fails the test if a secret stands anywhere that people or other processes
-// can look at: the registry, the directory of the log file, what was said.
+// Hides fails the test if a secret stands anywhere that people or other
+// processes can look at: the registry, the directory of the log file, what was
+// said.
 func (l *Lab) Hides(secret string, processes ...*Process) {
 	l.t.Helper()
 	for path, text := range Files(l.t, l.Registry, filepath.Dir(l.Log)) {

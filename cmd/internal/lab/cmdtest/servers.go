@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// Installed fails the test, in one line, if one of the servers' programs (program
-// to Debian packages) is missing. The tests that need it are skipped then, or fail
-// when the environment says CI=true. go test does not show what is skipped, so
-// this failure is what tells why so little was tested.
+// Installed fails the test, in one line, if one of the servers' programs
+// (program to Debian packages) is missing. The tests that need it are skipped
+// then, or fail when the environment says CI=true. go test does not show what
+// is skipped, so this failure is what tells why so little was tested.
 func Installed(t *testing.T, programs map[string]string) {
 	t.Helper()
 	var missing, packages []string

@@ -24,8 +24,8 @@ var update = flag.Bool("update", false, "write testdata/catalogue.golden anew")
 // command is the name of the lab's command.
 func (l *Lab) command() string { return filepath.Base(l.Command) }
 
-// WrongUsage runs a command line that must end with code 2, the message, and one
-// line for people that holds each of named. Nothing may be started.
+// WrongUsage runs a command line that must end with code 2, the message, and
+// one line for people that holds each of named. Nothing may be started.
 func (l *Lab) WrongUsage(number int, message string, named []string, args ...string) *Process {
 	l.t.Helper()
 	p := l.Run(args...)
@@ -54,8 +54,8 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 }
 
 // Catalogue compares the messages of a chapter of the FSM manual, and those of
-// our own, with testdata/catalogue.golden. numbers are those of the chapter. Only
-// one command passes our own.
+// our own, with testdata/catalogue.golden. numbers are those of the chapter.
+// Only one command passes our own.
 func Catalogue(t *testing.T, fsm []alert.Entry, numbers []int, own []alert.Entry) {
 	t.Helper()
 	var got strings.Builder
@@ -116,8 +116,8 @@ func ManualLists(t *testing.T, page string, entries []alert.Entry) {
 }
 
 // LinksNothingHeavy fails the test if the command links one of the packages
-// given, or one that costs every watch too much memory, whichever library brings
-// it along.
+// given, or one that costs every watch too much memory, whichever library
+// brings it along.
 func LinksNothingHeavy(t *testing.T, heavy ...string) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", ".").Output()

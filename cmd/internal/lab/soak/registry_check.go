@@ -217,7 +217,8 @@ func (f *fray) judge() {
 		// From its message 1 until somebody asked for its end it was alone.
 		for _, other := range watches {
 			first, own := watching[other], watching[w]
-			// On a busy machine message 1 may be read after the end was asked for.
+			// On a busy machine message 1 may be read after the end was asked
+			// for.
 			if other != w && other.ID == w.ID && !own.IsZero() && first.After(own) &&
 				first.Before(asked) && own.Before(f.firstAsked(other)) {
 				f.fault("two watches of %s: the second began %v after the first and %v before the first was to end: %s%s",
