@@ -101,9 +101,9 @@ func Main() bool {
 // is its cause. The child goes on with its work then, even after the end of
 // this process.
 func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answer, error) {
-	replies := make(chan reply[Answer], 1)
+	replies, here := make(chan reply[Answer], 1), !Enabled
 	go func() {
-		if !Enabled || e.send(request, replies) != nil {
+		if here || e.send(request, replies) != nil {
 			e.do(request, func(answer Answer, err error) {
 				replies <- reply[Answer]{Answer: answer, err: err}
 			})
