@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -83,13 +84,23 @@ func TestCheckWithoutDescriptors(t *testing.T) {
 func TestCheckHidesPassword(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	silent := smbtest.Hostile(t, smbtest.Silent)
-	p := l.Start(at(silent, "-check", "-s", "share", "-u", "root", "-p", token, "-r", "3600")...)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	p := l.Start(at(silent.Addr().String(), "-check", "-s", "share", "-u", "root", "-p", token,
+		"-r", "3600")...)
 	cmdline := fmt.Sprintf("/proc/%d/cmdline", p.PID)
 	cmdtest.Eventually(t, "the wiping of the password", func() bool {
 		text := readAll(cmdline)
 		return strings.Contains(text, "\x00-u\x00root\x00") && !strings.Contains(text, token)
 	})
+	asked, err := silent.Accept() // the probe is under way
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asked.Close()
 	p.Signal(unix.SIGTERM)
 	p.Exits(1)
 	l.Hides(token, p)
