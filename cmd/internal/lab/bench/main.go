@@ -1,9 +1,9 @@
 // Command bench prints what it costs to ask a file server whether it is well,
 // and how long it takes to notice that it is not: the watches and their -check
-// next to the tools of today, on the same private servers. It takes the
-// directory of the built commands, asserts nothing, and leaves nothing behind
-// but the chart that -svg names. It must run as root, since the servers are in
-// a network of its own.
+// next to the tools of today, on the same private servers. Then come the times
+// that the commands promise. It takes the directory of the built commands,
+// asserts nothing, and leaves nothing behind but the chart that -svg names. It
+// must run as root, since the servers are in a network of its own.
 package main
 
 import (
