@@ -1,9 +1,9 @@
 // Command bench prints what it costs to ask a file server whether it is well,
 // and how long it takes to notice that it is not: the watches and their -check
-// next to the tools of today, on the same private servers. It takes the
-// directory of the built commands, asserts nothing, and leaves nothing behind
-// but the chart that -svg names. It must run as root, since the servers are in
-// a network of its own.
+// next to the tools of today, on the same private servers. Then come the times
+// that the commands promise. It takes the directory of the built commands,
+// asserts nothing, and leaves nothing behind but the chart that -svg names. It
+// must run as root, since the servers are in a network of its own.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,9 +31,10 @@ func init() { runtime.LockOSThread() }
 
 func main() {
 	chart := flag.String("svg", "", "also draw a chart into this `file`")
+	alone := flag.Bool("promises", false, "measure nothing but the promised times")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr,
-			"usage: bench [-svg FILE] DIRECTORY (the one of clp_sambamon and clp_nfsmon)")
+		fmt.Fprintln(os.Stderr, "usage: bench [-svg FILE | -promises] DIRECTORY "+
+			"(the one of clp_sambamon and clp_nfsmon)")
 	}
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -43,7 +45,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM,
 		syscall.SIGHUP)
 	defer stop()
-	if err := bench(ctx, flag.Arg(0), *chart); err != nil {
+	if err := bench(ctx, flag.Arg(0), *chart, *alone); err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted")
 		}
@@ -52,7 +54,13 @@ func main() {
 	}
 }
 
-func bench(ctx context.Context, bin, chart string) (err error) {
+// step is a part of the benchmark.
+type step struct {
+	what string
+	do   func() error
+}
+
+func bench(ctx context.Context, bin, chart string, promises bool) (err error) {
 	if bin, err = filepath.Abs(bin); err != nil {
 		return err
 	}
@@ -77,10 +85,7 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 		rows:    newRows(allWays(bin, s)),
 	}
 	// The watches write below the server's directory, which is removed with it.
-	for _, step := range []struct {
-		what string
-		do   func() error
-	}{
+	steps := []step{
 		{"the tools, asking a healthy server", func() error { return measure(ctx, b.rows) }},
 		{"the tools' memory", func() error { return measurePeaks(ctx, b.rows) }},
 		{"settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
@@ -91,6 +96,7 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 		{"their recovery", func() error {
 			return errors.Join(samba.Thaw(), lab.Thaw(nfstest.Ganesha), recovered(ctx, b.rows))
 		}},
+		{"promises", func() error { return s.keep(ctx, &b) }},
 		{"blackholed ports", func() error {
 			return s.fault(ctx, blackholed, b.rows, func() error { return lab.Drop(samba.Port) },
 				func() error {
@@ -98,13 +104,20 @@ func bench(ctx context.Context, bin, chart string) (err error) {
 						lab.Drop(mountPort))
 				})
 		}},
-	} {
+	}
+	if promises {
+		steps = slices.DeleteFunc(steps, func(s step) bool { return s.what != "promises" })
+	}
+	for _, step := range steps {
 		fmt.Fprintf(os.Stderr, "bench: %s\n", step.what)
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	fmt.Print(b.table())
+	if !promises {
+		fmt.Print(b.table(), "\n")
+	}
+	fmt.Print(b.promises())
 	if chart == "" {
 		return nil
 	}
@@ -128,6 +141,7 @@ const mountPort = 20048
 type benchmark struct {
 	machine string // proc.Machine
 	rows    []row
+	kept    []kept
 }
 
 // row is what was measured of one way.

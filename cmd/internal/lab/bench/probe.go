@@ -86,7 +86,7 @@ func medians(all []cost) cost {
 	return cost{median(wall), median(cpu)}
 }
 
-func median[N int | float64](all []N) N {
+func median[N int | float64 | time.Duration](all []N) N {
 	slices.Sort(all)
 	n := len(all)
 	return (all[(n-1)/2] + all[n/2]) / 2

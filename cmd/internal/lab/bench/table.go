@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
 
 // table is all figures as text.
@@ -80,6 +82,39 @@ func (w way) failure(code int) string {
 	}
 	return fmt.Sprintf("exit %d", code)
 }
+
+// promises is how long what was promised took, as text.
+func (b benchmark) promises() string {
+	var t strings.Builder
+	fmt.Fprintf(&t, "%-48s %16s %16s\n", "", "clp_sambamon", "clp_nfsmon")
+	fmt.Fprintf(&t, "%-48s %8s %7s %8s %7s   %s\n", "promises, in milliseconds",
+		"median", "longest", "median", "longest", "promised")
+	for _, k := range b.kept {
+		fmt.Fprintf(&t, "%-48s", k.what)
+		missed := ""
+		for _, took := range k.took {
+			longest := slices.Max(took)
+			if longest > k.bound {
+				missed = "  missed"
+			}
+			fmt.Fprintf(&t, " %8.0f %7.0f", inMS(median(took)), inMS(longest))
+		}
+		fmt.Fprintf(&t, "   <= %4.0f%s\n", inMS(k.bound), missed)
+	}
+	t.WriteString(promiseNotes)
+	return t.String()
+}
+
+func inMS(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+const promiseNotes = `
+5 runs of each, most of them side by side. A probe stalls at a server that is frozen, and is refused by
+one that was killed. A verdict is timed from the start of the first failed probe, as the status says it,
+with -i 1 -c 1 -r 1, so c·i is 1 s and (c+1)·r is 2 s; of its time, a sink that hangs gets at most 500 ms.
+A request is timed from the signal or from the start of the verb, with -i 60 -r 60. 200 ms stand for what
+is promised as milliseconds where nothing hangs; whatever hangs, 2 s are promised. A stderr that hangs is a
+full pipe that nobody reads. Evidence is saved at each verdict unless the line says otherwise.
+`
 
 // target is a goal and what was measured, or a figure without a goal.
 type target struct{ what, measured, target, reached string }

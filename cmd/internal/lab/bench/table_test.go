@@ -48,6 +48,15 @@ func fixed() benchmark {
 		after(30.002, -1), after(10, 1))
 	add(way{group: nfs3, name: "check <rpc> & more", plugin: true}, 0.013, 0.012,
 		proc.Memory{Peak: 8600}, after(0.2, 0), after(0.1, -1))
+	promised := func(what string, bound time.Duration, samba, nfs []time.Duration) {
+		b.kept = append(b.kept,
+			kept{promise{what: what, bound: bound}, [2][]time.Duration{samba, nfs}})
+	}
+	const ms = time.Millisecond
+	promised("first stalled probe to message 6, beyond (c+1)·r", judged,
+		[]time.Duration{9 * ms, 3400 * time.Microsecond, 2 * ms}, []time.Duration{-ms, judged})
+	promised("SIGTERM, stderr hangs", inAll, []time.Duration{inAll, inAll + ms, 1803 * ms},
+		[]time.Duration{patience})
 	return b
 }
 
@@ -69,23 +78,29 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestTable(t *testing.T) {
-	got := fixed().table()
-	golden(t, "table.txt", got)
-	for line := range strings.Lines(got) {
-		if n := len(strings.TrimRight(line, "\n")); n > 110 || strings.HasSuffix(line, " \n") {
-			t.Errorf("%d characters, or a blank at the end: %q", n, line)
+	for name, got := range map[string]string{
+		"table.txt":    fixed().table(),
+		"promises.txt": fixed().promises(),
+	} {
+		golden(t, name, got)
+		for line := range strings.Lines(got) {
+			if n := len(strings.TrimRight(line, "\n")); n > 110 || strings.HasSuffix(line, " \n") {
+				t.Errorf("%d characters, or a blank at the end: %q", n, line)
+			}
 		}
 	}
 }
 
-// The notes of the README are those of the table.
+// The notes of the README are those of the tables.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(text, []byte(notes)) {
-		t.Error("the README has other notes than the table")
+	for _, notes := range []string{notes, promiseNotes} {
+		if !bytes.Contains(text, []byte(notes)) {
+			t.Errorf("the README does not have these notes:\n%s", notes)
+		}
 	}
 }
 
