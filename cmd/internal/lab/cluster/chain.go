@@ -117,7 +117,8 @@ func (c *chain) forLab(text string) (string, error) {
 	}
 	for _, r := range [][2]string{
 		{"192.0.2.50", "198.51.100.50"},
-		{c.service, `ocf:lab:proc params cmd="` + strings.ReplaceAll(c.runs, "@DIR@", c.dir) + `"`},
+		{c.service, fmt.Sprintf(`ocf:lab:proc params cmd="%s" port=%d`,
+			strings.ReplaceAll(c.runs, "@DIR@", c.dir), c.port)},
 		{"interval=5 retries=2 timeout=5", options},
 	} {
 		if !strings.Contains(text, r[0]) {
