@@ -55,6 +55,8 @@ printing = bsd
 printcap name = /dev/null
 lpq command = true
 disable spoolss = yes
+# Until smbd's notify daemon runs, a tree connect may be NO_MEMORY without this.
+change notify = no
 # RPC helpers would start a session of their own and outlive smbd. A probe does not need them.
 rpc start on demand helpers = no
 `

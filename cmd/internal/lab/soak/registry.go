@@ -140,7 +140,8 @@ func (f *fray) plant(ctx context.Context) (bystanders []*proc.Process, err error
 			wait(ctx, 10*time.Millisecond); {
 			data, err = os.ReadFile(status)
 		}
-		if err = errors.Join(err, w.Kill()); err != nil {
+		// An errand that it was just starting may hold the lock for a moment.
+		if err = errors.Join(err, w.Kill(), proc.Left(w.Process)); err != nil {
 			return bystanders, fmt.Errorf("%s: %w", w.Story(), err)
 		}
 		pid := func(p *proc.Process) string { return fmt.Sprintf(`"pid":%d,`, p.PID) }
