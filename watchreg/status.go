@@ -54,6 +54,9 @@ type Status struct {
 	Interval int `json:"interval"` // seconds
 	Retries  int `json:"retries"`  // failed retries in a row that make the verdict
 	Timeout  int `json:"timeout"`  // seconds, for one whole probe
+	// RetryInterval is the interval after a failed probe, in seconds; 0, of an
+	// older watch: Interval.
+	RetryInterval int `json:"retry_interval,omitempty"`
 
 	LastProbe   time.Time `json:"last_probe,omitzero"`   // when the last finished probe started
 	LastSuccess time.Time `json:"last_success,omitzero"` // when the last successful probe started
@@ -63,6 +66,15 @@ type Status struct {
 	Warnings    []string  `json:"warnings,omitempty"`    // of the last finished probe
 	PausedUntil time.Time `json:"paused_until,omitzero"` // zero: not paused, or until continued
 	Note        string    `json:"note"`
+}
+
+// Settings are interval, retries and timeout as on the command line.
+func (s *Status) Settings() string {
+	text := fmt.Sprintf("-i %d -c %d -r %d", s.Interval, s.Retries, s.Timeout)
+	if s.RetryInterval != 0 && s.RetryInterval != s.Interval {
+		text += fmt.Sprintf(" --retry-interval %d", s.RetryInterval)
+	}
+	return text
 }
 
 // FormatError means that a status was written by a newer version of this

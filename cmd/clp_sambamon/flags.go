@@ -30,6 +30,8 @@ Watching:
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --retry-interval SECONDS
+                            from the start of a failed probe to the next, 1 to 10000 (the interval)
       --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and delete a small file, beside the marker or in the share's root
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)

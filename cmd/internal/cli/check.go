@@ -95,12 +95,3 @@ func (c *checked) hint() string {
 		"and give the watch an account of its own.",
 		c.target.User, logons)
 }
-
-// verdictTimes is how long after the start of the first failed probe the
-// verdict comes: for a server that refuses at once, and for one that lets every
-// probe run into its deadline. The next probe starts an interval after the
-// start of the last one, or at once if that has passed.
-func verdictTimes(req request) (refused, stalled time.Duration) {
-	c := time.Duration(req.Retries)
-	return c * req.Interval, c*max(req.Interval, req.Timeout) + req.Timeout
-}

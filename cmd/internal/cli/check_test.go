@@ -52,7 +52,8 @@ func sampleService() Service {
 // healthy.
 func sampleCheck(err error) *checked {
 	c := &checked{
-		req: request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
+		req: request{Policy: watch.Policy{
+			Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second}},
 		target: Target{
 			Name: "share", Where: "//h:445/share", Notes: []string{"a note"}, User: "me",
 		},
@@ -196,7 +197,8 @@ func TestCheckJSON(t *testing.T) {
 				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
 				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
 		"nothing learnt": {&checked{target: Target{Where: "x"},
-			req: request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
+			req: request{Policy: watch.Policy{
+				Interval: time.Second, Retries: 1, Timeout: time.Second}}},
 			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],"verdict_seconds":{"refused":1,"stalled":2}}`},
 	} {
 		hint, _ := json.Marshal(c.check.hint())
@@ -245,21 +247,6 @@ func TestNagiosLine(t *testing.T) {
 	} {
 		if got := nagiosLine(e, "x"); got != "FSMON "+want+" - x" {
 			t.Errorf("%d: %q", e, got)
-		}
-	}
-}
-
-// The times, as fsmon(7) has them.
-func TestVerdictTimes(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ i, c, r, refused, stalled int }{
-		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160},
-		{10000, 10000, 10000, 1e8, 1e8 + 10000},
-	} {
-		s := func(n int) time.Duration { return time.Duration(n) * time.Second }
-		refused, stalled := verdictTimes(request{Interval: s(c.i), Retries: c.c, Timeout: s(c.r)})
-		if refused != s(c.refused) || stalled != s(c.stalled) {
-			t.Errorf("-i %d -c %d -r %d: %v and %v", c.i, c.c, c.r, refused, stalled)
 		}
 	}
 }

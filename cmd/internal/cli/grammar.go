@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
 	"fsmon/cmd/internal/argv"
+	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
 )
 
@@ -58,11 +60,7 @@ type request struct {
 	Wait time.Duration // -stop: how long to wait for the end, 1 s to 10000 s, default 60 s
 	For  time.Duration // -pause: for how long, 1 s to 604800 s; 0: until -continue
 
-	// Of a watch and of -check.
-	Interval  time.Duration // -i: from one probe's start to the next one's, 1 s to 10000 s
-	Timeout   time.Duration // -r: one deadline for the whole probe, 1 s to 10000 s
-	Retries   int           // -c: failed retries in a row that make the verdict, 1 to 10000
-	StartWait time.Duration // --start-wait: 1 s to 604800 s; 0: none
+	watch.Policy // of a watch and of -check: -i, -c, -r and what goes with them
 
 	LogFile     string // --log-file; empty: the default place
 	MetricsFile string // --metrics-file; empty: none
@@ -83,7 +81,7 @@ type request struct {
 // understood.
 func parse(args []string, declare func(*Options)) (request, error) {
 	var req request
-	interval, retries, timeout, startWait, every := 30, 5, 60, 0, 0
+	interval, retries, timeout, retryInterval, startWait, every := 30, 5, 60, 0, 0, 0
 	g := grammar
 	g.Check = func(v argv.Verb) error {
 		switch {
@@ -100,6 +98,7 @@ func parse(args []string, declare func(*Options)) (request, error) {
 	opts.Int(&interval, "interval", "i", 1, 10000, "seconds")
 	opts.Int(&retries, "retry", "c", 1, 10000, "retries")
 	opts.Int(&timeout, "timeout", "r", 1, 10000, "seconds")
+	opts.Int(&retryInterval, "retry-interval", "", 1, 10000, "seconds")
 	opts.String(&req.LogFile, "log-file", "", "the name of a file")
 	opts.Int(&startWait, "start-wait", "", 1, 604800, "seconds")
 	opts.String(&req.MetricsFile, "metrics-file", "", "the name of a file")
@@ -128,6 +127,7 @@ func parse(args []string, declare func(*Options)) (request, error) {
 	switch req.Verb {
 	case verbStart, verbCheck:
 		req.Interval, req.Timeout, req.Retries = seconds(interval), seconds(timeout), retries
+		req.RetryInterval = seconds(cmp.Or(retryInterval, interval))
 		req.StartWait = seconds(startWait)
 	case verbStop:
 		req.Wait = time.Minute

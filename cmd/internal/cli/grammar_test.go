@@ -59,6 +59,7 @@ func outcome(args []string) string {
 	add("for=%v", req.For, time.Duration(0))
 	if req.Verb == verbStart || req.Verb == verbCheck {
 		add("interval=%v", req.Interval, 30*time.Second)
+		add("retry-interval=%v", req.RetryInterval, req.Interval)
 		add("timeout=%v", req.Timeout, 60*time.Second)
 		add("retries=%v", req.Retries, 5)
 	} else {

@@ -89,12 +89,13 @@ func (c *checked) cause() string {
 }
 
 func (c *checked) sayVerdict(out io.Writer, width int) {
-	refused, stalled := verdictTimes(c.req)
+	refused, stalled := c.req.Verdict()
+	settings := settingsOf(c.req.Policy)
 	fmt.Fprintln(out)
-	wrapped(out, width, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: "+
+	wrapped(out, width, "", fmt.Sprintf("Time to verdict with %s: "+
 		"%s for a server that refuses, %s for one that stalls, counted from "+
 		"the start of the first failed probe, which is at most %s after the fault.",
-		int(c.req.Interval.Seconds()), c.req.Retries, int(c.req.Timeout.Seconds()),
+		settings.Settings(),
 		inSeconds(refused), inSeconds(stalled), inSeconds(c.req.Interval)), "")
 	if c.err == nil {
 		return
@@ -180,7 +181,7 @@ func (c *checked) json(out io.Writer) {
 			Local: c.why.Local, Look: c.why.Look,
 		}
 	}
-	refused, stalled := verdictTimes(c.req)
+	refused, stalled := c.req.Verdict()
 	j.Verdict.Refused, j.Verdict.Stalled = int(refused.Seconds()), int(stalled.Seconds())
 	printJSON(out, j)
 }

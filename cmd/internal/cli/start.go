@@ -90,12 +90,10 @@ func untilSignalled() (ctx context.Context, done func()) {
 // nil if on request.
 func (s Service) watch(ctx context.Context, req request, target Target, claim *watchreg.Claim,
 	alerts *alert.Alerts, notify *observe.Notify) (ended time.Time, err error) {
-	self := watchreg.Status{
-		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(),
-		Kind: s.Kind, Target: target.Where,
-		Interval: int(req.Interval.Seconds()), Retries: req.Retries,
-		Timeout: int(req.Timeout.Seconds()), Note: observe.JoinNotes(target.Notes...),
-	}
+	self := settingsOf(req.Policy)
+	self.Command, self.Version, self.ID, self.PID = s.Command, version, req.ID, os.Getpid()
+	self.Kind, self.Target = s.Kind, target.Where
+	self.Note = observe.JoinNotes(target.Notes...)
 	told := func(m Message) func(error) { return func(err error) { alerts.Send(m.Alert(err)) } }
 	status := observe.NewStatus(self, claim.WriteStatus, told(statusLost))
 	listeners := []func(watch.Event){
@@ -124,11 +122,8 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	}
 
 	w := watch.Watch{
-		Policy: watch.Policy{
-			Interval: req.Interval, Timeout: req.Timeout,
-			Retries: req.Retries, StartWait: req.StartWait,
-		},
-		Probe: target.Probe,
+		Policy: req.Policy,
+		Probe:  target.Probe,
 		Publish: func(e watch.Event) {
 			for _, on := range listeners {
 				on(e)
@@ -158,6 +153,14 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 		return ended, &failure{end: endLocal}
 	}
 	return ended, &failure{end: endFailed}
+}
+
+// settingsOf begins the status of a watch.
+func settingsOf(p watch.Policy) watchreg.Status {
+	return watchreg.Status{
+		Interval: int(p.Interval.Seconds()), RetryInterval: int(p.RetryInterval.Seconds()),
+		Retries: p.Retries, Timeout: int(p.Timeout.Seconds()),
+	}
 }
 
 // saveEvidence returns the message about what was saved.

@@ -103,7 +103,7 @@ func (t saveRequest) summary(found, missing []string) []byte {
 	}
 	row("verdict", "%s, after %d failed probes in a row", t.At.Format(time.RFC3339), t.Failures)
 	row("because", "%s", t.Because)
-	row("settings", "-i %d -c %d -r %d", t.Self.Interval, t.Self.Retries, t.Self.Timeout)
+	row("settings", "%s", t.Self.Settings())
 	b.WriteString("\n")
 	row("reports.json", "the last %d probes, the newest last", len(t.Reports))
 	row("probe.pcap", "%s", wireSays(t.Wire))

@@ -128,6 +128,9 @@ func (m *Metrics) text(now time.Time) []byte {
 	}
 	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).",
 		float64(m.fixed.Interval))
+	t.gauge("fsmon_retry_interval_seconds",
+		"From the start of a failed probe to the start of the next (--retry-interval).",
+		float64(m.fixed.RetryInterval))
 	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).", float64(m.fixed.Timeout))
 	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).",
 		float64(m.fixed.Retries))

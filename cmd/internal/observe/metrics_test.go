@@ -28,7 +28,7 @@ func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	m := NewMetrics(watchreg.Status{
 		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1",
 		Target:   "//127.0.0.1:445/a\"b\\c\nd\xff",
-		Interval: 30, Timeout: 60, Retries: 5,
+		Interval: 30, RetryInterval: 2, Timeout: 60, Retries: 5,
 	}, path, func(err error) { t.Errorf("lost: %v", err) })
 	began := time.Unix(testMoment, 0)
 	written := make(chan error)

@@ -130,25 +130,51 @@ func TestRefusedServerIsJudged(t *testing.T) {
 	})
 }
 
-func TestTimeToVerdictAtTheDefaults(t *testing.T) {
-	defaults := Policy{Interval: 30 * time.Second, Timeout: 60 * time.Second, Retries: 5}
-	for name, c := range map[string]struct {
-		probe func(ctx context.Context, n int) error
-		want  time.Duration
-	}{
-		"refused": {refuse, 150 * time.Second},
-		"stalled": {stall, 360 * time.Second},
+// The times, as fsmon(7) has them, and what a watch makes of them.
+func TestVerdictTimes(t *testing.T) {
+	for _, c := range []struct{ i, ri, c, r, refused, stalled int }{
+		{30, 0, 5, 60, 150, 360}, {1, 0, 2, 1, 2, 3}, {30, 0, 5, 10, 150, 160},
+		{30, 2, 5, 60, 10, 360}, {30, 2, 5, 10, 10, 60}, {30, 20, 5, 10, 100, 110},
+		{1, 9, 2, 3, 18, 21}, {10000, 0, 10000, 10000, 1e8, 1e8 + 10000},
 	} {
-		t.Run(name, func(t *testing.T) {
+		s := func(n int) time.Duration { return time.Duration(n) * time.Second }
+		p := Policy{Interval: s(c.i), RetryInterval: s(c.ri), Retries: c.c, Timeout: s(c.r)}
+		refused, stalled := p.Verdict()
+		if refused != s(c.refused) || stalled != s(c.stalled) {
+			t.Errorf("%+v: %v and %v", p, refused, stalled)
+		}
+		if c.c > 5 {
+			continue
+		}
+		for want, probe := range map[int]func(context.Context, int) error{
+			c.refused: refuse, c.stalled: stall,
+		} {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				<-run(t, defaults, c.probe).out
-				if got := time.Since(began); got != c.want {
-					t.Errorf("verdict after %s, want %s", got, c.want)
+				<-run(t, p, probe).out
+				if got := time.Since(began); got != s(want) {
+					t.Errorf("%+v: verdict after %s, want %d s", p, got, want)
 				}
 			})
-		})
+		}
 	}
+}
+
+// While all is well the interval counts, whatever the retry interval is.
+func TestRetryInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := Policy{Interval: 30 * time.Second, RetryInterval: 2 * time.Second,
+			Timeout: 10 * time.Second, Retries: 2}
+		l := run(t, p, func(ctx context.Context, n int) error {
+			if n == 3 || n > 5 {
+				return errRefused
+			}
+			return nil
+		})
+		<-l.out
+		l.want("0 started", "0 healthy first", "30 healthy", "60 failed 1/3", "62 healthy after 1",
+			"92 healthy", "122 failed 1/3", "124 failed 2/3", "126 failed 3/3", "126 judged 3/3")
+	})
 }
 
 func TestOneSuccessResetsTheCount(t *testing.T) {
