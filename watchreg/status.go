@@ -28,10 +28,15 @@ const (
 	Starting State = "starting" // no probe has succeeded since it started or was continued
 	Healthy  State = "healthy"
 	Failing  State = "failing" // the last probe failed; no verdict yet
+	Refused  State = "refused" // the last probe failed in a way that is tolerated
+	Grace    State = "grace"   // healthy, but files cannot be opened yet
 	Paused   State = "paused"
-	Stopping State = "stopping" // told to end
-	Failed   State = "failed"   // the file server was judged failed
+	Ended    State = "ended" // told to end, or the file server was judged failed
 )
+
+// States are all states of this version, in order. An older watch may be
+// "stopping" or "failed".
+var States = []State{Starting, Healthy, Failing, Refused, Grace, Paused, Ended}
 
 // Status is what a watch says about itself. Every user may read the file, so it
 // never holds a secret. Times are RFC 3339 there. A new field does not make a
@@ -63,6 +68,7 @@ type Status struct {
 	ProbeMS     float64   `json:"probe_ms"`              // ms that the last finished probe took
 	Failures    int       `json:"failures"`              // failed probes in a row
 	LastError   string    `json:"last_error"`            // of the last failed probe, or empty
+	Class       string    `json:"class,omitempty"`       // of LastError: "account"
 	Warnings    []string  `json:"warnings,omitempty"`    // of the last finished probe
 	PausedUntil time.Time `json:"paused_until,omitzero"` // zero: not paused, or until continued
 	Note        string    `json:"note"`

@@ -34,6 +34,7 @@ Watching:
                             from the start of a failed probe to the next, 1 to 10000 (the interval)
       --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and delete a small file, beside the marker or in the share's root
+      --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -59,11 +60,18 @@ func (s Service) check(req request) error {
 	return nil
 }
 
+// tolerated reports whether a watch would not count the failure.
+func (c *checked) tolerated() bool {
+	return c.err != nil && slices.Contains(c.req.Tolerate, c.why.Class)
+}
+
 func (c *checked) ending() ending {
 	switch {
 	case c.err == nil:
 		return endOK
-	case c.why.Local:
+	case c.tolerated():
+		return endRefused
+	case c.why.Class == Local:
 		return endLocal
 	}
 	return endFailed

@@ -90,6 +90,7 @@ func TestLadder(t *testing.T) {
 
 failed at session setup: STATUS_X (0xC0000001, Win32 31)
   Look there.
+  Class server: a failover should help.
 warning: careful | ?[31mred?
 warning: This was one refused logon of "me". A watch with these options would make 6 more before its
 verdict and as many after each restart, which can lock the account out: set the password right
@@ -190,7 +191,7 @@ func TestCheckJSON(t *testing.T) {
 			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":false,"ms":3.6,` +
 				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
 				`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31","detail":"session setup: STATUS_X (0xC0000001)",` +
-				`"message":62,"text":"[share] is broken.","local":false,"look":"Look there."},` +
+				`"message":62,"text":"[share] is broken.","class":"server","local":false,"tolerated":false,"look":"Look there."},` +
 				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
 		"healthy": {sampleCheck(nil),
 			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
@@ -235,14 +236,14 @@ func TestNagiosLine(t *testing.T) {
 	var out strings.Builder
 	c.nagios(&out)
 	const want = "FSMON CRITICAL - //h:445/share failed at session setup: " +
-		"STATUS_X (0xC0000001, Win32 31); warning: careful / ?[31mred? | " +
+		"STATUS_X (0xC0000001, Win32 31), class server; warning: careful / ?[31mred? | " +
 		"time=0.003600s;;;0;10 connect=0.001500s;;;0; session_setup=0.002000s;;;0; " +
 		"connect_2=0.000000s;;;0; time_2=0.000000s;;;0;\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 	for e, want := range map[ending]string{
-		endOK: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN",
+		endOK: "OK", endRefused: "WARNING", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN",
 		endLocal: "UNKNOWN", endInterrupted: "UNKNOWN",
 	} {
 		if got := nagiosLine(e, "x"); got != "FSMON "+want+" - x" {

@@ -37,12 +37,22 @@ type Service struct {
 type (
 	Alert     = alert.Alert
 	Catalogue = alert.Catalogue
+	Class     = watch.Class
 	Message   = alert.Entry
 	Options   = argv.Options
 	Probe     = watch.Probe
 	Report    = watch.Report
 	Rung      = watch.Rung
 	Segment   = watch.Segment
+)
+
+// The classes of causes.
+const (
+	Server  = watch.Server
+	Path    = watch.Path
+	Account = watch.Account
+	Access  = watch.Access
+	Local   = watch.Local
 )
 
 // The severities of messages.

@@ -82,6 +82,7 @@ type request struct {
 func parse(args []string, declare func(*Options)) (request, error) {
 	var req request
 	interval, retries, timeout, retryInterval, startWait, every := 30, 5, 60, 0, 0, 0
+	var tolerate []string
 	g := grammar
 	g.Check = func(v argv.Verb) error {
 		switch {
@@ -99,6 +100,9 @@ func parse(args []string, declare func(*Options)) (request, error) {
 	opts.Int(&retries, "retry", "c", 1, 10000, "retries")
 	opts.Int(&timeout, "timeout", "r", 1, 10000, "seconds")
 	opts.Int(&retryInterval, "retry-interval", "", 1, 10000, "seconds")
+	opts.List(&tolerate, "tolerate", len(watch.Tolerable), "path, account, access or kdc, several "+
+		"with commas; a failure of the server or of this machine always counts",
+		inWords(watch.Tolerable)...)
 	opts.String(&req.LogFile, "log-file", "", "the name of a file")
 	opts.Int(&startWait, "start-wait", "", 1, 604800, "seconds")
 	opts.String(&req.MetricsFile, "metrics-file", "", "the name of a file")
@@ -129,6 +133,9 @@ func parse(args []string, declare func(*Options)) (request, error) {
 		req.Interval, req.Timeout, req.Retries = seconds(interval), seconds(timeout), retries
 		req.RetryInterval = seconds(cmp.Or(retryInterval, interval))
 		req.StartWait = seconds(startWait)
+		for _, class := range tolerate {
+			req.Tolerate = append(req.Tolerate, watch.Class(class))
+		}
 	case verbStop:
 		req.Wait = time.Minute
 		if line.Seconds > 0 {
@@ -140,4 +147,11 @@ func parse(args []string, declare func(*Options)) (request, error) {
 		req.Every = seconds(every)
 	}
 	return req, nil
+}
+
+func inWords(classes []watch.Class) (words []string) {
+	for _, class := range classes {
+		words = append(words, string(class))
+	}
+	return words
 }

@@ -65,6 +65,7 @@ func outcome(args []string) string {
 	} else {
 		add("interval=%v", req.Interval, time.Duration(0))
 	}
+	add("tolerate=%v", fmt.Sprint(req.Tolerate), "[]")
 	add("log=%q", req.LogFile, "")
 	add("startwait=%v", req.StartWait, time.Duration(0))
 	add("metrics=%q", req.MetricsFile, "")

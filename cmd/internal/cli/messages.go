@@ -33,6 +33,11 @@ var (
 	notSaved    = entry(117, Warning, "Evidence could not be saved (%v).")
 	metricsLost = entry(118, Warning, "The metrics file cannot be written, "+
 		"the watch goes on (%v).")
+	refused = entry(119, Error, "The file server answers, but refuses this watch: not counted, "+
+		"since the other node would refuse it too (class %s), %s: %s")
+	notReached = entry(119, Error, "The file server cannot be asked: not counted, "+
+		"since the other node could not ask it either (class %s), %s: %s")
+	accepted = entry(120, Info, "The file server serves this watch again.")
 )
 
 // Own lists these messages in order, for the manual and the tests.
@@ -40,6 +45,6 @@ func Own() []Message {
 	return []Message{
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
-		saved, notSaved, metricsLost,
+		saved, notSaved, metricsLost, refused, notReached, accepted,
 	}
 }

@@ -47,6 +47,9 @@ func display(out io.Writer, e watchreg.Entry, now time.Time, paint palette) {
 			moment(st.LastProbe), ago(now.Sub(st.LastProbe)), st.ProbeMS,
 			printable(cmp.Or(st.LastError, "healthy")))
 	}
+	if d := (Diagnosis{Class: Class(st.Class)}); failoverHelps[d.Class] != "" {
+		row("class", "%s", d.classInWords())
+	}
 	if !st.LastSuccess.IsZero() {
 		row("last success", "%s, %s ago", moment(st.LastSuccess), ago(now.Sub(st.LastSuccess)))
 	}

@@ -122,14 +122,15 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	}
 
 	w := watch.Watch{
-		Policy: req.Policy,
-		Probe:  target.Probe,
+		Policy:   req.Policy,
+		Probe:    target.Probe,
+		Classify: s.classify,
 		Publish: func(e watch.Event) {
 			for _, on := range listeners {
 				on(e)
 			}
 			switch e.Kind {
-			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven:
+			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven, watch.Refused:
 				time.AfterFunc(50*time.Millisecond, freeMemory)
 			}
 		},
@@ -149,7 +150,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	switch {
 	case outcome.Err == nil:
 		return ended, nil
-	case s.Diagnose(outcome.Err).Local:
+	case s.classify(outcome.Err) == Local:
 		return ended, &failure{end: endLocal}
 	}
 	return ended, &failure{end: endFailed}

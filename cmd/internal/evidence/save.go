@@ -32,6 +32,7 @@ type saveRequest struct {
 	At       time.Time // of the verdict
 	Failures int
 	Because  string
+	Class    watch.Class
 	Address  netip.AddrPort // of the server, if it is known
 	Local    bool           // the server is on this machine
 	Until    time.Time      // the end of collecting; then what was found is written
@@ -103,6 +104,7 @@ func (t saveRequest) summary(found, missing []string) []byte {
 	}
 	row("verdict", "%s, after %d failed probes in a row", t.At.Format(time.RFC3339), t.Failures)
 	row("because", "%s", t.Because)
+	row("class", "%s", t.Class)
 	row("settings", "%s", t.Self.Settings())
 	b.WriteString("\n")
 	row("reports.json", "the last %d probes, the newest last", len(t.Reports))

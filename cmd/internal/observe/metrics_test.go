@@ -81,7 +81,9 @@ func TestMetricsText(t *testing.T) {
 	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"),
 		Err: errBroken})
 	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate",
-		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
+		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6, Class: watch.Server})
+	on(watch.Event{Kind: watch.Refused, Took: time.Second, Report: rungs("connect", "negotiate",
+		"negotiate"), Err: errBroken, Failures: 1, Class: watch.Account})
 
 	got := readFile(t, path)
 	const golden = "testdata/metrics.golden"

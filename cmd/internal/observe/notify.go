@@ -95,6 +95,8 @@ func (n *Notify) On(e watch.Event) {
 		}
 	case watch.Failed:
 		n.send(statusLine("failing, %d of %d: %v", e.Failures, e.Allowed, e.Err))
+	case watch.Refused:
+		n.send(statusLine("refused, not counted (class %s): %v", e.Class, e.Err))
 	case watch.Forgiven:
 		n.send(statusLine("starting: %v", e.Err))
 	case watch.Void:

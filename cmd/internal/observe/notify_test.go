@@ -69,6 +69,8 @@ func TestNotify(t *testing.T) {
 				{watch.Event{Kind: watch.Started}, "STATUS=starting: no probe has ended yet"},
 				{watch.Event{Kind: watch.Forgiven, Err: errBroken},
 					"STATUS=starting: negotiate: broken"},
+				{watch.Event{Kind: watch.Refused, Err: errBroken, Class: watch.Account},
+					"STATUS=refused, not counted (class account): negotiate: broken"},
 				{watch.Event{Kind: watch.Failed, Err: errBroken, Failures: 2, Allowed: 6},
 					"STATUS=failing, 2 of 6: negotiate: broken"},
 				{watch.Event{Kind: watch.Healthy, Took: 3210 * time.Microsecond, First: true},

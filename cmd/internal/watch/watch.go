@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type Policy struct {
 	// the first success; 0: they count at once. A pause does not stop its
 	// clock, and -continue does not restart it.
 	StartWait time.Duration
+	Tolerate  []Class // failures of these classes do not count; never Server or Local
 }
 
 // wait is how long after the start of a probe the next one starts, or at once
@@ -83,9 +85,10 @@ func (e *PanicError) Error() string { return fmt.Sprintf("the probe panicked: %v
 
 // Watch is one watch. All fields are set before Run.
 type Watch struct {
-	Policy  Policy
-	Probe   Probe
-	Publish func(Event) // called in order, from Run's goroutine; must not block
+	Policy   Policy
+	Probe    Probe
+	Classify func(error) Class // of the error of a failed probe
+	Publish  func(Event)       // called in order, from Run's goroutine; must not block
 
 	// Beat, if set, is called from Run's goroutine at least every BeatEvery:
 	// while waiting, while paused, and during a probe that is not past its
@@ -271,11 +274,15 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	l.running = nil
 	r.cancel()
 	now := time.Now()
-	l.next = r.began.Add(l.Policy.wait(res.err != nil))
 	e := Event{
 		Began: r.began, Took: now.Sub(r.began), Deadline: l.Policy.Timeout,
 		Report: res.report, Err: res.err,
 	}
+	if res.err != nil && l.Classify != nil {
+		e.Class = l.Classify(res.err)
+	}
+	tolerated := slices.Contains(l.Policy.Tolerate, e.Class)
+	l.next = r.began.Add(l.Policy.wait(res.err != nil && !tolerated))
 
 	if res.err != nil && !l.repeat && r.late > l.Policy.Timeout/2 {
 		l.repeat = true
@@ -292,6 +299,11 @@ func (l *loop) finish(res result) (Outcome, bool) {
 		return Outcome{}, false
 	}
 
+	if res.err != nil && tolerated {
+		e.Kind, e.Failures = Refused, l.failures
+		l.publish(e)
+		return Outcome{}, false
+	}
 	before := l.failures
 	failures, judged := judge(l.failures, l.Policy.Retries, res.err == nil)
 	l.failures = failures

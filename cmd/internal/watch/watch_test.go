@@ -56,6 +56,12 @@ func run(t *testing.T, p Policy, probe func(ctx context.Context, n int) error) *
 	l.cancel = cancel
 	var n atomic.Int32
 	w := Watch{Policy: p,
+		Classify: func(err error) Class {
+			if err == errNoAccount {
+				return Account
+			}
+			return Server
+		},
 		Probe: func(ctx context.Context) (Report, error) {
 			return Report{}, probe(ctx, int(n.Add(1)))
 		},
@@ -66,7 +72,7 @@ func run(t *testing.T, p Policy, probe func(ctx context.Context, n int) error) *
 }
 
 var kinds = [...]string{
-	"started", "healthy", "failed", "void", "forgiven", "paused", "continued", "judged", "stopped",
+	"started", "healthy", "failed", "void", "forgiven", "refused", "paused", "continued", "judged", "stopped",
 }
 
 func (l *lab) note(e Event) {
@@ -74,6 +80,8 @@ func (l *lab) note(e Event) {
 	switch {
 	case e.Kind == Failed || e.Kind == Judged:
 		s += fmt.Sprintf(" %d/%d", e.Failures, e.Allowed)
+	case e.Kind == Refused:
+		s += fmt.Sprintf(" %d", e.Failures)
 	case e.Kind == Healthy && e.Slow:
 		s += " slow"
 	case e.Kind == Forgiven:
@@ -105,8 +113,9 @@ func refuse(context.Context, int) error      { return errRefused }
 func stall(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
 
 var (
-	errRefused = errors.New("refused")
-	quick      = Policy{Interval: time.Second, Timeout: time.Second, Retries: 2}
+	errRefused   = errors.New("refused")
+	errNoAccount = errors.New("account locked")
+	quick        = Policy{Interval: time.Second, Timeout: time.Second, Retries: 2}
 )
 
 func TestStalledServerIsJudged(t *testing.T) {
@@ -174,6 +183,25 @@ func TestRetryInterval(t *testing.T) {
 		<-l.out
 		l.want("0 started", "0 healthy first", "30 healthy", "60 failed 1/3", "62 healthy after 1",
 			"92 healthy", "122 failed 1/3", "124 failed 2/3", "126 failed 3/3", "126 judged 3/3")
+	})
+}
+
+// What is tolerated leaves the count as it is, and is not hurried: a locked
+// account stays locked.
+func TestTolerated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := Policy{Interval: 10 * time.Second, RetryInterval: time.Second,
+			Timeout: time.Second, Retries: 2, Tolerate: []Class{Access, Account}}
+		l := run(t, p, func(ctx context.Context, n int) error {
+			return []error{nil, errNoAccount, errRefused, errNoAccount, errRefused, nil,
+				errNoAccount, errRefused, errRefused, errRefused}[n]
+		})
+		if out := <-l.out; out.Err != errRefused {
+			t.Errorf("outcome %v", out.Err)
+		}
+		l.want("0 started", "0 refused 0", "10 failed 1/3", "11 refused 1", "21 failed 2/3",
+			"22 healthy after 2", "32 refused 0", "42 failed 1/3", "43 failed 2/3", "44 failed 3/3",
+			"44 judged 3/3")
 	})
 }
 

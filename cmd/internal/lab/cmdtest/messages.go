@@ -68,6 +68,8 @@ var (
 	Saved           = named("saved", 116)
 	NotSaved        = named("not-saved", 117)
 	MetricsLost     = named("metrics-lost", 118)
+	Refused         = named("refused", 119)
+	Accepted        = named("accepted", 120)
 )
 
 // number is the number of a message that a script names.
