@@ -22,7 +22,8 @@ type Report struct {
 	SourcePort int
 	Warnings   []string
 	// NotVersion3 is why version 3 failed, an *Error, if it was tried beside
-	// version 4 and version 4 was chosen; otherwise nil.
+	// version 4 and version 4 was taken, for good or for now (see
+	// Prober.Pinned); otherwise nil.
 	NotVersion3 error
 	// Wire is what the probe sent and received, up to 128 KiB in 1024 segments.
 	Wire []Segment
