@@ -21,6 +21,10 @@ type Report struct {
 	// privileged.
 	SourcePort int
 	Warnings   []string
+	// Grace: the server is healthy, but in its grace period after a restart:
+	// files cannot be opened or locked yet (RFC 8881 8.4.2.1). A warning says so
+	// too.
+	Grace bool
 	// NotVersion3 is why version 3 failed, an *Error, if it was tried beside
 	// version 4 and version 4 was taken, for good or for now (see
 	// Prober.Pinned); otherwise nil.
