@@ -66,17 +66,31 @@ func (a *attempt) testNames() []string {
 	return names[:len(names)-1]
 }
 
-// openFiles runs the steps that are configured.
+// openFiles runs the steps that are configured. A server in its grace period is
+// alive: it answers that nobody can open a file yet.
 func (a *attempt) openFiles(
 	ctx context.Context, r *Report, marker, writeTest func() (learnt string, err error),
 ) error {
+	alive := func(do func() (string, error)) func() (string, error) {
+		return func() (string, error) {
+			learnt, err := do()
+			if !inGrace(err) {
+				return learnt, err
+			}
+			if !r.Grace {
+				r.Grace = true
+				r.warn("in grace: files cannot be opened yet")
+			}
+			return "in grace: " + err.Error(), nil
+		}
+	}
 	if a.Marker != "" {
-		if err := a.climb(ctx, r, Marker, marker); err != nil {
+		if err := a.climb(ctx, r, Marker, alive(marker)); err != nil {
 			return err
 		}
 	}
 	if a.WriteTest {
-		return a.climb(ctx, r, WriteTest, writeTest)
+		return a.climb(ctx, r, WriteTest, alive(writeTest))
 	}
 	return nil
 }

@@ -21,8 +21,13 @@ type Report struct {
 	// privileged.
 	SourcePort int
 	Warnings   []string
+	// Grace: the server is healthy, but in its grace period after a restart:
+	// files cannot be opened or locked yet (RFC 8881 8.4.2.1). A warning says so
+	// too.
+	Grace bool
 	// NotVersion3 is why version 3 failed, an *Error, if it was tried beside
-	// version 4 and version 4 was chosen; otherwise nil.
+	// version 4 and version 4 was taken, for good or for now (see
+	// Prober.Pinned); otherwise nil.
 	NotVersion3 error
 	// Wire is what the probe sent and received, up to 128 KiB in 1024 segments.
 	Wire []Segment

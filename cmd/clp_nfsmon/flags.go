@@ -125,7 +125,7 @@ func (f *flags) target() (cli.Target, error) {
 	} else if strings.Contains(address, ":") {
 		where = "[" + address + "]"
 	}
-	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, Probe: probe(nfs), Notes: notes}, nil
+	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, Probe: f.probe(nfs), Notes: notes}, nil
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

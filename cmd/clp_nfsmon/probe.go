@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,26 +10,28 @@ import (
 	"fsmon/nfsprobe"
 )
 
-func probe(nfs *nfsprobe.Prober) cli.Probe {
+func (f *flags) probe(nfs *nfsprobe.Prober) cli.Probe {
 	return func(ctx context.Context) (cli.Report, error) {
 		report, err := nfs.Probe(ctx)
-		return forWatch(report, nfs.Pinned()), err
+		return f.forWatch(report, nfs.Pinned()), err
 	}
 }
 
-func forWatch(r nfsprobe.Report, pinned string) cli.Report {
+func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
 	w := cli.Report{Target: r.Address, Warnings: r.Warnings}
 	if pinned != "" {
 		w.Note = "NFS version " + pinned
 	}
-	switch {
-	case r.NotVersion3 == nil:
-	case pinned == "": // it failed on something that this machine lacked
-		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version "+
-			"%s was taken, this once (%v)", r.Version, r.NotVersion3))
-	default:
-		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("version 3 failed, so version "+
-			"%s is watched from now on (%v)", r.Version, r.NotVersion3))
+	var not3 *nfsprobe.Error
+	if errors.As(r.NotVersion3, &not3) {
+		// The brief text is the same for every probe, so that it is said once.
+		why, _ := f.failedStep(not3)
+		text := "version 3 is not offered (%s), so version %s is watched from now on"
+		if pinned == "" {
+			text = "version 3 failed (%s), so version %s is watched for now, and 3 is tried again " +
+				"with each probe"
+		}
+		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf(text, why.Brief, r.Version))
 	}
 	for _, rung := range r.Rungs {
 		learnt := rung.Learnt
