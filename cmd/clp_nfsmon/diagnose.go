@@ -21,7 +21,10 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	var probe *nfsprobe.Error
 	var d cli.Diagnosis
 	var a cli.Alert
+	var grace *cli.GraceError
 	switch {
+	case errors.As(err, &grace):
+		d.Brief, a = "still in grace", cli.GraceFailed.Alert(f.dir, grace.Limit)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
 		d.Class = classOf(probe, d.Class)

@@ -83,7 +83,7 @@ func (f *flags) declare(o *cli.Options) {
 
 // target checks what the grammar cannot and makes the probe. Its errors are
 // wrong usage or configuration.
-func (f *flags) target() (cli.Target, error) {
+func (f *flags) target(cli.Policy) (cli.Target, error) {
 	if strings.ContainsAny(f.share, `/\`) {
 		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, "+
 			"without server and slashes)", f.share)

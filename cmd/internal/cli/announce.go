@@ -15,7 +15,7 @@ import (
 func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 	c := s.Catalogue
 	said := map[string]bool{} // the warnings of the last healthy probe
-	note, wasSlow := "", false
+	note, wasSlow, inGrace := "", false, false
 	refusal := Class("") // of the last probe, if it was refused
 	return func(e watch.Event) {
 		switch e.Kind {
@@ -31,6 +31,10 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 				send(accepted.Alert())
 			}
 			refusal = ""
+			if inGrace && !e.Report.Grace {
+				send(graceEnded.Alert())
+			}
+			inGrace = e.Report.Grace // that it begins is among the warnings
 			now := map[string]bool{}
 			for _, w := range e.Report.Warnings {
 				if now[w] = true; !said[w] {
@@ -73,7 +77,7 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			if e.Expired {
 				send(pauseEnded.Alert())
 			}
-			refusal = ""
+			refusal, inGrace = "", false
 			send(c.Continued.Alert())
 		case watch.Judged:
 			for _, a := range s.explain(e.Err).Alerts {

@@ -114,6 +114,13 @@ func TestAnnounce(t *testing.T) {
 				"102 The file server answers again after 1 failed probe(s).",
 				refuses("account"), "120 The file server serves this watch again.",
 				refuses("account"), "8 continued", refuses("account"), "2 watching [share]"}},
+		{"the end of a grace period", []watch.Event{
+			{Kind: watch.Healthy, Report: watch.Report{Grace: true, Warnings: []string{"in grace"}}},
+			failed(1, 6),
+			{Kind: watch.Healthy, Report: watch.Report{Grace: true, Warnings: []string{"in grace"}}},
+			{Kind: watch.Healthy}, {Kind: watch.Healthy}},
+			[]string{"104 Healthy, but in grace.", "101 Probe failed (1 of 6), " + broken,
+				"122 The grace period of the file server has ended: files can be opened again."}},
 		{"what the watch has settled on is said when it changes", []watch.Event{
 			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6,
 				Report: watch.Report{Note: "NFS version 4"}},

@@ -24,7 +24,7 @@ type checked struct {
 
 // check probes once, without the registry, and says what it found.
 func (s Service) check(req request) error {
-	target, err := s.target()
+	target, err := s.target(&req.Policy)
 	if err != nil {
 		return err
 	}

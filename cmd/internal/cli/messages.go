@@ -37,6 +37,12 @@ var (
 		"since the other node would refuse it too (class %s), %s: %s")
 	notReached = entry(119, Error, "The file server cannot be asked: not counted, "+
 		"since the other node could not ask it either (class %s), %s: %s")
+	// GraceFailed is for Service.Diagnose of a *GraceError. Its verbs are the
+	// target's name and the limit.
+	GraceFailed = entry(121, Error, "The file server of [%s] is still in its grace period "+
+		"after %s.")
+	graceEnded = entry(122, Info, "The grace period of the file server has ended: files can be "+
+		"opened again.")
 	accepted = entry(120, Info, "The file server serves this watch again.")
 )
 
@@ -46,5 +52,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
+		GraceFailed, graceEnded,
 	}
 }

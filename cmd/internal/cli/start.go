@@ -26,7 +26,7 @@ func (s Service) start(req request) error {
 	notify := observe.NewNotify() // first: no child may inherit the variables it reads
 	errand.LowerOOMScore()
 
-	target, err := s.target()
+	target, err := s.target(&req.Policy)
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,11 @@ func (s Service) start(req request) error {
 	return err
 }
 
-// target makes the target. What is wrong with it is wrong usage or
-// configuration.
-func (s Service) target() (Target, error) {
-	target, err := s.Target()
+// target makes the target and adds to the policy what it says. What is wrong
+// with it is wrong usage or configuration.
+func (s Service) target(p *watch.Policy) (Target, error) {
+	target, err := s.Target(*p)
+	p.GraceLimit = target.GraceLimit
 	os.Unsetenv("PASSWD") // sinks start children, which must not inherit it
 	if err != nil {
 		invalid := s.Catalogue.Invalid.Alert()

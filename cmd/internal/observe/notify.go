@@ -85,7 +85,7 @@ func (n *Notify) On(e watch.Event) {
 	case watch.Started:
 		n.send(statusLine("starting: no probe has ended yet"))
 	case watch.Healthy:
-		state := statusLine("healthy: the last probe took %s", took)
+		state := statusLine("%s: the last probe took %s", entered(e), took)
 		if n.ready {
 			n.send(state)
 		} else {

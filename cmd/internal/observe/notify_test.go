@@ -77,6 +77,8 @@ func TestNotify(t *testing.T) {
 					"READY=1\nSTATUS=healthy: the last probe took 3.2ms"},
 				{watch.Event{Kind: watch.Healthy, Took: time.Second},
 					"STATUS=healthy: the last probe took 1s"},
+				{watch.Event{Kind: watch.Healthy, Took: time.Second, Report: watch.Report{Grace: true}},
+					"STATUS=grace: the last probe took 1s"},
 				{watch.Event{Kind: watch.Void, Err: errBroken},
 					"STATUS=this machine was late, the probe is repeated: negotiate: broken"},
 				{watch.Event{Kind: watch.Paused}, "STATUS=paused until -continue"},

@@ -57,6 +57,9 @@ func entered(e watch.Event) watchreg.State {
 	case watch.Started, watch.Continued:
 		return watchreg.Starting
 	case watch.Healthy:
+		if e.Report.Grace {
+			return watchreg.Grace
+		}
 		return watchreg.Healthy
 	case watch.Failed:
 		return watchreg.Failing

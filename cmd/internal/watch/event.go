@@ -19,6 +19,9 @@ type Report struct {
 	// Warnings are what an operator should know about a healthy server. Each is
 	// announced once for as long as it stays true.
 	Warnings []string
+	// Grace: healthy, but the server has restarted and lets nobody open or lock
+	// a file yet.
+	Grace bool
 	// Note is what the watch has settled on, "NFS version 3". It is said when
 	// it changes.
 	Note string

@@ -26,7 +26,10 @@ type Policy struct {
 	// the first success; 0: they count at once. A pause does not stop its
 	// clock, and -continue does not restart it.
 	StartWait time.Duration
-	Tolerate  []Class // failures of these classes do not count; never Server or Local
+	// GraceLimit is for how long a probe may succeed with Report.Grace, from the
+	// first one on; after that it has failed with a *GraceError. 0: for ever.
+	GraceLimit time.Duration
+	Tolerate   []Class // failures of these classes do not count; never Server or Local
 }
 
 // wait is how long after the start of a probe the next one starts, or at once
@@ -74,6 +77,13 @@ type Outcome struct{ Err error }
 const overrun = 100 * time.Millisecond
 
 var errOverrun = fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)
+
+// GraceError is a server that does not come out of its grace period.
+type GraceError struct{ Limit time.Duration }
+
+func (e *GraceError) Error() string {
+	return fmt.Sprintf("the server has been in grace for longer than %s", e.Limit)
+}
 
 // PanicError is a panic inside a probe: a failed probe, never a silent death.
 type PanicError struct {
@@ -142,8 +152,9 @@ type loop struct {
 	beat     time.Time // when the next beat is due
 	next     time.Time // start of the next probe, when none runs and none is paused
 	failures int
-	healthy  bool // there was a success
-	repeat   bool // the running or next probe repeats a void one
+	healthy  bool      // there was a success
+	grace    time.Time // start of the first probe of this grace period; zero: there is none
+	repeat   bool      // the running or next probe repeats a void one
 
 	running *running // nil: no probe runs
 
@@ -274,6 +285,9 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	l.running = nil
 	r.cancel()
 	now := time.Now()
+	if res.err == nil {
+		res.err = l.outOfGrace(res.report.Grace, r.began)
+	}
 	e := Event{
 		Began: r.began, Took: now.Sub(r.began), Deadline: l.Policy.Timeout,
 		Report: res.report, Err: res.err,
@@ -323,6 +337,21 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	return Outcome{Err: res.err}, judged
 }
 
+// outOfGrace returns an error if the server has been in grace for too long, at
+// the end of a probe that succeeded. A failed probe in between is no end of the
+// grace period, or a server that restarts for ever would be healthy.
+func (l *loop) outOfGrace(grace bool, began time.Time) error {
+	switch limit := l.Policy.GraceLimit; {
+	case !grace:
+		l.grace = time.Time{}
+	case l.grace.IsZero():
+		l.grace = began
+	case limit > 0 && began.Sub(l.grace) > limit:
+		return &GraceError{limit}
+	}
+	return nil
+}
+
 func (l *loop) control(c Control) {
 	switch c.Verb {
 	case Pause:
@@ -347,7 +376,7 @@ func (l *loop) control(c Control) {
 // resume probes at once, with a clean count.
 func (l *loop) resume(expired bool) {
 	l.paused, l.until = false, time.Time{}
-	l.failures, l.repeat = 0, false
+	l.failures, l.repeat, l.grace = 0, false, time.Time{}
 	l.next = time.Now()
 	l.publish(Event{Kind: Continued, Expired: expired})
 }

@@ -186,6 +186,49 @@ func TestRetryInterval(t *testing.T) {
 	})
 }
 
+// A server in grace is healthy for so long, and then failed until it is out of
+// it. A failed probe in between gives it no more time, but -continue does.
+func TestGraceLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var events []string
+		began := time.Now()
+		controls := make(chan Control)
+		out := make(chan Outcome, 1)
+		n := 0
+		w := Watch{
+			Policy: Policy{Interval: time.Second, Timeout: time.Second, Retries: 2,
+				GraceLimit: 3 * time.Second},
+			Probe: func(context.Context) (Report, error) {
+				if n++; n == 4 {
+					return Report{}, errRefused
+				}
+				return Report{Grace: n != 1 && n != 8}, nil
+			},
+			Publish: func(e Event) {
+				var grace *GraceError
+				events = append(events, fmt.Sprintf("%g %s %v %v", e.At.Sub(began).Seconds(),
+					kinds[e.Kind], e.Report.Grace, errors.As(e.Err, &grace)))
+			},
+		}
+		go func() { out <- w.Run(t.Context(), controls) }()
+		time.Sleep(9500 * time.Millisecond)
+		controls <- Control{Verb: Pause}
+		time.Sleep(time.Hour)
+		controls <- Control{Verb: Continue}
+		<-out
+		if d := cmp.Diff([]string{"0 started false false", "0 healthy false false",
+			"1 healthy true false", "2 healthy true false", "3 failed false false",
+			"4 healthy true false", "5 failed true true", "6 failed true true",
+			"7 healthy false false", "8 healthy true false", "9 healthy true false",
+			"9.5 paused false false", "3609.5 continued false false",
+			"3609.5 healthy true false", "3610.5 healthy true false", "3611.5 healthy true false",
+			"3612.5 healthy true false", "3613.5 failed true true", "3614.5 failed true true",
+			"3615.5 failed true true", "3615.5 judged true true"}, events); d != "" {
+			t.Errorf("events (-want +got):\n%s", d)
+		}
+	})
+}
+
 // What is tolerated leaves the count as it is, and is not hurried: a locked
 // account stays locked.
 func TestTolerated(t *testing.T) {

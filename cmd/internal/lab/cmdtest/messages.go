@@ -70,6 +70,8 @@ var (
 	MetricsLost     = named("metrics-lost", 118)
 	Refused         = named("refused", 119)
 	Accepted        = named("accepted", 120)
+	GraceFailed     = named("grace-failed", 121)
+	GraceEnded      = named("grace-ended", 122)
 )
 
 // number is the number of a message that a script names.
