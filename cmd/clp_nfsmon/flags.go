@@ -14,7 +14,7 @@ import (
 const usage = `Watch an NFS export and exit when the server is dead or hung.
 
   clp_nfsmon ID -d DIRECTORY [-a ADDRESS] [-n PORT] [-i SECONDS] [-c COUNT] [-r SECONDS]
-  clp_nfsmon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -del
+  clp_nfsmon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -drill | -del
   clp_nfsmon -check -d DIRECTORY [OPTION...] | -list [--watch SECONDS] [--json] | --help | --version
 
 ID names the watch: 1 to 255 letters, digits, '.', '_', '-', the first a letter or digit.
@@ -47,6 +47,7 @@ Verbs:
   -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
   -continue                 probe again
   -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
+  -drill                    end the watch as if the server had failed, to try the cluster (code 1, evidence marked as a drill)
   -del                      remove what a killed watch left behind
 
 Without an ID:

@@ -89,6 +89,7 @@ var actions = map[argv.Verb]func(Service, request) error{
 	verbPause:    control(Service.pause),
 	verbContinue: control(Service.pause),
 	verbDisp:     control(Service.disp),
+	verbDrill:    control(Service.drill),
 	verbDel:      control(Service.del),
 	verbCheck:    Service.check,
 	verbList:     Service.list,

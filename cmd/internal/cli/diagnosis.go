@@ -171,6 +171,9 @@ func (d *Diagnosis) explainErrno(n syscall.Errno) {
 
 // explain is Diagnose with what is the same for both commands.
 func (s Service) explain(err error) Diagnosis {
+	if err == watch.ErrDrill {
+		return Diagnosis{Alerts: []Alert{drill.Alert()}, Class: Server}
+	}
 	d := s.Diagnose(err)
 	d.Class = cmp.Or(d.Class, Server)
 	d.Alerts[0].Detail = strings.TrimPrefix(d.Alerts[0].Detail+"; class "+d.classInWords(), "; ")

@@ -17,6 +17,7 @@ const (
 	verbPause                     // ID -pause [SECONDS]
 	verbContinue                  // ID -continue
 	verbDisp                      // ID -disp
+	verbDrill                     // ID -drill
 	verbDel                       // ID -del
 	verbCheck                     // -check -s SHARE …: one probe now
 	verbList                      // -list
@@ -31,6 +32,7 @@ var grammar = argv.Grammar{
 		{Name: "pause", Verb: verbPause, Seconds: 604800},
 		{Name: "continue", Verb: verbContinue},
 		{Name: "disp", Verb: verbDisp},
+		{Name: "drill", Verb: verbDrill},
 		{Name: "del", Verb: verbDel},
 		{Name: "check", Verb: verbCheck, NoID: true},
 		{Name: "list", Verb: verbList, NoID: true},

@@ -46,7 +46,7 @@ func outcome(args []string) string {
 		return fmt.Sprintf("%d %s", sampleService().misuse(wrong, 1).alert.Number, wrong.Text)
 	}
 	verb := [...]string{
-		"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version",
+		"start", "stop", "pause", "continue", "disp", "drill", "del", "check", "list", "help", "version",
 	}[req.Verb]
 	out := []string{verb}
 	add := func(format string, v, usual any) {

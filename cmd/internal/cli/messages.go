@@ -43,6 +43,8 @@ var (
 		"after %s.")
 	graceEnded = entry(122, Info, "The grace period of the file server has ended: files can be "+
 		"opened again.")
+	drill = entry(123, Warning, "This is a drill: the watch ends as if the file server had "+
+		"failed.")
 	accepted = entry(120, Info, "The file server serves this watch again.")
 )
 
@@ -52,6 +54,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded,
+		GraceFailed, graceEnded, drill,
 	}
 }

@@ -206,6 +206,7 @@ func controls(from <-chan watchreg.Control) <-chan watch.Control {
 			watchreg.Stop:     watch.Stop,
 			watchreg.Pause:    watch.Pause,
 			watchreg.Continue: watch.Continue,
+			watchreg.Drill:    watch.Drill,
 		}
 		for c := range from {
 			to <- watch.Control{Verb: verbs[c.Verb], For: c.For}

@@ -156,7 +156,7 @@ func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error
 	return saveErrand.Run(ctx, saveRequest{
 		Dir: v.dir, Self: v.self, Reports: v.last, Wire: v.wire,
 		At: v.judged.At, Failures: v.judged.Failures, Because: fmt.Sprint(v.judged.Err),
-		Class:   v.judged.Class,
+		Class: v.judged.Class, Drill: v.judged.Err == watch.ErrDrill,
 		Address: address, Local: local,
 		Until: time.Now().Add(max(budget-writeBudget, budget/2)), collect: v.collect,
 	})

@@ -79,7 +79,8 @@ func (m *Metrics) On(e watch.Event) {
 	case watch.Continued:
 		m.paused, m.failures = false, 0
 	case watch.Judged:
-		m.up = false
+		// After a drill too: it tries the alert rules as well.
+		m.up, m.failures = false, m.fixed.Retries+1
 	case watch.Stopped:
 		m.put(nil)
 		return

@@ -127,8 +127,7 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 		has(t, path, `fsmon_paused{id="w",kind="samba"} 1`)
 		on(watch.Event{Kind: watch.Continued})
 		has(t, path, `fsmon_paused{id="w",kind="samba"} 0`)
-		on(watch.Event{Kind: watch.Failed, Failures: 6, Err: errBroken})
-		on(watch.Event{Kind: watch.Judged, Failures: 6, Err: errBroken})
+		on(watch.Event{Kind: watch.Judged, Err: watch.ErrDrill})
 		has(t, path, `fsmon_up{id="w",kind="samba"} 0`,
 			`fsmon_consecutive_failures{id="w",kind="samba"} 6`,
 			`fsmon_retries{id="w",kind="samba"} 5`)

@@ -5,6 +5,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -57,7 +58,11 @@ const (
 	Stop Verb = iota
 	Pause
 	Continue
+	Drill // judge the server failed, unless the watch is paused
 )
+
+// ErrDrill is the error of a verdict that was asked for with Drill.
+var ErrDrill = errors.New("a drill: the file server was not found failed")
 
 // Control is one request to a running watch.
 type Control struct {
@@ -126,6 +131,10 @@ func (w *Watch) Run(ctx context.Context, controls <-chan Control) Outcome {
 				controls = nil
 			} else if c.Verb == Stop {
 				return l.stop("-stop")
+			} else if c.Verb == Drill && !l.paused {
+				l.abandon()
+				l.publish(Event{Kind: Judged, Err: ErrDrill, Class: Server})
+				return Outcome{ErrDrill}
 			} else {
 				l.control(c)
 			}

@@ -229,6 +229,30 @@ func TestGraceLimit(t *testing.T) {
 	})
 }
 
+// A drill ends the watch at once, and a paused watch not at all.
+func TestDrill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := run(t, quick, func(ctx context.Context, n int) error {
+			if n > 2 {
+				return stall(ctx, n)
+			}
+			return nil
+		})
+		time.Sleep(1500 * time.Millisecond)
+		l.controls <- Control{Verb: Pause}
+		l.controls <- Control{Verb: Drill}
+		time.Sleep(time.Second)
+		l.controls <- Control{Verb: Continue}
+		time.Sleep(500 * time.Millisecond) // the probe hangs
+		l.controls <- Control{Verb: Drill}
+		if out := <-l.out; out.Err != ErrDrill {
+			t.Errorf("outcome %v", out.Err)
+		}
+		l.want("0 started", "0 healthy first", "1 healthy", "1.5 paused", "2.5 continued",
+			"3 judged 0/0")
+	})
+}
+
 // What is tolerated leaves the count as it is, and is not hurried: a locked
 // account stays locked.
 func TestTolerated(t *testing.T) {

@@ -72,6 +72,7 @@ var (
 	Accepted        = named("accepted", 120)
 	GraceFailed     = named("grace-failed", 121)
 	GraceEnded      = named("grace-ended", 122)
+	Drill           = named("drill", 123)
 )
 
 // number is the number of a message that a script names.
