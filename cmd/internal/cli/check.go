@@ -18,7 +18,8 @@ type checked struct {
 	target Target
 	report watch.Report
 	took   time.Duration
-	err    error // nil: healthy
+	void   string // about a first probe that said nothing; empty: there was none
+	err    error  // nil: healthy
 	why    Diagnosis
 }
 
@@ -33,7 +34,12 @@ func (s Service) check(req request) error {
 
 	c := checked{req: req, target: target}
 	began := time.Now()
-	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe)
+	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe,
+		func(late time.Duration, err error) {
+			c.void = fmt.Sprintf("a first probe failed while this machine stood still for %s, and "+
+				"was repeated (%v)", late.Round(10*time.Millisecond), err)
+			began = time.Now()
+		})
 	c.took = time.Since(began)
 	if ctx.Err() != nil {
 		text := fmt.Sprintf("interrupted after %s (nothing is known about the server)",
@@ -79,6 +85,9 @@ func (c *checked) ending() ending {
 
 func (c *checked) warnings() []string {
 	all := c.report.Warnings
+	if c.void != "" {
+		all = append(all[:len(all):len(all)], c.void)
+	}
 	if c.err == nil && watch.Slow(c.took, c.req.Timeout) {
 		all = append(all[:len(all):len(all)], fmt.Sprintf(
 			"the probe took %s of the %s that -r allows", milliseconds(c.took), c.req.Timeout))

@@ -17,7 +17,7 @@ func TestCheckOfPanickingProbe(t *testing.T) {
 	t.Parallel()
 	c := checked{}
 	panics := func(context.Context) (watch.Report, error) { panic("out of range") }
-	_, c.err = watch.Once(t.Context(), time.Minute, panics)
+	_, c.err = watch.Once(t.Context(), time.Minute, panics, nil)
 	c.why = sampleService().diagnose(c.err, c.report)
 	if c.why.Name != "the probe panicked" || !strings.Contains(c.err.Error(), "out of range") ||
 		!strings.Contains(c.why.Look, "clp_test itself") {

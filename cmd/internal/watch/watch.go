@@ -173,12 +173,11 @@ type loop struct {
 
 // running is a probe under way.
 type running struct {
-	began     time.Time
-	cancel    context.CancelFunc
-	done      chan result
-	giveUp    time.Time     // when the loop goes on without it; zero: the deadline has not passed
-	suspended time.Duration // time this machine has slept, when the probe began
-	late      time.Duration // the latest that the loop was woken during the probe
+	lateness
+	began  time.Time
+	cancel context.CancelFunc
+	done   chan result
+	giveUp time.Time // when the loop goes on without it; zero: the deadline has not passed
 }
 
 type result struct {
@@ -205,7 +204,7 @@ func (l *loop) plan() time.Time {
 	switch {
 	case l.running != nil:
 		// Only a loop that expects to be woken soon notices that it is late.
-		wake = now.Add(min(l.Policy.Timeout/4, time.Second))
+		wake = now.Add(nap(l.Policy.Timeout))
 		end := l.running.began.Add(l.Policy.Timeout)
 		if !now.Before(end) {
 			if l.running.giveUp.IsZero() {
@@ -253,12 +252,9 @@ func (l *loop) results() <-chan result {
 }
 
 func (l *loop) noteLateness(wake time.Time) {
-	if l.running == nil {
-		return
+	if l.running != nil {
+		l.running.woken(wake)
 	}
-	// The monotonic clock stands still while the machine is suspended.
-	slept := suspended() - l.running.suspended
-	l.running.late = max(l.running.late, time.Since(wake)+slept)
 }
 
 // tick is the timer: a probe is due, one overran its deadline, or a pause
@@ -283,7 +279,8 @@ func (l *loop) tick() (Outcome, bool) {
 
 func (l *loop) start(now time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.Policy.Timeout)
-	r := &running{began: now, cancel: cancel, done: make(chan result, 1), suspended: suspended()}
+	r := &running{began: now, cancel: cancel, done: make(chan result, 1),
+		lateness: beginLateness()}
 	l.running = r
 	go l.Probe.run(ctx, r.done)
 }
@@ -307,7 +304,7 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	tolerated := slices.Contains(l.Policy.Tolerate, e.Class)
 	l.next = r.began.Add(l.Policy.wait(res.err != nil && !tolerated))
 
-	if res.err != nil && !l.repeat && r.late > l.Policy.Timeout/2 {
+	if res.err != nil && !l.repeat && r.void(l.Policy.Timeout) {
 		l.repeat = true
 		l.next = now
 		e.Kind, e.Late = Void, r.late
