@@ -47,7 +47,7 @@ func (s Service) start(req request) error {
 		budget = min(budget, sinkBudget)
 	}
 	alerts.Close(budget)
-	release(claim, ended.Add(endBudget))
+	release(claim.Release, ended.Add(endBudget), threadsBusy)
 	return err
 }
 
