@@ -36,6 +36,7 @@ Watching:
       --marker FILE         also read this file below the directory, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and remove a small file, beside the marker or in the directory
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -115,17 +116,20 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s "+
 			"(version 4 has no mount service)", f.version)
 	}
-	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
+	address := unbracketed(f.address)
 	var notes []string
 	if address == "" {
 		address = ownAddress()
 		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
 			"is no -a")
 	}
-	nfs := nfsprobe.New(nfsprobe.Config{
-		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,
-		Version: f.version, Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest,
-	})
+	at := func(address string) cli.Probe {
+		return f.probe(nfsprobe.New(nfsprobe.Config{
+			Address: unbracketed(address), Dir: f.dir, Path4: f.path4, Port: f.port,
+			MountPort: f.mountPort, Version: f.version, Unprivileged: f.unprivileged,
+			Marker: f.marker, WriteTest: f.writeTest,
+		}))
+	}
 	where := address
 	if f.port != 0 {
 		where = net.JoinHostPort(address, strconv.Itoa(f.port))
@@ -134,7 +138,12 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	}
 	f.verdict, _ = policy.Verdict()
 	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
-		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: f.probe(nfs), Notes: notes}, nil
+		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: at(address), At: at, Notes: notes}, nil
+}
+
+// unbracketed is the address of "[::1]".
+func unbracketed(address string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

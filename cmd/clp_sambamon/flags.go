@@ -35,6 +35,7 @@ Watching:
       --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and delete a small file, beside the marker or in the share's root
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -115,16 +116,25 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
-	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
-		Address: address, Port: f.port, Share: f.share,
-		User: l.user, Password: l.password, Domain: l.domain,
-		Marker: f.marker, WriteTest: f.writeTest,
-	})}
+	address := unbracketed(f.address)
+	at := func(address string) cli.Probe {
+		p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
+			Address: unbracketed(address), Port: f.port, Share: f.share,
+			User: l.user, Password: l.password, Domain: l.domain,
+			Marker: f.marker, WriteTest: f.writeTest,
+		})}
+		return p.Probe
+	}
 	return cli.Target{
 		Name:  f.share,
 		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
-		Probe: p.Probe,
+		Probe: at(address),
+		At:    at,
 		User:  l.user,
 	}, nil
+}
+
+// unbracketed is the address of "[::1]".
+func unbracketed(address string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 }
