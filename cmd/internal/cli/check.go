@@ -45,8 +45,10 @@ func (s Service) check(req request) error {
 	defer stop()
 
 	c := checked{req: req, target: target, explains: s.explains}
+	asking, noMore := context.WithCancel(ctx)
+	defer noMore()
 	testimony := make(chan []watch.Witness, 1)
-	go func() { testimony <- newWitnesses(ctx, req, target).ask() }()
+	go func() { testimony <- newWitnesses(asking, req, target).ask() }()
 	began := time.Now()
 	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe,
 		func(late time.Duration, err error) {
@@ -55,6 +57,9 @@ func (s Service) check(req request) error {
 			began = time.Now()
 		})
 	c.took = time.Since(began)
+	if c.err == nil { // nothing is left to explain
+		time.AfterFunc(time.Second, noMore)
+	}
 	if ctx.Err() == nil {
 		c.witnesses = <-testimony
 	}

@@ -182,7 +182,7 @@ func (c *checked) json(out io.Writer) {
 	}
 	for _, w := range c.witnesses {
 		j.Witnesses = append(j.Witnesses,
-			witnessJSON{w.Address, w.Err == nil, inMS(w.Took), c.says(w)})
+			witnessJSON{w.Address, w.Answered && w.Err == nil, inMS(w.Took), c.says(w)})
 	}
 	rungs, _ := c.rungs()
 	for _, r := range rungs {

@@ -90,7 +90,9 @@ func (w *witness) ask(ctx context.Context, timeout time.Duration) {
 func (w *witness) once(ctx context.Context, timeout time.Duration) watch.Witness {
 	began := time.Now()
 	_, err := watch.Once(ctx, timeout, w.probe, func(time.Duration, error) {})
-	return watch.Witness{Address: w.known.Address, Answered: true, Took: time.Since(began), Err: err}
+	return watch.Witness{
+		Address: w.known.Address, Answered: ctx.Err() == nil, Took: time.Since(began), Err: err,
+	}
 }
 
 func (w *witness) now() watch.Witness {
