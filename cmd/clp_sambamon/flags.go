@@ -95,7 +95,7 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
 		}
 	}
-	l := login{f.user, f.password, f.domain}.splitDomain()
+	l := login{user: f.user, password: f.password, domain: f.domain}.splitDomain()
 	var reread func() (login, error)
 	switch {
 	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):

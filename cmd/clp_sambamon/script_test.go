@@ -148,6 +148,10 @@ const readBack = 4 + 64 + 16
 var spoil = map[string]smbtest.Filter{
 	"tree connect reset":   smbtest.OnReply(smbtest.TreeConnect, smbtest.Midway(smbtest.Reset)),
 	"tree connect closed":  smbtest.OnReply(smbtest.TreeConnect, smbtest.Midway(smbtest.Close)),
+	"negotiate closed":     smbtest.OnReply(smbtest.Negotiate, smbtest.Midway(smbtest.Close)),
+	"full":                 smbtest.OnReply(smbtest.TreeConnect, smbtest.SetStatus(0xC000009A)),
+	"no memory":            smbtest.OnReply(smbtest.TreeConnect, smbtest.SetStatus(0xC0000017)),
+	"unavailable":          smbtest.OnReply(smbtest.TreeConnect, smbtest.SetStatus(0xC0000480)),
 	"account locked":       smbtest.OnReply(smbtest.SessionSetup, smbtest.SetStatus(0xC0000234)),
 	"read hangs":           smbtest.OnReply(smbtest.Read, smbtest.Hold),
 	"flush hangs":          smbtest.OnReply(smbtest.Flush, smbtest.Hold),
