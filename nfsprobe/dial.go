@@ -80,8 +80,7 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		if err != nil {
 			return "", err
 		}
-		uid, gid := max(os.Getuid(), 0), max(os.Getgid(), 0) // -1 on Windows
-		c = newClient(conn, authSys(uint32(uid), uint32(gid)))
+		c = newClient(conn, authSysOwn())
 		r.Address = conn.remote.String()
 		c.identify(r)
 		return r.Address, nil

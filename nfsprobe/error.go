@@ -53,7 +53,7 @@ func (s Step) String() string {
 //
 // Err is or wraps one of *RPCError, *MalformedError, a Status (MountStatus,
 // Status3, or *Status4, which names the operation), ErrNotRegistered,
-// ErrNotDirectory, ErrKerberos, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
+// ErrNotDirectory, ErrLinks, ErrKerberos, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
 // ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error. errors.Is finds an
 // expired deadline as context.DeadlineExceeded. At Marker and WriteTest the
@@ -90,6 +90,8 @@ var (
 	ErrNotRegistered = errors.New("program not registered")
 	// ErrNotDirectory: the export is not a directory.
 	ErrNotDirectory = errors.New("not a directory")
+	// ErrLinks: the path goes through more symbolic links than a client follows.
+	ErrLinks = errors.New("too many symbolic links")
 	// ErrKerberos: the export cannot be used without Kerberos. If a server's
 	// refusal said so, the error wraps that too.
 	ErrKerberos = errors.New("export requires Kerberos")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
 // probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest that
@@ -113,11 +114,18 @@ func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.C
 	names := components4(a.Path4)
 	var found object4
 	var dir nfsv4.NfsFh4
+	// What the export wants is not what the session was made with.
+	defer func(cred rpcv2.OpaqueAuth) { c.conn.cred = cred }(c.conn.cred)
 	err := a.climb(ctx, r, Lookup, func() (_ string, err error) {
-		found = c.walk(ctx, &nfsv4.NfsArgop4_OP_PUTROOTFH{}, names)
+		found = c.find(ctx, names)
 		r.agreed4(c.minor, found.err)
+		c.conn.identify(r)
 		dir, err = found.handle()
-		return "/" + strings.Join(names, "/"), err
+		learnt := "/" + strings.Join(names, "/")
+		if found.through != "" {
+			learnt += ", through the " + found.through
+		}
+		return learnt, err
 	})
 	if err != nil {
 		return err

@@ -142,7 +142,7 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 	}
 	open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
 	f.state, f.opened = open.Stateid, true
-	if f.handle, err = (object4{results[2:], err}).handle(); err != nil {
+	if f.handle, err = (object4{tail: results[2:], err: err}).handle(); err != nil {
 		return true, err
 	}
 	if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {

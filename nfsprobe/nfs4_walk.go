@@ -14,6 +14,8 @@ import (
 type object4 struct {
 	tail []nfsv4.NfsResop4 // of GETFH, GETATTR and ACCESS, up to the first that failed
 	err  error             // why it failed
+	// through names the first symbolic link on the way; "": there was none.
+	through string
 }
 
 // components4 are the names of a path, to be looked up one in the other.
@@ -50,7 +52,7 @@ func (c *client4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []strin
 				&nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}})
 		}
 		results, err := c.run(ctx, ops...)
-		f := object4{results[min(len(results), 1+len(now)):], err}
+		f := object4{tail: results[min(len(results), 1+len(now)):], err: err}
 		handle, herr := f.handle()
 		if herr != nil {
 			return object4{err: herr}
