@@ -53,7 +53,7 @@ func (s Step) String() string {
 //
 // Err is or wraps one of *RPCError, *MalformedError, a Status (MountStatus,
 // Status3, or *Status4, which names the operation), ErrNotRegistered,
-// ErrNotDirectory, ErrLinks, ErrKerberos, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
+// ErrNotDirectory, ErrLinks, ErrKerberos, ErrTLS, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
 // ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error. errors.Is finds an
 // expired deadline as context.DeadlineExceeded. At Marker and WriteTest the
@@ -95,6 +95,10 @@ var (
 	// ErrKerberos: the export cannot be used without Kerberos. If a server's
 	// refusal said so, the error wraps that too.
 	ErrKerberos = errors.New("export requires Kerberos")
+	// ErrTLS: the export cannot be used without TLS, as far as the server tells:
+	// it refused the probe, and speaks TLS (RFC 9289). The error wraps the
+	// refusal too.
+	ErrTLS = errors.New("export requires TLS")
 	// ErrPortOrKerberos: the server answered AUTH_TOOWEAK to an ordinary source
 	// port. Some servers (NFS-Ganesha) mean the port, others Kerberos. The
 	// error wraps the answer too. It is not ErrKerberos.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
@@ -52,7 +53,8 @@ func (s Status3) Name() string { return afterPrefix(s.Error()) }
 // Number implements Status.
 func (s Status3) Number() uint32 { return uint32(s) }
 
-// probe3 is a probe of version 3. UMNT is due even if the rest has failed.
+// probe3 is a probe of version 3. UMNT is due even if the rest has failed, and
+// has time kept for it.
 func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err := a.askPorts(ctx, r); err != nil {
 		return err
@@ -69,7 +71,22 @@ func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.export3(ctx, whole, r, m)
+	ctx, cancel := a.beforeGoodbye(ctx)
+	defer cancel()
+	return a.needsTLS(ctx, r, a.export3(ctx, whole, r, m))
+}
+
+// The part of the deadline that is kept for UMNT once MNT was granted, and its
+// limit: a mount entry without an end stays in a server's rmtab for good.
+const goodbyePart, goodbyeTime = 10, 2 * time.Second
+
+// beforeGoodbye returns ctx with an end that leaves time for UMNT.
+func (a *attempt) beforeGoodbye(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.end.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx,
+		a.end.Add(-min(a.end.Sub(a.began)/goodbyePart, goodbyeTime)))
 }
 
 // export3 looks at the export that was mounted.

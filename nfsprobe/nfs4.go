@@ -32,7 +32,9 @@ func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
 	}
 	for _, minor := range minors4(a.Version) {
 		c := &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes}
-		err = a.climbMinor4(ctx, r, c)
+		if err = a.climbMinor4(ctx, r, c); !c.gss {
+			err = a.needsTLS(ctx, r, err)
+		}
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}

@@ -126,10 +126,8 @@ func (c *client4) enter(ctx context.Context, dir nfsv4.NfsFh4, name string) obje
 		c.conn.cred = before
 	}
 	if known {
-		if !offered.gss() { // not Kerberos, then
-			var status *Status4
-			errors.As(err, &status)
-			err = status
+		if c.gss = offered.gss(); !c.gss {
+			err = bare(err)
 		}
 		err = fmt.Errorf("%w (the server offers %s)", err, flavorNames(offered))
 	}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // DefaultPort is the port of version 4 (RFC 7530 3.1). For version 3 the port
@@ -93,7 +94,8 @@ func (p *Prober) Pinned() string {
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
 	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
-		only4: p.only4, wire: new(transcript)}
+		only4: p.only4, wire: new(transcript), began: time.Now()}
+	a.end, _ = ctx.Deadline()
 	if p.pinned != "" {
 		a.Version = p.pinned
 	}
@@ -137,6 +139,8 @@ type attempt struct {
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	only4    bool // the last probe was healthy with version 4, and 3 is not decided
 	wire     *transcript
+	began    time.Time
+	end      time.Time    // the deadline; zero: none
 	addrs    []netip.Addr // of the server; after a connect only the one that answered
 
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is
