@@ -64,8 +64,8 @@ type Error struct {
 	Err     error
 	Other   error // if both versions were tried: why version 4 failed
 
-	Connected    bool // at least one connection was made before
-	OrdinaryPort bool // SourcePort of the Report was above 1023
+	Connected  bool // at least one connection was made before
+	SourcePort int  // as in the Report
 }
 
 func (e *Error) Error() string {
@@ -76,6 +76,10 @@ func (e *Error) Error() string {
 	return text
 }
 func (e *Error) Unwrap() error { return e.Err }
+
+// OrdinaryPort reports whether the source port was one that every process may
+// bind, which some servers refuse.
+func (e *Error) OrdinaryPort() bool { return e.SourcePort > 1023 }
 
 // errNoAnswer is context.DeadlineExceeded with a text for people.
 var errNoAnswer error = noAnswer{}

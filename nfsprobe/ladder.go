@@ -82,7 +82,7 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	}
 	return &Error{
 		Step: step, Version: version, Err: err,
-		Connected: r.Address != "", OrdinaryPort: r.ordinaryPort(),
+		Connected: r.Address != "", SourcePort: r.SourcePort,
 	}
 }
 

@@ -120,7 +120,7 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 		t.Errorf("failed with %T %v, want an *Error", err, err)
 	}
 	if failed != nil && (failed.Connected != (r.Address != "") ||
-		failed.OrdinaryPort != (r.SourcePort > 1023)) {
+		failed.SourcePort != r.SourcePort) {
 		t.Errorf("%+v does not agree with %q, from %q", failed, r.Address, r.Identity)
 	}
 	last := Step(-1)
