@@ -56,6 +56,7 @@ type Config struct {
 type Prober struct {
 	config Config
 	owner  [8]byte // random: its name to servers of version 4.0
+	ports  sources
 
 	mu       sync.Mutex
 	pinned   string
@@ -93,7 +94,7 @@ func (p *Prober) Pinned() string {
 // failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, sources: &p.ports,
 		only4: p.only4, wire: new(transcript), began: time.Now()}
 	a.end, _ = ctx.Deadline()
 	if p.pinned != "" {
@@ -138,6 +139,8 @@ type attempt struct {
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	only4    bool // the last probe was healthy with version 4, and 3 is not decided
+	sources  *sources
+	short    bool // a connection found no privileged source port
 	wire     *transcript
 	began    time.Time
 	end      time.Time    // the deadline; zero: none

@@ -3,6 +3,7 @@ package nfsprobe
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -35,6 +36,12 @@ type Report struct {
 
 func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) warnOnce(text string) {
+	if !slices.Contains(r.Warnings, text) {
+		r.warn("%s", text)
+	}
 }
 
 // Rung is one step that was begun.
