@@ -215,6 +215,7 @@ func TestSourcePortsTaken(t *testing.T) {
 		if r, err := probeWith(t, p); err != nil || len(r.Warnings) > 0 {
 			t.Errorf("%v, warnings %q", err, r.Warnings)
 		}
+		disconnected(t, h)
 	}
 	found := sources3(h)
 	for _, port := range found {
