@@ -87,6 +87,11 @@ func (f *flags) target() (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)",
 			f.path4)
 	}
+	for _, o := range [][2]string{{"-d", f.dir}, {"--nfs4-path", f.path4}, {"--marker", f.marker}} {
+		if err := cli.CheckName(o[0], o[1]); err != nil {
+			return cli.Target{}, err
+		}
+	}
 	if f.marker != "" {
 		if err := nfsprobe.CheckMarker(f.marker); err != nil {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
@@ -105,12 +110,16 @@ func (f *flags) target() (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s "+
 			"(version 4 has no mount service)", f.version)
 	}
-	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	var notes []string
-	if address == "" {
-		address = ownAddress()
+	address := ownAddress()
+	if f.address == "" {
 		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
 			"is no -a")
+	} else {
+		var err error
+		if address, err = cli.ParseAddress(f.address, "-n"); err != nil {
+			return cli.Target{}, err
+		}
 	}
 	nfs := nfsprobe.New(nfsprobe.Config{
 		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,

@@ -85,6 +85,15 @@ func (f *flags) target() (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, "+
 			"without server and slashes)", f.share)
 	}
+	for _, o := range [][2]string{{"-s", f.share}, {"--marker", f.marker}} {
+		if err := cli.CheckName(o[0], o[1]); err != nil {
+			return cli.Target{}, err
+		}
+	}
+	address, err := cli.ParseAddress(f.address, "--port")
+	if err != nil {
+		return cli.Target{}, err
+	}
 	if f.marker != "" {
 		if err := smbprobe.CheckMarker(f.marker); err != nil {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
@@ -98,7 +107,6 @@ func (f *flags) target() (cli.Target, error) {
 			"file names user, password and domain)")
 	case f.credentials != "":
 		reread = func() (login, error) { return readCredentials(f.credentials) }
-		var err error
 		if l, err = reread(); err != nil {
 			return cli.Target{}, fmt.Errorf("--credentials: %w", err)
 		}
@@ -111,7 +119,6 @@ func (f *flags) target() (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 		Address: address, Port: f.port, Share: f.share,
 		User: l.user, Password: l.password, Domain: l.domain,
