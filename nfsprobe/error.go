@@ -29,6 +29,7 @@ const (
 	Access                      // ACCESS is answered, whatever its bits
 	Marker                      // the marker file is read; off unless configured
 	WriteTest                   // a file is written, read and removed; off unless configured
+	LockTest                    // a lock is taken and given back; off unless configured
 	DestroySession              // DESTROY_SESSION (RFC 8881 18.37)
 	DestroyClientID             // DESTROY_CLIENTID (RFC 8881 18.50)
 	Unmount                     // UMNT (RFC 1813 5.2.3)
@@ -37,7 +38,8 @@ const (
 var stepNames = [...]string{
 	"resolve", "socket", "port map", "mount connect", "mount", "connect", "null", "exchange id",
 	"create session",
-	"lookup", "getattr", "access", "marker", "write test", "destroy session",
+	"lookup", "getattr", "access", "marker", "write test", "lock test",
+	"destroy session",
 	"destroy client id", "unmount",
 }
 
@@ -56,8 +58,8 @@ func (s Step) String() string {
 // ErrNotDirectory, ErrLinks, ErrKerberos, ErrTLS, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
 // ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error. errors.Is finds an
-// expired deadline as context.DeadlineExceeded. At Marker and WriteTest the
-// text begins with the procedure or operation.
+// expired deadline as context.DeadlineExceeded. At Marker, WriteTest and
+// LockTest the text begins with the procedure, operation or program.
 type Error struct {
 	Step    Step
 	Version string // the version that was tried, such as "3" or "4.1"; empty: not known yet

@@ -136,6 +136,8 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	goodbye := map[string]Step{"3": Unmount, "4.0": Access, "4.1": DestroyClientID,
 		"4.2": DestroyClientID}
 	switch {
+	case p.config.LockTest:
+		goodbye["4.0"] = LockTest
 	case p.config.WriteTest:
 		goodbye["4.0"] = WriteTest
 	case p.config.Marker != "":
