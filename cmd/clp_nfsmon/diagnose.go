@@ -21,17 +21,21 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	var probe *nfsprobe.Error
 	var d cli.Diagnosis
 	var a cli.Alert
+	var grace *cli.GraceError
 	switch {
+	case errors.As(err, &grace):
+		d.Brief, a = "still in grace", cli.GraceFailed.Alert(f.dir, grace.Limit)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
+		d.Class = classOf(probe, d.Class)
 	case errors.Is(err, context.DeadlineExceeded):
 		d.Brief, a = timedOut, msgRPC.Alert(timedOut)
 	default:
-		d.Local, d.Brief, a = true, "system error", msgSystem.Alert("probe", 0)
+		d.Class, d.Brief, a = cli.Local, "system error", msgSystem.Alert("probe", 0)
 	}
 	a.Detail = err.Error()
 	d.Alerts = []cli.Alert{a}
-	if !d.Local {
+	if d.Class != cli.Local {
 		d.Alerts = append(d.Alerts, msgDetected.Alert())
 	}
 	return d
@@ -46,7 +50,7 @@ func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 	switch probe.Step {
 	case nfsprobe.Socket: // this machine lacked something
 		n := int(errnoOf(probe, syscall.EIO))
-		d.Local, d.Brief = true, fmt.Sprintf("system error (socket %d)", n)
+		d.Brief = fmt.Sprintf("system error (socket %d)", n)
 		return d, msgSystem.Alert("socket", n)
 	case nfsprobe.Marker, nfsprobe.WriteTest: // steps that FSM does not have
 		message := cli.MarkerFailed

@@ -146,8 +146,8 @@ func TestFailure(t *testing.T) {
 					t.Errorf("message %d is %s", a.Number, a.Severity)
 				}
 			}
-			if !slices.Equal(got, numbers) || f.Local != c.local {
-				t.Fatalf("messages %v, local %v", got, f.Local)
+			if !slices.Equal(got, numbers) || (f.Class == watch.Local) != c.local {
+				t.Fatalf("messages %v, local %v", got, f.Class)
 			}
 			if a := f.Alerts[0]; a.Text != c.text || a.Detail != c.err.Error() {
 				t.Errorf("got %q, detail %q\nwant %q, detail %q", a.Text, a.Detail, c.text, c.err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/nfsprobe"
@@ -17,8 +19,16 @@ func (f *flags) probe(nfs *nfsprobe.Prober) cli.Probe {
 	}
 }
 
+// usualGrace is how long a restarted server of version 4 waits for its clients
+// by default (Linux and NFS-Ganesha), the time of a lease.
+const usualGrace = 90 * time.Second
+
+// opens reports whether the probe opens or locks files, which a server in grace
+// does not allow.
+func (f *flags) opens() bool { return f.writeTest }
+
 func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
-	w := cli.Report{Target: r.Address, Warnings: r.Warnings}
+	w := cli.Report{Target: r.Address, Warnings: r.Warnings, Grace: r.Grace}
 	if pinned != "" {
 		w.Note = "NFS version " + pinned
 	}
@@ -32,6 +42,11 @@ func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
 				"with each probe"
 		}
 		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf(text, why.Brief, r.Version))
+	}
+	if f.opens() && strings.HasPrefix(r.Version, "4") && f.verdict < usualGrace {
+		w.Warnings = append(slices.Clip(w.Warnings), fmt.Sprintf("a verdict may come after %s, "+
+			"while a restarted server of version 4 is in grace for %s: larger -c, -i or -r leave "+
+			"it that time", f.verdict, usualGrace))
 	}
 	for _, rung := range r.Rungs {
 		learnt := rung.Learnt

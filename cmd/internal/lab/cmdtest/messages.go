@@ -68,6 +68,11 @@ var (
 	Saved           = named("saved", 116)
 	NotSaved        = named("not-saved", 117)
 	MetricsLost     = named("metrics-lost", 118)
+	Refused         = named("refused", 119)
+	Accepted        = named("accepted", 120)
+	GraceFailed     = named("grace-failed", 121)
+	GraceEnded      = named("grace-ended", 122)
+	Drill           = named("drill", 123)
 )
 
 // number is the number of a message that a script names.
