@@ -108,7 +108,9 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	object := nfsv3.NfsFh3{Data: m.handle}
 	if err := a.climb(ctx, r, Getattr, func() (string, error) {
 		args := &nfsv3.Getattr3args{Object: object}
-		return callBusy3(ctx, c, procGetattr3, args, parseGetattr3)
+		found, err := callBusy3(ctx, c, procGetattr3, args, parseGetattr3)
+		r.RootID = found.id
+		return found.learnt, err
 	}); err != nil {
 		return err
 	}
@@ -153,24 +155,28 @@ func decode3[OK any, Answer interface{ GetStatus() nfsv3.Nfsstat3 }](
 	return ok, nil
 }
 
+// directory3 is what GETATTR says of the export.
+type directory3 struct{ learnt, id string }
+
 // parseGetattr3 decodes the results of GETATTR of the export (RFC 1813 3.3.1),
 // which must be a directory.
-func parseGetattr3(results io.Reader) (learnt string, err error) {
+func parseGetattr3(results io.Reader) (d directory3, err error) {
 	const prefix = "GETATTR: "
 	ok, err := decode3[*nfsv3.Getattr3res_NFS3_OK](results, nfsv3.ReadGetattr3res, prefix)
 	if err != nil {
-		return "", err
+		return d, err
 	}
 	attributes := ok.Resok.ObjAttributes
 	kind, known := nfsv3.Ftype3_name[attributes.Type]
 	switch {
 	case !known:
-		return "", malformed(prefix+"file type %d", attributes.Type)
+		return d, malformed(prefix+"file type %d", attributes.Type)
 	case attributes.Type != nfsv3.NF3DIR:
-		return kind, ErrNotDirectory
+		return directory3{learnt: kind}, ErrNotDirectory
 	}
-	return fmt.Sprintf("directory, mode %04o, owner %d:%d",
-		attributes.Mode&0o7777, attributes.Uid, attributes.Gid), nil
+	return directory3{fmt.Sprintf("directory, mode %04o, owner %d:%d",
+		attributes.Mode&0o7777, attributes.Uid, attributes.Gid),
+		rootID(attributes.Fsid, 0, attributes.Fileid)}, nil
 }
 
 // parseAccess3 decodes the results of ACCESS (RFC 1813 3.3.4).

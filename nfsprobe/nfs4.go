@@ -135,6 +135,9 @@ func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.C
 	if err := a.climb(ctx, r, Getattr, found.directory); err != nil {
 		return err
 	}
+	if attributes, err := found.attributes(); err == nil {
+		r.RootID = attributes.id
+	}
 	if err := a.climb(ctx, r, Access, found.access); err != nil {
 		return err
 	}

@@ -284,8 +284,8 @@ func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 		f.handles = append(f.handles, f.current)
 		return handle4(binary.BigEndian.AppendUint32(nil, uint32(len(f.handles)-1)))
 	case *nfsv4.NfsArgop4_OP_GETATTR:
-		return attributes4(op.Opgetattr.AttrRequest, binary.BigEndian.AppendUint32(nil,
-			uint32(f.objects[f.current])))
+		return attributes4(op.Opgetattr.AttrRequest, xdr(uint32(f.objects[f.current]),
+			0, 0xabc, 0, 1, 0, uint32(len(f.current))))
 	case *nfsv4.NfsArgop4_OP_ACCESS:
 		return access4(0x1f, op.Opaccess.Access&^1)
 	}

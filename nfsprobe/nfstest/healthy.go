@@ -126,7 +126,7 @@ func MountStatus(s mount.Mountstat3) Answer {
 }
 
 // Attributes answers GETATTR with an object of this type.
-func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind)) }
+func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind, 0)) }
 
 // GetattrStatus answers GETATTR with an error.
 func GetattrStatus(s nfsv3.Nfsstat3) Answer {
@@ -144,10 +144,10 @@ func mounted(handle []byte, flavors ...int32) io.WriterTo {
 		AuthFlavors: flavors}}
 }
 
-func attributes3(kind nfsv3.Ftype3) io.WriterTo {
+func attributes3(kind nfsv3.Ftype3, disk uint32) io.WriterTo {
 	return &nfsv3.Getattr3res_NFS3_OK{
 		Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2,
-			Size: 4096, Fileid: 2}},
+			Size: 4096, Fsid: uint64(disk), Fileid: 2}},
 	}
 }
 

@@ -73,9 +73,11 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		if file != 0 {
 			kind = nfsv4.NF4REG
 		}
-		// The type is the only attribute known here.
+		// The type, fsid and fileid are the only attributes known here.
 		attributes := nfsv4.Fattr4{
-			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(kind)}),
+			Attrmask: []uint32{1<<nfsv4.FATTR4_TYPE | 1<<nfsv4.FATTR4_FSID |
+				1<<nfsv4.FATTR4_FILEID},
+			AttrVals: encode(words{uint32(kind), 0, s.files.disk, 0, 0, 0, 2}),
 		}
 		result = &nfsv4.NfsResop4_OP_GETATTR{
 			Opgetattr: &nfsv4.Getattr4res_NFS4_OK{
