@@ -2,10 +2,7 @@ package nfsprobe
 
 import (
 	"slices"
-	"strings"
 	"testing"
-
-	"fsmon/nfsprobe/nfstest"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
@@ -40,25 +37,6 @@ func TestRootID(t *testing.T) {
 			AttrVals: xdr(2, 0, 1, 0, 2)[:4+16*(mask>>nfsv4.FATTR4_FSID&1)]})
 		if err != nil || a.kind != nfsv4.NF4DIR || a.id != "" {
 			t.Errorf("%x: %+v, %v", mask, a, err)
-		}
-	}
-}
-
-// Every version of a real server gives an identity, and another one for another
-// disk.
-func TestRealRootID(t *testing.T) {
-	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "disk"}}})
-	for _, version := range versions {
-		seen := map[string]bool{}
-		for _, name := range []string{"export", "export", "export/sub", "disk"} {
-			r, err := probe(t, export(l, name, version))
-			if err != nil || !strings.HasPrefix(r.RootID, "fsid ") {
-				t.Errorf("%s %s: %v, %q", version, name, err, r.RootID)
-			}
-			seen[r.RootID] = true
-		}
-		if len(seen) != 3 {
-			t.Errorf("%s: %v", version, seen)
 		}
 	}
 }

@@ -22,7 +22,11 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	var d cli.Diagnosis
 	var a cli.Alert
 	var grace *cli.GraceError
+	var disk *cli.DiskError
 	switch {
+	case errors.As(err, &disk):
+		d.Brief, a = "another disk", cli.OtherDisk.Alert(f.dir, disk)
+		d.Look = lookOtherDisk
 	case errors.As(err, &grace):
 		d.Brief, a = "still in grace", cli.GraceFailed.Alert(f.dir, grace.Limit)
 	case errors.As(err, &probe):
@@ -52,10 +56,13 @@ func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 		n := int(errnoOf(probe, syscall.EIO))
 		d.Brief = fmt.Sprintf("system error (socket %d)", n)
 		return d, msgSystem.Alert("socket", n)
-	case nfsprobe.Marker, nfsprobe.WriteTest: // steps that FSM does not have
+	case nfsprobe.Marker, nfsprobe.WriteTest, nfsprobe.LockTest: // FSM does not have them
 		message := cli.MarkerFailed
-		if probe.Step == nfsprobe.WriteTest {
+		switch probe.Step {
+		case nfsprobe.WriteTest:
 			message = cli.WriteFailed
+		case nfsprobe.LockTest:
+			message, d.Look = cli.LockFailed, lookLocks
 		}
 		text := probe.Err.Error()
 		d.Brief = d.Step + ", " + text

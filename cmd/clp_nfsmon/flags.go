@@ -36,6 +36,8 @@ Watching:
       --marker FILE         also read this file below the directory, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and remove a small file, beside the marker or in the directory
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
+      --same-disk           fail when another file system is behind the directory than at the start (warn)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -65,7 +67,8 @@ could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 thi
 type flags struct {
 	dir, path4, address, version, marker string
 	port, mountPort                      int
-	unprivileged, writeTest              bool
+	unprivileged, writeTest, lockTest    bool
+	sameDisk                             bool
 	graceLimit                           int // seconds
 
 	verdict time.Duration // until the verdict on a server that refuses
@@ -83,6 +86,8 @@ func (f *flags) declare(o *cli.Options) {
 	o.Bool(&f.unprivileged, "unprivileged-port", "")
 	o.String(&f.marker, "marker", "", "the path of a file below the directory")
 	o.Bool(&f.writeTest, "write-test", "")
+	o.Bool(&f.lockTest, "lock-test", "")
+	o.Bool(&f.sameDisk, "same-disk", "")
 	o.Int(&f.graceLimit, "grace-limit", "", 1, 10000, "seconds")
 }
 
@@ -113,6 +118,10 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--nfs-version: %q is not accepted (auto, 3, 4, 4.0, 4.1 or 4.2)",
 			f.version)
 	}
+	if f.lockTest && f.version != "3" && f.marker == "" && !f.writeTest {
+		return cli.Target{}, fmt.Errorf("--lock-test: needs --marker or --write-test, or " +
+			"--nfs-version 3 (version 4 locks a file, not the directory)")
+	}
 	if f.version == "3" && f.path4 != "" {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: does not go with --nfs-version 3")
 	}
@@ -134,6 +143,7 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	nfs := nfsprobe.New(nfsprobe.Config{
 		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,
 		Version: f.version, Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest,
+		LockTest: f.lockTest,
 	})
 	where := address
 	if f.port != 0 {
@@ -143,7 +153,8 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	}
 	f.verdict, _ = policy.Verdict()
 	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
-		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: f.probe(nfs), Notes: notes}, nil
+		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: f.probe(nfs), Notes: notes,
+		SameDisk: f.sameDisk}, nil
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

@@ -109,6 +109,7 @@ var looks = map[string]string{
 var fileLooks = map[nfsprobe.Step]map[string]string{
 	nfsprobe.Marker:    markerLooks,
 	nfsprobe.WriteTest: writeLooks,
+	nfsprobe.LockTest:  {}, // all of them are lookLocks
 }
 
 var markerLooks = map[string]string{
@@ -154,6 +155,12 @@ var writeLooks = map[string]string{
 }
 
 const (
+	lookLocks = "Files open, but locks do not work: programs that lock files hang or fail. On the " +
+		"server look at rpcinfo -p (version 3 needs nlockmgr 4 and status 1), at systemctl status " +
+		"rpc-statd nfsdcld, and whether a firewall lets their ports through."
+	lookOtherDisk = "The server is healthy, but the directory is on another file system now: on " +
+		"the server look at findmnt. If that is intended, -pause and -continue make the watch " +
+		"learn it."
 	lookMarkerAccess = "The probe may not read the marker. The server makes root a user without " +
 		"rights (root_squash, its default): look whether everybody may read the marker (chmod " +
 		"a+r) and pass the directories on the way (chmod a+x)."

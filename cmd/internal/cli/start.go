@@ -122,9 +122,11 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 		}
 	}
 
+	disk := &sameDisk{must: target.SameDisk}
+	listeners = append(listeners, disk.on)
 	w := watch.Watch{
 		Policy:   req.Policy,
-		Probe:    target.Probe,
+		Probe:    disk.probe(target.Probe),
 		Classify: s.classify,
 		Publish: func(e watch.Event) {
 			for _, on := range listeners {
