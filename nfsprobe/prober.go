@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // DefaultPort is the port of version 4 (RFC 7530 3.1). For version 3 the port
@@ -42,6 +43,12 @@ type Config struct {
 	// 9.6.3): if the server restarts meanwhile, it waits its whole grace period
 	// for that client.
 	WriteTest bool
+	// LockTest: in version 3 the probe asks the lock manager and the status
+	// monitor, through the port mapper, and tests a lock on the directory. In
+	// version 4 it locks the marker, or without one the write test's file, and
+	// unlocks it; it needs one of them. So it detects a lock manager that is gone
+	// while files still open. Another client's lock is as good as one's own.
+	LockTest bool
 
 	portMapper int // tests: the port mapper's port; 0: 111
 }
@@ -55,6 +62,7 @@ type Config struct {
 type Prober struct {
 	config Config
 	owner  [8]byte // random: its name to servers of version 4.0
+	ports  sources
 
 	mu       sync.Mutex
 	pinned   string
@@ -92,8 +100,9 @@ func (p *Prober) Pinned() string {
 // failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
-		only4: p.only4, wire: new(transcript)}
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, sources: &p.ports,
+		only4: p.only4, wire: new(transcript), began: time.Now()}
+	a.end, _ = ctx.Deadline()
 	if p.pinned != "" {
 		a.Version = p.pinned
 	}
@@ -136,7 +145,11 @@ type attempt struct {
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	only4    bool // the last probe was healthy with version 4, and 3 is not decided
+	sources  *sources
+	short    bool // a connection found no privileged source port
 	wire     *transcript
+	began    time.Time
+	end      time.Time    // the deadline; zero: none
 	addrs    []netip.Addr // of the server; after a connect only the one that answered
 
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is

@@ -314,3 +314,22 @@ func TestRealRecovery(t *testing.T) {
 		}
 	}
 }
+
+// Every version of a real server gives an identity, and another one for another
+// disk.
+func TestRealRootID(t *testing.T) {
+	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "disk"}}})
+	for _, version := range versions {
+		seen := map[string]bool{}
+		for _, name := range []string{"export", "export", "export/sub", "disk"} {
+			r, err := probe(t, export(l, name, version))
+			if err != nil || !strings.HasPrefix(r.RootID, "fsid ") {
+				t.Errorf("%s %s: %v, %q", version, name, err, r.RootID)
+			}
+			seen[r.RootID] = true
+		}
+		if len(seen) != 3 {
+			t.Errorf("%s: %v", version, seen)
+		}
+	}
+}

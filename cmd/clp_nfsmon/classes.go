@@ -21,7 +21,8 @@ func classOf(probe *nfsprobe.Error, network cli.Class) cli.Class {
 		return cli.Local
 	case fileLooks[probe.Step] != nil:
 		return cli.Server
-	case errors.Is(probe, nfsprobe.ErrKerberos), errors.Is(probe, nfsprobe.ErrPortOrKerberos):
+	case errors.Is(probe, nfsprobe.ErrKerberos), errors.Is(probe, nfsprobe.ErrPortOrKerberos),
+		errors.Is(probe, nfsprobe.ErrTLS):
 		return cli.Access
 	case errors.As(probe, &status):
 		switch status.Name() {

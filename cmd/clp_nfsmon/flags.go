@@ -36,6 +36,8 @@ Watching:
       --marker FILE         also read this file below the directory, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and remove a small file, beside the marker or in the directory
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
+      --same-disk           fail when another file system is behind the directory than at the start (warn)
       --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
@@ -66,7 +68,8 @@ could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 thi
 type flags struct {
 	dir, path4, address, version, marker string
 	port, mountPort                      int
-	unprivileged, writeTest              bool
+	unprivileged, writeTest, lockTest    bool
+	sameDisk                             bool
 	graceLimit                           int // seconds
 
 	verdict time.Duration // until the verdict on a server that refuses
@@ -84,6 +87,8 @@ func (f *flags) declare(o *cli.Options) {
 	o.Bool(&f.unprivileged, "unprivileged-port", "")
 	o.String(&f.marker, "marker", "", "the path of a file below the directory")
 	o.Bool(&f.writeTest, "write-test", "")
+	o.Bool(&f.lockTest, "lock-test", "")
+	o.Bool(&f.sameDisk, "same-disk", "")
 	o.Int(&f.graceLimit, "grace-limit", "", 1, 10000, "seconds")
 }
 
@@ -98,6 +103,11 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)",
 			f.path4)
 	}
+	for _, o := range [][2]string{{"-d", f.dir}, {"--nfs4-path", f.path4}, {"--marker", f.marker}} {
+		if err := cli.CheckName(o[0], o[1]); err != nil {
+			return cli.Target{}, err
+		}
+	}
 	if f.marker != "" {
 		if err := nfsprobe.CheckMarker(f.marker); err != nil {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
@@ -109,6 +119,10 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--nfs-version: %q is not accepted (auto, 3, 4, 4.0, 4.1 or 4.2)",
 			f.version)
 	}
+	if f.lockTest && f.version != "3" && f.marker == "" && !f.writeTest {
+		return cli.Target{}, fmt.Errorf("--lock-test: needs --marker or --write-test, or " +
+			"--nfs-version 3 (version 4 locks a file, not the directory)")
+	}
 	if f.version == "3" && f.path4 != "" {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: does not go with --nfs-version 3")
 	}
@@ -116,18 +130,22 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s "+
 			"(version 4 has no mount service)", f.version)
 	}
-	address := unbracketed(f.address)
 	var notes []string
-	if address == "" {
-		address = ownAddress()
+	address := ownAddress()
+	if f.address == "" {
 		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
 			"is no -a")
+	} else {
+		var err error
+		if address, err = cli.ParseAddress("-a", f.address, "-n"); err != nil {
+			return cli.Target{}, err
+		}
 	}
 	at := func(address string) cli.Probe {
 		return f.probe(nfsprobe.New(nfsprobe.Config{
-			Address: unbracketed(address), Dir: f.dir, Path4: f.path4, Port: f.port,
+			Address: address, Dir: f.dir, Path4: f.path4, Port: f.port,
 			MountPort: f.mountPort, Version: f.version, Unprivileged: f.unprivileged,
-			Marker: f.marker, WriteTest: f.writeTest,
+			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
 		}))
 	}
 	where := address
@@ -138,12 +156,8 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	}
 	f.verdict, _ = policy.Verdict()
 	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
-		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: at(address), At: at, Notes: notes}, nil
-}
-
-// unbracketed is the address of "[::1]".
-func unbracketed(address string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
+		GraceLimit: time.Duration(f.graceLimit) * time.Second, SameDisk: f.sameDisk,
+		Probe: at(address), At: at, Notes: notes}, nil
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

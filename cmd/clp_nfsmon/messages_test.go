@@ -34,7 +34,7 @@ func TestCatalogue(t *testing.T) {
 func TestFailure(t *testing.T) {
 	at := func(step nfsprobe.Step, err error) error { return &nfsprobe.Error{Step: step, Err: err} }
 	ordinary := func(step nfsprobe.Step, err error) error {
-		return &nfsprobe.Error{Step: step, Err: err, Connected: true, OrdinaryPort: true}
+		return &nfsprobe.Error{Step: step, Err: err, Connected: true, SourcePort: 40000}
 	}
 	op := func(op, call string, errno syscall.Errno) error {
 		return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}

@@ -25,10 +25,11 @@ const usualGrace = 90 * time.Second
 
 // opens reports whether the probe opens or locks files, which a server in grace
 // does not allow.
-func (f *flags) opens() bool { return f.writeTest }
+func (f *flags) opens() bool { return f.writeTest || f.lockTest }
 
 func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
-	w := cli.Report{Target: r.Address, Warnings: r.Warnings, Grace: r.Grace}
+	w := cli.Report{Target: r.Address, Warnings: r.Warnings, Grace: r.Grace,
+		RootForm: r.Version[:min(1, len(r.Version))], RootID: r.RootID}
 	if pinned != "" {
 		w.Note = "NFS version " + pinned
 	}

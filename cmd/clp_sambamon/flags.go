@@ -90,6 +90,15 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, "+
 			"without server and slashes)", f.share)
 	}
+	for _, o := range [][2]string{{"-s", f.share}, {"--marker", f.marker}} {
+		if err := cli.CheckName(o[0], o[1]); err != nil {
+			return cli.Target{}, err
+		}
+	}
+	address, err := cli.ParseAddress("-a", f.address, "--port")
+	if err != nil {
+		return cli.Target{}, err
+	}
 	if f.marker != "" {
 		if err := smbprobe.CheckMarker(f.marker); err != nil {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
@@ -103,7 +112,6 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			"file names user, password and domain)")
 	case f.credentials != "":
 		reread = func() (login, error) { return readCredentials(f.credentials) }
-		var err error
 		if l, err = reread(); err != nil {
 			return cli.Target{}, fmt.Errorf("--credentials: %w", err)
 		}
@@ -116,10 +124,9 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	address := unbracketed(f.address)
 	at := func(address string) cli.Probe {
 		p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
-			Address: unbracketed(address), Port: f.port, Share: f.share,
+			Address: address, Port: f.port, Share: f.share,
 			User: l.user, Password: l.password, Domain: l.domain,
 			Marker: f.marker, WriteTest: f.writeTest,
 		})}
@@ -132,9 +139,4 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		At:    at,
 		User:  l.user,
 	}, nil
-}
-
-// unbracketed is the address of "[::1]".
-func unbracketed(address string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 }

@@ -37,7 +37,7 @@ func (c *checked) says(w watch.Witness) string {
 
 // check probes once, without the registry, and says what it found.
 func (s Service) check(req request) error {
-	target, err := s.target(&req.Policy)
+	target, err := s.target(&req)
 	if err != nil {
 		return err
 	}

@@ -79,6 +79,9 @@ type Target struct {
 	Notes []string
 	// GraceLimit is Policy.GraceLimit for a server that knows grace periods.
 	GraceLimit time.Duration
+	// SameDisk: another RootID than at the first success is a failed probe, with
+	// a *DiskError; otherwise a warning.
+	SameDisk bool
 	// User is the account whose password the probe sends, for -check's warning
 	// of lockout policies; empty: none.
 	User string

@@ -103,6 +103,8 @@ var errnoLooks = map[syscall.Errno]string{
 	unix.EPERM:           lookForbidden,
 	unix.EAFNOSUPPORT:    lookNoFamily,
 	unix.EPROTONOSUPPORT: lookNoFamily,
+	unix.EADDRINUSE: "The source ports that the server wants are all taken on this machine, " +
+		"so nothing is known about the server. Look at ss -tan for who has those below 1024.",
 	unix.EADDRNOTAVAIL: "This machine has no local port or address left for the connection. " +
 		"Look at ss -s (many in timewait?), at net.ipv4.ip_local_port_range, " +
 		"and whether the interface has an address.",

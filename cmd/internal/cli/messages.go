@@ -26,7 +26,11 @@ var (
 	// the target's name and the reason.
 	MarkerFailed = entry(112, Error, "The file server has failed the marker check of [%s] (%s).")
 	WriteFailed  = entry(113, Error, "The file server has failed the write test of [%s] (%s).")
-	slow         = entry(114, Warning, "Healthy, but slow: "+
+	// LockFailed and OtherDisk too, the latter for a *DiskError.
+	LockFailed = entry(128, Error, "The file server has failed the lock test of [%s] (%s).")
+	OtherDisk  = entry(129, Error, "Another file system is behind [%s] than at the start of the "+
+		"watch (%s).")
+	slow = entry(114, Warning, "Healthy, but slow: "+
 		"the probe took %s of the %s it has (%s).")
 	forgiven    = entry(115, Info, "Probe failed, not counted before %s (start wait), %s: %s")
 	saved       = entry(116, Info, "Evidence was saved in %s.")
@@ -54,6 +58,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill,
+		GraceFailed, graceEnded, drill, LockFailed, OtherDisk,
 	}
 }

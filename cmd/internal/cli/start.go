@@ -26,7 +26,7 @@ func (s Service) start(req request) error {
 	notify := observe.NewNotify() // first: no child may inherit the variables it reads
 	errand.LowerOOMScore()
 
-	target, err := s.target(&req.Policy)
+	target, err := s.target(&req)
 	if err != nil {
 		return err
 	}
@@ -51,11 +51,14 @@ func (s Service) start(req request) error {
 	return err
 }
 
-// target makes the target and adds to the policy what it says. What is wrong
+// target makes the target, and adds to the request what it says. What is wrong
 // with it is wrong usage or configuration.
-func (s Service) target(p *watch.Policy) (Target, error) {
-	target, err := s.Target(*p)
-	p.GraceLimit = target.GraceLimit
+func (s Service) target(req *request) (Target, error) {
+	target, err := s.Target(req.Policy)
+	req.GraceLimit = target.GraceLimit
+	for i := 0; i < len(req.Witnesses) && err == nil; i++ {
+		req.Witnesses[i], err = ParseAddress("--witness", req.Witnesses[i], "--port")
+	}
 	os.Unsetenv("PASSWD") // sinks start children, which must not inherit it
 	if err != nil {
 		invalid := s.Catalogue.Invalid.Alert()
@@ -126,9 +129,11 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	defer noMore()
 	witnesses := newWitnesses(asking, req, target)
 
+	disk := &sameDisk{must: target.SameDisk}
+	listeners = append(listeners, disk.on)
 	w := watch.Watch{
 		Policy:   req.Policy,
-		Probe:    target.Probe,
+		Probe:    disk.probe(target.Probe),
 		Classify: s.classify,
 		Publish: func(e watch.Event) {
 			e.Witnesses = witnesses.on(e)

@@ -23,6 +23,9 @@ type Report struct {
 	// Grace: healthy, but the server has restarted and lets nobody open or lock
 	// a file yet.
 	Grace bool
+	// RootID identifies what is behind the share or directory; "": not known.
+	// Those of one RootForm can be compared.
+	RootForm, RootID string
 	// Note is what the watch has settled on, "NFS version 3". It is said when
 	// it changes.
 	Note string

@@ -63,6 +63,8 @@ var (
 	SettledOn       = named("settled", 111)
 	MarkerFailed    = named("marker-failed", 112)
 	WriteTestFailed = named("write-test-failed", 113)
+	LockTestFailed  = named("lock-test-failed", 128)
+	OtherDisk       = named("other-disk", 129)
 	Slow            = named("slow", 114)
 	NotCounted      = named("not-counted", 115)
 	Saved           = named("saved", 116)
