@@ -18,10 +18,16 @@ var classes = map[smbprobe.Status]cli.Class{
 	0xC0000070: cli.Account, // INVALID_WORKSTATION
 	0xC0000071: cli.Account, // PASSWORD_EXPIRED
 	0xC0000072: cli.Account, // ACCOUNT_DISABLED
+	0xC0000155: cli.Account, // LOGON_NOT_GRANTED
 	0xC000015B: cli.Account, // LOGON_TYPE_NOT_GRANTED
 	0xC0000193: cli.Account, // ACCOUNT_EXPIRED
+	0xC0000198: cli.Account, // NOLOGON_INTERDOMAIN_TRUST_ACCOUNT
+	0xC0000199: cli.Account, // NOLOGON_WORKSTATION_TRUST_ACCOUNT
+	0xC000019A: cli.Account, // NOLOGON_SERVER_TRUST_ACCOUNT
 	0xC0000224: cli.Account, // PASSWORD_MUST_CHANGE
 	0xC0000234: cli.Account, // ACCOUNT_LOCKED_OUT
+	0xC0000413: cli.Account, // AUTHENTICATION_FIREWALL_FAILED
+	0xC0000418: cli.Account, // NTLM_BLOCKED
 	0xC0000022: cli.Access,  // ACCESS_DENIED
 	0xC00000CA: cli.Access,  // NETWORK_ACCESS_DENIED
 	0xC00000CB: cli.Access,  // BAD_DEVICE_TYPE
@@ -44,7 +50,7 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		return cli.Server
 	case errors.As(probe, &shareType):
 		return cli.Access
-	case errors.As(probe, &netbios) && netbios.Code != 0x83: // no resources
+	case errors.As(probe, &netbios) && netbios.Code == 0x81: // hosts deny
 		return cli.Access
 	case errors.As(probe, &status) && probe.Step == smbprobe.SessionSetup &&
 		classes[status] == cli.Access:

@@ -10,7 +10,8 @@ import (
 	"fsmon/smbprobe"
 )
 
-// The class of every status that has a name, and of what has no status.
+// The class of every status that has a text of its own, or another class than
+// server, and of what has no status. All others are the server's.
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
@@ -24,7 +25,10 @@ func TestClasses(t *testing.T) {
 	}
 	for _, severity := range []uint32{0x80000000, 0xC0000000} {
 		for n := range uint32(0x10000) {
-			if status := smbprobe.Status(severity + n); status.Name() != "" {
+			status := smbprobe.Status(severity + n)
+			if looks[status] != "" || diskLooks[status] != "" || classes[status] != "" ||
+				fileLooks[smbprobe.Marker][status] != "" ||
+				fileLooks[smbprobe.WriteTest][status] != "" {
 				row(status.Error(), status, smbprobe.SessionSetup, smbprobe.TreeConnect,
 					smbprobe.Marker, smbprobe.WriteTest)
 			}
@@ -32,6 +36,7 @@ func TestClasses(t *testing.T) {
 	}
 	row("no name", smbprobe.Status(0xC000FFFF), smbprobe.Negotiate)
 	row("no resources", &smbprobe.NetBIOSError{Code: 0x83}, smbprobe.Negotiate)
+	row("not this name", &smbprobe.NetBIOSError{Code: 0x82}, smbprobe.Negotiate)
 	row("hosts deny", &smbprobe.NetBIOSError{Code: 0x81}, smbprobe.Negotiate)
 	row("a pipe", &smbprobe.ShareTypeError{}, smbprobe.ShareType)
 	row("SMB1 only", smbprobe.ErrSMB1Only, smbprobe.Negotiate)
