@@ -4,8 +4,8 @@ go 1.26.0
 
 // What each library is for, and why it.
 //
-// cloudsoda/go-smb2      smbprobe. The maintained line: anonymous login, survives malformed frames.
-//                        It sees only frames that our guard has checked.
+// cloudsoda/go-smb2      Tests, as an independent opinion on the same servers. The maintained line,
+//                        in production until smbprobe/smb2. It refuses servers that smbclient takes.
 // hirochachacha/go-smb2  Tests, as a second opinion on the same servers. The original, unmaintained
 //                        since 2022: stray frames end the process, and GO-2026-5051 has no fix.
 // buildbarn/go-xdr       nfsprobe. XDR of RPC, MOUNT, NFS 3 and 4; our transport caps every size.
@@ -17,13 +17,13 @@ go 1.26.0
 //                        values, also passwords, so they are never shown.
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
 // BurntSushi/toml        kitrunner's resource files.
+// golang.org/x/crypto    smbprobe/ntlm. Only md4, which hashes the password of an NTLM login.
 // golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows.
 //
 // goleak, go-cmp and go-internal serve tests, honnef.co/go/tools is staticcheck. The tools for
 // packages and manuals are in .ci/tools.mod, so that what they bring stays out of here.
 
 require (
-	github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
 	github.com/go-git/go-billy/v5 v5.6.0
 	github.com/gofrs/flock v0.13.1
 	github.com/google/go-cmp v0.7.0
@@ -31,9 +31,12 @@ require (
 	github.com/prometheus/procfs v0.23.0
 	github.com/spf13/pflag v1.0.10
 	go.uber.org/goleak v1.3.0
+	golang.org/x/crypto v0.57.0
 	golang.org/x/sys v0.49.0
 	gonum.org/v1/plot v0.17.0 // lab alone: the chart
 )
+
+require github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
 
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
@@ -41,25 +44,31 @@ require (
 	codeberg.org/go-pdf/fpdf v0.11.1 // indirect
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
 	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
+	github.com/cloudsoda/sddl v0.0.0-20250224235906-926454e91efc // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/hashicorp/go-uuid v1.0.3 // indirect
 	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
+	github.com/jcmturner/aescts/v2 v2.0.0 // indirect
+	github.com/jcmturner/dnsutils/v2 v2.0.0 // indirect
+	github.com/jcmturner/gofork v1.7.6 // indirect
+	github.com/jcmturner/goidentity/v6 v6.0.1 // indirect
+	github.com/jcmturner/gokrb5/v8 v8.4.4 // indirect
+	github.com/jcmturner/rpc/v2 v2.0.3 // indirect
 	github.com/rasky/go-xdr v0.0.0-20170124162913-1a41d1a06c93 // indirect
 	github.com/willscott/go-nfs-client v0.0.0-20240104095149-b44639837b00 // indirect
 	golang.org/x/image v0.30.0 // indirect
+	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 )
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c
 	github.com/buildbarn/go-xdr v0.0.0-20261005144839-a2095890273e
-	github.com/cloudsoda/sddl v0.0.0-20250224235906-926454e91efc // indirect
 	github.com/geoffgarside/ber v1.1.0 // indirect
-	github.com/jcmturner/gokrb5/v8 v8.4.4 // indirect
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/vmware/go-nfs-client v0.0.0-20190605212624-d43b92724c1b
 	github.com/willscott/go-nfs v0.0.4
-	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
@@ -68,8 +77,3 @@ require (
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
-
-// go-smb2 names gokrb5 for Kerberos, which no probe uses. With it come net/http,
-// crypto/tls and six modules: 1 MB resident and 0.2 MB private of every watch.
-// Without this line Kerberos is back.
-replace github.com/jcmturner/gokrb5/v8 => ./smbprobe/nokrb5

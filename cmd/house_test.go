@@ -31,7 +31,10 @@ var rooms = map[string]string{
 		"watchreg watchreg/trust",
 	"cmd/internal/errand": "",
 
-	"smbprobe":         "",
+	"smbprobe":         "smbprobe/smb2 smbprobe/ntlm",
+	"smbprobe/smb2":    "smbprobe/spnego",
+	"smbprobe/ntlm":    "",
+	"smbprobe/spnego":  "",
 	"smbprobe/...":     "smbprobe smbprobe/...", // a hostile server, for tests
 	"nfsprobe":         "",
 	"nfsprobe/...":     "nfsprobe nfsprobe/...",

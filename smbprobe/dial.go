@@ -64,7 +64,7 @@ func (p *attempt) resolve(ctx context.Context, r *Report) ([]netip.Addr, error) 
 
 // dial connects to the first address that answers. Each address gets an equal
 // part of the remaining time, so that one address that drops all packets leaves
-// time for a good one after it.
+// time for a good one after it. On the NetBIOS port it also makes the session.
 func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 	addrs, err := p.resolve(ctx, r)
 	if err != nil {
@@ -85,6 +85,9 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 			r.Address = conn.RemoteAddr().String()
 			rung := Rung{Step: Connect, Took: time.Since(began), Learnt: r.Address}
 			r.Rungs = append(r.Rungs, rung)
+			if p.onNetBIOS() {
+				return p.netbiosSession(ctx, conn, r)
+			}
 			return conn, nil
 		}
 		// The first failure is the cause. But if this machine has no route to

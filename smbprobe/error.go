@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"fsmon/smbprobe/smb2"
 )
 
 // Step is a rung of the probe's ladder, in wire order.
@@ -42,7 +44,7 @@ func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest }
 
 // Error is a failed probe: the first step that failed, and why. Err is or wraps
 // one of Status, *NetBIOSError, *MalformedError, *ShareTypeError, ErrSMB1Only,
-// ErrReadBack, *net.DNSError, *net.OpError (Op is "dial", "read" or "write"; it
+// ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or "write"; it
 // wraps the errno), context.Canceled, or context.DeadlineExceeded for every
 // kind of deadline.
 type Error struct {
@@ -68,45 +70,34 @@ var ErrSMB1Only = errors.New("the server speaks SMB1 only")
 // wrote.
 var ErrReadBack = errors.New("what was read back is not what was written")
 
-// MalformedError is an answer that no SMB server should give. What describes it
-// for people.
-type MalformedError struct{ What string }
+// MalformedError is an answer that no SMB server should give.
+type MalformedError = smb2.MalformedError
 
-func (e *MalformedError) Error() string { return "malformed answer: " + e.What }
+// NetBIOSError is a negative session response (RFC 1002 4.3.4).
+type NetBIOSError = smb2.NetBIOSError
 
-func malformed(format string, args ...any) error {
-	return &MalformedError{What: fmt.Sprintf(format, args...)}
+// DFSError is a share or a marker that is not on this server: a DFS link leads
+// to another one (MS-DFSC 1.3).
+type DFSError struct {
+	Target string // \SERVER\SHARE as the server's referral has it; empty: not known
+	Err    Status // what the server answered, as STATUS_PATH_NOT_COVERED
 }
 
-// NetBIOSError is a negative session response (RFC 1002 4.3.4): the server
-// refuses the whole connection before any SMB is spoken. Code is the byte that
-// it sent; RFC 1002 defines 0x80 to 0x83 and 0x8F.
-type NetBIOSError struct{ Code byte }
-
-var netBIOSCodes = map[byte]string{
-	0x80: "not listening on called name",
-	0x81: "not listening for calling name",
-	0x82: "called name not present",
-	0x83: "insufficient resources",
-	0x8f: "unspecified error",
-}
-
-func (e *NetBIOSError) Error() string {
-	name, ok := netBIOSCodes[e.Code]
-	if !ok {
-		name = "unknown reason"
+func (e *DFSError) Error() string {
+	if e.Target == "" {
+		return e.Err.Error()
 	}
-	return fmt.Sprintf("negative session response 0x%02X (%s)", e.Code, name)
+	return fmt.Sprintf("%v: a DFS link to %s", e.Err, e.Target)
 }
+func (e *DFSError) Unwrap() error { return e.Err }
 
 // ShareTypePrinter is the ShareType of a printer (MS-SMB2 2.2.10).
-const ShareTypePrinter = 3
+const ShareTypePrinter = smb2.ShareTypePrinter
 
 // ShareTypeError is a share that is neither a disk nor a printer, such as IPC$.
 // It is also a printer when a marker or a write test needs a disk.
 type ShareTypeError struct {
-	Type    byte // ShareType in MS-SMB2 2.2.10; 2 is a pipe
-	Visible bool // false: known only by its name, since the session is encrypted
+	Type byte // ShareType in MS-SMB2 2.2.10; 2 is a pipe
 }
 
 func (e *ShareTypeError) Error() string {
@@ -114,11 +105,8 @@ func (e *ShareTypeError) Error() string {
 		return "the share is a printer, which holds no files for a marker or a write test"
 	}
 	what := fmt.Sprintf("type 0x%02X", e.Type)
-	if e.Type == shareTypePipe {
+	if e.Type == smb2.ShareTypePipe {
 		what = "a pipe"
-	}
-	if !e.Visible {
-		what += " by its name (share type not visible)"
 	}
 	return "the share is " + what + ", neither disk nor printer"
 }

@@ -2,21 +2,18 @@ package smbprobe
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	mathrand "math/rand/v2"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/cloudsoda/go-smb2"
+	"fsmon/smbprobe/smb2"
 )
 
 // FSM has neither of these steps: read a marker, write a file. A tree connect
@@ -50,84 +47,59 @@ func CheckMarker(path string) error {
 	return nil
 }
 
-// tree is a share during a step that opens files.
-type tree struct {
-	ctx   context.Context // the probe's
-	g     *guard
-	share *smb2.Share
-	step  Step
-}
-
 // files runs the steps that open files.
-func (p *attempt) files(ctx context.Context, g *guard, share *smb2.Share, r *Report) error {
-	t := tree{ctx, g, share, Marker}
-	if p.Marker != "" {
-		g.begin(Marker)
-		if err := t.readMarker(p.Marker); err != nil {
+func (l *ladder) files() error {
+	if l.Marker != "" {
+		if err := l.rung(Marker, l.readMarker); err != nil {
 			return err
 		}
 	}
-	if !p.WriteTest {
+	if !l.WriteTest {
 		return nil
 	}
-	t.step = WriteTest
-	g.begin(WriteTest)
-	p.tested = true
-	var err error
-	p.clean, err = t.writeTest(p.testNames(), p.sweep, r)
-	return err
-}
-
-// forOneFile returns the share for one file, and a function that ends its use.
-// If the server refuses a close, the library's finalizer closes the file again,
-// perhaps during another request, unless the file's context has ended. (Where
-// we have the file, we remove the finalizer; Remove has a file inside.)
-func (t *tree) forOneFile() (*smb2.Share, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(t.ctx)
-	return t.share.WithContext(ctx), cancel
-}
-
-// failed finds the cause of an error. Call it before the next request: then the
-// guard still knows the status of the last one.
-func (t *tree) failed(err error) error {
-	if err == io.EOF { // the library's word for this status, not a closed connection
-		err = statusEndOfFile
-	}
-	return classify(t.ctx, t.step, err, t.g.facts())
+	l.tested = true
+	return l.rung(WriteTest, l.writeTest)
 }
 
 // read reads a file from its start, up to the size of b. An empty file is an
 // error: STATUS_END_OF_FILE.
-func (t *tree) read(name string, b []byte) (int, error) {
-	share, end := t.forOneFile()
-	defer end()
-	f, err := share.Open(name)
+func (l *ladder) read(name string, b []byte) (int, error) {
+	f, err := l.tree.Open(name)
 	if err != nil {
-		return 0, t.failed(err)
-	}
-	runtime.SetFinalizer(f, nil)
-	n, err := f.Read(b)
-	if err == nil && n == 0 {
-		err = io.EOF
-	}
-	if err != nil {
-		err = t.failed(err)
-		f.Close()
 		return 0, err
 	}
-	if err := f.Close(); err != nil {
-		return 0, t.failed(err)
+	n, err := f.Read(b)
+	if err == nil && n == 0 {
+		err = statusEndOfFile
 	}
-	return n, nil
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return n, err
 }
 
-func (t *tree) readMarker(name string) error {
-	n, err := t.read(name, make([]byte, markerBytes))
+// referral asks where a DFS link on the way to a name in the share leads. It
+// returns nothing if the server does not tell.
+func (l *ladder) referral(name string) string {
+	ipc, err := l.conn.TreeConnect(l.unc("IPC$"))
 	if err != nil {
-		return err
+		return ""
 	}
-	t.g.learnt(Marker, fmt.Sprintf("read %d bytes of %s", n, name))
-	return nil
+	defer ipc.Disconnect()
+	path := l.unc(l.Share)[1:] + `\` + strings.ReplaceAll(name, "/", `\`)
+	target, _ := ipc.Referral(path)
+	return target
+}
+
+func (l *ladder) readMarker() (string, error) {
+	n, err := l.read(l.Marker, make([]byte, markerBytes))
+	if errors.Is(err, smb2.StatusPathNotCovered) {
+		return "", &DFSError{Target: l.referral(l.Marker), Err: smb2.StatusPathNotCovered}
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("read %d bytes of %s", n, l.Marker), nil
 }
 
 // testNames are the file names of the write test. They are the same for every
@@ -149,32 +121,34 @@ func (p *attempt) testNames() []string {
 
 // writeTest creates a file, writes and flushes it, reads it back through a new
 // handle, compares, and deletes it. It opens an existing file only to delete
-// it: with sweep it first deletes all files of these names. clean means that
-// surely no file is left.
-func (t *tree) writeTest(names []string, sweep bool, r *Report) (clean bool, err error) {
-	if sweep {
+// it: the first write test of a watch deletes all files of these names. clean
+// is set when surely no file is left.
+func (l *ladder) writeTest() (learnt string, err error) {
+	names := l.testNames()
+	if l.sweep {
 		for _, name := range names {
-			if _, err := t.remove(name); err != nil {
-				return false, err
+			if _, err := l.remove(name); err != nil {
+				return "", err
 			}
 		}
 	}
 	for round := range testRounds {
 		for n, name := range names {
-			clean, err = t.writeFile(name, r)
+			learnt, err = l.writeFile(name)
 			if err == nil || !contended(err) {
-				return clean && n == 0 && round == 0, err
+				l.clean = l.clean && n == 0 && round == 0
+				return learnt, err
 			}
 		}
 		if round < testRounds-1 {
 			select {
 			case <-time.After(mathrand.N(testPause)):
-			case <-t.ctx.Done():
-				return false, t.failed(t.ctx.Err())
+			case <-l.ctx.Done():
+				return "", os.ErrDeadlineExceeded
 			}
 		}
 	}
-	return false, err
+	return "", err
 }
 
 // contended reports whether another probe with the same file name may be the
@@ -188,79 +162,72 @@ func contended(err error) bool {
 }
 
 // writeFile is the write test with one file name.
-func (t *tree) writeFile(name string, r *Report) (clean bool, err error) {
-	if err := t.writeAndReadBack(name); err != nil {
-		return false, err
+func (l *ladder) writeFile(name string) (learnt string, err error) {
+	if err := l.writeAndReadBack(name); err != nil {
+		return "", err
 	}
-	status, err := t.remove(name)
+	status, err := l.remove(name)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	end := "removed"
 	switch status {
-	case statusOK:
+	case 0:
+		l.clean = true
 	case statusObjectNotFound, statusDeletePending: // somebody else removed it
 	case statusSharingViolation: // perhaps a virus scanner; the server is healthy
 		end = "not removed"
-		r.warn("the write test's file %s is in use and stays until the next probe", name)
+		l.r.warn("the write test's file %s is in use and stays until the next probe", name)
 	default:
-		return false, &Error{Step: WriteTest, Err: status}
+		return "", status
 	}
-	t.g.learnt(WriteTest,
-		fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end))
-	return status == statusOK, nil
+	return fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end), nil
 }
 
 // remove deletes a file. It returns the server's status; a refusal is no error.
-func (t *tree) remove(name string) (Status, error) {
-	share, end := t.forOneFile()
-	defer end()
-	err := share.Remove(name)
-	if err == nil {
-		return statusOK, nil
+func (l *ladder) remove(name string) (status Status, err error) {
+	if err = l.tree.Remove(name); errors.As(err, &status) {
+		err = nil
 	}
-	var s Status
-	if err = t.failed(err); errors.As(err, &s) {
-		return s, nil
-	}
-	return 0, err
+	return status, err
 }
 
 // writeAndReadBack creates the file and tests it. If that fails, it tries to
 // delete the file. While the file is open, nobody else can delete it.
-func (t *tree) writeAndReadBack(name string) error {
-	share, end := t.forOneFile()
-	defer end()
-	f, err := share.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+func (l *ladder) writeAndReadBack(name string) error {
+	f, err := l.tree.Create(name)
 	if err != nil {
-		return t.failed(err)
+		return err
 	}
-	runtime.SetFinalizer(f, nil)
-	err = t.writeTo(f, name)
-	if e := f.Close(); err == nil && e != nil {
-		err = t.failed(e)
+	err = l.writeTo(f, name)
+	if cerr := f.Close(); err == nil {
+		err = cerr
 	}
-	if end(); err != nil {
-		t.remove(name)
+	if err != nil {
+		l.remove(name)
 	}
 	return err
 }
 
-func (t *tree) writeTo(f *smb2.File, name string) error {
+func (l *ladder) writeTo(f *smb2.File, name string) error {
 	data, back := make([]byte, testBytes), make([]byte, testBytes+1)
 	rand.Read(data)
-	if _, err := f.Write(data); err != nil {
-		return t.failed(err)
+	for n := 0; n < len(data); {
+		took, err := f.Write(data[n:], int64(n))
+		if err != nil {
+			return err
+		}
+		n += took
 	}
-	if err := f.Sync(); err != nil {
-		return t.failed(err)
+	if err := f.Flush(); err != nil {
+		return err
 	}
-	n, err := t.read(name, back)
+	n, err := l.read(name, back)
 	if errors.Is(err, statusEndOfFile) {
 		n, err = 0, nil
 	}
 	if err == nil && !bytes.Equal(back[:n], data) {
-		err = &Error{Step: WriteTest, Err: ErrReadBack}
+		err = ErrReadBack
 	}
 	return err
 }

@@ -9,12 +9,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/cloudsoda/go-smb2"
 )
 
 // DefaultPort is SMB over TCP (MS-SMB2 2.1).
@@ -42,6 +38,7 @@ type Config struct {
 	WriteTest bool
 
 	dialect uint16 // for tests: the only dialect to offer; 0: all
+	netbios bool   // for tests: a NetBIOS session on every port, not only on 139
 }
 
 // Prober probes one share and remembers the address of the last success. Its
@@ -99,6 +96,7 @@ type attempt struct {
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 	wire     transcript
+	answered bool // the server has sent at least one byte
 
 	sweep  bool // the write test first deletes files that were left behind
 	tested bool // the write test has begun
@@ -111,158 +109,16 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	g := newGuard(conn)
-	g.wire = &p.wire
-	// The library's goroutines end when the connection is closed, not when the
-	// context ends.
-	defer g.Close()
-	defer endWith(ctx, g)()
+	defer conn.Close()
+	defer endWith(ctx, conn)()
 
-	step, err := p.ladder(ctx, g, &r)
-	f := g.facts()
-	r.learn(f, p.User, step)
-	if err != nil {
-		err = classify(ctx, step, err, f)
-		late := errors.Is(err, context.DeadlineExceeded)
-		if step == Negotiate && !f.answered && !late && p.smb1Only(ctx) {
-			err = &Error{Step: Negotiate, Err: ErrSMB1Only}
-		}
-		return r, err
+	err = p.climb(ctx, conn, &r)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Step == Negotiate && !p.answered &&
+		!errors.Is(err, context.DeadlineExceeded) && p.smb1Only(ctx) {
+		err = &Error{Step: Negotiate, Err: ErrSMB1Only}
 	}
-	return r, nil
-}
-
-// ladder runs the steps from negotiate to logoff. It returns the step that
-// failed.
-func (p *attempt) ladder(ctx context.Context, g *guard, r *Report) (step Step, err error) {
-	defer func() {
-		// The library decodes answers in this goroutine too.
-		if v := recover(); v != nil {
-			step, err = g.facts().step, malformed("the SMB library panicked on it: %v", v)
-		}
-	}()
-	login := &smb2.NTLMInitiator{}
-	if p.User != "" { // a password without a user would not be anonymous
-		login.User, login.Password, login.Domain = p.User, p.Password, p.Domain
-	}
-	dialer := smb2.Dialer{
-		Negotiator: smb2.Negotiator{SpecifiedDialect: p.dialect}, Initiator: login,
-	}
-	session, err := dialer.DialConn(ctx, g, uncHost(p.Address))
-	if err != nil {
-		return g.facts().step, err
-	}
-	session = session.WithContext(ctx)
-	g.begin(TreeConnect)
-	share, err := session.Mount(`\\` + uncHost(p.Address) + `\` + p.Share)
-	if err != nil {
-		return TreeConnect, err
-	}
-	f := g.facts()
-	if f.session&sessionGuest != 0 && p.User != "" {
-		r.warn("the server does not know user %q and logged it in as guest", p.User)
-	}
-	step, err = ShareType, p.checkShareType(f)
-	if err == nil {
-		if err = p.files(ctx, g, share, r); err != nil {
-			step = g.facts().step
-		}
-	}
-	if err != nil {
-		// Disconnect as after a success. Whether that works does not matter.
-		if g.begin(TreeDisconnect); share.WithContext(ctx).Umount() == nil {
-			g.begin(Logoff)
-			session.Logoff()
-		}
-		return step, err
-	}
-	g.begin(TreeDisconnect)
-	if err := share.WithContext(ctx).Umount(); err != nil {
-		if err := p.warnIfRefused(ctx, g, r, TreeDisconnect, err); err != nil {
-			return TreeDisconnect, err
-		}
-	}
-	g.begin(Logoff)
-	if err := session.Logoff(); err != nil {
-		return Logoff, p.warnIfRefused(ctx, g, r, Logoff, err)
-	}
-	return Logoff, nil
-}
-
-// warnIfRefused turns a refused tree disconnect or logoff into a warning: Samba
-// refuses them for a share whose directory cannot be read. Every failure
-// without a status stays a failure.
-func (p *attempt) warnIfRefused(
-	ctx context.Context, g *guard, r *Report, step Step, err error,
-) error {
-	var s Status
-	if !errors.As(classify(ctx, step, err, g.facts()), &s) {
-		return err
-	}
-	r.warn("%s was refused: %v", step, s)
-	return nil
-}
-
-func (p *attempt) checkShareType(f facts) error {
-	printerWillDo := p.Marker == "" && !p.WriteTest
-	switch {
-	case f.haveType && f.kind != shareTypeDisk && !(f.kind == ShareTypePrinter && printerWillDo):
-		return &ShareTypeError{Type: f.kind, Visible: true}
-	case !f.haveType && strings.EqualFold(p.Share, "IPC$"):
-		return &ShareTypeError{Type: shareTypePipe}
-	}
-	return nil
-}
-
-// classify finds the cause of a failed step. The guard has seen what the server
-// sent, so it comes before the library's error. In a session that is encrypted
-// as a whole the guard sees no status, and only the library's error is left.
-func classify(ctx context.Context, step Step, err error, f facts) error {
-	cause := err
-	var (
-		done     *Error
-		own      Status
-		response *smb2.ResponseError
-		invalid  *smb2.InvalidResponseError
-		internal *smb2.InternalError
-		already  *MalformedError
-		kind     *ShareTypeError
-	)
-	status, answered := f.status[step]
-	switch {
-	case errors.As(err, &done):
-		return err
-	case errors.As(err, &kind), errors.As(err, &already):
-	case ctx.Err() != nil:
-		if cause = ctx.Err(); errors.Is(cause, context.DeadlineExceeded) {
-			cause = errNoAnswer
-		}
-	case answered && status != statusOK && status != statusMoreProcessing:
-		cause = status
-	case errors.As(err, &own):
-	case errors.As(err, &response):
-		cause = Status(response.Code)
-	case errors.Is(err, smb2.ErrRequestNotAccepted):
-		cause = statusRequestNotAccepted
-	case errors.Is(err, os.ErrPermission):
-		cause = StatusAccessDenied
-	case errors.Is(err, os.ErrNotExist):
-		cause = statusObjectNotFound
-	case errors.Is(err, os.ErrExist):
-		cause = statusObjectCollision
-	case errors.As(err, &invalid):
-		cause = malformed("%s", invalid.Message)
-	case errors.As(err, &internal):
-		cause = malformed("%s", internal.Message)
-	// The library has not judged an answer. (If it has, the connection may have
-	// ended as well, but that is not why the step failed.)
-	case f.err != nil && errors.Is(f.err, os.ErrDeadlineExceeded):
-		// The connection's deadline fires a moment before the context's.
-		cause = errNoAnswer
-	case f.err != nil:
-		cause = f.err
-	}
-	return &Error{Step: step, Err: cause}
+	return r, err
 }
 
 // smb1Only asks a server that closed the connection at the SMB2 negotiate once
@@ -284,12 +140,4 @@ func endWith(ctx context.Context, conn net.Conn) (stop func() bool) {
 		conn.SetDeadline(end)
 	}
 	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-}
-
-// uncHost is the address as it stands in a UNC path, which allows no colon.
-func uncHost(address string) string {
-	if !strings.Contains(address, ":") {
-		return address
-	}
-	return strings.NewReplacer(":", "-", "%", "s").Replace(address) + ".ipv6-literal.net"
 }

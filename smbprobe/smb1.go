@@ -1,8 +1,14 @@
 package smbprobe
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
+)
+
+var (
+	le = binary.LittleEndian
+	be = binary.BigEndian
 )
 
 // speaksSMB1 reports whether the server answers an SMB1 negotiate (MS-CIFS

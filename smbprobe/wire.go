@@ -70,6 +70,12 @@ func (t *transcript) all() []Segment {
 	return t.segments[:len(t.segments):len(t.segments)]
 }
 
+// Of an SMB2 header (MS-SMB2 2.2.1).
+const (
+	headerLen    = 64
+	flagResponse = 0x1
+)
+
 // The lowest offset at which the security buffer of a session setup can begin,
 // from the start of the SMB2 header (MS-SMB2 2.2.5, 2.2.6).
 const (
@@ -93,11 +99,6 @@ func blank(frame []byte, setup bool) {
 	if i := bytes.Index(frame, []byte("NTLMSSP\x00")); i >= 0 {
 		clear(frame[i:])
 	}
-}
-
-// isSessionSetup reports whether a message is a plain session setup.
-func isSessionSetup(m []byte) bool {
-	return len(m) >= headerLen && string(m[:4]) == "\xfeSMB" && le.Uint16(m[12:]) == cmdSessionSetup
 }
 
 // recorded is a connection that adds each read and write to a transcript. It is

@@ -17,12 +17,14 @@ import (
 )
 
 // login is who the probe logs in as. An empty user logs in anonymously.
-type login struct{ user, password, domain string }
+// password2 is for the time of a rotation: it is tried when the server refuses
+// password.
+type login struct{ user, password, password2, domain string }
 
-// splitDomain takes DOMAIN\user apart, as smbclient does.
+// splitDomain takes DOMAIN\user and DOMAIN/user apart, as smbclient does.
 func (l login) splitDomain() login {
-	if domain, user, found := strings.Cut(l.user, `\`); found && l.domain == "" {
-		l.domain, l.user = domain, user
+	if at := strings.IndexAny(l.user, `\/`); at >= 0 && l.domain == "" {
+		l.domain, l.user = l.user[:at], l.user[at+1:]
 	}
 	return l
 }
@@ -30,10 +32,10 @@ func (l login) splitDomain() login {
 // maxCredentials caps the size of a credentials file, in bytes.
 const maxCredentials = 64 << 10
 
-// readCredentials reads a file in the format of mount.cifs: lines of username=,
-// password= and domain=. A file that anyone but its owner has any right to is
-// refused: assume that its password has leaked. No error quotes what stands in
-// the file.
+// readCredentials reads a file in the format of mount.cifs and smbclient: lines
+// of username=, password=, password2= and domain=. A file that anyone but its
+// owner has any right to is refused: assume that its password has leaked. No
+// error quotes a value.
 func readCredentials(path string) (login, error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
@@ -62,32 +64,36 @@ func readCredentials(path string) (login, error) {
 	return parseCredentials(path, data)
 }
 
-func notACredential(path string, line int) error {
-	return fmt.Errorf("%s: line %d is not username=, password= or domain=", path, line)
-}
-
 func parseCredentials(path string, data []byte) (login, error) {
 	var l login
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return login{}, fmt.Errorf("%s is UTF-16; save it as UTF-8", path)
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // byte order mark of UTF-8
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, maxCredentials+1)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimLeft(lines.Text(), " \t")
-		if line == "" || line[0] == '#' {
+		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
 		key, value, found := strings.Cut(line, "=")
-		if !found {
-			return login{}, notACredential(path, n)
+		if !found { // a password, perhaps: do not quote it
+			return login{}, fmt.Errorf("%s: line %d has no =", path, n)
 		}
-		switch strings.TrimSpace(key) {
+		value = strings.TrimLeft(value, " \t")
+		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "username", "user":
 			l.user = strings.TrimSpace(value)
 		case "password", "pass": // to the end of the line: blanks may belong to it
 			l.password = value
-		case "domain", "dom":
+		case "password2":
+			l.password2 = value
+		case "domain", "dom", "workgroup":
 			l.domain = strings.TrimSpace(value)
 		default:
-			return login{}, notACredential(path, n)
+			return login{}, fmt.Errorf(
+				"%s: line %d: %+.40q is not username, password, password2 or domain", path, n, key)
 		}
 		if len(value) > 255 {
 			return login{}, fmt.Errorf("%s: the value in line %d is longer than 255 bytes", path, n)
@@ -111,20 +117,21 @@ type prober struct {
 	// there is no such file.
 	reread func() (login, error)
 
-	mu   sync.Mutex
-	last login
+	mu      sync.Mutex
+	last    login
+	swapped bool // password2 is in use
 }
 
 // Probe asks once. When the login is refused and the credentials file has
-// changed since, it asks again at once, within the same deadline: a rotated
-// password is not a failure of the server.
+// changed since or has a second password, it asks again at once, within the
+// same deadline: a rotated password is not a failure of the server.
 func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
 	report, err := p.smb.Probe(ctx)
-	var status smbprobe.Status
-	if p.reread != nil && errors.As(err, &status) && status.LogonRefused() {
-		if p.rotated() {
-			report, err = p.smb.Probe(ctx)
-		}
+	if refused(err) && p.rotated() {
+		report, err = p.smb.Probe(ctx)
+	}
+	if refused(err) && p.second() {
+		report, err = p.smb.Probe(ctx)
 	}
 	w := forWatch(report)
 	if err != nil { // else nobody wants it, and memory counts
@@ -135,16 +142,42 @@ func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
 	return w, err
 }
 
-// rotated takes over a login that has changed.
+// refused reports whether the server did not accept user or password.
+func refused(err error) bool {
+	var status smbprobe.Status
+	return errors.As(err, &status) && status.LogonRefused()
+}
+
+// rotated takes over a login that has changed in the credentials file.
 func (p *prober) rotated() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.reread == nil {
+		return false
+	}
 	now, err := p.reread()
 	if err != nil || now == p.last {
 		return false
 	}
-	p.last = now
+	p.last, p.swapped = now, false
 	p.smb.Login(now.user, now.password, now.domain)
+	return true
+}
+
+// second takes the other password of the credentials file into use. It stays in
+// use until it is refused, since each refused logon counts towards a lockout.
+func (p *prober) second() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.password2 == "" {
+		return false
+	}
+	p.swapped = !p.swapped
+	password := p.last.password
+	if p.swapped {
+		password = p.last.password2
+	}
+	p.smb.Login(p.last.user, password, p.last.domain)
 	return true
 }
 

@@ -7,6 +7,36 @@ import (
 	"unicode"
 )
 
+// What people have in their files, in the words of mount.cifs and of smbclient.
+func TestCredentials(t *testing.T) {
+	whole := login{user: "user", password: "word", domain: "DOM"}
+	for text, want := range map[string]login{
+		"username=user\npassword=word\ndomain=DOM\n":            whole,
+		"username = user\npassword = word\nworkgroup = DOM\n":   whole,
+		"USERNAME=user\r\nPassword=word\r\nDOM=DOM\r\n":         whole,
+		"\xef\xbb\xbfusername=DOM\\user\npassword=word\n":       whole,
+		"username=DOM/user\npassword=word\n":                    whole,
+		"; one\n# two\n\n username=DOM/user\n\tpassword=word":   whole,
+		"username=a/b\ndomain=DOM\npassword= blanks behind  \n": {user: "a/b", password: "blanks behind  ", domain: "DOM"},
+		"username=user\npassword=a=b;c#d\npassword2=e\n":        {user: "user", password: "a=b;c#d", password2: "e"},
+	} {
+		if got, err := parseCredentials("FILE", []byte(text)); got != want || err != nil {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"\xff\xfeu\x00":                    "FILE is UTF-16; save it as UTF-8",
+		"username=user\nS3cr3t\n":          "FILE: line 2 has no =",
+		"\u200busername=user\n":            `FILE: line 1: "\u200busername" is not username, password, password2 or domain`,
+		"username=user\npasswort=S3cr3t\n": `FILE: line 2: "passwort" is not username, password, password2 or domain`,
+		"password=S3cr3t\n":                "FILE names no user (username=)",
+	} {
+		if _, err := parseCredentials("FILE", []byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // Whatever a credentials file holds, a login is made of what its lines say,
 // within bounds, and an error quotes nothing of it.
 func FuzzCredentials(f *testing.F) {
@@ -24,7 +54,7 @@ func FuzzCredentials(f *testing.F) {
 		l, err := parseCredentials("FILE", data)
 		if err != nil {
 			text := err.Error()
-			if l != (login{}) || len(text) > 100 ||
+			if l != (login{}) || len(text) > 300 ||
 				strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("%+v, %q", l, text)
 			}
@@ -36,16 +66,19 @@ func FuzzCredentials(f *testing.F) {
 				return r
 			}, text)
 			switch text {
-			case "FILE: line  is not username=, password= or domain=", "FILE: the value in line  is longer than  bytes", "FILE names no user (username=)":
+			case "FILE: line  has no =", "FILE: the value in line  is longer than  bytes",
+				"FILE names no user (username=)", "FILE is UTF-; save it as UTF-":
 			default:
-				t.Errorf("%q", text)
+				if !strings.HasSuffix(text, " is not username, password, password or domain") {
+					t.Errorf("%q", text)
+				}
 			}
 			return
 		}
 		if l.user == "" {
 			t.Errorf("an anonymous login of %q", data)
 		}
-		for _, s := range []string{l.user, l.password, l.domain} {
+		for _, s := range []string{l.user, l.password, l.password2, l.domain} {
 			if len(s) > 255 || strings.Contains(s, "\n") || !bytes.Contains(data, []byte(s)) {
 				t.Errorf("%q of %q", s, data)
 			}

@@ -62,10 +62,17 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	case errors.As(probe, &status):
 		code, reason = status.Win32(), cmp.Or(status.Name(), status.Error())
 		f.explainStatus(&d, probe.Step, status)
+		var dfs *smbprobe.DFSError
+		if errors.As(probe, &dfs) && dfs.Target != "" {
+			d.Look = fmt.Sprintf(lookDFSTo, dfs.Target)
+		}
 	case errors.As(probe, &netbios) && !probe.Step.OpensFiles():
 		message, what, code = msgRefused, "connect", int(netbios.Code)
 		d.Name, d.Code = "negative session response", fmt.Sprintf("0x%02X, %d", code, code)
-		if d.Look = lookTurnedAway; netbios.Code == 0x83 { // RFC 1002 4.3.4
+		switch d.Look = lookTurnedAway; {
+		case netbios.NameUnknown():
+			d.Look = lookCalledName
+		case netbios.Code == 0x83: // RFC 1002 4.3.4
 			d.Look = lookResources
 		}
 	case errors.As(probe, &shareType):
@@ -87,6 +94,10 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 			message, what, code, args = m, call, errno, nil
 		}
 		d.ExplainNetwork(probe, stage(probe.Step))
+		if probe.Step == smbprobe.Negotiate && message == msgRecv &&
+			code == int(unix.ECONNRESET) {
+			d.Look = lookClosedEarly
+		}
 	}
 	if files := fileMessages[probe.Step]; files.Number != 0 {
 		if errors.Is(probe, context.DeadlineExceeded) {

@@ -35,6 +35,7 @@ Watching:
       --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and delete a small file, beside the marker or in the share's root
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -103,7 +104,7 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
 		}
 	}
-	l := login{f.user, f.password, f.domain}.splitDomain()
+	l := login{user: f.user, password: f.password, domain: f.domain}.splitDomain()
 	var reread func() (login, error)
 	switch {
 	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):
@@ -123,15 +124,24 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
-		Address: address, Port: f.port, Share: f.share,
-		User: l.user, Password: l.password, Domain: l.domain,
-		Marker: f.marker, WriteTest: f.writeTest,
-	})}
+	at := func(address string) cli.Probe {
+		p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
+			Address: unbracketed(address), Port: f.port, Share: f.share,
+			User: l.user, Password: l.password, Domain: l.domain,
+			Marker: f.marker, WriteTest: f.writeTest,
+		})}
+		return p.Probe
+	}
 	return cli.Target{
 		Name:  f.share,
 		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
-		Probe: p.Probe,
+		Probe: at(address),
+		At:    at,
 		User:  l.user,
 	}, nil
+}
+
+// unbracketed is the address of "[::1]".
+func unbracketed(address string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 }

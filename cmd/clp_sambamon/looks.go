@@ -9,6 +9,12 @@ const (
 		"wbinfo -u). With --credentials, correct the file."
 	lookGone = "The server dropped what the probe had just set up: it was probably restarted or " +
 		"reconfigured at this moment. Check again; if it stays, look at its log."
+	// Samba answers 1450 for a share's max connections, and closes a connection
+	// before the first answer for max smbd processes.
+	lookLimits = "A limit of the server or the share may be reached: on Samba look at max " +
+		"connections and max smbd processes (testparm -s), and with smbstatus at who is connected; " +
+		"on Windows at the share's ConcurrentUserLimit (Get-SmbShare), at net config server, and " +
+		"at the 20 connections of a client edition. "
 	lookServer = "Look at the server's log (journalctl -u smbd, /var/log/samba), at its memory, " +
 		"disks and load."
 )
@@ -19,7 +25,9 @@ var looks = map[smbprobe.Status]string{
 	// The share.
 	0xC00000CC: "The server has no such share, or the share's directory is not there: look at " +
 		"the spelling after -s, at testparm -s, and whether the disk below the share's path is " +
-		"mounted.",
+		"mounted. The root of a DFS namespace and a msdfs proxy share hold nothing themselves: " +
+		"watch the share of the server that they lead to.",
+	0xC0000257: lookDFS, // PATH_NOT_COVERED
 	0xC00000CB: "The share is not of the kind the probe asked for. Give -s a disk or printer share.",
 	0xC0000022: "The server does not let this account into the share: look at its valid users " +
 		"and hosts allow. If the rung session setup says guest, the server does not know the " +
@@ -43,6 +51,10 @@ var looks = map[smbprobe.Status]string{
 	0xC000015B: "The account has no right to log on over the network. Look at the server's user " +
 		"rights (\"access this computer from the network\")." + lookAccount,
 	0xC0000193: "The account has expired. Extend it, or watch with another one." + lookAccount,
+	0xC0000418: "NTLM is switched off on the server (ntlm auth = disabled in smb.conf, on Windows " +
+		"the policies \"Restrict NTLM\"): this server wants Kerberos. Log in with --kerberos if " +
+		"--help has it, or allow NTLM again. The server itself answers: this is about how the probe " +
+		"logs in, not about the service.",
 	// The domain.
 	0xC000005E: "The server reached no domain controller to check the password with. Look at the " +
 		"domain controllers, and on the server at wbinfo -p and its DNS.",
@@ -51,9 +63,12 @@ var looks = map[smbprobe.Status]string{
 	0xC000018D: "The server's membership of its domain is broken. Look on the server at wbinfo " +
 		"-t (or nltest /sc_verify), and join it again if need be.",
 	// The server.
-	0xC000009A: "The server has not enough memory or other resources for one more client. " + lookServer,
-	0xC00000D0: "The server accepts no more connections: its limit is reached (max connections, " +
-		"max smbd processes; the licence of a Windows client edition), or it is shutting down.",
+	0xC000009A: lookLimits + "Otherwise it has not enough memory or other resources for one more " +
+		"client. " + lookServer,
+	0xC0000017: "The server has no memory left for one more client. Samba says the same until its " +
+		"notify daemon has started: if it was started just now, check again in a few seconds. " +
+		lookServer,
+	0xC00000D0: lookLimits + "Otherwise it is shutting down.",
 	0xC0000203: lookGone,
 	0xC00000C9: lookGone,
 	0xC00000BB: "The server does not support what the probe asked for. Look at server min " +
@@ -76,8 +91,19 @@ const (
 		"server signing)."
 )
 
-const lookUnknown = "The server refused with a status that is not in this program's table: look " +
+const lookUnknown = "The server refused with a status for which this program has no advice: look " +
 	"it up in the manual (MS-ERREF 2.3.1). " + lookServer
+
+// lookDFS is for a link whose target is not known, lookDFSTo for one whose
+// target is.
+const (
+	lookDFS = "The share or the marker is a DFS link: the data is on another server, which the " +
+		"probe does not go to. On a Samba server readlink in the share's directory shows where " +
+		"(msdfs:SERVER\\SHARE), on Windows Get-DfsnFolderTarget. " + lookWatchTarget
+	lookDFSTo = "The share or the marker is a DFS link to %s: the data is there, and the probe " +
+		"does not go there. " + lookWatchTarget
+	lookWatchTarget = "Watch that server and share (-a, -s), or give --marker a file of this share."
+)
 
 const (
 	lookSMB1 = "The server speaks only the old SMB1 protocol, which the probe does not. Look at " +
@@ -87,6 +113,13 @@ const (
 		"for a crash."
 	lookTurnedAway = "The server turns this machine away before any SMB is spoken: look at hosts " +
 		"allow and hosts deny in [global]."
+	lookCalledName = "The server does not know the NetBIOS name that it was called by: on --port 139 " +
+		"*SMBSERVER, then the name after -a, if it is no address. Give -a the server's NetBIOS " +
+		"name (nmblookup -A shows it), or leave --port away if it serves port 445."
+	// Before the first answer, where a limit ends connections as well.
+	lookClosedEarly = "The server closed the connection before its first answer: its process " +
+		"ended, or it turns this client away. Look at its log and for crashes; a firewall that " +
+		"cuts connections looks the same. " + lookLimits
 	lookResources = "The server has no resources for one more client. " + lookServer
 	lookPipe      = "Give -s the name of a share that holds files. A pipe such as IPC$ says nothing " +
 		"about them."

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -36,7 +37,8 @@ var specStatuses = []struct {
 	{0xC000018D, "TRUSTED_RELATIONSHIP_FAILURE", 1789}, {0xC0000203, "USER_SESSION_DELETED", 59},
 	{0xC00000C9, "NETWORK_NAME_DELETED", 64},
 	{0xC00000BB, "NOT_SUPPORTED", 50}, {0xC000000D, "INVALID_PARAMETER", 87},
-	{0xC00000C3, "INVALID_NETWORK_RESPONSE", 58},
+	{0xC00000C3, "INVALID_NETWORK_RESPONSE", 58}, {0xC0000418, "NTLM_BLOCKED", 1937},
+	{0xC0000257, "PATH_NOT_COVERED", 1232}, {0xC0000017, "NO_MEMORY", 8},
 }
 
 // Every status that matters has a name, both its numbers, and a text of its own
@@ -124,7 +126,7 @@ func TestEveryStatusOfFilesIsExplained(t *testing.T) {
 			t.Errorf("%v: %d texts for %d statuses", step, len(fileLooks[step]), len(statuses))
 		}
 		// What is said of any request holds here, too.
-		for _, status := range []smbprobe.Status{0xC0000203, 0xC00000C9, 0xC000009A, 0xC00000C3} {
+		for _, status := range []smbprobe.Status{0xC0000203, 0xC00000C9, 0xC000009A, 0xC00000C3, 0xC0000257} {
 			if e := user.diagnose(&smbprobe.Error{Step: step,
 				Err: status}); e.Look != looks[status] {
 				t.Errorf("%v: %+v", status, e)
@@ -144,6 +146,9 @@ func TestEveryStatusOfFilesIsExplained(t *testing.T) {
 func TestEveryCauseIsExplained(t *testing.T) {
 	t.Parallel()
 	const denied = smbprobe.Status(0xC0000022)
+	dfsLink := func(target string) error {
+		return &smbprobe.DFSError{Target: target, Err: 0xC0000257}
+	}
 	dial := func(errno error) error {
 		return &net.OpError{Op: "dial",
 			Err: os.NewSyscallError("connect", errno)}
@@ -170,7 +175,35 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"another wrong password": {"me", smbprobe.SessionSetup,
 			smbprobe.Status(0xC000006A), "STATUS_WRONG_PASSWORD", "--credentials", true},
 		"a status nobody knows": {"me", smbprobe.TreeConnect, smbprobe.Status(0xC0FFEE00),
-			"NTSTATUS", "not in this program's table", false},
+			"NTSTATUS", "no advice", false},
+		"a status with only a name": {"me", smbprobe.TreeConnect, smbprobe.Status(0xC0000480),
+			"STATUS_SHARE_UNAVAILABLE", "no advice", false},
+		"a server without NTLM": {"me", smbprobe.SessionSetup, smbprobe.Status(0xC0000418),
+			"STATUS_NTLM_BLOCKED", "this server wants Kerberos. Log in with --kerberos", false},
+		"a marker behind a link": {"", smbprobe.Marker, dfsLink(""),
+			"STATUS_PATH_NOT_COVERED", "readlink", false},
+		"a marker behind a link to a known server": {"", smbprobe.Marker, dfsLink(`\nas2\data`),
+			"STATUS_PATH_NOT_COVERED", `is a DFS link to \nas2\data`, false},
+		"a share behind a link": {"", smbprobe.TreeConnect, dfsLink(`\nas2\data`),
+			"STATUS_PATH_NOT_COVERED", `is a DFS link to \nas2\data`, false},
+		"a root of DFS": {"", smbprobe.TreeConnect, smbprobe.Status(0xC00000CC),
+			"STATUS_BAD_NETWORK_NAME", "DFS namespace and a msdfs proxy share", false},
+		"a full server": {"", smbprobe.TreeConnect, smbprobe.Status(0xC000009A),
+			"STATUS_INSUFFICIENT_RESOURCES", "max connections and max smbd processes", false},
+		"a full server of Windows": {"", smbprobe.TreeConnect, smbprobe.Status(0xC00000D0),
+			"STATUS_REQUEST_NOT_ACCEPTED", "ConcurrentUserLimit", false},
+		"a full server that closes": {"", smbprobe.Negotiate,
+			&net.OpError{Op: "read", Err: io.EOF}, "ECONNRESET", "max smbd processes", false},
+		"a full server that resets": {"", smbprobe.Negotiate,
+			&net.OpError{Op: "read", Err: unix.ECONNRESET}, "ECONNRESET", "max smbd processes",
+			false},
+		"a connection that times out": {"", smbprobe.Negotiate,
+			&net.OpError{Op: "read", Err: unix.ETIMEDOUT}, "ETIMEDOUT",
+			"Nothing answers on the network", false},
+		"a server that starts": {"", smbprobe.TreeConnect, smbprobe.Status(0xC0000017),
+			"STATUS_NO_MEMORY", "notify daemon", false},
+		"a server of another name": {"", smbprobe.Negotiate,
+			&smbprobe.NetBIOSError{Code: 0x82}, "negative session response", "nmblookup -A", false},
 		"hosts deny": {"", smbprobe.Negotiate,
 			&smbprobe.NetBIOSError{Code: 0x81}, "negative session response", "hosts deny", false},
 		"no room": {"", smbprobe.Negotiate,
@@ -180,11 +213,9 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"not an SMB server": {"", smbprobe.Negotiate,
 			&smbprobe.MalformedError{What: "x"}, "malformed answer", "-a and --port", false},
 		"a pipe": {"", smbprobe.ShareType,
-			&smbprobe.ShareTypeError{Type: 2,
-				Visible: true}, "a pipe", "share that holds files", false},
+			&smbprobe.ShareTypeError{Type: 2}, "a pipe", "share that holds files", false},
 		"a printer": {"", smbprobe.ShareType,
-			&smbprobe.ShareTypeError{Type: 3,
-				Visible: true}, "a printer", "leave --marker and --write-test away", false},
+			&smbprobe.ShareTypeError{Type: 3}, "a printer", "leave --marker and --write-test away", false},
 		"a disk that lies": {"", smbprobe.WriteTest, smbprobe.ErrReadBack,
 			"not what was written", "controller's cache", false},
 		"a disk that hangs": {"", smbprobe.Marker, context.DeadlineExceeded,

@@ -34,6 +34,7 @@ type host struct {
 //
 //	start [LINE | [SHARE]]...  with these lines of smb.conf
 //	silent, malformed          a hostile server
+//	mute ADDRESS               nothing is answered there, at the port of the server
 //	spoilt HOW                 the server, with some replies spoilt
 //	freeze, thaw, kill, restart
 //	password USER WORD
@@ -86,6 +87,11 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		s.Script.Setenv("SHARES", h.Dir+"/shares")
 	case "silent":
 		reach("SAMBA", smbtest.Hostile(t, smbtest.Silent))
+	case "mute":
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", args[1], h.Port)); err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
 	case "malformed":
 		reach("SAMBA", smbtest.Hostile(t, malformed))
 	case "spoilt":
@@ -142,6 +148,10 @@ const readBack = 4 + 64 + 16
 var spoil = map[string]smbtest.Filter{
 	"tree connect reset":   smbtest.OnReply(smbtest.TreeConnect, smbtest.Midway(smbtest.Reset)),
 	"tree connect closed":  smbtest.OnReply(smbtest.TreeConnect, smbtest.Midway(smbtest.Close)),
+	"negotiate closed":     smbtest.OnReply(smbtest.Negotiate, smbtest.Midway(smbtest.Close)),
+	"full":                 smbtest.OnReply(smbtest.TreeConnect, smbtest.SetStatus(0xC000009A)),
+	"no memory":            smbtest.OnReply(smbtest.TreeConnect, smbtest.SetStatus(0xC0000017)),
+	"unavailable":          smbtest.OnReply(smbtest.TreeConnect, smbtest.SetStatus(0xC0000480)),
 	"account locked":       smbtest.OnReply(smbtest.SessionSetup, smbtest.SetStatus(0xC0000234)),
 	"read hangs":           smbtest.OnReply(smbtest.Read, smbtest.Hold),
 	"flush hangs":          smbtest.OnReply(smbtest.Flush, smbtest.Hold),
