@@ -131,15 +131,14 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 			"(version 4 has no mount service)", f.version)
 	}
 	var notes []string
-	address := ownAddress()
 	if f.address == "" {
-		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
+		f.address = ownAddress()
+		notes = append(notes, "the address "+f.address+", one of this machine's own, since there "+
 			"is no -a")
-	} else {
-		var err error
-		if address, err = cli.ParseAddress("-a", f.address, "-n"); err != nil {
-			return cli.Target{}, err
-		}
+	}
+	address, err := cli.ParseAddress("-a", f.address, "-n")
+	if err != nil {
+		return cli.Target{}, err
 	}
 	at := func(address string) cli.Probe {
 		return f.probe(nfsprobe.New(nfsprobe.Config{
