@@ -154,7 +154,7 @@ func (l *ladder) treeConnect() (learnt string, err error) {
 }
 
 func (l *ladder) checkShareType() error {
-	printerWillDo := l.Marker == "" && !l.WriteTest
+	printerWillDo := l.Marker == "" && !l.WriteTest && !l.LockTest
 	switch kind := l.tree.Type; {
 	case kind == smb2.ShareTypeDisk, kind == ShareTypePrinter && printerWillDo:
 		return nil
