@@ -11,6 +11,11 @@ const (
 	// latePart is the part of the deadline after which a version 3 that has not
 	// answered is given up, if version 4 has succeeded. The rest is for UMNT.
 	latePart = 0.9
+	// laterPart and laterTime are that limit, the shorter of both, after a probe
+	// that was healthy with version 4 alone: a port mapper that never answers
+	// must not make every probe late.
+	laterPart = 0.25
+	laterTime = 5 * time.Second
 	// finishTime is how long version 4 may go on after version 3 has succeeded,
 	// so that it leaves no session behind. It is at most half of what is left
 	// of the deadline, so that a version 4 that hangs does not make a success
@@ -32,7 +37,12 @@ func (a *attempt) probeBoth(ctx context.Context, r *Report) error {
 	defer end4()
 	var late <-chan time.Time
 	if end, ok := ctx.Deadline(); ok {
-		timer := time.NewTimer(time.Duration(latePart * float64(time.Until(end))))
+		left := float64(time.Until(end))
+		wait := time.Duration(latePart * left)
+		if a.only4 {
+			wait = min(time.Duration(laterPart*left), laterTime)
+		}
+		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		late = timer.C
 	}

@@ -39,6 +39,17 @@ func busy(err error) bool {
 	return errors.Is(err, Status3(nfsv3.NFS3ERR_JUKEBOX)) || errors.As(err, &four) && four.busy()
 }
 
+// errLockGrace is the answer to an NLM call of a server in its grace period.
+var errLockGrace = errors.New("NLM4_DENIED_GRACE_PERIOD")
+
+// inGrace reports that nobody can open or lock a file yet, since the server has
+// restarted and waits for its old clients. It is not worth waiting for: a grace
+// period lasts longer than a probe.
+func inGrace(err error) bool {
+	var four *Status4
+	return errors.Is(err, errLockGrace) || errors.As(err, &four) && four.inGrace()
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -24,6 +24,12 @@ func authSys(uid, gid uint32) rpcv2.OpaqueAuth {
 	return rpcv2.OpaqueAuth{Flavor: rpcv2.AUTH_SYS, Body: body.Bytes()}
 }
 
+// authSysOwn is the AUTH_SYS credential of this process's user.
+func authSysOwn() rpcv2.OpaqueAuth {
+	uid, gid := max(os.Getuid(), 0), max(os.Getgid(), 0) // -1 on Windows
+	return authSys(uint32(uid), uint32(gid))
+}
+
 // identify enters the credential and source port of a connection into the
 // report.
 func (c *client) identify(r *Report) {

@@ -180,25 +180,25 @@ func attributes(kind uint32) []byte {
 }
 
 func TestParseGetattr3(t *testing.T) {
-	if learnt, err := parseGetattr3(bytes.NewReader(attributes(2))); err != nil ||
+	if learnt, err := getattr3(bytes.NewReader(attributes(2))); err != nil ||
 		learnt != "directory, mode 0755, owner 500:600" {
 		t.Errorf("%q, %v", learnt, err)
 	}
 	for _, kind := range []uint32{1, 3, 4, 5, 6, 7} {
-		if _, err := parseGetattr3(bytes.NewReader(attributes(kind))); err != ErrNotDirectory {
+		if _, err := getattr3(bytes.NewReader(attributes(kind))); err != ErrNotDirectory {
 			t.Errorf("type %d: %v", kind, err)
 		}
 	}
 	for _, kind := range []uint32{0, 8, 0xffffffff} {
-		_, err := parseGetattr3(bytes.NewReader(attributes(kind)))
+		_, err := getattr3(bytes.NewReader(attributes(kind)))
 		isMalformed(t, err, "file type")
 	}
-	if _, err := parseGetattr3(bytes.NewReader(xdr(70))); err != Status3(70) {
+	if _, err := getattr3(bytes.NewReader(xdr(70))); err != Status3(70) {
 		t.Error(err)
 	}
 	whole := attributes(2)
 	for n := range len(whole) {
-		_, err := parseGetattr3(bytes.NewReader(whole[:n]))
+		_, err := getattr3(bytes.NewReader(whole[:n]))
 		isMalformed(t, err, "EOF")
 	}
 }
@@ -269,4 +269,10 @@ func TestJukebox(t *testing.T) {
 	if _, err := retryBusy(t.Context(), stale); err != Status3(nfsv3.NFS3ERR_STALE) {
 		t.Error(err)
 	}
+}
+
+// getattr3 is parseGetattr3 without what it learns besides.
+func getattr3(results io.Reader) (learnt string, err error) {
+	d, err := parseGetattr3(results)
+	return d.learnt, err
 }

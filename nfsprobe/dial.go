@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -17,16 +15,6 @@ import (
 // resolveShare: if an address from an earlier success is known, a silent
 // resolver may take one part in resolveShare of what is left of the deadline.
 const resolveShare = 4
-
-// Source ports that only a privileged process may bind, the same as the Linux
-// client takes. Exports ask for one unless they say "insecure".
-const firstPort, ports = 665, 1023 - 665 + 1
-
-// nextPort counts up from a random start, so that each port rests as long as
-// possible: after a proper close it is in TIME_WAIT for a minute.
-var nextPort atomic.Uint32
-
-func init() { nextPort.Store(rand.Uint32N(ports)) }
 
 // resolve turns the configured address into IP addresses. After the first
 // success a resolver that fails does not fail the probe, since a DNS outage is
@@ -80,8 +68,10 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		if err != nil {
 			return "", err
 		}
-		uid, gid := max(os.Getuid(), 0), max(os.Getgid(), 0) // -1 on Windows
-		c = newClient(conn, authSys(uint32(uid), uint32(gid)))
+		if a.short {
+			r.warnOnce("all privileged source ports are in use, so an ordinary one is used")
+		}
+		c = newClient(conn, authSysOwn())
 		r.Address = conn.remote.String()
 		c.identify(r)
 		return r.Address, nil
@@ -100,7 +90,7 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 		if end, ok := ctx.Deadline(); ok && i < len(a.addrs)-1 {
 			actx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(a.addrs)-i))
 		}
-		conn, err := connectFrom(actx, netip.AddrPortFrom(addr, uint16(port)), reserved)
+		conn, err := a.connectFrom(actx, netip.AddrPortFrom(addr, uint16(port)), reserved)
 		cancel()
 		if err == nil {
 			a.addrs = []netip.Addr{addr}
@@ -120,11 +110,15 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 }
 
 // connectFrom connects to one address. A privileged source port that is in use
-// costs no time: the next one is tried at once, each no more than once.
-func connectFrom(ctx context.Context, to netip.AddrPort, reserved bool) (net.Conn, error) {
+// costs no time: the other one is tried at once, then ports that the prober
+// keeps in their place. If none is left, an ordinary port is used.
+func (a *attempt) connectFrom(
+	ctx context.Context, to netip.AddrPort, reserved bool,
+) (net.Conn, error) {
 	address := net.JoinHostPort(to.Addr().String(), strconv.Itoa(int(to.Port())))
-	for tries := 1; mayBind && reserved; tries++ {
-		source := firstPort + int(nextPort.Add(1)%ports)
+	for tries := 0; mayBind && reserved && tries < 2*ports && ctx.Err() == nil; tries++ {
+		i := tries % 2
+		source := a.sources.get(i)
 		if source == int(to.Port()) {
 			continue // the port would connect to itself
 		}
@@ -133,11 +127,14 @@ func connectFrom(ctx context.Context, to netip.AddrPort, reserved bool) (net.Con
 		switch {
 		case forbidden(err):
 			reserved = false
-		case taken(err) && tries < ports && ctx.Err() == nil:
-		default:
+		case !taken(err):
 			return conn, err
+		// Another program has it, or both are in use for this very connection.
+		case errors.Is(err, syscall.EADDRINUSE) || i == 1:
+			a.sources.replace(i, source)
 		}
 	}
+	a.short = mayBind && reserved && ctx.Err() == nil
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", address)
 }

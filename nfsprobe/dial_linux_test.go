@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 
 	"fsmon/nfsprobe/nfstest"
 
+	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
@@ -117,9 +119,9 @@ func asRoot(t *testing.T) {
 	}
 }
 
-// sources returns the source ports that the mount service and NFS server saw,
+// sources3 returns the source ports that the mount service and NFS server saw,
 // in order.
-func sources(h *nfstest.Hostile) (ports []uint16) {
+func sources3(h *nfstest.Hostile) (ports []uint16) {
 	for _, call := range h.Calls() {
 		if call.Proc == nfstest.Mnt || call.Proc == nfstest.Null3 {
 			ports = append(ports, call.From.Port())
@@ -128,38 +130,69 @@ func sources(h *nfstest.Hostile) (ports []uint16) {
 	return ports
 }
 
-// Source ports are privileged, and none is used twice before all others.
+// A prober keeps to one privileged source port for the mount service and the NFS
+// server, and to two if both versions speak to the NFS port.
 func TestSourcePorts(t *testing.T) {
 	asRoot(t)
-	h, c := hostile(t)
-	c.MountPort, c.Port = h.MountPort, h.NFSPort
-	for range 60 {
-		if r, err := probe(t, c); err != nil || !strings.Contains(r.Identity,
-			fmt.Sprintf("uid %d, privileged port ", os.Getuid())) {
-			t.Fatalf("identity %q, %v", r.Identity, err)
+	for version, most := range map[string]int{"3": 1, "auto": 2} {
+		h, c := hostile(t)
+		c.MountPort, c.Port, c.Version = h.MountPort, h.NFSPort, version
+		p := New(c)
+		p.ports.port = [2]int{700, 800}
+		for range 40 {
+			p.pinned = "" // so that both versions are tried
+			if r, err := probeWith(t, p); err != nil || !strings.Contains(r.Identity,
+				fmt.Sprintf("uid %d, privileged port ", os.Getuid())) {
+				t.Fatalf("identity %q, %v", r.Identity, err)
+			}
+			disconnected(t, h) // at both ends, so that the port is free
 		}
-	}
-	seen := map[uint16]bool{}
-	for _, port := range sources(h) {
-		if port < 665 || port > 1023 || seen[port] {
-			t.Errorf("port %d, again: %v", port, seen[port])
+		seen := map[uint16]bool{}
+		for _, call := range h.Calls() {
+			if seen[call.From.Port()] = true; call.From.Port() != 700 && call.From.Port() != 800 {
+				t.Errorf("%v from port %d", call.Proc, call.From.Port())
+			}
 		}
-		seen[port] = true
-	}
+		if len(seen) > most {
+			t.Errorf("%s: from %v", version, seen)
+		}
 
-	c.Unprivileged = true
-	r, err := probe(t, c)
-	if last := sources(h); err != nil || last[len(last)-1] < 1024 || strings.Contains(r.Identity,
-		"privileged") {
-		t.Errorf("from %d, identity %q, %v", last[len(last)-1], r.Identity, err)
+		c.Unprivileged = true
+		r, err := probe(t, c)
+		if last := sources3(h); err != nil || last[len(last)-1] < 1024 ||
+			strings.Contains(r.Identity, "privileged") {
+			t.Errorf("from %d, identity %q, %v", last[len(last)-1], r.Identity, err)
+		}
 	}
 }
 
-// A source port in use costs no time. If all are in use, the fault is local.
+// What a prober chooses is privileged, not a daemon's, and not the same twice.
+func TestSources(t *testing.T) {
+	var s sources
+	for range 3 * ports {
+		a, b := s.get(0), s.get(1)
+		for _, port := range []int{a, b} {
+			if port < 665 || port > 1023 || slices.Contains(servicePorts, port) || a == b {
+				t.Fatalf("ports %d and %d", a, b)
+			}
+		}
+		s.replace(1, a) // it is not a, so nothing changes
+		if s.get(1) != b {
+			t.Error("replaced by somebody else")
+		}
+		s.replace(0, a)
+		s.replace(1, b)
+	}
+}
+
+// A source port in use costs no time, and what is found instead is kept. If all
+// are in use, an ordinary one is used; if the server refuses that, the fault is
+// local.
 func TestSourcePortsTaken(t *testing.T) {
 	asRoot(t)
 	h, c := hostile(t)
 	c.MountPort, c.Port = h.MountPort, h.NFSPort
+	p := New(c)
 	var listeners []net.Listener
 	take := func(port int) {
 		if l, err := net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
@@ -178,22 +211,34 @@ func TestSourcePortsTaken(t *testing.T) {
 			take(port)
 		}
 	}
-	if _, err := probe(t, c); err != nil {
-		t.Error(err)
+	for range 2 {
+		if r, err := probeWith(t, p); err != nil || len(r.Warnings) > 0 {
+			t.Errorf("%v, warnings %q", err, r.Warnings)
+		}
+		disconnected(t, h)
 	}
-	for _, port := range sources(h) {
-		if port != 700 && port != 1000 {
-			t.Errorf("from port %d", port)
+	found := sources3(h)
+	for _, port := range found {
+		if port != 700 && port != 1000 || port != found[0] {
+			t.Errorf("from ports %v", found)
 		}
 	}
 	take(700)
 	take(1000)
-	_, err := probe(t, c)
-	fails(t, err, Socket, syscall.EADDRINUSE)
-	c.Unprivileged = true
-	if _, err := probe(t, c); err != nil {
-		t.Error(err)
+	r, err := probeWith(t, p)
+	if err != nil || r.SourcePort < 1024 || !slices.Equal(r.Warnings, []string{"all privileged " +
+		"source ports are in use, so an ordinary one is used"}) {
+		t.Errorf("%v, from %d, warnings %q", err, r.SourcePort, r.Warnings)
 	}
+	for _, refuse := range []nfstest.Answer{nfstest.Denied(rpcv2.AUTH_TOOWEAK),
+		nfstest.MountStatus(mount.MNT3ERR_ACCES)} {
+		h.On(nfstest.Mnt, refuse)
+		_, err = probeWith(t, p)
+		fails(t, err, Socket, syscall.EADDRINUSE)
+	}
+	h.On(nfstest.Mnt, nfstest.MountStatus(mount.MNT3ERR_IO))
+	_, err = probeWith(t, p)
+	fails(t, err, Mount, MountStatus(mount.MNT3ERR_IO))
 }
 
 // The source port is never the port that is called: it would connect to itself.
@@ -202,8 +247,9 @@ func TestNoSelfConnect(t *testing.T) {
 	_, c := hostile(t)
 	for port := firstPort; port < firstPort+ports; port++ {
 		c.MountPort, c.Port = port, port
-		nextPort.Store(uint32(port - firstPort - 1 + ports))
-		r, err := probe(t, c)
+		p := New(c)
+		p.ports.port[0] = port
+		r, err := probeWith(t, p)
 		if r.Address != "" {
 			t.Fatalf("port %d: connected to %s, %v", port, r.Address, err)
 		}
@@ -218,7 +264,7 @@ func TestDaemonOnSourcePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	disconnected(t, h)
-	for _, port := range sources(h) {
+	for _, port := range sources3(h) {
 		l, err := net.Listen("tcp", ":"+strconv.Itoa(int(port)))
 		if err != nil {
 			t.Errorf("port %d: %v", port, err)

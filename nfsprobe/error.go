@@ -29,6 +29,7 @@ const (
 	Access                      // ACCESS is answered, whatever its bits
 	Marker                      // the marker file is read; off unless configured
 	WriteTest                   // a file is written, read and removed; off unless configured
+	LockTest                    // a lock is taken and given back; off unless configured
 	DestroySession              // DESTROY_SESSION (RFC 8881 18.37)
 	DestroyClientID             // DESTROY_CLIENTID (RFC 8881 18.50)
 	Unmount                     // UMNT (RFC 1813 5.2.3)
@@ -37,7 +38,8 @@ const (
 var stepNames = [...]string{
 	"resolve", "socket", "port map", "mount connect", "mount", "connect", "null", "exchange id",
 	"create session",
-	"lookup", "getattr", "access", "marker", "write test", "destroy session",
+	"lookup", "getattr", "access", "marker", "write test", "lock test",
+	"destroy session",
 	"destroy client id", "unmount",
 }
 
@@ -53,19 +55,19 @@ func (s Step) String() string {
 //
 // Err is or wraps one of *RPCError, *MalformedError, a Status (MountStatus,
 // Status3, or *Status4, which names the operation), ErrNotRegistered,
-// ErrNotDirectory, ErrKerberos, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
+// ErrNotDirectory, ErrLinks, ErrKerberos, ErrTLS, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
 // ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error. errors.Is finds an
-// expired deadline as context.DeadlineExceeded. At Marker and WriteTest the
-// text begins with the procedure or operation.
+// expired deadline as context.DeadlineExceeded. At Marker, WriteTest and
+// LockTest the text begins with the procedure, operation or program.
 type Error struct {
 	Step    Step
 	Version string // the version that was tried, such as "3" or "4.1"; empty: not known yet
 	Err     error
 	Other   error // if both versions were tried: why version 4 failed
 
-	Connected    bool // at least one connection was made before
-	OrdinaryPort bool // SourcePort of the Report was above 1023
+	Connected  bool // at least one connection was made before
+	SourcePort int  // as in the Report
 }
 
 func (e *Error) Error() string {
@@ -76,6 +78,10 @@ func (e *Error) Error() string {
 	return text
 }
 func (e *Error) Unwrap() error { return e.Err }
+
+// OrdinaryPort reports whether the source port was one that every process may
+// bind, which some servers refuse.
+func (e *Error) OrdinaryPort() bool { return e.SourcePort > 1023 }
 
 // errNoAnswer is context.DeadlineExceeded with a text for people.
 var errNoAnswer error = noAnswer{}
@@ -90,9 +96,15 @@ var (
 	ErrNotRegistered = errors.New("program not registered")
 	// ErrNotDirectory: the export is not a directory.
 	ErrNotDirectory = errors.New("not a directory")
+	// ErrLinks: the path goes through more symbolic links than a client follows.
+	ErrLinks = errors.New("too many symbolic links")
 	// ErrKerberos: the export cannot be used without Kerberos. If a server's
 	// refusal said so, the error wraps that too.
 	ErrKerberos = errors.New("export requires Kerberos")
+	// ErrTLS: the export cannot be used without TLS, as far as the server tells:
+	// it refused the probe, and speaks TLS (RFC 9289). The error wraps the
+	// refusal too.
+	ErrTLS = errors.New("export requires TLS")
 	// ErrPortOrKerberos: the server answered AUTH_TOOWEAK to an ordinary source
 	// port. Some servers (NFS-Ganesha) mean the port, others Kerberos. The
 	// error wraps the answer too. It is not ErrKerberos.

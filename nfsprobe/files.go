@@ -66,17 +66,39 @@ func (a *attempt) testNames() []string {
 	return names[:len(names)-1]
 }
 
-// openFiles runs the steps that are configured.
+// opensFiles reports whether any of these steps is configured.
+func (a *attempt) opensFiles() bool { return a.Marker != "" || a.WriteTest || a.LockTest }
+
+// openFiles runs the steps that are configured. A server in its grace period is
+// alive: it answers that nobody can open a file yet.
 func (a *attempt) openFiles(
-	ctx context.Context, r *Report, marker, writeTest func() (learnt string, err error),
+	ctx context.Context, r *Report, marker, writeTest, lockTest func() (learnt string, err error),
 ) error {
+	alive := func(do func() (string, error)) func() (string, error) {
+		return func() (string, error) {
+			learnt, err := do()
+			if !inGrace(err) {
+				return learnt, err
+			}
+			if !r.Grace {
+				r.Grace = true
+				r.warn("in grace: files cannot be opened yet")
+			}
+			return "in grace: " + err.Error(), nil
+		}
+	}
 	if a.Marker != "" {
-		if err := a.climb(ctx, r, Marker, marker); err != nil {
+		if err := a.climb(ctx, r, Marker, alive(marker)); err != nil {
 			return err
 		}
 	}
 	if a.WriteTest {
-		return a.climb(ctx, r, WriteTest, writeTest)
+		if err := a.climb(ctx, r, WriteTest, alive(writeTest)); err != nil {
+			return err
+		}
+	}
+	if a.LockTest {
+		return a.climb(ctx, r, LockTest, alive(lockTest))
 	}
 	return nil
 }
@@ -127,20 +149,31 @@ func status(err error) uint32 {
 	return 0
 }
 
-// writeTest writes a new file and removes it, after a failure within what is
-// left of whole. Several probes of one watch may do so at once (such as
-// "-check"): each writes to a file that it has made itself, and starts again
-// when another took that file for a leftover and removed it.
+// writeTest writes a new file, reads it back and removes it.
 func (a *attempt) writeTest(
 	ctx, whole context.Context, r *Report, f testFile,
 ) (learnt string, err error) {
+	if err := a.onTestFile(ctx, whole, r, f, writeAndReadBack); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d bytes written, flushed, read back, removed", testBytes), nil
+}
+
+// onTestFile makes a new file, does work with it and removes it, after a failure
+// within what is left of whole. Several probes of one watch may do so at once
+// (such as "-check"): each uses a file that it has made itself, and starts again
+// when another took that file for a leftover and removed it.
+func (a *attempt) onTestFile(
+	ctx, whole context.Context, r *Report, f testFile,
+	work func(context.Context, testFile) error,
+) (err error) {
 	name := a.testName()
 	for try := range testTries {
 		made := false
 		_, err = guarded(func() (string, error) {
 			made, err = createInTurn(ctx, f, name, leftoverWait<<try)
 			if err == nil {
-				err = writeAndReadBack(ctx, f)
+				err = work(ctx, f)
 			}
 			return "", err
 		})
@@ -150,25 +183,22 @@ func (a *attempt) writeTest(
 			if e := removeTest(ctx, r, f, name); err == nil || status(err) == statusStale {
 				err = e
 			}
-			if err != nil {
-				return "", err
-			}
-			return fmt.Sprintf("%d bytes written, flushed, read back, removed", testBytes), nil
+			return err
 		case !made && code == statusExist:
 			if err := removeTest(ctx, r, f, name); err != nil {
-				return "", err
+				return err
 			}
 		case made && code == statusStale:
 			f.close(whole)
 		case !made && code != 0:
-			return "", err // no file was made
+			return err // no file was made
 		default:
 			f.close(whole)
 			removeTest(whole, r, f, name)
-			return "", err
+			return err
 		}
 	}
-	return "", err
+	return err
 }
 
 // removeTest removes the write test's file. It is no error if another probe

@@ -266,9 +266,9 @@ func TestFilesBusy(t *testing.T) {
 			t.Run(version+" "+opName(op), func(t *testing.T) {
 				t.Parallel()
 				h, c := hostileFiles(t, version)
-				h.FailOp(2, op, nfsv4.NFS4ERR_GRACE)
-				if _, err := probe(t, c); err != nil {
-					t.Error(err)
+				h.FailOp(2, op, nfsv4.NFS4ERR_DELAY)
+				if r, err := probe(t, c); err != nil || r.Grace {
+					t.Errorf("%v, in grace: %v", err, r.Grace)
 				}
 				nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 			})
@@ -293,6 +293,35 @@ func TestFilesBusy(t *testing.T) {
 			}
 			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
 		})
+	}
+}
+
+// A server in its grace period is healthy, and the probe says so at once: it
+// does not use up its deadline. Nothing is left behind.
+func TestFilesGrace(t *testing.T) {
+	for _, version := range versions[1:] {
+		for op, step := range map[nfsv4.NfsOpnum4]Step{
+			nfsv4.OP_OPEN: WriteTest, nfsv4.OP_READ: Marker,
+		} {
+			h, c := hostileFiles(t, version)
+			h.FailOp(-1, op, nfsv4.NFS4ERR_GRACE)
+			p := New(c)
+			for range 2 {
+				r, err := probeWith(t, p)
+				if err != nil || !r.Grace ||
+					learnt(r, step) != "in grace: "+opName(op)+": NFS4ERR_GRACE" ||
+					!slices.Equal(r.Warnings, []string{"in grace: files cannot be opened yet"}) {
+					t.Errorf("%s %s: %v, warnings %q, rungs %v", version, opName(op), err,
+						r.Warnings, r.Rungs)
+				}
+			}
+			// In the directory it is no answer: the probe asks again.
+			h.FailOp(2, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_GRACE)
+			if r, err := probeWith(t, p); err != nil || r.Grace {
+				t.Errorf("%s: %v, in grace: %v", version, err, r.Grace)
+			}
+			nothingLeft(t, h, min(1, strings.Count(version, "4.0")))
+		}
 	}
 }
 

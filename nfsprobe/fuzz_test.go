@@ -143,7 +143,7 @@ func FuzzParse3(f *testing.F) {
 	}
 	seed(f, "3*-nfs.bin")
 	f.Fuzz(func(t *testing.T, results []byte) {
-		for _, parse := range []func(io.Reader) (string, error){parseGetattr3, parseAccess3} {
+		for _, parse := range []func(io.Reader) (string, error){getattr3, parseAccess3} {
 			_, err := parse(bytes.NewReader(results))
 			var status Status3
 			if errors.As(err, &status) {

@@ -73,6 +73,10 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 		}
 		err = fmt.Errorf("%w: %w", why, err)
 	}
+	if a.short && mayBeAboutPort(err) {
+		err = fmt.Errorf("no privileged source port is free (%w), and the server refuses an "+
+			"ordinary one: %v", syscall.EADDRINUSE, err)
+	}
 	if local(err) {
 		step = Socket
 	}
@@ -82,8 +86,20 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	}
 	return &Error{
 		Step: step, Version: version, Err: err,
-		Connected: r.Address != "", OrdinaryPort: r.ordinaryPort(),
+		Connected: r.Address != "", SourcePort: r.SourcePort,
 	}
+}
+
+// mayBeAboutPort reports whether a server may refuse an ordinary source port in
+// this way. NFS-Ganesha hides the directory in version 4.
+func mayBeAboutPort(err error) bool {
+	var refused *RPCError
+	var status Status
+	if errors.As(err, &refused) {
+		return refused.Stat == "AUTH_ERROR"
+	}
+	return errors.As(err, &status) &&
+		slices.Contains([]string{"PERM", "ACCES", "ACCESS", "NOENT"}, status.Name())
 }
 
 // goodbye handles the error of a step that only cleans up at the server. The

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
 )
@@ -52,7 +53,8 @@ func (s Status3) Name() string { return afterPrefix(s.Error()) }
 // Number implements Status.
 func (s Status3) Number() uint32 { return uint32(s) }
 
-// probe3 is a probe of version 3. UMNT is due even if the rest has failed.
+// probe3 is a probe of version 3. UMNT is due even if the rest has failed, and
+// has time kept for it.
 func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err := a.askPorts(ctx, r); err != nil {
 		return err
@@ -69,7 +71,22 @@ func (a *attempt) probe3(ctx, whole context.Context, r *Report) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.export3(ctx, whole, r, m)
+	ctx, cancel := a.beforeGoodbye(ctx)
+	defer cancel()
+	return a.needsTLS(ctx, r, a.export3(ctx, whole, r, m))
+}
+
+// The part of the deadline that is kept for UMNT once MNT was granted, and its
+// limit: a mount entry without an end stays in a server's rmtab for good.
+const goodbyePart, goodbyeTime = 10, 2 * time.Second
+
+// beforeGoodbye returns ctx with an end that leaves time for UMNT.
+func (a *attempt) beforeGoodbye(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.end.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx,
+		a.end.Add(-min(a.end.Sub(a.began)/goodbyePart, goodbyeTime)))
 }
 
 // export3 looks at the export that was mounted.
@@ -91,7 +108,9 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	object := nfsv3.NfsFh3{Data: m.handle}
 	if err := a.climb(ctx, r, Getattr, func() (string, error) {
 		args := &nfsv3.Getattr3args{Object: object}
-		return callBusy3(ctx, c, procGetattr3, args, parseGetattr3)
+		found, err := callBusy3(ctx, c, procGetattr3, args, parseGetattr3)
+		r.RootID = found.id
+		return found.learnt, err
 	}); err != nil {
 		return err
 	}
@@ -136,24 +155,28 @@ func decode3[OK any, Answer interface{ GetStatus() nfsv3.Nfsstat3 }](
 	return ok, nil
 }
 
+// directory3 is what GETATTR says of the export.
+type directory3 struct{ learnt, id string }
+
 // parseGetattr3 decodes the results of GETATTR of the export (RFC 1813 3.3.1),
 // which must be a directory.
-func parseGetattr3(results io.Reader) (learnt string, err error) {
+func parseGetattr3(results io.Reader) (d directory3, err error) {
 	const prefix = "GETATTR: "
 	ok, err := decode3[*nfsv3.Getattr3res_NFS3_OK](results, nfsv3.ReadGetattr3res, prefix)
 	if err != nil {
-		return "", err
+		return d, err
 	}
 	attributes := ok.Resok.ObjAttributes
 	kind, known := nfsv3.Ftype3_name[attributes.Type]
 	switch {
 	case !known:
-		return "", malformed(prefix+"file type %d", attributes.Type)
+		return d, malformed(prefix+"file type %d", attributes.Type)
 	case attributes.Type != nfsv3.NF3DIR:
-		return kind, ErrNotDirectory
+		return directory3{learnt: kind}, ErrNotDirectory
 	}
-	return fmt.Sprintf("directory, mode %04o, owner %d:%d",
-		attributes.Mode&0o7777, attributes.Uid, attributes.Gid), nil
+	return directory3{fmt.Sprintf("directory, mode %04o, owner %d:%d",
+		attributes.Mode&0o7777, attributes.Uid, attributes.Gid),
+		rootID(attributes.Fsid, 0, attributes.Fileid)}, nil
 }
 
 // parseAccess3 decodes the results of ACCESS (RFC 1813 3.3.4).

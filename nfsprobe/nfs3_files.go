@@ -46,7 +46,7 @@ func (a *attempt) openFiles3(
 			return "", err
 		}
 		return a.writeTest(ctx, whole, r, &file3{client: c, dir: parent})
-	})
+	}, func() (string, error) { return a.lockTest3(ctx, dir, c.cred) })
 }
 
 // ask3 is callBusy3 with the procedure's name in its errors.

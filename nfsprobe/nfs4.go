@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
 // probe4 probes with version 4.0, 4.1 or 4.2, or for "4" with the highest that
@@ -31,7 +32,9 @@ func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
 	}
 	for _, minor := range minors4(a.Version) {
 		c := &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes}
-		err = a.climbMinor4(ctx, r, c)
+		if err = a.climbMinor4(ctx, r, c); !c.gss {
+			err = a.needsTLS(ctx, r, err)
+		}
 		if !minorMismatch(err) || r.Version != "" {
 			break
 		}
@@ -113,17 +116,27 @@ func (a *attempt) export4(ctx context.Context, r *Report, c *client4, id nfsv4.C
 	names := components4(a.Path4)
 	var found object4
 	var dir nfsv4.NfsFh4
+	// What the export wants is not what the session was made with.
+	defer func(cred rpcv2.OpaqueAuth) { c.conn.cred = cred }(c.conn.cred)
 	err := a.climb(ctx, r, Lookup, func() (_ string, err error) {
-		found = c.walk(ctx, &nfsv4.NfsArgop4_OP_PUTROOTFH{}, names)
+		found = c.find(ctx, names)
 		r.agreed4(c.minor, found.err)
+		c.conn.identify(r)
 		dir, err = found.handle()
-		return "/" + strings.Join(names, "/"), err
+		learnt := "/" + strings.Join(names, "/")
+		if found.through != "" {
+			learnt += ", through the " + found.through
+		}
+		return learnt, err
 	})
 	if err != nil {
 		return err
 	}
 	if err := a.climb(ctx, r, Getattr, found.directory); err != nil {
 		return err
+	}
+	if attributes, err := found.attributes(); err == nil {
+		r.RootID = attributes.id
 	}
 	if err := a.climb(ctx, r, Access, found.access); err != nil {
 		return err

@@ -21,7 +21,8 @@ type exchange4 struct {
 // error among them.
 func exchanges4(t testing.TB) []exchange4 {
 	t.Helper()
-	f := newFake4()
+	f := linked()
+	f.takes = []int32{1, -1}
 	sid := nfsv4.Sessionid4{6: 1001 >> 8, 7: 1001 & 0xff}
 	sequence := func(n uint32) nfsv4.NfsArgop4 {
 		return &nfsv4.NfsArgop4_OP_SEQUENCE{Opsequence: nfsv4.Sequence4args{SaSessionid: sid,
@@ -40,6 +41,10 @@ func exchanges4(t testing.TB) []exchange4 {
 			getattr, &nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}}},
 		{sequence(3), &nfsv4.NfsArgop4_OP_PUTROOTFH{}, lookup("nosuch"),
 			&nfsv4.NfsArgop4_OP_GETFH{}},
+		{sequence(4), &nfsv4.NfsArgop4_OP_PUTROOTFH{},
+			&nfsv4.NfsArgop4_OP_SECINFO{Opsecinfo: nfsv4.Secinfo4args{Name: "export"}}},
+		{sequence(5), &nfsv4.NfsArgop4_OP_PUTROOTFH{}, lookup("export"), lookup("link"),
+			&nfsv4.NfsArgop4_OP_READLINK{}},
 		{&nfsv4.NfsArgop4_OP_DESTROY_SESSION{OpdestroySession: nfsv4.DestroySession4args{DsaSessionid: sid}}},
 		{&nfsv4.NfsArgop4_OP_DESTROY_CLIENTID{OpdestroyClientid: nfsv4.DestroyClientid4args{DcaClientid: 1001}}},
 	} {
@@ -379,7 +384,7 @@ func FuzzCompound(f *testing.F) {
 			(&session4{}).advance(results[0])
 		}
 		if i%uint(len(all)) == 3 { // the COMPOUND with GETATTR and ACCESS
-			found := object4{results[min(len(results), 2):], err}
+			found := object4{tail: results[min(len(results), 2):], err: err}
 			handle, herr := found.handle()
 			if herr == nil && (len(handle) == 0 || len(handle) > nfsv4.NFS4_FHSIZE) {
 				t.Errorf("handle of %d bytes", len(handle))

@@ -25,15 +25,21 @@ type fake4 struct {
 	// closed.
 	edit func(n int, reply []byte) []byte
 	// The operation whose COMPOUND is denied with AUTH_TOOWEAK.
-	deny string
+	deny    string
+	links   map[string]string // what the symbolic links in objects point to
+	secured string            // the path from which on only the flavors of takes are taken
+	takes   []int32
 
 	asked    []string // the COMPOUNDs: "4.2 SEQUENCE(1) PUTROOTFH LOOKUP(export)"
 	owners   []string
 	null     *rpcv2.CallBody
+	cred     rpcv2.OpaqueAuth  // of the call
 	clients  map[uint64]bool   // by client id: has a session
 	sessions map[uint64]uint32 // by client id, also the session id: the last sequence id
 	handles  []string          // their paths
 	current  string            // path of the current file handle; "": none
+
+	asksSecurity bool // the COMPOUND asks which flavors the pseudo root takes
 }
 
 func newFake4() *fake4 {
@@ -71,6 +77,7 @@ func (f *fake4) serve(conn net.Conn) error {
 				body.Proc != 1 {
 				return fmt.Errorf("not a COMPOUND: %+v, %v", body, err)
 			}
+			f.cred = body.Cred
 			if results = encode4(f.compound(c)); f.edit != nil {
 				results = f.edit(len(f.asked)-1, results)
 			}
@@ -133,6 +140,9 @@ func (f *fake4) compound(c nfsv4.Compound4args) *nfsv4.Compound4res {
 		answer.Status = nfsv4.NFS4ERR_OP_NOT_IN_SESSION
 	}
 	f.current = ""
+	f.asksSecurity = slices.ContainsFunc(c.Argarray, func(op nfsv4.NfsArgop4) bool {
+		return op.GetArgop() == nfsv4.OP_SECINFO_NO_NAME // RFC 8881 2.6.3.1.1.8
+	})
 	for _, op := range c.Argarray {
 		if answer.Status != nfsv4.NFS4_OK {
 			break
@@ -244,20 +254,38 @@ func (f *fake4) walk(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
 	switch op := op.(type) {
 	case *nfsv4.NfsArgop4_OP_PUTROOTFH:
 		f.current = "/"
+		if f.secured == "/" && f.refuses() && !f.asksSecurity {
+			return failed4(op, nfsv4.NFS4ERR_WRONGSEC)
+		}
 	case *nfsv4.NfsArgop4_OP_PUTFH:
 		f.current = f.handles[binary.BigEndian.Uint32(op.Opputfh.Object)]
 	case *nfsv4.NfsArgop4_OP_LOOKUP:
+		switch f.objects[f.current] {
+		case nfsv4.NF4DIR:
+		case nfsv4.NF4LNK:
+			return failed4(op, nfsv4.NFS4ERR_SYMLINK)
+		default:
+			return failed4(op, nfsv4.NFS4ERR_NOTDIR)
+		}
 		to := strings.TrimSuffix(f.current, "/") + "/" + op.Oplookup.Objname
 		if _, ok := f.objects[to]; !ok {
 			return failed4(op, nfsv4.NFS4ERR_NOENT)
 		}
-		f.current = to
+		if f.current = to; f.refuses() {
+			return failed4(op, nfsv4.NFS4ERR_WRONGSEC)
+		}
+	case *nfsv4.NfsArgop4_OP_READLINK:
+		return f.readLink(op)
+	case *nfsv4.NfsArgop4_OP_SECINFO:
+		return &nfsv4.NfsResop4_OP_SECINFO{Opsecinfo: f.offers()}
+	case *nfsv4.NfsArgop4_OP_SECINFO_NO_NAME:
+		return &nfsv4.NfsResop4_OP_SECINFO_NO_NAME{OpsecinfoNoName: f.offers()}
 	case *nfsv4.NfsArgop4_OP_GETFH:
 		f.handles = append(f.handles, f.current)
 		return handle4(binary.BigEndian.AppendUint32(nil, uint32(len(f.handles)-1)))
 	case *nfsv4.NfsArgop4_OP_GETATTR:
-		return attributes4(op.Opgetattr.AttrRequest, binary.BigEndian.AppendUint32(nil,
-			uint32(f.objects[f.current])))
+		return attributes4(op.Opgetattr.AttrRequest, xdr(uint32(f.objects[f.current]),
+			0, 0xabc, 0, 1, 0, uint32(len(f.current))))
 	case *nfsv4.NfsArgop4_OP_ACCESS:
 		return access4(0x1f, op.Opaccess.Access&^1)
 	}

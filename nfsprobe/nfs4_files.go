@@ -13,9 +13,10 @@ import (
 func (a *attempt) openFiles4(
 	ctx context.Context, r *Report, c *client4, dir nfsv4.NfsFh4, id nfsv4.Clientid4,
 ) error {
-	if a.Marker == "" && !a.WriteTest || a.opens != nil && !a.opens(ctx) {
+	if !a.opensFiles() || a.opens != nil && !a.opens(ctx) {
 		return nil
 	}
+	c.client = id
 	marker := func() (string, error) {
 		found := c.walk(ctx, put4(dir), a.markerNames())
 		handle, err := found.handle()
@@ -34,15 +35,20 @@ func (a *attempt) openFiles4(
 		data, err := (&file4{client4: c, handle: handle}).read(ctx, c.bytes)
 		return a.readMarker(data, err)
 	}
-	return a.openFiles(ctx, r, marker, func() (string, error) {
-		f := &file4{client4: c, client: id, dir: dir}
+	// opener is a file to be opened beside the marker, or in the directory.
+	opener := func() (*file4, error) {
+		f := &file4{client4: c, dir: dir}
 		if names := a.testNames(); len(names) > 0 {
 			var err error
 			if f.dir, err = c.walk(ctx, put4(dir), names).handle(); err != nil {
-				return "", nameOp("LOOKUP", err)
+				return nil, nameOp("LOOKUP", err)
 			}
 		}
-		if err := f.introduce(ctx, a.owner); err != nil {
+		return f, c.introduce(ctx, a.owner)
+	}
+	writeTest := func() (string, error) {
+		f, err := opener()
+		if err != nil {
 			return "", err
 		}
 		learnt, err := a.writeTest(ctx, ctx, r, f)
@@ -50,6 +56,16 @@ func (a *attempt) openFiles4(
 			learnt += "; a client id stays until its lease ends"
 		}
 		return learnt, err
+	}
+	return a.openFiles(ctx, r, marker, writeTest, func() (string, error) {
+		if a.Marker == "" && !a.WriteTest {
+			return "nothing to lock without a marker or write test", nil
+		}
+		f, err := opener()
+		if err != nil {
+			return "", err
+		}
+		return a.lockTest4(ctx, r, f)
 	})
 }
 
@@ -62,14 +78,14 @@ func nameOp(op string, err error) error {
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-// file4 is the file of a write test.
+// file4 is the file of a write test or lock test.
 type file4 struct {
 	*client4
-	client      nfsv4.Clientid4
 	dir, handle nfsv4.NfsFh4
 	state       nfsv4.Stateid4 // of the open; zero: not opened
 	opened      bool
 	sequence    nfsv4.Seqid4 // version 4.0: number of the next request about the open
+	locker      [8]byte      // the name of the lock owner
 }
 
 // ask4 does one operation on a file handle and returns its result.
@@ -88,15 +104,19 @@ func (f *file4) ask4(
 // (RFC 7530 16.33, 16.34): under the prober's own name, so that there is never
 // a second one, and with a new verifier, so that the server forgets what an
 // earlier probe left open.
-func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
-	if f.session != nil {
-		_, err := f.run(ctx, &nfsv4.NfsArgop4_OP_RECLAIM_COMPLETE{})
+func (c *client4) introduce(ctx context.Context, owner [8]byte) error {
+	if c.introduced {
+		return nil
+	}
+	c.introduced = true
+	if c.session != nil {
+		_, err := c.run(ctx, &nfsv4.NfsArgop4_OP_RECLAIM_COMPLETE{})
 		return nameOp("RECLAIM_COMPLETE", err)
 	}
 	me := nfsv4.NfsClientId4{Id: fmt.Appendf(nil, "fsmon %s %x", machineName(), owner)}
 	fill(me.Verifier[:])
 	nowhere := nfsv4.Netaddr4{NaRNetid: "tcp", NaRAddr: "0.0.0.0.0.0"} // so no delegations
-	results, err := f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{
+	results, err := c.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID{
 		Opsetclientid: nfsv4.Setclientid4args{
 			Client: me, Callback: nfsv4.CbClient4{CbLocation: nowhere},
 		},
@@ -106,8 +126,8 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 	}
 	given := results[0].(*nfsv4.NfsResop4_OP_SETCLIENTID).
 		Opsetclientid.(*nfsv4.Setclientid4res_NFS4_OK).Resok4
-	f.client = given.Clientid
-	_, err = f.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{
+	c.client = given.Clientid
+	_, err = c.run(ctx, &nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM{
 		OpsetclientidConfirm: nfsv4.SetclientidConfirm4args(given),
 	})
 	return nameOp("SETCLIENTID_CONFIRM", err)
@@ -116,7 +136,19 @@ func (f *file4) introduce(ctx context.Context, owner [8]byte) error {
 // create opens a new file (GUARDED: it fails if there is one; RFC 7530 16.16,
 // RFC 8881 18.16).
 func (f *file4) create(ctx context.Context, name string) (made bool, err error) {
-	access := uint32(nfsv4.OPEN4_SHARE_ACCESS_BOTH)
+	mode := nfsv4.Fattr4{
+		Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)},
+		AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
+	}
+	return f.open(ctx, name, nfsv4.OPEN4_SHARE_ACCESS_BOTH,
+		&nfsv4.Openflag4_OPEN4_CREATE{How: &nfsv4.Createhow4_GUARDED4{Createattrs: mode}})
+}
+
+// open opens a file. opened: the server has opened it, even if the rest of the
+// answer is of no use.
+func (f *file4) open(
+	ctx context.Context, name string, access uint32, how nfsv4.Openflag4,
+) (opened bool, err error) {
 	if f.session != nil {
 		access |= nfsv4.OPEN4_SHARE_ACCESS_WANT_NO_DELEG
 	}
@@ -124,15 +156,10 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 		var owner [8]byte // a new one each time, so that its numbers begin with 0
 		fill(owner[:])
 		f.sequence = 1
-		mode := nfsv4.Fattr4{
-			Attrmask: []uint32{0, 1 << (nfsv4.FATTR4_MODE - 32)},
-			AttrVals: binary.BigEndian.AppendUint32(nil, testMode),
-		}
-		how := &nfsv4.Createhow4_GUARDED4{Createattrs: mode}
 		open := &nfsv4.NfsArgop4_OP_OPEN{Opopen: nfsv4.Open4args{
 			ShareAccess: access,
 			Owner:       nfsv4.OpenOwner4{Clientid: f.client, Owner: owner[:]},
-			Openhow:     &nfsv4.Openflag4_OPEN4_CREATE{How: how},
+			Openhow:     how,
 			Claim:       &nfsv4.OpenClaim4_CLAIM_NULL{File: name},
 		}}
 		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), open, &nfsv4.NfsArgop4_OP_GETFH{}})
@@ -140,12 +167,12 @@ func (f *file4) create(ctx context.Context, name string) (made bool, err error) 
 	if len(results) < 2 {
 		return false, nameOp("OPEN", kerberos4(err))
 	}
-	open := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
-	f.state, f.opened = open.Stateid, true
-	if f.handle, err = (object4{results[2:], err}).handle(); err != nil {
+	ok := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
+	f.state, f.opened = ok.Stateid, true
+	if f.handle, err = (object4{tail: results[2:], err: err}).handle(); err != nil {
 		return true, err
 	}
-	if open.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
+	if ok.Rflags&nfsv4.OPEN4_RESULT_CONFIRM != 0 && f.session == nil {
 		err = f.confirm(ctx)
 	}
 	return true, err

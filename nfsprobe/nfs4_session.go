@@ -31,6 +31,10 @@ type client4 struct {
 	ops     int       // how many operations one COMPOUND may have
 	bytes   int       // how many bytes of a file one answer may have
 	session *session4 // nil: none
+	gss     bool      // the server has said that it takes Kerberos where it refused
+
+	client     nfsv4.Clientid4 // whose files are opened; in 4.0 from introduce
+	introduced bool
 }
 
 // session4 is a session of version 4.1 or 4.2 with one slot (RFC 8881 2.10.6).

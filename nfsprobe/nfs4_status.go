@@ -30,7 +30,14 @@ func (s *Status4) Number() uint32 { return s.Code }
 // 15.1.1.3, 15.1.9.2).
 func (s *Status4) busy() bool {
 	code := nfsv4.Nfsstat4(s.Code)
-	return code == nfsv4.NFS4ERR_DELAY || code == nfsv4.NFS4ERR_GRACE
+	return code == nfsv4.NFS4ERR_DELAY || code == nfsv4.NFS4ERR_GRACE && !s.inGrace()
+}
+
+// inGrace reports that the server lets nobody open, lock or read a file until
+// its grace period has ended (RFC 8881 8.4.2.1).
+func (s *Status4) inGrace() bool {
+	return nfsv4.Nfsstat4(s.Code) == nfsv4.NFS4ERR_GRACE &&
+		(s.Op == "OPEN" || s.Op == "LOCK" || s.Op == "READ")
 }
 
 // opName is an operation's name in the RFCs without OP_.

@@ -14,6 +14,8 @@ import (
 type object4 struct {
 	tail []nfsv4.NfsResop4 // of GETFH, GETATTR and ACCESS, up to the first that failed
 	err  error             // why it failed
+	// through names the first symbolic link on the way; "": there was none.
+	through string
 }
 
 // components4 are the names of a path, to be looked up one in the other.
@@ -45,12 +47,12 @@ func (c *client4) walk(ctx context.Context, start nfsv4.NfsArgop4, names []strin
 		if len(names) == 0 {
 			ops = append(ops,
 				&nfsv4.NfsArgop4_OP_GETATTR{
-					Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{1 << nfsv4.FATTR4_TYPE}},
+					Opgetattr: nfsv4.Getattr4args{AttrRequest: []uint32{attributesWanted}},
 				},
 				&nfsv4.NfsArgop4_OP_ACCESS{Opaccess: nfsv4.Access4args{Access: accessAll}})
 		}
 		results, err := c.run(ctx, ops...)
-		f := object4{results[min(len(results), 1+len(now)):], err}
+		f := object4{tail: results[min(len(results), 1+len(now)):], err: err}
 		handle, herr := f.handle()
 		if herr != nil {
 			return object4{err: herr}
@@ -79,13 +81,19 @@ func put4(handle nfsv4.NfsFh4) nfsv4.NfsArgop4 {
 	return &nfsv4.NfsArgop4_OP_PUTFH{Opputfh: nfsv4.Putfh4args{Object: handle}}
 }
 
+// attributes are those of the object that were asked for.
+func (f object4) attributes() (a attrs4, err error) {
+	if len(f.tail) < 2 {
+		return a, f.err
+	}
+	return parseAttributes4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).
+		Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).Resok4.ObjAttributes)
+}
+
 // kind is the type of the object.
 func (f object4) kind() (nfsv4.NfsFtype4, error) {
-	if len(f.tail) < 2 {
-		return 0, f.err
-	}
-	return fileType4(f.tail[1].(*nfsv4.NfsResop4_OP_GETATTR).Opgetattr.(*nfsv4.Getattr4res_NFS4_OK).
-		Resok4.ObjAttributes)
+	a, err := f.attributes()
+	return a.kind, err
 }
 
 // directory says the type of the object, and fails unless it is a directory.
@@ -110,19 +118,45 @@ func (f object4) access() (string, error) {
 	return allowed(ok.Supported & ok.Access), nil
 }
 
-// fileType4 returns the type, which must be the only attribute.
-func fileType4(f nfsv4.Fattr4) (nfsv4.NfsFtype4, error) {
+// attributesWanted are all of the first word (RFC 7530 5.8).
+const attributesWanted = 1<<nfsv4.FATTR4_TYPE | 1<<nfsv4.FATTR4_FSID | 1<<nfsv4.FATTR4_FILEID
+
+// attrs4 is what is asked of an object.
+type attrs4 struct {
+	kind nfsv4.NfsFtype4
+	id   string // "": the server does not give all of it
+}
+
+// parseAttributes4 decodes the attributes. A server may leave out those that it
+// does not have, but it has a type.
+func parseAttributes4(f nfsv4.Fattr4) (a attrs4, err error) {
 	for i, word := range f.Attrmask {
-		if want := uint32(1<<nfsv4.FATTR4_TYPE) * uint32(1-min(i, 1)); word != want {
-			return 0, malformed("attributes that were not asked for")
+		if i == 0 && word&^attributesWanted != 0 || i > 0 && word != 0 {
+			return a, malformed("attributes that were not asked for")
 		}
 	}
-	if len(f.Attrmask) == 0 || len(f.AttrVals) != 4 {
-		return 0, malformed("GETATTR without a file type")
+	if len(f.Attrmask) == 0 || f.Attrmask[0]&(1<<nfsv4.FATTR4_TYPE) == 0 {
+		return a, malformed("GETATTR without a file type")
 	}
-	kind := nfsv4.NfsFtype4(binary.BigEndian.Uint32(f.AttrVals))
-	if _, known := nfsv4.NfsFtype4_name[kind]; !known {
-		return 0, malformed("file type %d", kind)
+	// They come in the order of their numbers.
+	mask, size := f.Attrmask[0], 4
+	fsid, fileid := mask&(1<<nfsv4.FATTR4_FSID) != 0, mask&(1<<nfsv4.FATTR4_FILEID) != 0
+	if fsid {
+		size += 16
 	}
-	return kind, nil
+	if fileid {
+		size += 8
+	}
+	if len(f.AttrVals) != size {
+		return a, malformed("GETATTR without a file type, or with more: %d bytes", len(f.AttrVals))
+	}
+	a.kind = nfsv4.NfsFtype4(binary.BigEndian.Uint32(f.AttrVals))
+	if _, known := nfsv4.NfsFtype4_name[a.kind]; !known {
+		return a, malformed("file type %d", a.kind)
+	}
+	if fsid && fileid {
+		number := func(at int) uint64 { return binary.BigEndian.Uint64(f.AttrVals[at:]) }
+		a.id = rootID(number(4), number(12), number(20))
+	}
+	return a, nil
 }

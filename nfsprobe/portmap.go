@@ -85,24 +85,26 @@ func (a *attempt) askOne(ctx context.Context, r *Report, port int) error {
 		if *ask.into != 0 {
 			continue
 		}
-		if *ask.into, err = c.portOf(ctx, ask.program, conn.remote.Addr().Is6()); err != nil {
+		if *ask.into, err = c.portOf(ctx, ask.program, 3, conn.remote.Addr().Is6()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// portOf asks for the TCP port of version 3 of a program. A port mapper may
+// portOf asks for the TCP port of a version of a program. A port mapper may
 // return that of another version; then the first call fails with PROG_MISMATCH.
 // Over IPv4 rpcbind's own versions are asked only if it was built without
 // version 2, over IPv6 there are no others; version 3 is asked if there is no
 // 4.
-func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, error) {
+func (c *client) portOf(
+	ctx context.Context, program, version uint32, ipv6 bool,
+) (int, error) {
 	network := "tcp6"
 	if !ipv6 {
 		network = "tcp"
 		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort,
-			words{program, 3, protocolTCP, 0})
+			words{program, version, protocolTCP, 0})
 		if err == nil {
 			return parseGetPort(results)
 		}
@@ -113,11 +115,11 @@ func (c *client) portOf(ctx context.Context, program uint32, ipv6 bool) (int, er
 		}
 	}
 	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort,
-		rpcb{program, 3, network})
+		rpcb{program, version, network})
 	var refused *RPCError
 	if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
 		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort,
-			rpcb{program, 3, network})
+			rpcb{program, version, network})
 	}
 	if err != nil {
 		return 0, err

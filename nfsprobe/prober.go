@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // DefaultPort is the port of version 4 (RFC 7530 3.1). For version 3 the port
@@ -42,20 +43,30 @@ type Config struct {
 	// 9.6.3): if the server restarts meanwhile, it waits its whole grace period
 	// for that client.
 	WriteTest bool
+	// LockTest: in version 3 the probe asks the lock manager and the status
+	// monitor, through the port mapper, and tests a lock on the directory. In
+	// version 4 it locks the marker, or without one the write test's file, and
+	// unlocks it; it needs one of them. So it detects a lock manager that is gone
+	// while files still open. Another client's lock is as good as one's own.
+	LockTest bool
 
 	portMapper int // tests: the port mapper's port; 0: 111
 }
 
 // Prober probes one export. It remembers the address and version of its first
 // success, and all later probes speak that version: a server that stops
-// answering is a failure, not a reason to fall back. The next probe may start
-// while a cancelled one is still ending.
+// answering is a failure, not a reason to fall back. With "auto" version 4 is
+// kept only if the server has said that it does not offer version 3; otherwise
+// each probe tries 3 again. The next probe may start while a cancelled one is
+// still ending.
 type Prober struct {
 	config Config
 	owner  [8]byte // random: its name to servers of version 4.0
+	ports  sources
 
 	mu       sync.Mutex
 	pinned   string
+	only4    bool // version 3 has failed beside a version 4 that served
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 }
@@ -75,8 +86,8 @@ func New(c Config) *Prober {
 	return p
 }
 
-// Pinned is the version of the first success, such as "3" or "4.1", which all
-// later probes speak; "" before.
+// Pinned is the version that all later probes speak, such as "3" or "4.1"; "":
+// not decided yet.
 func (p *Prober) Pinned() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,8 +100,9 @@ func (p *Prober) Pinned() string {
 // failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
-		wire: new(transcript)}
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, sources: &p.ports,
+		only4: p.only4, wire: new(transcript), began: time.Now()}
+	a.end, _ = ctx.Deadline()
 	if p.pinned != "" {
 		a.Version = p.pinned
 	}
@@ -103,7 +115,8 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pinned == "" && pins4(r.NotVersion3) {
+	p.only4 = r.NotVersion3 != nil
+	if p.pinned == "" && (!p.only4 || notOffered(r.NotVersion3)) {
 		p.pinned = r.Version
 	}
 	if ap, err := netip.ParseAddrPort(r.Address); err == nil {
@@ -112,12 +125,17 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	return r, nil
 }
 
-// pins4 reports whether version 4 is pinned. It is if version 3 was not tried
-// or failed, but not if it failed on something that this machine lacked for a
-// moment.
-func pins4(not3 error) bool {
+// notOffered reports whether a failure of version 3 says for good that the
+// server does not offer it. A refused connection or silence does not: a port
+// mapper may only be late, and clients of version 3 may hang later.
+func notOffered(not3 error) bool {
 	var failed *Error
-	return !errors.As(not3, &failed) || failed.Step != Socket
+	if !errors.As(not3, &failed) {
+		return false
+	}
+	var refused *RPCError
+	return errors.Is(failed, ErrNotRegistered) || failed.Step != PortMap &&
+		errors.As(failed, &refused) && refused.Stat == "PROG_MISMATCH"
 }
 
 // attempt is one probe, or the half of one that tries one version.
@@ -126,7 +144,12 @@ type attempt struct {
 	owner    [8]byte
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
+	only4    bool // the last probe was healthy with version 4, and 3 is not decided
+	sources  *sources
+	short    bool // a connection found no privileged source port
 	wire     *transcript
+	began    time.Time
+	end      time.Time    // the deadline; zero: none
 	addrs    []netip.Addr // of the server; after a connect only the one that answered
 
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is

@@ -200,20 +200,30 @@ func TestRealFilesAtOnce(t *testing.T) {
 }
 
 // A server that was just started lets nobody open files during its grace
-// period; the probe waits.
+// period: it is healthy, in grace, until that ends.
 func TestRealGrace(t *testing.T) {
 	l := realLab(t, nfstest.Config{})
 	mark(t, l.Dir())
-	p := New(marked(l, "export", "4.0"))
-	if _, err := probeWith(t, p); err != nil {
+	if _, err := probe(t, marked(l, "export", "4.0")); err != nil {
 		t.Fatal(err)
 	}
 	must(t, l.Restart(nfstest.Ganesha)) // it waits for the client of version 4.0
-	if _, err := probe(t, marked(l, "export", "4.2")); err != nil {
-		t.Error(err)
+	p := New(marked(l, "export", "4.2"))
+	r, err := probeWith(t, p)
+	if err != nil || !r.Grace || learnt(r, WriteTest) != "in grace: OPEN: NFS4ERR_GRACE" ||
+		len(r.Warnings) != 1 {
+		t.Errorf("%v, warnings %q, rungs %v", err, r.Warnings, r.Rungs)
 	}
-	if _, err := probeWith(t, p); err != nil {
-		t.Error(err)
+	noTestFile(t, l.Dir())
+	retry(t, func() error {
+		if r, err = probeWith(t, p); err != nil || r.Grace {
+			time.Sleep(100 * time.Millisecond) // it lasts for seconds
+			return fmt.Errorf("%v, in grace: %v", err, r.Grace)
+		}
+		return nil
+	})
+	if learnt(r, WriteTest) != writeLearnt(r) {
+		t.Errorf("rungs %v", r.Rungs)
 	}
 	noTestFile(t, l.Dir())
 }

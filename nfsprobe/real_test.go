@@ -271,20 +271,24 @@ func TestRealFaults(t *testing.T) {
 	}
 }
 
-// A prober pins what there is at its first success.
+// Without a port mapper version 4 is healthy for now; when there is one, version
+// 3 is pinned, and its failure is one.
 func TestRealAutoWithoutPortMapper(t *testing.T) {
 	l := realLab(t, nfstest.Config{NoPortmap: true})
 	p := New(export(l, "export", "auto"))
 	r, err := probeWith(t, p)
-	if err != nil || r.Version != "4.2" || p.Pinned() != "4.2" {
-		t.Fatalf("got version %q, %v", r.Version, err)
+	if err != nil || r.Version != "4.2" || p.Pinned() != "" {
+		t.Fatalf("got version %q, pinned to %q, %v", r.Version, p.Pinned(), err)
 	}
 	fails(t, r.NotVersion3, PortMap, broken("dial", syscall.ECONNREFUSED))
 	must(t, l.Restart(nfstest.Rpcbind))
 	must(t, l.Restart(nfstest.Ganesha)) // now it has version 3 too
-	if r, err := probeWith(t, p); err != nil || r.Version != "4.2" {
-		t.Errorf("pinned to 4.2, got version %q, %v", r.Version, err)
+	if r, err := probeWith(t, p); err != nil || r.Version != "3" || p.Pinned() != "3" {
+		t.Errorf("got version %q, pinned to %q, %v", r.Version, p.Pinned(), err)
 	}
+	must(t, l.Kill(nfstest.Rpcbind))
+	_, err = probeWith(t, p)
+	fails(t, err, PortMap, broken("dial", syscall.ECONNREFUSED))
 }
 
 // A server that comes back is healthy at once, even if it was frozen in the
@@ -307,6 +311,25 @@ func TestRealRecovery(t *testing.T) {
 		must(t, l.Restart(nfstest.Ganesha))
 		if _, err := probeWith(t, p); err != nil {
 			t.Errorf("%s, restarted: %v", version, err)
+		}
+	}
+}
+
+// Every version of a real server gives an identity, and another one for another
+// disk.
+func TestRealRootID(t *testing.T) {
+	l := realLab(t, nfstest.Config{Exports: []nfstest.Export{{Name: "disk"}}})
+	for _, version := range versions {
+		seen := map[string]bool{}
+		for _, name := range []string{"export", "export", "export/sub", "disk"} {
+			r, err := probe(t, export(l, name, version))
+			if err != nil || !strings.HasPrefix(r.RootID, "fsid ") {
+				t.Errorf("%s %s: %v, %q", version, name, err, r.RootID)
+			}
+			seen[r.RootID] = true
+		}
+		if len(seen) != 3 {
+			t.Errorf("%s: %v", version, seen)
 		}
 	}
 }

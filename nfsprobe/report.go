@@ -3,6 +3,7 @@ package nfsprobe
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -21,8 +22,17 @@ type Report struct {
 	// privileged.
 	SourcePort int
 	Warnings   []string
+	// Grace: the server is healthy, but in its grace period after a restart:
+	// files cannot be opened or locked yet (RFC 8881 8.4.2.1). A warning says so
+	// too.
+	Grace bool
+	// RootID identifies the directory: its file system and its number in there,
+	// as the server gives them for this Version. "": it does not, or the probe did
+	// not come so far. Another one later is another disk behind the directory.
+	RootID string
 	// NotVersion3 is why version 3 failed, an *Error, if it was tried beside
-	// version 4 and version 4 was chosen; otherwise nil.
+	// version 4 and version 4 was taken, for good or for now (see
+	// Prober.Pinned); otherwise nil.
 	NotVersion3 error
 	// Wire is what the probe sent and received, up to 128 KiB in 1024 segments.
 	Wire []Segment
@@ -30,6 +40,18 @@ type Report struct {
 
 func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (r *Report) warnOnce(text string) {
+	if !slices.Contains(r.Warnings, text) {
+		r.warn("%s", text)
+	}
+}
+
+// rootID is an identity from the fsid, of which version 3 has one half, and
+// fileid.
+func rootID(major, minor, fileid uint64) string {
+	return fmt.Sprintf("fsid %x.%x, fileid %d", major, minor, fileid)
 }
 
 // Rung is one step that was begun.

@@ -155,7 +155,8 @@ func (c *client) bound(ctx context.Context) (release func(), err error) {
 
 func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, error) {
 	body := rpcv2.CallBody{Rpcvers: 2, Prog: prog, Vers: vers, Proc: proc}
-	if proc != 0 { // RFC 5531 12.1: procedure 0 takes no authentication
+	// RFC 5531 12.1: procedure 0 takes no authentication.
+	if proc != 0 || c.cred.Flavor == authTLS {
 		body.Cred = c.cred
 	}
 	b := bytes.NewBuffer(make([]byte, 4, 256))

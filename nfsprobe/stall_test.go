@@ -2,6 +2,8 @@ package nfsprobe
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -104,4 +106,31 @@ func TestStalls(t *testing.T) {
 			t.Errorf("asked %d times, warnings %q", h.Count(nfstest.Getattr3), r.Warnings)
 		}
 	})
+}
+
+// Whatever stalls behind a granted MNT, UMNT has its time: a mount entry without
+// an end stays in the server's list for good.
+func TestUnmountInTime(t *testing.T) {
+	for _, proc := range []nfstest.Proc{nfstest.Null3, nfstest.Getattr3, nfstest.Access3,
+		nfstest.Write3} {
+		t.Run(fmt.Sprint(proc.Procedure), func(t *testing.T) {
+			t.Parallel()
+			retry(t, func() error {
+				h, config := hostileFiles(t, "3")
+				h.On(proc, nfstest.Hang)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				r, err := probeIn(t, ctx, New(config))
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v", err)
+				}
+				disconnected(t, h)
+				if h.Count(nfstest.Umnt) != 1 || ctx.Err() != nil {
+					return fmt.Errorf("%d UMNTs, %v, warnings %q", h.Count(nfstest.Umnt), ctx.Err(),
+						r.Warnings)
+				}
+				return nil
+			})
+		})
+	}
 }

@@ -23,6 +23,7 @@ const (
 	Stop     Verb = "stop"
 	Pause    Verb = "pause"
 	Continue Verb = "continue"
+	Drill    Verb = "drill" // behave as if the server had just been judged failed
 )
 
 const (
@@ -39,10 +40,10 @@ type Control struct {
 }
 
 // line is the control line without its newline: "stop", "pause", "pause 3600",
-// "continue".
+// "continue", "drill".
 func (c Control) line() (string, error) {
 	switch {
-	case c.Verb != Stop && c.Verb != Pause && c.Verb != Continue:
+	case c.Verb != Stop && c.Verb != Pause && c.Verb != Continue && c.Verb != Drill:
 		return "", fmt.Errorf("no such verb: %q", c.Verb)
 	case c.For == 0:
 		return string(c.Verb), nil

@@ -22,6 +22,7 @@ func TestControlLine(t *testing.T) {
 		"pause 1":      {Verb: Pause, For: time.Second},
 		"pause 604800": {Verb: Pause, For: 168 * time.Hour},
 		"continue":     {Verb: Continue},
+		"drill":        {Verb: Drill},
 	}
 	for line, want := range good {
 		got, err := parseControl(line)

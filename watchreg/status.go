@@ -28,10 +28,15 @@ const (
 	Starting State = "starting" // no probe has succeeded since it started or was continued
 	Healthy  State = "healthy"
 	Failing  State = "failing" // the last probe failed; no verdict yet
+	Refused  State = "refused" // the last probe failed in a way that is tolerated
+	Grace    State = "grace"   // healthy, but files cannot be opened yet
 	Paused   State = "paused"
-	Stopping State = "stopping" // told to end
-	Failed   State = "failed"   // the file server was judged failed
+	Ended    State = "ended" // told to end, or the file server was judged failed
 )
+
+// States are all states of this version, in order. An older watch may be
+// "stopping" or "failed".
+var States = []State{Starting, Healthy, Failing, Refused, Grace, Paused, Ended}
 
 // Status is what a watch says about itself. Every user may read the file, so it
 // never holds a secret. Times are RFC 3339 there. A new field does not make a
@@ -54,15 +59,28 @@ type Status struct {
 	Interval int `json:"interval"` // seconds
 	Retries  int `json:"retries"`  // failed retries in a row that make the verdict
 	Timeout  int `json:"timeout"`  // seconds, for one whole probe
+	// RetryInterval is the interval after a failed probe, in seconds; 0, of an
+	// older watch: Interval.
+	RetryInterval int `json:"retry_interval,omitempty"`
 
 	LastProbe   time.Time `json:"last_probe,omitzero"`   // when the last finished probe started
 	LastSuccess time.Time `json:"last_success,omitzero"` // when the last successful probe started
 	ProbeMS     float64   `json:"probe_ms"`              // ms that the last finished probe took
 	Failures    int       `json:"failures"`              // failed probes in a row
 	LastError   string    `json:"last_error"`            // of the last failed probe, or empty
+	Class       string    `json:"class,omitempty"`       // of LastError: "account"
 	Warnings    []string  `json:"warnings,omitempty"`    // of the last finished probe
 	PausedUntil time.Time `json:"paused_until,omitzero"` // zero: not paused, or until continued
 	Note        string    `json:"note"`
+}
+
+// Settings are interval, retries and timeout as on the command line.
+func (s *Status) Settings() string {
+	text := fmt.Sprintf("-i %d -c %d -r %d", s.Interval, s.Retries, s.Timeout)
+	if s.RetryInterval != 0 && s.RetryInterval != s.Interval {
+		text += fmt.Sprintf(" --retry-interval %d", s.RetryInterval)
+	}
+	return text
 }
 
 // FormatError means that a status was written by a newer version of this

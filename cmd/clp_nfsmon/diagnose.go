@@ -21,17 +21,25 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	var probe *nfsprobe.Error
 	var d cli.Diagnosis
 	var a cli.Alert
+	var grace *cli.GraceError
+	var disk *cli.DiskError
 	switch {
+	case errors.As(err, &disk):
+		d.Brief, a = "another disk", cli.OtherDisk.Alert(f.dir, disk)
+		d.Look = lookOtherDisk
+	case errors.As(err, &grace):
+		d.Brief, a = "still in grace", cli.GraceFailed.Alert(f.dir, grace.Limit)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
+		d.Class = classOf(probe, d.Class)
 	case errors.Is(err, context.DeadlineExceeded):
 		d.Brief, a = timedOut, msgRPC.Alert(timedOut)
 	default:
-		d.Local, d.Brief, a = true, "system error", msgSystem.Alert("probe", 0)
+		d.Class, d.Brief, a = cli.Local, "system error", msgSystem.Alert("probe", 0)
 	}
 	a.Detail = err.Error()
 	d.Alerts = []cli.Alert{a}
-	if !d.Local {
+	if d.Class != cli.Local {
 		d.Alerts = append(d.Alerts, msgDetected.Alert())
 	}
 	return d
@@ -46,12 +54,15 @@ func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 	switch probe.Step {
 	case nfsprobe.Socket: // this machine lacked something
 		n := int(errnoOf(probe, syscall.EIO))
-		d.Local, d.Brief = true, fmt.Sprintf("system error (socket %d)", n)
+		d.Brief = fmt.Sprintf("system error (socket %d)", n)
 		return d, msgSystem.Alert("socket", n)
-	case nfsprobe.Marker, nfsprobe.WriteTest: // steps that FSM does not have
+	case nfsprobe.Marker, nfsprobe.WriteTest, nfsprobe.LockTest: // FSM does not have them
 		message := cli.MarkerFailed
-		if probe.Step == nfsprobe.WriteTest {
+		switch probe.Step {
+		case nfsprobe.WriteTest:
 			message = cli.WriteFailed
+		case nfsprobe.LockTest:
+			message, d.Look = cli.LockFailed, lookLocks
 		}
 		text := probe.Err.Error()
 		d.Brief = d.Step + ", " + text
@@ -90,12 +101,12 @@ func explain(d *cli.Diagnosis, probe *nfsprobe.Error) (text string) {
 		}
 	case errors.As(probe, &rpc) && errors.Is(probe, nfsprobe.ErrPortOrKerberos):
 		d.Name = rpc.Error()
-		d.Look = lookPort + "If root's watch fails too, the export requires Kerberos: add sys to " +
+		d.Look = lookPort(probe) + "If root's watch fails too, the export requires Kerberos: add sys to " +
 			"its sec=."
 	case errors.As(probe, &rpc):
 		d.Name, d.Look = rpc.Error(), cmp.Or(rpcLooks[rpc.Stat], lookServer)
-		if probe.OrdinaryPort && rpc.Stat == "AUTH_ERROR" {
-			d.Look = lookPort + d.Look
+		if rpc.Stat == "AUTH_ERROR" {
+			d.Look = withPort(probe, d.Look)
 		}
 	case errors.As(probe, &malformed):
 		d.Name, d.Look = "malformed answer", lookMalformed
@@ -112,11 +123,13 @@ func explainStatus(d *cli.Diagnosis, probe *nfsprobe.Error, status nfsprobe.Stat
 	if d.Look = fileLooks[probe.Step][name]; d.Look == "" {
 		d.Look = cmp.Or(looks[name], lookUnknown)
 		switch name {
-		case "PERM", "ACCES", "ACCESS", "NOENT":
+		case "PERM", "ACCES", "ACCESS":
+			d.Look = withPort(probe, d.Look)
+		case "NOENT":
 			// What a server hides from ordinary ports is not there for them
 			// (NFS-Ganesha, version 4).
-			if probe.OrdinaryPort {
-				d.Look = lookPort + d.Look
+			if probe.OrdinaryPort() {
+				d.Look = withPort(probe, d.Look)
 			}
 		}
 	}
@@ -124,6 +137,20 @@ func explainStatus(d *cli.Diagnosis, probe *nfsprobe.Error, status nfsprobe.Stat
 		d.Look += " " + lookPath4
 	}
 }
+
+// withPort adds to what may have been refused because of the source port: the
+// port that was used.
+func withPort(probe *nfsprobe.Error, look string) string {
+	switch {
+	case probe.OrdinaryPort():
+		return lookPort(probe) + look
+	case probe.SourcePort > 0:
+		return look + fmt.Sprintf(lookNAT, probe.SourcePort)
+	}
+	return look
+}
+
+func lookPort(probe *nfsprobe.Error) string { return fmt.Sprintf(lookOrdinary, probe.SourcePort) }
 
 func explainNetwork(d *cli.Diagnosis, probe *nfsprobe.Error) {
 	stage := cli.Connected

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/nfsprobe"
@@ -13,7 +14,7 @@ import (
 const usage = `Watch an NFS export and exit when the server is dead or hung.
 
   clp_nfsmon ID -d DIRECTORY [-a ADDRESS] [-n PORT] [-i SECONDS] [-c COUNT] [-r SECONDS]
-  clp_nfsmon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -del
+  clp_nfsmon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -drill | -del
   clp_nfsmon -check -d DIRECTORY [OPTION...] | -list [--watch SECONDS] [--json] | --help | --version
 
 ID names the watch: 1 to 255 letters, digits, '.', '_', '-', the first a letter or digit.
@@ -29,8 +30,14 @@ Watching:
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --grace-limit SECONDS     how long a restarted server that opens no files yet is healthy, 1 to 10000 (180)
+      --retry-interval SECONDS
+                            from the start of a failed probe to the next, 1 to 10000 (the interval)
       --marker FILE         also read this file below the directory, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and remove a small file, beside the marker or in the directory
+      --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
+      --same-disk           fail when another file system is behind the directory than at the start (warn)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -42,6 +49,7 @@ Verbs:
   -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
   -continue                 probe again
   -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
+  -drill                    end the watch as if the server had failed, to try the cluster (code 1, evidence marked as a drill)
   -del                      remove what a killed watch left behind
 
 Without an ID:
@@ -59,11 +67,15 @@ could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 thi
 type flags struct {
 	dir, path4, address, version, marker string
 	port, mountPort                      int
-	unprivileged, writeTest              bool
+	unprivileged, writeTest, lockTest    bool
+	sameDisk                             bool
+	graceLimit                           int // seconds
+
+	verdict time.Duration // until the verdict on a server that refuses
 }
 
 func (f *flags) declare(o *cli.Options) {
-	f.version = "auto"
+	f.version, f.graceLimit = "auto", 180
 	o.String(&f.dir, "directory", "d", "the path of an exported directory")
 	o.Required("directory")
 	o.String(&f.address, "address", "a", "an IP address or a host name")
@@ -74,11 +86,14 @@ func (f *flags) declare(o *cli.Options) {
 	o.Bool(&f.unprivileged, "unprivileged-port", "")
 	o.String(&f.marker, "marker", "", "the path of a file below the directory")
 	o.Bool(&f.writeTest, "write-test", "")
+	o.Bool(&f.lockTest, "lock-test", "")
+	o.Bool(&f.sameDisk, "same-disk", "")
+	o.Int(&f.graceLimit, "grace-limit", "", 1, 10000, "seconds")
 }
 
 // target checks what the grammar cannot and makes the probe. Its errors are
 // wrong usage or configuration.
-func (f *flags) target() (cli.Target, error) {
+func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	if f.dir[0] != '/' {
 		return cli.Target{}, fmt.Errorf("-d: %q is not accepted (the path of an exported "+
 			"directory, which begins with /; the server's name or address goes with -a)", f.dir)
@@ -86,6 +101,11 @@ func (f *flags) target() (cli.Target, error) {
 	if f.path4 != "" && f.path4[0] != '/' {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: %q is not accepted (a path, which begins with /)",
 			f.path4)
+	}
+	for _, o := range [][2]string{{"-d", f.dir}, {"--nfs4-path", f.path4}, {"--marker", f.marker}} {
+		if err := cli.CheckName(o[0], o[1]); err != nil {
+			return cli.Target{}, err
+		}
 	}
 	if f.marker != "" {
 		if err := nfsprobe.CheckMarker(f.marker); err != nil {
@@ -98,6 +118,10 @@ func (f *flags) target() (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--nfs-version: %q is not accepted (auto, 3, 4, 4.0, 4.1 or 4.2)",
 			f.version)
 	}
+	if f.lockTest && f.version != "3" && f.marker == "" && !f.writeTest {
+		return cli.Target{}, fmt.Errorf("--lock-test: needs --marker or --write-test, or " +
+			"--nfs-version 3 (version 4 locks a file, not the directory)")
+	}
 	if f.version == "3" && f.path4 != "" {
 		return cli.Target{}, fmt.Errorf("--nfs4-path: does not go with --nfs-version 3")
 	}
@@ -105,16 +129,21 @@ func (f *flags) target() (cli.Target, error) {
 		return cli.Target{}, fmt.Errorf("--mount-port: does not go with --nfs-version %s "+
 			"(version 4 has no mount service)", f.version)
 	}
-	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	var notes []string
-	if address == "" {
-		address = ownAddress()
+	address := ownAddress()
+	if f.address == "" {
 		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
 			"is no -a")
+	} else {
+		var err error
+		if address, err = cli.ParseAddress(f.address, "-n"); err != nil {
+			return cli.Target{}, err
+		}
 	}
 	nfs := nfsprobe.New(nfsprobe.Config{
 		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,
 		Version: f.version, Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest,
+		LockTest: f.lockTest,
 	})
 	where := address
 	if f.port != 0 {
@@ -122,7 +151,10 @@ func (f *flags) target() (cli.Target, error) {
 	} else if strings.Contains(address, ":") {
 		where = "[" + address + "]"
 	}
-	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, Probe: probe(nfs), Notes: notes}, nil
+	f.verdict, _ = policy.Verdict()
+	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
+		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: f.probe(nfs), Notes: notes,
+		SameDisk: f.sameDisk}, nil
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

@@ -150,16 +150,37 @@ func TestPorts(t *testing.T) {
 			}
 			w := l.Watch(append(args, "-i", "1", "-r", "10")...)
 			warned := w.Message(cmdtest.Warned)
-			const want = "Healthy, but version 3 failed, so version 4.2 is watched from now on (port map: "
-			if !strings.HasPrefix(warned.Text, want) {
+			const want = "Healthy, but version 3 failed (RPC: Port mapper failure - RPC: Unable to " +
+				"receive: errno = Connection refused.), so version 4.2 is watched for now, and 3 is " +
+				"tried again with each probe."
+			if warned.Text != want {
 				t.Errorf("%q, want %q", warned.Text, want)
 			}
-			w.Message(cmdtest.SettledOn)
 			l.Healthy()
 			l.Healthy()
-			w.Told("started watching warned settled")
+			w.Told("started watching warned")
 			l.Silent("-stop")
 			w.Exits(0)
 		})
 	}
+}
+
+// A port mapper that is missing only at the first probe does not keep a watch
+// from version 3, whose later failure is the verdict.
+func TestPortMapperIsLate(t *testing.T) {
+	t.Parallel()
+	network := nfstest.New(t, nfstest.Config{Empty: true})
+	h := hostile(t, network)
+	h.On(nfstest.Getport, nfstest.Reset)
+	l := newLab(t, network)
+	w := l.Watch("-a", h.Address, "-d", "/export", "-i", "1", "-c", "1", "-r", "10")
+	w.Message(cmdtest.Warned)
+	l.Healthy()
+	h.On(nfstest.Getport, nfstest.Healthy)
+	if text := w.Message(cmdtest.SettledOn).Text; text != "The watch has settled on NFS version 3." {
+		t.Error(text)
+	}
+	h.On(nfstest.Getport, nfstest.Reset)
+	w.Exits(1)
+	w.Told("started watching warned settled probe-failed probe-failed rpc-failed nfs-failed terminate")
 }

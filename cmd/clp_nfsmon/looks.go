@@ -23,11 +23,14 @@ const (
 	lookRefused = "The server does not let this machine use the directory, or does not know it " +
 		"at all. " + lookExport
 
-	// lookPort goes with a refusal of whoever came from an ordinary source
-	// port.
-	lookPort = "The probe came from an ordinary source port, and many servers want a privileged " +
-		"one (exports with \"secure\", the default): run the watch as root, without " +
+	// lookOrdinary goes with a refusal of whoever came from an ordinary source
+	// port, lookNAT with one of whoever came from a privileged one.
+	lookOrdinary = "The probe came from an ordinary source port (%d), and many servers want a " +
+		"privileged one (exports with \"secure\", the default): run the watch as root, without " +
 		"--unprivileged-port. "
+	lookNAT = " The probe came from the privileged source port %d. If NAT stands in between, the " +
+		"server may have seen an ordinary one, which exports with \"secure\" refuse: look at " +
+		"ss -tn on the server."
 )
 
 // looks says what a status means and what to look at, by the name that the
@@ -40,8 +43,11 @@ var looks = map[string]string{
 	"NOENT": "The server has no such directory. Look at its spelling, and whether the disk below " +
 		"it is mounted.",
 	"NOTDIR": "What the path names is no directory. Look at the spelling after -d.",
-	"SYMLINK": "The path goes through a symbolic link, which version 4 does not follow. Give the " +
-		"real path with --nfs4-path.",
+	"SYMLINK": "The path goes through a symbolic link that cannot be followed. Give the real path " +
+		"with --nfs4-path.",
+	"WRONGSEC": "The server refuses how the probe identifies itself, although it offers that for " +
+		"the directory, or it offers only what the probe does not know. Look at the export's sec= " +
+		"in exportfs -v.",
 	"IO":    lookDisk,
 	"NXIO":  lookDisk,
 	"NODEV": lookDisk,
@@ -103,6 +109,7 @@ var looks = map[string]string{
 var fileLooks = map[nfsprobe.Step]map[string]string{
 	nfsprobe.Marker:    markerLooks,
 	nfsprobe.WriteTest: writeLooks,
+	nfsprobe.LockTest:  {}, // all of them are lookLocks
 }
 
 var markerLooks = map[string]string{
@@ -148,6 +155,12 @@ var writeLooks = map[string]string{
 }
 
 const (
+	lookLocks = "Files open, but locks do not work: programs that lock files hang or fail. On the " +
+		"server look at rpcinfo -p (version 3 needs nlockmgr 4 and status 1), at systemctl status " +
+		"rpc-statd nfsdcld, and whether a firewall lets their ports through."
+	lookOtherDisk = "The server is healthy, but the directory is on another file system now: on " +
+		"the server look at findmnt. If that is intended, -pause and -continue make the watch " +
+		"learn it."
 	lookMarkerAccess = "The probe may not read the marker. The server makes root a user without " +
 		"rights (root_squash, its default): look whether everybody may read the marker (chmod " +
 		"a+r) and pass the directories on the way (chmod a+x)."
@@ -181,6 +194,13 @@ var causes = []struct {
 		"The probe identifies itself with AUTH_SYS, which this export does not allow. Add sys to " +
 			"its sec= (a directory of its own for the watch is enough), or watch another export " +
 			"of the server."},
+	{nfsprobe.ErrTLS, "mount error(export requires TLS)",
+		"The server refused the probe, which speaks without TLS, and offers TLS: most likely the " +
+			"export has xprtsec=tls or mtls (exportfs -v). Give the watch a small export without, or " +
+			"with xprtsec=none:tls."},
+	{nfsprobe.ErrLinks, "mount error(Too many levels of symbolic links)",
+		"The path goes through more symbolic links than a client follows, or in a circle. Give " +
+			"the real path with --nfs4-path."},
 	{nfsprobe.ErrNotDirectory, "mount error(Not a directory)",
 		"What the path names is a file. Look at its spelling: -d needs the directory that is " +
 			"exported."},
@@ -192,8 +212,9 @@ var causes = []struct {
 
 // rpcLooks are by the status of a refused call (RFC 5531 9).
 var rpcLooks = map[string]string{
-	"AUTH_ERROR": "The server does not accept how the probe identifies itself (AUTH_SYS). Look " +
-		"at the export's sec= in exportfs -v, and at the server's log.",
+	"AUTH_ERROR": "Either this machine is in the client list of no export of the server, or the " +
+		"export does not accept how the probe identifies itself (AUTH_SYS). Look at the client " +
+		"lists and at sec= in exportfs -v, and at the server's log.",
 	"PROG_MISMATCH": "The server speaks other versions of NFS. On the server look at rpcinfo -p " +
 		"and at [nfsd] in /etc/nfs.conf, and set --nfs-version.",
 	"PROG_UNAVAIL": "What answers there offers no NFS (or mount) service: look whether -n and " +

@@ -26,7 +26,7 @@ const (
 )
 
 // nfs4 is what RFC 8881 15.2 lists for the operations of a probe, and RFC 7530
-// 13.2 besides. WRONGSEC is a cause of its own.
+// 13.2 besides.
 var nfs4 = map[string]string{
 	"COMPOUND": "MINOR_VERS_MISMATCH RESOURCE NOTSUPP OP_ILLEGAL BADXDR INVAL SERVERFAULT",
 	"EXCHANGE_ID": "BADCHAR BADXDR CLID_INUSE DEADSESSION DELAY ENCR_ALG_UNSUPP " +
@@ -44,7 +44,7 @@ var nfs4 = map[string]string{
 		"STALE TOO_MANY_OPS FHEXPIRED",
 	"LOOKUP": "ACCESS BADCHAR BADNAME BADXDR DEADSESSION DELAY FHEXPIRED GRACE INVAL IO " +
 		"MOVED NAMETOOLONG NOENT NOFILEHANDLE NOTDIR OP_NOT_IN_SESSION PERM RESOURCE SERVERFAULT " +
-		"STALE SYMLINK TOO_MANY_OPS",
+		"STALE SYMLINK TOO_MANY_OPS WRONGSEC",
 	"GETFH": "FHEXPIRED MOVED NOFILEHANDLE OP_NOT_IN_SESSION STALE BADHANDLE RESOURCE " +
 		"SERVERFAULT",
 	"GETATTR": "ACCESS BADXDR DEADSESSION DELAY FHEXPIRED GRACE INVAL IO MOVED " +
@@ -173,6 +173,25 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"a bad credential, ordinary port": {nfsprobe.Mount,
 			&nfsprobe.RPCError{Stat: "AUTH_ERROR",
 				Auth: "AUTH_BADCRED"}, connected | ordinary, "AUTH_BADCRED", "run the watch as root", ""},
+		"a machine in no export": {nfsprobe.Null,
+			&nfsprobe.RPCError{Stat: "AUTH_ERROR",
+				Auth: "AUTH_BADCRED"}, connected, "AUTH_BADCRED", "in the client list of no export", ""},
+		"a bad credential, its port": {nfsprobe.Mount,
+			&nfsprobe.RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_BADCRED"}, connected,
+			"AUTH_BADCRED", "privileged source port 812. If NAT", ""},
+		"refused by MNT, its port": {nfsprobe.Mount, nfsprobe.MountStatus(13), connected,
+			"MNT3ERR_ACCES", "privileged source port 812. If NAT", ""},
+		"refused by version 4, its port": {nfsprobe.Lookup,
+			&nfsprobe.Status4{Op: "LOOKUP", Code: 1}, connected, "NFS4ERR_PERM",
+			"privileged source port 812. If NAT", ""},
+		"refused by version 4, its ordinary port": {nfsprobe.Lookup,
+			&nfsprobe.Status4{Op: "LOOKUP", Code: 1}, connected | ordinary, "NFS4ERR_PERM",
+			"an ordinary source port (40000)", "NAT"},
+		"hidden, without NAT": {nfsprobe.Lookup,
+			&nfsprobe.Status4{Op: "LOOKUP", Code: 2}, connected, "NFS4ERR_NOENT", "", "NAT"},
+		"TLS": {nfsprobe.Getattr, fmt.Errorf("%w: %w", nfsprobe.ErrTLS, nfsprobe.Status3(13)),
+			connected, "requires TLS", "xprtsec=tls", "sec=sys"},
+		"links": {nfsprobe.Lookup, nfsprobe.ErrLinks, connected, "symbolic links", "--nfs4-path", ""},
 		"a file": {nfsprobe.Getattr, nfsprobe.ErrNotDirectory,
 			connected, "not a directory", "-d needs the directory", ""},
 		"not registered": {nfsprobe.PortMap, nfsprobe.ErrNotRegistered,
@@ -215,7 +234,7 @@ func TestEveryCauseIsExplained(t *testing.T) {
 				Err: syscall.ECONNRESET}, connected, "ECONNRESET", "closed the connection", ""},
 	} {
 		err := &nfsprobe.Error{Step: c.step, Err: c.err, Connected: c.knows&connected != 0,
-			OrdinaryPort: c.knows&ordinary != 0}
+			SourcePort: map[bool]int{false: 812, true: 40000}[c.knows&ordinary != 0]}
 		e := (&flags{}).diagnose(fmt.Errorf("wrapped: %w", err))
 		if e.Step != c.step.String() || !strings.Contains(e.Name, c.cause) ||
 			!strings.Contains(e.Look, c.look) || c.not != "" && strings.Contains(e.Look, c.not) {

@@ -34,7 +34,7 @@ func TestCatalogue(t *testing.T) {
 func TestFailure(t *testing.T) {
 	at := func(step nfsprobe.Step, err error) error { return &nfsprobe.Error{Step: step, Err: err} }
 	ordinary := func(step nfsprobe.Step, err error) error {
-		return &nfsprobe.Error{Step: step, Err: err, Connected: true, OrdinaryPort: true}
+		return &nfsprobe.Error{Step: step, Err: err, Connected: true, SourcePort: 40000}
 	}
 	op := func(op, call string, errno syscall.Errno) error {
 		return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(call, errno)}
@@ -146,8 +146,8 @@ func TestFailure(t *testing.T) {
 					t.Errorf("message %d is %s", a.Number, a.Severity)
 				}
 			}
-			if !slices.Equal(got, numbers) || f.Local != c.local {
-				t.Fatalf("messages %v, local %v", got, f.Local)
+			if !slices.Equal(got, numbers) || (f.Class == watch.Local) != c.local {
+				t.Fatalf("messages %v, local %v", got, f.Class)
 			}
 			if a := f.Alerts[0]; a.Text != c.text || a.Detail != c.err.Error() {
 				t.Errorf("got %q, detail %q\nwant %q, detail %q", a.Text, a.Detail, c.text, c.err)

@@ -40,7 +40,7 @@ type site struct {
 // nfsCommand is nfs VERB WORD... in scripts. It does something to the servers:
 //
 //	start                  Ganesha and rpcbind; $EXPORT is the directory
-//	freeze, thaw           Ganesha
+//	freeze, thaw, restart  Ganesha
 //	mark                   puts a marker, MOUNTED, into $EXPORT
 //	hostile [HOW]          one at $HOSTILE that is healthy, or spoilt so
 //	asked HOW              waits until it was asked for what it does not answer
@@ -59,6 +59,8 @@ func nfsCommand(s *cmdtest.Story, args []string) {
 		enter(nfstest.Config{Exports: []nfstest.Export{readOnly}})
 	case "freeze":
 		err = h.Freeze(nfstest.Ganesha)
+	case "restart":
+		err = h.Restart(nfstest.Ganesha)
 	case "thaw":
 		err = h.Thaw(nfstest.Ganesha)
 	case "mark":
@@ -111,6 +113,7 @@ var spoil = map[string]func(*nfstest.Hostile){
 	"no room":                  op(-1, nfsv4.OP_CREATE_SESSION, nfsv4.NFS4ERR_NOSPC),
 	"not exported":             op(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_NOENT),
 	"Kerberos only, version 4": op(-1, nfsv4.OP_LOOKUP, nfsv4.NFS4ERR_WRONGSEC),
+	"in grace":                 op(-1, nfsv4.OP_OPEN, nfsv4.NFS4ERR_GRACE),
 	"getattr fails, version 4": op(-1, nfsv4.OP_GETATTR, nfsv4.NFS4ERR_IO),
 	"access fails, version 4":  op(-1, nfsv4.OP_ACCESS, nfsv4.NFS4ERR_ACCESS),
 }

@@ -41,3 +41,19 @@ func TestUsageText(t *testing.T) {
 		}
 	}
 }
+
+// A name in Shift_JIS starts no watch: no server would find it.
+func TestOtherEncoding(t *testing.T) {
+	t.Parallel()
+	l := cmdtest.NewLab(t, "clp_nfsmon")
+	const name = "/\x8b\xa4\x97L"
+	for option, args := range map[string][]string{"-d": {"w", "-d", name},
+		"--nfs4-path": {"w", "-d", "/e", "--nfs4-path", name},
+		"--marker":    {"-check", "-d", "/e", "--marker", name[1:]}} {
+		p := l.Run(args...)
+		p.Exits(2)
+		if !strings.Contains(p.Errors(), option+`: "`) || !strings.Contains(p.Errors(), "UTF-8") {
+			t.Error(p.Errors())
+		}
+	}
+}

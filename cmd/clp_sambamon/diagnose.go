@@ -31,10 +31,11 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	switch {
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
+		d.Class = classOf(probe, d.Class)
 	case errors.Is(err, context.DeadlineExceeded):
 		d.Brief, a = "select error[110]", msgSelect.Alert(int(unix.ETIMEDOUT))
 	default:
-		d.Local, d.Brief, a = true, "system error", msgSystem.Alert("probe", 0)
+		d.Class, d.Brief, a = cli.Local, "system error", msgSystem.Alert("probe", 0)
 	}
 	a.Detail = err.Error()
 	d.Alerts = []cli.Alert{a}
@@ -48,7 +49,7 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 		shareType *smbprobe.ShareTypeError
 		malformed *smbprobe.MalformedError
 	)
-	d := cli.Diagnosis{Step: probe.Step.String(), Local: probe.Step == smbprobe.Socket}
+	d := cli.Diagnosis{Step: probe.Step.String()}
 	// Without another message, what the server answered is a tree connect
 	// error.
 	message, what, code := msgTree, "tree connect", win32BadResponse

@@ -14,7 +14,7 @@ import (
 const usage = `Watch a Samba (SMB) share and exit when the server is dead or hung.
 
   clp_sambamon ID -s SHARE [-a ADDRESS] [-u USER] [-p PASSWORD] [-i SECONDS] [-c COUNT] [-r SECONDS]
-  clp_sambamon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -del
+  clp_sambamon ID -stop [SECONDS] | -pause [SECONDS] | -continue | -disp [--pid | --json] | -drill | -del
   clp_sambamon -check -s SHARE [OPTION...] | -list [--watch SECONDS] [--json] | --help | --version
 
 ID names the watch: 1 to 255 letters, digits, '.', '_', '-', the first a letter or digit.
@@ -30,8 +30,11 @@ Watching:
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
+      --retry-interval SECONDS
+                            from the start of a failed probe to the next, 1 to 10000 (the interval)
       --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
       --write-test          also write, read back and delete a small file, beside the marker or in the share's root
+      --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -43,6 +46,7 @@ Verbs:
   -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
   -continue                 probe again
   -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
+  -drill                    end the watch as if the server had failed, to try the cluster (code 1, evidence marked as a drill)
   -del                      remove what a killed watch left behind
 
 Without an ID:
@@ -80,10 +84,19 @@ func (f *flags) declare(o *cli.Options) {
 
 // target checks what the grammar cannot and makes the probe. Its errors are
 // wrong usage or configuration.
-func (f *flags) target() (cli.Target, error) {
+func (f *flags) target(cli.Policy) (cli.Target, error) {
 	if strings.ContainsAny(f.share, `/\`) {
 		return cli.Target{}, fmt.Errorf("-s: %q is not accepted (the name of a share alone, "+
 			"without server and slashes)", f.share)
+	}
+	for _, o := range [][2]string{{"-s", f.share}, {"--marker", f.marker}} {
+		if err := cli.CheckName(o[0], o[1]); err != nil {
+			return cli.Target{}, err
+		}
+	}
+	address, err := cli.ParseAddress(f.address, "--port")
+	if err != nil {
+		return cli.Target{}, err
 	}
 	if f.marker != "" {
 		if err := smbprobe.CheckMarker(f.marker); err != nil {
@@ -98,7 +111,6 @@ func (f *flags) target() (cli.Target, error) {
 			"file names user, password and domain)")
 	case f.credentials != "":
 		reread = func() (login, error) { return readCredentials(f.credentials) }
-		var err error
 		if l, err = reread(); err != nil {
 			return cli.Target{}, fmt.Errorf("--credentials: %w", err)
 		}
@@ -111,7 +123,6 @@ func (f *flags) target() (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	address := strings.TrimSuffix(strings.TrimPrefix(f.address, "["), "]")
 	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 		Address: address, Port: f.port, Share: f.share,
 		User: l.user, Password: l.password, Domain: l.domain,

@@ -165,9 +165,9 @@ func TestFailure(t *testing.T) {
 			}
 			a := f.Alerts[0]
 			if a.Number != c.number || a.Text != c.text || a.Severity != alert.Error ||
-				f.Local != c.local {
+				(f.Class == cli.Local) != c.local {
 				t.Errorf("got %d %s %q local=%v\nwant %d ERROR %q local=%v", a.Number, a.Severity,
-					a.Text, f.Local, c.number, c.text, c.local)
+					a.Text, f.Class, c.number, c.text, c.local)
 			}
 			if a.Detail != c.err.Error() {
 				t.Errorf("the detail is %q, the cause %q", a.Detail, c.err)

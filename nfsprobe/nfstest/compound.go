@@ -17,6 +17,8 @@ type state4 struct {
 	sessions map[nfsv4.Sessionid4]*slot
 	clients0 map[string]*client0 // version 4.0, by their own names
 	opens    map[uint64]*open    // by the number in their stateid
+	lockers  map[string]bool     // version 4.0: lock owners that were not released
+	unlocks  uint32              // LOCKUs that failed, of the lock owner
 	files    *store
 	current  []byte // file handle of a COMPOUND; nil: none
 	client   uint64 // of the session of a COMPOUND; 0: none
@@ -136,6 +138,10 @@ func (s *state4) compound(encoded []byte, before beforeOp, after afterOp) []byte
 			// The result of a failed operation is its number and status, for
 			// all operations that are known here.
 			result = encode(words{uint32(op.GetArgop()), uint32(status)})
+			if status == nfsv4.NFS4ERR_DENIED { // but who has the lock follows
+				result = append(result, encode(&nfsv4.Lock4denied{Length: 1,
+					Locktype: nfsv4.WRITE_LT})...)
+			}
 		}
 		if results = append(results, result...); status != nfsv4.NFS4_OK {
 			break

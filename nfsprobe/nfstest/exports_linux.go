@@ -47,12 +47,12 @@ func (l *Lab) writeConf(exports []Export) error {
 	var conf strings.Builder
 	fmt.Fprintf(&conf, `NFS_CORE_PARAM {
 	Protocols = %s; NFS_Port = %d; MNT_Port = %d;
-	Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = false;
+	Enable_NLM = %t; Enable_RQUOTA = false; mount_path_pseudo = false;
 }
 NFSV4 { Minor_Versions = %s; Grace_Period = 5; Lease_Lifetime = 10; RecoveryBackend = fs; }
 NFS_KRB5 { Active_krb5 = false; }
 LOG { Default_Log_Level = EVENT; }
-`, protocols, l.config.NFSPort, l.config.MountPort, minors)
+`, protocols, l.config.NFSPort, l.config.MountPort, l.config.Locks, minors)
 	for _, e := range exports {
 		id, err := l.exportDir(e)
 		if err != nil {

@@ -26,6 +26,14 @@ type store struct {
 	last  uint64
 	names map[string]uint64
 	data  map[uint64][]byte // by file number
+	disk  uint32            // the file system's fsid
+}
+
+// ChangeDisk makes another file system appear behind every directory.
+func (h *Hostile) ChangeDisk() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.files.disk++
 }
 
 // Put makes a regular file. All other paths are directories.
@@ -130,9 +138,9 @@ func (h *Hostile) onFiles(call Call) io.WriterTo {
 		case !found:
 			return refused3(nfsv3.NFS3ERR_STALE)
 		case file != 0:
-			return attributes3(nfsv3.NF3REG)
+			return attributes3(nfsv3.NF3REG, s.disk)
 		}
-		return attributes3(nfsv3.NF3DIR)
+		return attributes3(nfsv3.NF3DIR, s.disk)
 	case Lookup3:
 		var args nfsv3.Lookup3args
 		decode(&args)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/mount"
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv3"
+	"github.com/buildbarn/go-xdr/pkg/protocols/nlm"
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 	"github.com/buildbarn/go-xdr/pkg/runtime"
 )
@@ -16,7 +17,7 @@ import (
 // healthy returns the reply message of a healthy server.
 func (h *Hostile) healthy(call Call) []byte {
 	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3},
-		nfsProgram: {3, 4}}[call.Program]
+		nfsProgram: {3, 4}, lockProgram: {4, 4}, statusProgram: {1, 1}}[call.Program]
 	if call.Version < supported[0] || call.Version > supported[1] {
 		return reply(call.XID, progMismatch(supported[0], supported[1]), nil)
 	}
@@ -45,6 +46,8 @@ func (h *Hostile) healthy(call Call) []byte {
 			}))
 	case Compound:
 		return success(call.XID, h.compound(call.Args))
+	case TestLock:
+		return success(call.XID, tested(call.Args, nlm.NLM4_GRANTED))
 	}
 	if results := h.onFiles(call); results != nil {
 		return success(call.XID, encode(results))
@@ -66,6 +69,8 @@ func (h *Hostile) registered(args []byte) int {
 		return h.PortmapPort
 	case program == mountProgram && version == 3:
 		return h.MountPort
+	case program == lockProgram && version == 4, program == statusProgram && version == 1:
+		return h.MountPort
 	case program == nfsProgram && (version == 3 || version == 4):
 		return h.NFSPort
 	}
@@ -76,6 +81,33 @@ func (h *Hostile) registered(args []byte) int {
 // 5.2.3).
 func UniversalAddress(address string, port int) string {
 	return fmt.Sprintf("%s.%d.%d", net.ParseIP(address), port>>8, port&0xff)
+}
+
+// Tested answers TestLock with this status.
+func Tested(stat nlm.Nlm4Stats) Answer {
+	return sending(func(call Call, _ func() []byte) []byte {
+		return success(call.XID, tested(call.Args, stat))
+	})
+}
+
+func tested(args []byte, stat nlm.Nlm4Stats) []byte {
+	var asked nlm.Nlm4Testargs
+	asked.ReadFrom(bytes.NewReader(args)) // what cannot be decoded is zero
+	var answer nlm.Nlm4Testrply = &nlm.Nlm4Testrply_default{Stat: stat}
+	if stat == nlm.NLM4_DENIED {
+		answer = &nlm.Nlm4Testrply_NLM4_DENIED{}
+	}
+	return encode(&nlm.Nlm4Testres{Cookie: asked.Cookie, TestStat: answer})
+}
+
+// Unregistered answers GETPORT as a port mapper that does not know this program.
+func Unregistered(program uint32) Answer {
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
+		if len(call.Args) >= 4 && binary.BigEndian.Uint32(call.Args) == program {
+			return Port(0)(c, call, healthy)
+		}
+		return Healthy(c, call, healthy)
+	}
 }
 
 // Port answers GETPORT; 0 means not registered.
@@ -94,7 +126,7 @@ func MountStatus(s mount.Mountstat3) Answer {
 }
 
 // Attributes answers GETATTR with an object of this type.
-func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind)) }
+func Attributes(kind nfsv3.Ftype3) Answer { return Results(attributes3(kind, 0)) }
 
 // GetattrStatus answers GETATTR with an error.
 func GetattrStatus(s nfsv3.Nfsstat3) Answer {
@@ -112,10 +144,10 @@ func mounted(handle []byte, flavors ...int32) io.WriterTo {
 		AuthFlavors: flavors}}
 }
 
-func attributes3(kind nfsv3.Ftype3) io.WriterTo {
+func attributes3(kind nfsv3.Ftype3, disk uint32) io.WriterTo {
 	return &nfsv3.Getattr3res_NFS3_OK{
 		Resok: nfsv3.Getattr3resok{ObjAttributes: nfsv3.Fattr3{Type: kind, Mode: 0o755, Nlink: 2,
-			Size: 4096, Fileid: 2}},
+			Size: 4096, Fsid: uint64(disk), Fileid: 2}},
 	}
 }
 

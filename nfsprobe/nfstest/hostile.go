@@ -35,12 +35,17 @@ var (
 	Access3  = Proc{nfsProgram, 3, 4}     // RFC 1813 3.3.4
 	Null4    = Proc{nfsProgram, 4, 0}     // RFC 7530 15.1
 	Compound = Proc{nfsProgram, 4, 1}     // RFC 7530 15.2, of every minor version
+	NullLock = Proc{lockProgram, 4, 0}    // RFC 1813 6
+	TestLock = Proc{lockProgram, 4, 1}
+	NullStat = Proc{statusProgram, 1, 0} // XNFS 11
 )
 
 const (
 	portmapProgram = 100000
 	nfsProgram     = 100003
 	mountProgram   = 100005
+	lockProgram    = 100021
+	statusProgram  = 100024
 )
 
 // Call is one RPC call to a hostile server.
@@ -63,7 +68,8 @@ type HostileConfig struct {
 }
 
 // Hostile is a port mapper, a mount service and an NFS server of versions 3 and
-// 4.0 to 4.2, all over TCP. A test may change its answer to each procedure with
+// 4.0 to 4.2, all over TCP; the mount port also has a lock manager of version 4
+// and a status monitor. A test may change its answer to each procedure with
 // On; without that it is healthy: it knows its own ports, and every path is a
 // directory, except for the files that Put and its clients make.
 type Hostile struct {
@@ -162,6 +168,14 @@ func (h *Hostile) Opens() (files, clients0 int) {
 	return len(h.state.opens), len(h.state.clients0)
 }
 
+// Lockers returns the number of lock owners of version 4.0 that were not
+// released.
+func (h *Hostile) Lockers() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.state.lockers)
+}
+
 func (h *Hostile) accept(wg *sync.WaitGroup, l net.Listener, program uint32) {
 	for {
 		c, err := l.Accept()
@@ -206,7 +220,8 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 	if answer == nil {
 		answer = Healthy
 	}
-	if call.Program != program {
+	locks := program == mountProgram && (call.Program == lockProgram || call.Program == statusProgram)
+	if call.Program != program && !locks {
 		// A call at the wrong port is refused whatever On says.
 		answer = Accepted(rpcv2.PROG_UNAVAIL)
 	}

@@ -38,6 +38,7 @@ type Config struct {
 	NoV3      bool     // no version 3, and so no mount service
 	NoV4      bool     // no version 4
 	NoPortmap bool     // rpcbind is killed before New returns
+	Locks     bool     // Ganesha also has a lock manager, and a status monitor runs
 	Exports   []Export // in addition to those of Exports
 	// Neither rpcbind nor Ganesha is started: the lab is a network for a
 	// hostile server, or Restart starts them later.
@@ -175,6 +176,11 @@ func (l *Lab) setUp(ctx context.Context) (err error) {
 	}
 	if err = l.start(ctx, Rpcbind); err != nil {
 		return err
+	}
+	if l.config.Locks {
+		if err = l.start(ctx, Statd); err != nil {
+			return err
+		}
 	}
 	if err = l.start(ctx, Ganesha); err != nil {
 		return err

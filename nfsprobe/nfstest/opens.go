@@ -18,6 +18,7 @@ type open struct {
 	client, file uint64
 	confirmed    bool
 	sequence     uint32 // version 4.0: number of the owner's next request
+	locker       string // who has locked it; "": nobody
 }
 
 // onFiles does an operation on the current file handle, or one that identifies
@@ -35,6 +36,13 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		}
 		s.current = op.Opputfh.Object
 		return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_PUTFH{})
+	case *nfsv4.NfsArgop4_OP_RELEASE_LOCKOWNER:
+		owner := string(op.OpreleaseLockowner.LockOwner.Owner)
+		if !s.lockers[owner] {
+			return nfsv4.NFS4ERR_BADOWNER, nil
+		}
+		delete(s.lockers, owner)
+		return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_RELEASE_LOCKOWNER{})
 	case *nfsv4.NfsArgop4_OP_SETCLIENTID:
 		return s.setClientID(op.Opsetclientid)
 	case *nfsv4.NfsArgop4_OP_SETCLIENTID_CONFIRM:
@@ -65,9 +73,11 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		if file != 0 {
 			kind = nfsv4.NF4REG
 		}
-		// The type is the only attribute known here.
+		// The type, fsid and fileid are the only attributes known here.
 		attributes := nfsv4.Fattr4{
-			Attrmask: []uint32{1 << nfsv4.FATTR4_TYPE}, AttrVals: encode(words{uint32(kind)}),
+			Attrmask: []uint32{1<<nfsv4.FATTR4_TYPE | 1<<nfsv4.FATTR4_FSID |
+				1<<nfsv4.FATTR4_FILEID},
+			AttrVals: encode(words{uint32(kind), 0, s.files.disk, 0, 0, 0, 2}),
 		}
 		result = &nfsv4.NfsResop4_OP_GETATTR{
 			Opgetattr: &nfsv4.Getattr4res_NFS4_OK{
@@ -92,8 +102,22 @@ func (s *state4) onFiles(op nfsv4.NfsArgop4) (nfsv4.Nfsstat4, []byte) {
 		if o == nil {
 			return status, nil
 		}
+		if o.locker != "" {
+			return nfsv4.NFS4ERR_LOCKS_HELD, nil
+		}
 		delete(s.opens, stateNumber(op.Opclose.OpenStateid))
 		result = &nfsv4.NfsResop4_OP_CLOSE{Opclose: &nfsv4.Close4res_NFS4_OK{}}
+	case *nfsv4.NfsArgop4_OP_LOCK:
+		return s.lock(op.Oplock, file)
+	case *nfsv4.NfsArgop4_OP_LOCKU:
+		o := s.opens[stateNumber(op.Oplocku.LockStateid)]
+		if o == nil || o.file != file || o.locker == "" || op.Oplocku.LockStateid.Seqid != 7 {
+			return nfsv4.NFS4ERR_BAD_STATEID, nil
+		} else if s.client == 0 && op.Oplocku.Seqid != 1+s.unlocks {
+			return nfsv4.NFS4ERR_BAD_SEQID, nil
+		}
+		o.locker, s.unlocks = "", 0
+		result = &nfsv4.NfsResop4_OP_LOCKU{Oplocku: &nfsv4.Locku4res_NFS4_OK{}}
 	case *nfsv4.NfsArgop4_OP_READ:
 		if o := s.opens[stateNumber(op.Opread.Stateid)]; op.Opread.Stateid != (nfsv4.Stateid4{}) &&
 			(o == nil || !o.confirmed || o.file != file) {
@@ -155,7 +179,34 @@ func (s *state4) confirmClientID(args nfsv4.SetclientidConfirm4args) (nfsv4.Nfss
 	return nfsv4.NFS4ERR_STALE_CLIENTID, nil
 }
 
-// openFile creates and opens a file. In version 4.0 every open owner is new, so
+// lock locks an open file for a new owner.
+func (s *state4) lock(args nfsv4.Lock4args, file uint64) (nfsv4.Nfsstat4, []byte) {
+	by, is := args.Locker.(*nfsv4.Locker4_TRUE)
+	if !is {
+		return nfsv4.NFS4ERR_NOTSUPP, nil
+	}
+	id := by.OpenOwner.OpenStateid
+	o, status := s.opened(id, file, by.OpenOwner.OpenSeqid)
+	switch {
+	case o == nil:
+		return status, nil
+	case !o.confirmed:
+		return nfsv4.NFS4ERR_BAD_STATEID, nil
+	}
+	if s.lockers == nil {
+		s.lockers = map[string]bool{}
+	}
+	o.locker = string(by.OpenOwner.LockOwner.Owner)
+	if s.client == 0 { // a session ends with them
+		s.lockers[o.locker] = true
+	}
+	id.Seqid = 7 // of a lock
+	return nfsv4.NFS4_OK, encode(&nfsv4.NfsResop4_OP_LOCK{
+		Oplock: &nfsv4.Lock4res_NFS4_OK{Resok4: nfsv4.Lock4resok{LockStateid: id}},
+	})
+}
+
+// openFile opens a file, and creates it if it is asked to. In version 4.0 every open owner is new, so
 // the open must be confirmed.
 func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 	claim, named := args.Claim.(*nfsv4.OpenClaim4_CLAIM_NULL)
@@ -165,21 +216,27 @@ func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 		confirmed = confirmed || c.confirmed && c.id == args.Owner.Clientid
 	}
 	switch {
-	case !named || !creates || how.How.GetMode() != nfsv4.GUARDED4:
+	case !named || creates && how.How.GetMode() != nfsv4.GUARDED4:
 		return nfsv4.NFS4ERR_NOTSUPP, nil
 	case s.client == 0 && !confirmed:
 		return nfsv4.NFS4ERR_STALE_CLIENTID, nil
 	case s.client != 0 && !s.clients[s.client]:
 		return nfsv4.NFS4ERR_GRACE, nil
 	}
-	if _, is := s.files.names[claim.File]; is {
+	file, is := s.files.names[claim.File]
+	switch {
+	case is && creates:
 		return nfsv4.NFS4ERR_EXIST, nil
+	case creates:
+		file = s.files.create(claim.File)
+	case !is:
+		return nfsv4.NFS4ERR_NOENT, nil
 	}
 	if s.opens == nil {
 		s.opens = map[uint64]*open{}
 	}
-	o := &open{client: args.Owner.Clientid, file: s.files.create(claim.File), sequence: args.Seqid +
-		1, confirmed: s.client != 0}
+	o := &open{client: args.Owner.Clientid, file: file, sequence: args.Seqid + 1,
+		confirmed: s.client != 0}
 	s.last++
 	s.opens[s.last] = o
 	s.current = fileHandle(o.file)
@@ -216,6 +273,12 @@ func (s *state4) refused(op nfsv4.NfsArgop4) {
 		o = s.opens[stateNumber(op.OpopenConfirm.OpenStateid)]
 	case *nfsv4.NfsArgop4_OP_CLOSE:
 		o = s.opens[stateNumber(op.Opclose.OpenStateid)]
+	case *nfsv4.NfsArgop4_OP_LOCK:
+		if by, is := op.Oplock.Locker.(*nfsv4.Locker4_TRUE); is {
+			o = s.opens[stateNumber(by.OpenOwner.OpenStateid)]
+		}
+	case *nfsv4.NfsArgop4_OP_LOCKU:
+		s.unlocks++
 	}
 	if o != nil {
 		o.sequence++

@@ -23,6 +23,7 @@ func installed() error {
 	var missing, packages []string
 	for _, p := range []struct{ name, packages string }{
 		{"ganesha.nfsd", "nfs-ganesha nfs-ganesha-vfs"}, {"rpcbind", "rpcbind"},
+		{"rpc.statd", "nfs-common"},
 		{"ip", "iproute2"}, {"iptables", "iptables"}, {"nsenter", "util-linux"},
 	} {
 		if _, err := lookPath(p.name); err != nil {

@@ -12,14 +12,17 @@ import (
 	"time"
 )
 
-// Server is one of a lab's two servers.
+// Server is one of a lab's servers.
 type Server string
 
 // The servers of a lab.
 const (
 	Ganesha Server = "ganesha" // NFS and mount service
 	Rpcbind Server = "rpcbind" // port mapper
+	Statd   Server = "statd"   // status monitor, with Config.Locks
 )
+
+const statdPort = 20024
 
 // start runs a server and waits until it answers. Ganesha also runs without
 // exports that it could not load; start returns an error for them.
@@ -44,7 +47,11 @@ func (l *Lab) missing() bool {
 func (l *Lab) run(ctx context.Context, s Server) error {
 	line := "rpcbind -f"
 	starts := l.said(initialized)
-	if s == Ganesha {
+	switch s {
+	case Statd:
+		line = fmt.Sprintf("{ mkdir -p /var/lib/nfs/sm /var/lib/nfs/sm.bak; "+
+			"exec rpc.statd -F -L -p %d; }", statdPort)
+	case Ganesha:
 		if err := l.writeConf(l.exports); err != nil {
 			return err
 		}
@@ -61,7 +68,7 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 		err := l.answersNow(once, s)
 		cancel()
 		// Ganesha answers before it has registered with rpcbind.
-		if err == nil && (s == Rpcbind || l.said(initialized) > starts) {
+		if err == nil && (s != Ganesha || l.said(initialized) > starts) {
 			return nil
 		}
 		if gone, _ := l.gone(s); gone {
@@ -86,8 +93,12 @@ func (l *Lab) answersNow(ctx context.Context, s Server) error {
 		}
 	}
 	err := l.Do(func() {
-		if s == Rpcbind {
+		switch s {
+		case Rpcbind:
 			ask(111, 100000, 2)
+			return
+		case Statd:
+			ask(statdPort, statusProgram, 1)
 			return
 		}
 		if !l.config.NoV3 {

@@ -51,23 +51,36 @@ func (l *logFile) Name() string { return "log file " + l.path }
 func (l *logFile) Close() error { return nil }
 
 func (l *logFile) Deliver(a Alert) error {
-	_, err := appendErrand.Run(context.Background(),
-		logLines{l.path, lines(logHead(l.ident, a), a)})
+	_, err := l.DeliverAll([]Alert{a})
 	return err
+}
+
+// DeliverAll sends one errand for all of them.
+func (l *logFile) DeliverAll(alerts []Alert) (n int, err error) {
+	add := logLines{Path: l.path}
+	for _, a := range alerts {
+		add.Alerts = append(add.Alerts, lines(logHead(l.ident, a), a))
+	}
+	return appendErrand.Run(context.Background(), add)
 }
 
 // logLines are to be appended to a log file.
 type logLines struct {
-	Path  string
-	Lines []string
+	Path   string
+	Alerts [][]string // the lines of each alert
 }
 
-var appendErrand = errand.Handle("log", func(l logLines, reply func(struct{}, error)) {
-	var err error
-	for i := 0; i < len(l.Lines) && err == nil; i++ {
-		err = logPath(l.Path).write(l.Lines[i] + "\n")
+// The answer is how many alerts were written.
+var appendErrand = errand.Handle("log", func(l logLines, reply func(int, error)) {
+	for n, alert := range l.Alerts {
+		for _, line := range alert {
+			if err := logPath(l.Path).write(line + "\n"); err != nil {
+				reply(n, err)
+				return
+			}
+		}
 	}
-	reply(struct{}{}, err)
+	reply(len(l.Alerts), nil)
 })
 
 // logPath is where a log is. The file is opened for each line: alerts are rare,

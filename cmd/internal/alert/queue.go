@@ -10,6 +10,9 @@ import (
 const (
 	queueLen = 64   // alerts that wait for one sink
 	maxText  = 1024 // bytes of a text or detail, beyond which it is cut
+	// A batch takes no further alert when it has so many bytes: its errand is
+	// then sure to be done, even if this process ends now.
+	batchBytes = 1024
 )
 
 // Alerts sends every alert to every sink. Each sink has its own queue and
@@ -35,6 +38,12 @@ type outlet struct {
 	mu      sync.Mutex
 	dropped int  // messages lost since the sink was last told
 	failing bool // stderr has been told, and the sink has not worked since
+}
+
+// manySink is a Sink for which one delivery of many alerts costs no more than
+// that of one. n is how many it took.
+type manySink interface {
+	DeliverAll([]Alert) (n int, err error)
 }
 
 // NewAlerts starts a goroutine for each sink that is not nil. Close ends them.
@@ -131,14 +140,14 @@ func (a *Alerts) run(o *outlet) {
 	for {
 		select {
 		case alert := <-o.queue:
-			a.deliver(o, alert)
+			a.deliver(o, o.batch(alert))
 			continue
 		case <-o.closing:
 		}
 		for {
 			select {
 			case alert := <-o.queue:
-				a.deliver(o, alert)
+				a.deliver(o, o.batch(alert))
 				continue
 			default:
 			}
@@ -148,14 +157,35 @@ func (a *Alerts) run(o *outlet) {
 	}
 }
 
-// deliver hands one alert to the sink, after the count of those it did not get.
-func (a *Alerts) deliver(o *outlet, alert Alert) {
-	err := a.reportLosses(o)
-	if err == nil {
-		err = o.sink.Deliver(alert)
+// batch is the first alert and those that wait behind it, if the sink can take
+// them at once.
+func (o *outlet) batch(first Alert) []Alert {
+	alerts := []Alert{first}
+	if _, ok := o.sink.(manySink); !ok {
+		return alerts
+	}
+	for size := len(first.Text) + len(first.Detail); size < batchBytes; {
+		select {
+		case next := <-o.queue:
+			alerts = append(alerts, next)
+			size += len(next.Text) + len(next.Detail)
+		default:
+			return alerts
+		}
+	}
+	return alerts
+}
+
+// deliver hands a batch to the sink, after the count of those it did not get.
+func (a *Alerts) deliver(o *outlet, alerts []Alert) {
+	n, err := 0, a.reportLosses(o)
+	if many, ok := o.sink.(manySink); ok && err == nil {
+		n, err = many.DeliverAll(alerts)
+	} else if err == nil {
+		err = o.sink.Deliver(alerts[0])
 	}
 	if err != nil {
-		a.drop(o, 1, err)
+		a.drop(o, len(alerts)-n, err)
 		return
 	}
 	o.mu.Lock()

@@ -62,6 +62,63 @@ func (m *memorySink) texts() []string {
 	return slices.Clone(m.got)
 }
 
+// batchSink takes many alerts at once, and of each batch no more than most.
+type batchSink struct {
+	memorySink
+	most    int
+	batches []int
+}
+
+func (b *batchSink) DeliverAll(alerts []Alert) (int, error) {
+	b.batches = append(b.batches, len(alerts))
+	for n, a := range alerts {
+		if n == b.most {
+			return n, errors.New("full")
+		}
+		if err := b.Deliver(a); err != nil {
+			return n, err
+		}
+	}
+	return len(alerts), nil
+}
+
+// What waits for a sink that can take many goes at once, in order. Of a batch
+// that was taken in part the rest is lost, and counted.
+func TestBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		s := &batchSink{memorySink: memorySink{name: "log", hold: hold}, most: 100}
+		a := NewAlerts(s)
+		send := func(numbers ...int) {
+			for _, n := range numbers {
+				a.Send(Alert{Number: n, Text: "x"})
+			}
+		}
+		send(1)
+		synctest.Wait()
+		send(2, 3, 4)
+		long := strings.Repeat("y", batchBytes)
+		a.Send(Alert{Number: 5, Text: long})
+		send(6)
+		close(hold)
+		synctest.Wait()
+		s.most = 1
+		send(7)
+		synctest.Wait()
+		a.mu.Lock()
+		for _, n := range []int{8, 9, 10} {
+			a.others[0].queue <- Alert{Number: n, Text: "x"}
+		}
+		a.mu.Unlock()
+		a.Close(time.Second)
+		same(t, "got", s.texts(), []string{"1 x", "2 x", "3 x", "4 x", "5 " + long, "6 x", "7 x", "8 x",
+			"107 2 messages could not be delivered to log."})
+		if want := []int{1, 4, 1, 1, 3}; !slices.Equal(s.batches, want) {
+			t.Errorf("batches %v, want %v", s.batches, want)
+		}
+	})
+}
+
 // stderrText returns a Stderr sink, and a function that returns its lines
 // without their heads.
 func stderrText() (Sink, func() []string) {

@@ -283,7 +283,7 @@ func (p *parser) options(i int) error {
 // of the last word that belongs to it.
 func (p *parser) set(i int, opt *option, value string, joined bool) (last int, err error) {
 	name := opt.spelling(p.args[i])
-	if p.opts.flags.Changed(opt.name) {
+	if p.opts.flags.Changed(opt.name) && opt.list == nil {
 		return i, invalid("%s: given more than once", name)
 	}
 	switch {

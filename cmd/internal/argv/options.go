@@ -28,7 +28,9 @@ type option struct {
 	name, short string
 	what        string // what is accepted, for the error line
 
-	text   *string // exactly one of text, number and on is set
+	text   *string // exactly one of text, list, number and on is set
+	list   *[]string
+	most   int // of list
 	number *int
 	on     *bool
 	lo, hi int
@@ -70,6 +72,13 @@ func (o *Options) Bool(p *bool, name, short string) {
 // Choice declares an option whose value is one of a few words.
 func (o *Options) Choice(p *string, name string, words ...string) {
 	o.declare(&option{name: name, text: p, choices: words, what: strings.Join(words, " or ")})
+}
+
+// List declares an option whose value is up to most strings, separated by
+// commas; it may also be given several times. With words only these are
+// accepted. what says what the value is.
+func (o *Options) List(p *[]string, name string, most int, what string, words ...string) {
+	o.declare(&option{name: name, list: p, most: most, choices: words, what: what})
 }
 
 // Only says which verbs a declared option goes with, if not the usual ones.
@@ -175,13 +184,25 @@ func (opt *option) Set(s string) error {
 			return err
 		}
 		*opt.number = n
-	case len(s) > maxString || s == "" && !opt.secret && !opt.required,
-		opt.choices != nil && !slices.Contains(opt.choices, s):
+	case opt.list != nil:
+		for part := range strings.SplitSeq(s, ",") {
+			if part == "" || !opt.fits(part) || len(*opt.list) == opt.most {
+				return errNotAccepted
+			}
+			*opt.list = append(*opt.list, strings.Clone(part))
+		}
+	case s == "" && !opt.secret && !opt.required, !opt.fits(s):
 		return errNotAccepted
 	default:
 		*opt.text = strings.Clone(s)
 	}
 	return nil
+}
+
+// fits reports whether s is not too long, and one of the choices if there are
+// any.
+func (opt *option) fits(s string) bool {
+	return len(s) <= maxString && (opt.choices == nil || slices.Contains(opt.choices, s))
 }
 
 // String implements pflag.Value. It is empty: pflag would print it as the

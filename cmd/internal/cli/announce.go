@@ -15,7 +15,8 @@ import (
 func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 	c := s.Catalogue
 	said := map[string]bool{} // the warnings of the last healthy probe
-	note, wasSlow := "", false
+	note, wasSlow, inGrace := "", false, false
+	refusal := Class("") // of the last probe, if it was refused
 	return func(e watch.Event) {
 		switch e.Kind {
 		case watch.Started:
@@ -26,7 +27,14 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			}
 			if e.Failures > 0 {
 				send(recovered.Alert(e.Failures))
+			} else if refusal != "" && !e.First {
+				send(accepted.Alert())
 			}
+			refusal = ""
+			if inGrace && !e.Report.Grace {
+				send(graceEnded.Alert())
+			}
+			inGrace = e.Report.Grace // that it begins is among the warnings
 			now := map[string]bool{}
 			for _, w := range e.Report.Warnings {
 				if now[w] = true; !said[w] {
@@ -44,12 +52,18 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 				send(settled.Alert(note))
 			}
 		case watch.Failed:
-			send(probeFailed.Alert(e.Failures, e.Allowed, s.Diagnose(e.Err).Brief, e.Err.Error()))
+			refusal = ""
+			send(probeFailed.Alert(e.Failures, e.Allowed, s.explain(e.Err).Brief, e.Err.Error()))
+		case watch.Refused:
+			if e.Class != refusal {
+				refusal = e.Class
+				send(refusedAs(e.Class).Alert(e.Class, s.explain(e.Err).Brief, e.Err.Error()))
+			}
 		case watch.Void:
 			send(void.Alert(e.Late.Round(10*time.Millisecond), e.Err.Error()))
 		case watch.Forgiven:
 			until := e.Until.Format(time.DateTime)
-			send(forgiven.Alert(until, s.Diagnose(e.Err).Brief, e.Err.Error()))
+			send(forgiven.Alert(until, s.explain(e.Err).Brief, e.Err.Error()))
 		case watch.Paused:
 			if !e.Again {
 				send(c.Paused.Alert())
@@ -63,9 +77,10 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			if e.Expired {
 				send(pauseEnded.Alert())
 			}
+			refusal, inGrace = "", false
 			send(c.Continued.Alert())
 		case watch.Judged:
-			for _, a := range s.Diagnose(e.Err).Alerts {
+			for _, a := range s.explain(e.Err).Alerts {
 				send(a)
 			}
 			send(c.Terminate.Alert())
@@ -75,6 +90,13 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			send(a)
 		}
 	}
+}
+
+func refusedAs(class Class) Message {
+	if class == watch.Account || class == watch.Access {
+		return refused
+	}
+	return notReached
 }
 
 // announceStart returns a listener that says at the start what the watch takes

@@ -39,6 +39,15 @@ func TestAnnounce(t *testing.T) {
 		}
 	}
 	report := func(warnings ...string) watch.Report { return watch.Report{Warnings: warnings} }
+	refusal := func(class Class) watch.Event {
+		return watch.Event{Kind: watch.Refused, Err: errBroken, Class: class}
+	}
+	refuses := func(class string) string {
+		return "119 The file server answers, but refuses this watch: not counted, since the other " +
+			"node would refuse it too (class " + class + "), " + broken
+	}
+	const unreached = "119 The file server cannot be asked: not counted, since the other node " +
+		"could not ask it either (class path), " + broken
 	for _, c := range []struct {
 		name   string
 		events []watch.Event
@@ -51,7 +60,10 @@ func TestAnnounce(t *testing.T) {
 			failed(2, 2),
 			{Kind: watch.Judged, Err: errBroken, Failures: 2, Allowed: 2}},
 			[]string{"101 Probe failed (2 of 2), " + broken,
-				"0 cause of share", "66 error", "6 terminate"}},
+				"0 cause of share (class server: a failover should help)", "66 error", "6 terminate"}},
+		{"a drill", []watch.Event{{Kind: watch.Judged, Err: watch.ErrDrill}},
+			[]string{"123 This is a drill: the watch ends as if the file server had failed.",
+				"6 terminate"}},
 		{"recovery", []watch.Event{failed(1, 6), {Kind: watch.Healthy, Failures: 1}},
 			[]string{"101 Probe failed (1 of 6), " + broken,
 				"102 The file server answers again after 1 failed probe(s)."}},
@@ -95,6 +107,23 @@ func TestAnnounce(t *testing.T) {
 		{"start wait", []watch.Event{{Kind: watch.Forgiven, Err: errBroken, Until: until}},
 			[]string{"115 Probe failed, not counted before 2026-11-21 20:41:00 (start wait), " +
 				broken}},
+		{"a refusal that is tolerated is said once a spell", []watch.Event{
+			refusal("account"), refusal("account"), refusal("access"), refusal("path"),
+			failed(1, 6), refusal("path"), {Kind: watch.Healthy, Failures: 1},
+			refusal("account"), {Kind: watch.Healthy}, refusal("account"),
+			{Kind: watch.Continued}, refusal("account"), {Kind: watch.Healthy, First: true}},
+			[]string{refuses("account"), refuses("access"), unreached,
+				"101 Probe failed (1 of 6), " + broken, unreached,
+				"102 The file server answers again after 1 failed probe(s).",
+				refuses("account"), "120 The file server serves this watch again.",
+				refuses("account"), "8 continued", refuses("account"), "2 watching [share]"}},
+		{"the end of a grace period", []watch.Event{
+			{Kind: watch.Healthy, Report: watch.Report{Grace: true, Warnings: []string{"in grace"}}},
+			failed(1, 6),
+			{Kind: watch.Healthy, Report: watch.Report{Grace: true, Warnings: []string{"in grace"}}},
+			{Kind: watch.Healthy}, {Kind: watch.Healthy}},
+			[]string{"104 Healthy, but in grace.", "101 Probe failed (1 of 6), " + broken,
+				"122 The grace period of the file server has ended: files can be opened again."}},
 		{"what the watch has settled on is said when it changes", []watch.Event{
 			{Kind: watch.Failed, Err: errBroken, Failures: 1, Allowed: 6,
 				Report: watch.Report{Note: "NFS version 4"}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -17,13 +18,14 @@ type checked struct {
 	target Target
 	report watch.Report
 	took   time.Duration
-	err    error // nil: healthy
+	void   string // about a first probe that said nothing; empty: there was none
+	err    error  // nil: healthy
 	why    Diagnosis
 }
 
 // check probes once, without the registry, and says what it found.
 func (s Service) check(req request) error {
-	target, err := s.target()
+	target, err := s.target(&req.Policy)
 	if err != nil {
 		return err
 	}
@@ -32,7 +34,12 @@ func (s Service) check(req request) error {
 
 	c := checked{req: req, target: target}
 	began := time.Now()
-	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe)
+	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe,
+		func(late time.Duration, err error) {
+			c.void = fmt.Sprintf("a first probe failed while this machine stood still for %s, and "+
+				"was repeated (%v)", late.Round(10*time.Millisecond), err)
+			began = time.Now()
+		})
 	c.took = time.Since(began)
 	if ctx.Err() != nil {
 		text := fmt.Sprintf("interrupted after %s (nothing is known about the server)",
@@ -59,11 +66,18 @@ func (s Service) check(req request) error {
 	return nil
 }
 
+// tolerated reports whether a watch would not count the failure.
+func (c *checked) tolerated() bool {
+	return c.err != nil && slices.Contains(c.req.Tolerate, c.why.Class)
+}
+
 func (c *checked) ending() ending {
 	switch {
 	case c.err == nil:
 		return endOK
-	case c.why.Local:
+	case c.tolerated():
+		return endRefused
+	case c.why.Class == Local:
 		return endLocal
 	}
 	return endFailed
@@ -71,6 +85,9 @@ func (c *checked) ending() ending {
 
 func (c *checked) warnings() []string {
 	all := c.report.Warnings
+	if c.void != "" {
+		all = append(all[:len(all):len(all)], c.void)
+	}
 	if c.err == nil && watch.Slow(c.took, c.req.Timeout) {
 		all = append(all[:len(all):len(all)], fmt.Sprintf(
 			"the probe took %s of the %s that -r allows", milliseconds(c.took), c.req.Timeout))
@@ -94,13 +111,4 @@ func (c *checked) hint() string {
 		"%d refused logons (-c and one more): mind the lockout policy, "+
 		"and give the watch an account of its own.",
 		c.target.User, logons)
-}
-
-// verdictTimes is how long after the start of the first failed probe the
-// verdict comes: for a server that refuses at once, and for one that lets every
-// probe run into its deadline. The next probe starts an interval after the
-// start of the last one, or at once if that has passed.
-func verdictTimes(req request) (refused, stalled time.Duration) {
-	c := time.Duration(req.Retries)
-	return c * req.Interval, c*max(req.Interval, req.Timeout) + req.Timeout
 }

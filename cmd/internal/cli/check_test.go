@@ -17,7 +17,7 @@ func TestCheckOfPanickingProbe(t *testing.T) {
 	t.Parallel()
 	c := checked{}
 	panics := func(context.Context) (watch.Report, error) { panic("out of range") }
-	_, c.err = watch.Once(t.Context(), time.Minute, panics)
+	_, c.err = watch.Once(t.Context(), time.Minute, panics, nil)
 	c.why = sampleService().diagnose(c.err, c.report)
 	if c.why.Name != "the probe panicked" || !strings.Contains(c.err.Error(), "out of range") ||
 		!strings.Contains(c.why.Look, "clp_test itself") {
@@ -52,7 +52,8 @@ func sampleService() Service {
 // healthy.
 func sampleCheck(err error) *checked {
 	c := &checked{
-		req: request{Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second},
+		req: request{Policy: watch.Policy{
+			Interval: 30 * time.Second, Retries: 5, Timeout: 10 * time.Second}},
 		target: Target{
 			Name: "share", Where: "//h:445/share", Notes: []string{"a note"}, User: "me",
 		},
@@ -89,6 +90,7 @@ func TestLadder(t *testing.T) {
 
 failed at session setup: STATUS_X (0xC0000001, Win32 31)
   Look there.
+  Class server: a failover should help.
 warning: careful | ?[31mred?
 warning: This was one refused logon of "me". A watch with these options would make 6 more before its
 verdict and as many after each restart, which can lock the account out: set the password right
@@ -189,14 +191,15 @@ func TestCheckJSON(t *testing.T) {
 			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":false,"ms":3.6,` +
 				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
 				`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31","detail":"session setup: STATUS_X (0xC0000001)",` +
-				`"message":62,"text":"[share] is broken.","local":false,"look":"Look there."},` +
+				`"message":62,"text":"[share] is broken.","class":"server","local":false,"tolerated":false,"look":"Look there."},` +
 				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
 		"healthy": {sampleCheck(nil),
 			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
 				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
 				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
 		"nothing learnt": {&checked{target: Target{Where: "x"},
-			req: request{Interval: time.Second, Retries: 1, Timeout: time.Second}},
+			req: request{Policy: watch.Policy{
+				Interval: time.Second, Retries: 1, Timeout: time.Second}}},
 			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],"verdict_seconds":{"refused":1,"stalled":2}}`},
 	} {
 		hint, _ := json.Marshal(c.check.hint())
@@ -233,33 +236,18 @@ func TestNagiosLine(t *testing.T) {
 	var out strings.Builder
 	c.nagios(&out)
 	const want = "FSMON CRITICAL - //h:445/share failed at session setup: " +
-		"STATUS_X (0xC0000001, Win32 31); warning: careful / ?[31mred? | " +
+		"STATUS_X (0xC0000001, Win32 31), class server; warning: careful / ?[31mred? | " +
 		"time=0.003600s;;;0;10 connect=0.001500s;;;0; session_setup=0.002000s;;;0; " +
 		"connect_2=0.000000s;;;0; time_2=0.000000s;;;0;\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 	for e, want := range map[ending]string{
-		endOK: "OK", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN",
+		endOK: "OK", endRefused: "WARNING", endFailed: "CRITICAL", endUsage: "UNKNOWN", endConfig: "UNKNOWN",
 		endLocal: "UNKNOWN", endInterrupted: "UNKNOWN",
 	} {
 		if got := nagiosLine(e, "x"); got != "FSMON "+want+" - x" {
 			t.Errorf("%d: %q", e, got)
-		}
-	}
-}
-
-// The times, as fsmon(7) has them.
-func TestVerdictTimes(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ i, c, r, refused, stalled int }{
-		{30, 5, 60, 150, 360}, {1, 2, 1, 2, 3}, {30, 5, 10, 150, 160},
-		{10000, 10000, 10000, 1e8, 1e8 + 10000},
-	} {
-		s := func(n int) time.Duration { return time.Duration(n) * time.Second }
-		refused, stalled := verdictTimes(request{Interval: s(c.i), Retries: c.c, Timeout: s(c.r)})
-		if refused != s(c.refused) || stalled != s(c.stalled) {
-			t.Errorf("-i %d -c %d -r %d: %v and %v", c.i, c.c, c.r, refused, stalled)
 		}
 	}
 }

@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fsmon/watchreg"
 )
@@ -36,18 +41,48 @@ func (s Service) claim(id string) (*watchreg.Claim, error) {
 	return nil, &failure{end: endLocal, alert: system, text: text}
 }
 
-// release gives the identifier back. A registry on a hung disk must not keep
-// the process: the kernel drops its lock, and the next start takes over.
-func release(claim *watchreg.Claim, end time.Time) {
+// releaseLooks is how often in a row a process that hangs must be seen so.
+const releaseLooks = 4
+
+// release gives the identifier back: free does it. A registry on a hung disk
+// must not keep the process after end: the kernel drops its lock, and the next
+// start takes over. But on a machine that is merely busy nothing may be left,
+// so release goes on for up to 10 s more while any thread wants the processor.
+func release(free func() error, end time.Time, busy func() bool) {
 	done := make(chan struct{})
 	go func() {
-		claim.Release()
+		free()
 		close(done)
 	}()
-	select {
-	case <-done:
-	case <-time.After(time.Until(end)):
+	const pause = releaseBudget / (2 * releaseLooks)
+	wait := time.Until(end) - releaseLooks*pause
+	for idle := 0; idle <= releaseLooks && time.Now().Before(end.Add(10*time.Second)); idle++ {
+		select {
+		case <-done:
+			return
+		case <-time.After(wait):
+		}
+		if wait = pause; busy() {
+			idle = 0
+		}
 	}
+}
+
+// threadsBusy reports whether a thread of this process, other than the one that
+// asks, runs or waits for a processor (proc_pid_stat(5)).
+func threadsBusy() bool {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own := strconv.Itoa(unix.Gettid())
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, t := range threads {
+		stat, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/stat")
+		name := bytes.LastIndexByte(stat, ')') // it may hold anything
+		if t.Name() != own && name >= 0 && bytes.HasPrefix(stat[name:], []byte(") R")) {
+			return true
+		}
+	}
+	return false
 }
 
 // callOf and errnoOf are the function name and error number of message 42.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/argv"
@@ -25,9 +26,9 @@ type Service struct {
 	Usage     string
 	Catalogue alert.Catalogue
 	Declare   func(*Options) // declares the command's own options
-	// Target is called once the options are set. Its error is wrong usage or
-	// configuration.
-	Target func() (Target, error)
+	// Target is called once the options are set, with those of both commands.
+	// Its error is wrong usage or configuration.
+	Target func(Policy) (Target, error)
 	// Diagnose puts a failed probe into words. It is called after Target.
 	Diagnose func(err error) Diagnosis
 }
@@ -37,12 +38,25 @@ type Service struct {
 type (
 	Alert     = alert.Alert
 	Catalogue = alert.Catalogue
+	Class     = watch.Class
 	Message   = alert.Entry
 	Options   = argv.Options
+	Policy    = watch.Policy
 	Probe     = watch.Probe
 	Report    = watch.Report
 	Rung      = watch.Rung
 	Segment   = watch.Segment
+
+	GraceError = watch.GraceError
+)
+
+// The classes of causes.
+const (
+	Server  = watch.Server
+	Path    = watch.Path
+	Account = watch.Account
+	Access  = watch.Access
+	Local   = watch.Local
 )
 
 // The severities of messages.
@@ -61,6 +75,11 @@ type Target struct {
 	// chosen from this machine's own". The start message has them, and the
 	// status keeps them.
 	Notes []string
+	// GraceLimit is Policy.GraceLimit for a server that knows grace periods.
+	GraceLimit time.Duration
+	// SameDisk: another RootID than at the first success is a failed probe, with
+	// a *DiskError; otherwise a warning.
+	SameDisk bool
 	// User is the account whose password the probe sends, for -check's warning
 	// of lockout policies; empty: none.
 	User string
@@ -73,6 +92,7 @@ var actions = map[argv.Verb]func(Service, request) error{
 	verbPause:    control(Service.pause),
 	verbContinue: control(Service.pause),
 	verbDisp:     control(Service.disp),
+	verbDrill:    control(Service.drill),
 	verbDel:      control(Service.del),
 	verbCheck:    Service.check,
 	verbList:     Service.list,

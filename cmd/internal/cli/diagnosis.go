@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +22,7 @@ import (
 type Diagnosis struct {
 	Alerts []Alert // at the verdict, before message 6; at least one
 	Brief  string  // for the message about one failed probe: "select error[110]"
-	Local  bool    // the fault is this machine's (42, 71): failing over would not help
+	Class  Class   // empty: Server
 
 	Step string // the rung that broke, as the report names it: "session setup"
 	// Name is the cause as the manuals spell it: "STATUS_LOGON_FAILURE",
@@ -32,6 +34,21 @@ type Diagnosis struct {
 	// LogonRefused: the server refused the password. Lockout policies count
 	// that.
 	LogonRefused bool
+}
+
+// failoverHelps says for each class whether a failover would help.
+var failoverHelps = map[Class]string{
+	watch.Server:  "a failover should help",
+	watch.Path:    "a failover helps if the other node is reached in another way",
+	watch.Account: "a failover would not help, since the other node would refuse this user too",
+	watch.Access:  "a failover would not help, since the other node would refuse this watch too",
+	watch.KDC:     "a failover would not help, since the other node would get no ticket either",
+	watch.Local:   "a failover of the file server would not help",
+}
+
+// classInWords is the class and what it means.
+func (d *Diagnosis) classInWords() string {
+	return fmt.Sprintf("%s: %s", d.Class, failoverHelps[d.Class])
 }
 
 // Stage is how far a connection had come when the network failed it: the same
@@ -86,6 +103,8 @@ var errnoLooks = map[syscall.Errno]string{
 	unix.EPERM:           lookForbidden,
 	unix.EAFNOSUPPORT:    lookNoFamily,
 	unix.EPROTONOSUPPORT: lookNoFamily,
+	unix.EADDRINUSE: "The source ports that the server wants are all taken on this machine, " +
+		"so nothing is known about the server. Look at ss -tan for who has those below 1024.",
 	unix.EADDRNOTAVAIL: "This machine has no local port or address left for the connection. " +
 		"Look at ss -s (many in timewait?), at net.ipv4.ip_local_port_range, " +
 		"and whether the interface has an address.",
@@ -93,7 +112,13 @@ var errnoLooks = map[syscall.Errno]string{
 		"An IPv6 address that begins with fe80 needs its interface: -a fe80::1%eth0.",
 }
 
-// ExplainNetwork fills in Name, Code and Look for what sockets, name servers
+// pathErrnos are of class Path. What this machine lacks is found by the step.
+var pathErrnos = []syscall.Errno{
+	unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ENETDOWN, unix.EACCES, unix.EPERM,
+	unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.EINVAL,
+}
+
+// ExplainNetwork fills in Class, Name, Code and Look for what sockets, name servers
 // and deadlines answer. It returns false, and changes nothing, when err is none
 // of these.
 func (d *Diagnosis) ExplainNetwork(err error, at Stage) bool {
@@ -104,6 +129,7 @@ func (d *Diagnosis) ExplainNetwork(err error, at Stage) bool {
 		d.explainErrno(unix.ETIMEDOUT)
 		switch at {
 		case Resolving:
+			d.Class = Path
 			d.Look = "The name server does not answer. Look at /etc/resolv.conf and the network, " +
 				"or give -a an IP address: then no name server is needed."
 		case Connected:
@@ -112,11 +138,11 @@ func (d *Diagnosis) ExplainNetwork(err error, at Stage) bool {
 				"at its disks and at its load. For a server that is merely slow, -r can be larger."
 		}
 	case errors.As(err, &dns) && dns.IsNotFound:
-		d.Name, d.Code = "host name not found", ""
+		d.Class, d.Name, d.Code = Path, "host name not found", ""
 		d.Look = "This machine cannot resolve the name. " +
 			"Look at its spelling, at /etc/hosts and at the name server, or give -a an IP address."
 	case errors.As(err, &dns):
-		d.Name, d.Code = "name server failure", ""
+		d.Class, d.Name, d.Code = Path, "name server failure", ""
 		d.Look = "The name server could not answer (" + dns.Err + "). " +
 			"Look at /etc/resolv.conf and at the name server, or give -a an IP address."
 	case errors.As(err, &errno):
@@ -135,6 +161,9 @@ func isTimeout(err error) bool {
 }
 
 func (d *Diagnosis) explainErrno(n syscall.Errno) {
+	if d.Class = Server; slices.Contains(pathErrnos, n) {
+		d.Class = Path
+	}
 	d.Name, d.Code = unix.ErrnoName(n), fmt.Sprintf("errno %d", int(n))
 	if d.Look = errnoLooks[n]; d.Look == "" {
 		d.Look = "The network of this machine or the way to the server fails " +
@@ -142,12 +171,26 @@ func (d *Diagnosis) explainErrno(n syscall.Errno) {
 	}
 }
 
-// diagnose is Diagnose for -check, which also explains what the command's own
+// explain is Diagnose with what is the same for both commands.
+func (s Service) explain(err error) Diagnosis {
+	if err == watch.ErrDrill {
+		return Diagnosis{Alerts: []Alert{drill.Alert()}, Class: Server}
+	}
+	d := s.Diagnose(err)
+	d.Class = cmp.Or(d.Class, Server)
+	d.Alerts[0].Detail = strings.TrimPrefix(d.Alerts[0].Detail+"; class "+d.classInWords(), "; ")
+	return d
+}
+
+func (s Service) classify(err error) Class { return s.explain(err).Class }
+
+// diagnose is explain for -check, which also explains what the command's own
 // tables do not have.
 func (s Service) diagnose(err error, report watch.Report) Diagnosis {
-	d := s.Diagnose(err)
-	if d.Look == "" {
+	d := s.explain(err)
+	if class := d.Class; d.Look == "" {
 		d.ExplainNetwork(err, Connected)
+		d.Class = class
 	}
 	var panicked *watch.PanicError
 	if errors.As(err, &panicked) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,11 +69,29 @@ func TestExplainNetwork(t *testing.T) {
 			t.Errorf("%s: %q, %v, %q; want %q with %q", name, got, ok, e.Look, c.want, c.look)
 		}
 	}
+	var paths []string // the errors that are no fault of the server
 	for errno, look := range errnoLooks {
 		var e Diagnosis
 		e.ExplainNetwork(errno, Connecting)
 		if e.Look != look || unix.ErrnoName(errno) == "" || !strings.HasSuffix(look, ".") {
 			t.Errorf("%v: %+v", errno, e)
 		}
+		if e.Class == Path {
+			paths = append(paths, e.Name)
+		} else if e.Class != Server {
+			t.Errorf("%v: class %q", errno, e.Class)
+		}
+	}
+	slices.Sort(paths)
+	const want = "EACCES EAFNOSUPPORT EHOSTUNREACH EINVAL ENETDOWN ENETUNREACH EPERM EPROTONOSUPPORT"
+	if got := strings.Join(paths, " "); got != want {
+		t.Errorf("of class path are %s, want %s", got, want)
+	}
+	var dns Diagnosis
+	dns.ExplainNetwork(&net.DNSError{IsNotFound: true}, Resolving)
+	var silent Diagnosis
+	silent.ExplainNetwork(context.DeadlineExceeded, Resolving)
+	if dns.Class != Path || silent.Class != Path {
+		t.Errorf("name servers: %+v, %+v", dns, silent)
 	}
 }

@@ -12,6 +12,7 @@ type ending int
 
 const (
 	endOK          ending = iota // healthy, ended on request, or the verb did its work
+	endRefused                   // -check: failed, but tolerated
 	endFailed                    // the verdict, or the verb could not do its work
 	endUsage                     // a wrong command line
 	endConfig                    // a right one, but not here: an unusable credentials file
@@ -22,8 +23,8 @@ const (
 
 // exitCodes has the exit code of each ending in each style.
 //
-// Nagios knows OK, CRITICAL and UNKNOWN. WARNING is not used: the text has the
-// warnings of a healthy server.
+// Nagios knows OK, WARNING, CRITICAL and UNKNOWN. WARNING is for a failure that
+// a watch would tolerate: the text has the warnings of a healthy server.
 //
 // OCF (Pacemaker, "OCF Return Codes"): 1 OCF_ERR_GENERIC is soft, the resource
 // is restarted or moved. It also serves for a fault of this machine, since OCF
@@ -32,11 +33,11 @@ const (
 // this node only is 2 OCF_ERR_ARGS, hard: other nodes may still run the
 // resource. 5 OCF_ERR_INSTALLED and 7 OCF_NOT_RUNNING are for the agent, which
 // knows whether the server should run.
-var exitCodes = map[string][7]int{
-	//           OK Failed Usage Config InUse Local Interrupted
-	"":          {0, 1, 2, 2, 3, 4, 1},
-	styleNagios: {0, 2, 3, 3, 3, 3, 3},
-	styleOCF:    {0, 1, 6, 2, 1, 1, 1},
+var exitCodes = map[string][8]int{
+	//           OK Refused Failed Usage Config InUse Local Interrupted
+	"":          {0, 0, 1, 2, 2, 3, 4, 1},
+	styleNagios: {0, 1, 2, 3, 3, 3, 3, 3},
+	styleOCF:    {0, 0, 1, 6, 2, 1, 1, 1},
 }
 
 // failure is a command line that did not end well. Any other error of an action

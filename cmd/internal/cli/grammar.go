@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
 	"fsmon/cmd/internal/argv"
+	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
 )
 
@@ -15,6 +17,7 @@ const (
 	verbPause                     // ID -pause [SECONDS]
 	verbContinue                  // ID -continue
 	verbDisp                      // ID -disp
+	verbDrill                     // ID -drill
 	verbDel                       // ID -del
 	verbCheck                     // -check -s SHARE …: one probe now
 	verbList                      // -list
@@ -29,6 +32,7 @@ var grammar = argv.Grammar{
 		{Name: "pause", Verb: verbPause, Seconds: 604800},
 		{Name: "continue", Verb: verbContinue},
 		{Name: "disp", Verb: verbDisp},
+		{Name: "drill", Verb: verbDrill},
 		{Name: "del", Verb: verbDel},
 		{Name: "check", Verb: verbCheck, NoID: true},
 		{Name: "list", Verb: verbList, NoID: true},
@@ -58,11 +62,7 @@ type request struct {
 	Wait time.Duration // -stop: how long to wait for the end, 1 s to 10000 s, default 60 s
 	For  time.Duration // -pause: for how long, 1 s to 604800 s; 0: until -continue
 
-	// Of a watch and of -check.
-	Interval  time.Duration // -i: from one probe's start to the next one's, 1 s to 10000 s
-	Timeout   time.Duration // -r: one deadline for the whole probe, 1 s to 10000 s
-	Retries   int           // -c: failed retries in a row that make the verdict, 1 to 10000
-	StartWait time.Duration // --start-wait: 1 s to 604800 s; 0: none
+	watch.Policy // of a watch and of -check: -i, -c, -r and what goes with them
 
 	LogFile     string // --log-file; empty: the default place
 	MetricsFile string // --metrics-file; empty: none
@@ -83,7 +83,8 @@ type request struct {
 // understood.
 func parse(args []string, declare func(*Options)) (request, error) {
 	var req request
-	interval, retries, timeout, startWait, every := 30, 5, 60, 0, 0
+	interval, retries, timeout, retryInterval, startWait, every := 30, 5, 60, 0, 0, 0
+	var tolerate []string
 	g := grammar
 	g.Check = func(v argv.Verb) error {
 		switch {
@@ -100,6 +101,10 @@ func parse(args []string, declare func(*Options)) (request, error) {
 	opts.Int(&interval, "interval", "i", 1, 10000, "seconds")
 	opts.Int(&retries, "retry", "c", 1, 10000, "retries")
 	opts.Int(&timeout, "timeout", "r", 1, 10000, "seconds")
+	opts.Int(&retryInterval, "retry-interval", "", 1, 10000, "seconds")
+	opts.List(&tolerate, "tolerate", len(watch.Tolerable), "path, account, access or kdc, several "+
+		"with commas; a failure of the server or of this machine always counts",
+		inWords(watch.Tolerable)...)
 	opts.String(&req.LogFile, "log-file", "", "the name of a file")
 	opts.Int(&startWait, "start-wait", "", 1, 604800, "seconds")
 	opts.String(&req.MetricsFile, "metrics-file", "", "the name of a file")
@@ -128,7 +133,11 @@ func parse(args []string, declare func(*Options)) (request, error) {
 	switch req.Verb {
 	case verbStart, verbCheck:
 		req.Interval, req.Timeout, req.Retries = seconds(interval), seconds(timeout), retries
+		req.RetryInterval = seconds(cmp.Or(retryInterval, interval))
 		req.StartWait = seconds(startWait)
+		for _, class := range tolerate {
+			req.Tolerate = append(req.Tolerate, watch.Class(class))
+		}
 	case verbStop:
 		req.Wait = time.Minute
 		if line.Seconds > 0 {
@@ -140,4 +149,11 @@ func parse(args []string, declare func(*Options)) (request, error) {
 		req.Every = seconds(every)
 	}
 	return req, nil
+}
+
+func inWords(classes []watch.Class) (words []string) {
+	for _, class := range classes {
+		words = append(words, string(class))
+	}
+	return words
 }

@@ -46,7 +46,7 @@ func outcome(args []string) string {
 		return fmt.Sprintf("%d %s", sampleService().misuse(wrong, 1).alert.Number, wrong.Text)
 	}
 	verb := [...]string{
-		"start", "stop", "pause", "continue", "disp", "del", "check", "list", "help", "version",
+		"start", "stop", "pause", "continue", "disp", "drill", "del", "check", "list", "help", "version",
 	}[req.Verb]
 	out := []string{verb}
 	add := func(format string, v, usual any) {
@@ -59,11 +59,13 @@ func outcome(args []string) string {
 	add("for=%v", req.For, time.Duration(0))
 	if req.Verb == verbStart || req.Verb == verbCheck {
 		add("interval=%v", req.Interval, 30*time.Second)
+		add("retry-interval=%v", req.RetryInterval, req.Interval)
 		add("timeout=%v", req.Timeout, 60*time.Second)
 		add("retries=%v", req.Retries, 5)
 	} else {
 		add("interval=%v", req.Interval, time.Duration(0))
 	}
+	add("tolerate=%v", fmt.Sprint(req.Tolerate), "[]")
 	add("log=%q", req.LogFile, "")
 	add("startwait=%v", req.StartWait, time.Duration(0))
 	add("metrics=%q", req.MetricsFile, "")

@@ -26,13 +26,30 @@ var (
 	// the target's name and the reason.
 	MarkerFailed = entry(112, Error, "The file server has failed the marker check of [%s] (%s).")
 	WriteFailed  = entry(113, Error, "The file server has failed the write test of [%s] (%s).")
-	slow         = entry(114, Warning, "Healthy, but slow: "+
+	// LockFailed and OtherDisk too, the latter for a *DiskError.
+	LockFailed = entry(128, Error, "The file server has failed the lock test of [%s] (%s).")
+	OtherDisk  = entry(129, Error, "Another file system is behind [%s] than at the start of the "+
+		"watch (%s).")
+	slow = entry(114, Warning, "Healthy, but slow: "+
 		"the probe took %s of the %s it has (%s).")
 	forgiven    = entry(115, Info, "Probe failed, not counted before %s (start wait), %s: %s")
 	saved       = entry(116, Info, "Evidence was saved in %s.")
 	notSaved    = entry(117, Warning, "Evidence could not be saved (%v).")
 	metricsLost = entry(118, Warning, "The metrics file cannot be written, "+
 		"the watch goes on (%v).")
+	refused = entry(119, Error, "The file server answers, but refuses this watch: not counted, "+
+		"since the other node would refuse it too (class %s), %s: %s")
+	notReached = entry(119, Error, "The file server cannot be asked: not counted, "+
+		"since the other node could not ask it either (class %s), %s: %s")
+	// GraceFailed is for Service.Diagnose of a *GraceError. Its verbs are the
+	// target's name and the limit.
+	GraceFailed = entry(121, Error, "The file server of [%s] is still in its grace period "+
+		"after %s.")
+	graceEnded = entry(122, Info, "The grace period of the file server has ended: files can be "+
+		"opened again.")
+	drill = entry(123, Warning, "This is a drill: the watch ends as if the file server had "+
+		"failed.")
+	accepted = entry(120, Info, "The file server serves this watch again.")
 )
 
 // Own lists these messages in order, for the manual and the tests.
@@ -40,6 +57,7 @@ func Own() []Message {
 	return []Message{
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
-		saved, notSaved, metricsLost,
+		saved, notSaved, metricsLost, refused, notReached, accepted,
+		GraceFailed, graceEnded, drill, LockFailed, OtherDisk,
 	}
 }

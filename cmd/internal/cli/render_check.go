@@ -73,10 +73,12 @@ func (c *checked) sayFailure(out io.Writer, width int, paint palette) {
 	if c.why.Look != "" {
 		wrapped(out, width, "  ", printable(c.why.Look), "  ")
 	}
-	if c.why.Local {
-		const local = "A failover of the file server is no cure for this: " +
-			"a watch ends with exit code 4."
-		wrapped(out, width, "  ", local, "  ")
+	wrapped(out, width, "  ", "Class "+c.why.classInWords()+".", "  ")
+	switch {
+	case c.why.Class == Local:
+		wrapped(out, width, "  ", "A watch would end with exit code 4.", "  ")
+	case c.tolerated():
+		wrapped(out, width, "  ", "A watch would not count it (--tolerate).", "  ")
 	}
 }
 
@@ -89,14 +91,15 @@ func (c *checked) cause() string {
 }
 
 func (c *checked) sayVerdict(out io.Writer, width int) {
-	refused, stalled := verdictTimes(c.req)
+	refused, stalled := c.req.Verdict()
+	settings := settingsOf(c.req.Policy)
 	fmt.Fprintln(out)
-	wrapped(out, width, "", fmt.Sprintf("Time to verdict with -i %d -c %d -r %d: "+
+	wrapped(out, width, "", fmt.Sprintf("Time to verdict with %s: "+
 		"%s for a server that refuses, %s for one that stalls, counted from "+
 		"the start of the first failed probe, which is at most %s after the fault.",
-		int(c.req.Interval.Seconds()), c.req.Retries, int(c.req.Timeout.Seconds()),
+		settings.Settings(),
 		inSeconds(refused), inSeconds(stalled), inSeconds(c.req.Interval)), "")
-	if c.err == nil {
+	if c.err == nil || c.tolerated() {
 		return
 	}
 	fmt.Fprintln(out, "The watch would then send:")
@@ -152,8 +155,11 @@ type failedJSON struct {
 	Detail  string `json:"detail"`  // the error in full
 	Message int    `json:"message"` // the number of the alert at the verdict
 	Text    string `json:"text"`    // its text
-	Local   bool   `json:"local"`   // the fault is this machine's, exit code 4
-	Look    string `json:"look"`    // what it means and what to look at
+	Class   Class  `json:"class"`   // "account"; see fsmon(7)
+	Local   bool   `json:"local"`   // the class is local, exit code 4
+	// Tolerated: --tolerate has the class, so that a watch would not count it.
+	Tolerated bool   `json:"tolerated"`
+	Look      string `json:"look"` // what it means and what to look at
 }
 
 func (c *checked) json(out io.Writer) {
@@ -177,10 +183,11 @@ func (c *checked) json(out io.Writer) {
 		j.Failed = &failedJSON{
 			Step: c.why.Step, Name: c.why.Name, Code: c.why.Code, Detail: c.err.Error(),
 			Message: c.why.Alerts[0].Number, Text: c.why.Alerts[0].Text,
-			Local: c.why.Local, Look: c.why.Look,
+			Class: c.why.Class, Local: c.why.Class == Local, Tolerated: c.tolerated(),
+			Look: c.why.Look,
 		}
 	}
-	refused, stalled := verdictTimes(c.req)
+	refused, stalled := c.req.Verdict()
 	j.Verdict.Refused, j.Verdict.Stalled = int(refused.Seconds()), int(stalled.Seconds())
 	printJSON(out, j)
 }
@@ -213,7 +220,11 @@ func printJSON(out io.Writer, v any) {
 func (c *checked) summary() string {
 	text := fmt.Sprintf("%s is healthy, %s", c.target.Where, milliseconds(c.took))
 	if c.err != nil {
-		text = fmt.Sprintf("%s failed at %s: %s", c.target.Where, c.why.Step, c.cause())
+		text = fmt.Sprintf("%s failed at %s: %s, class %s", c.target.Where, c.why.Step, c.cause(),
+			c.why.Class)
+		if c.tolerated() {
+			text += ", tolerated"
+		}
 	}
 	for _, w := range c.warnings() {
 		text += "; warning: " + w
@@ -243,6 +254,8 @@ func nagiosLine(e ending, text string) string {
 	switch e {
 	case endOK:
 		state = "OK"
+	case endRefused:
+		state = "WARNING"
 	case endFailed:
 		state = "CRITICAL"
 	}

@@ -47,11 +47,14 @@ func display(out io.Writer, e watchreg.Entry, now time.Time, paint palette) {
 			moment(st.LastProbe), ago(now.Sub(st.LastProbe)), st.ProbeMS,
 			printable(cmp.Or(st.LastError, "healthy")))
 	}
+	if d := (Diagnosis{Class: Class(st.Class)}); failoverHelps[d.Class] != "" {
+		row("class", "%s", d.classInWords())
+	}
 	if !st.LastSuccess.IsZero() {
 		row("last success", "%s, %s ago", moment(st.LastSuccess), ago(now.Sub(st.LastSuccess)))
 	}
 	row("failures", "%d in a row; %d make the verdict", st.Failures, st.Retries+1)
-	row("settings", "-i %d -c %d -r %d", st.Interval, st.Retries, st.Timeout)
+	row("settings", "%s", st.Settings())
 	if st.Note != "" {
 		row("note", "%s", printable(st.Note))
 	}
@@ -69,7 +72,7 @@ func overdue(st watchreg.Status, now time.Time) time.Duration {
 		last = st.LastProbe
 	}
 	since := now.Sub(last)
-	longest := time.Duration(max(st.Interval, st.Timeout)+st.Timeout) * time.Second
+	longest := time.Duration(max(st.Interval, st.RetryInterval, st.Timeout)+st.Timeout) * time.Second
 	if st.State == watchreg.Paused || since <= 2*longest {
 		return 0
 	}

@@ -142,13 +142,16 @@ func stateOf(e watchreg.Entry, now time.Time) (string, colour) {
 	return doing(*e.Status, func(t time.Time) string { return clock(t, now) })
 }
 
+// sickStates need attention; "failed" is an older watch's.
+var sickStates = []watchreg.State{watchreg.Failing, watchreg.Refused, watchreg.Ended, "failed"}
+
 // doing is the state that a live watch has written.
 func doing(st watchreg.Status, moment func(time.Time) string) (string, colour) {
 	since := " since " + moment(st.Since)
 	switch {
 	case st.State == watchreg.Healthy:
 		return "healthy" + since, palette.good
-	case st.State == watchreg.Failing, st.State == watchreg.Failed:
+	case slices.Contains(sickStates, st.State):
 		return string(st.State) + since, palette.bad
 	case st.State == watchreg.Paused && !st.PausedUntil.IsZero():
 		return "paused until " + moment(st.PausedUntil), palette.odd
@@ -198,7 +201,7 @@ func sickFirst(entries []watchreg.Entry, now time.Time) {
 		case st == nil:
 			return false
 		}
-		return st.State == watchreg.Failing || st.State == watchreg.Failed || overdue(*st, now) > 0
+		return slices.Contains(sickStates, st.State) || overdue(*st, now) > 0
 	}
 	slices.SortStableFunc(entries, func(a, b watchreg.Entry) int {
 		switch {

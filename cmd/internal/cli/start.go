@@ -26,7 +26,7 @@ func (s Service) start(req request) error {
 	notify := observe.NewNotify() // first: no child may inherit the variables it reads
 	errand.LowerOOMScore()
 
-	target, err := s.target()
+	target, err := s.target(&req.Policy)
 	if err != nil {
 		return err
 	}
@@ -47,14 +47,15 @@ func (s Service) start(req request) error {
 		budget = min(budget, sinkBudget)
 	}
 	alerts.Close(budget)
-	release(claim, ended.Add(endBudget))
+	release(claim.Release, ended.Add(endBudget), threadsBusy)
 	return err
 }
 
-// target makes the target. What is wrong with it is wrong usage or
-// configuration.
-func (s Service) target() (Target, error) {
-	target, err := s.Target()
+// target makes the target and adds to the policy what it says. What is wrong
+// with it is wrong usage or configuration.
+func (s Service) target(p *watch.Policy) (Target, error) {
+	target, err := s.Target(*p)
+	p.GraceLimit = target.GraceLimit
 	os.Unsetenv("PASSWD") // sinks start children, which must not inherit it
 	if err != nil {
 		invalid := s.Catalogue.Invalid.Alert()
@@ -90,12 +91,10 @@ func untilSignalled() (ctx context.Context, done func()) {
 // nil if on request.
 func (s Service) watch(ctx context.Context, req request, target Target, claim *watchreg.Claim,
 	alerts *alert.Alerts, notify *observe.Notify) (ended time.Time, err error) {
-	self := watchreg.Status{
-		Command: s.Command, Version: version, ID: req.ID, PID: os.Getpid(),
-		Kind: s.Kind, Target: target.Where,
-		Interval: int(req.Interval.Seconds()), Retries: req.Retries,
-		Timeout: int(req.Timeout.Seconds()), Note: observe.JoinNotes(target.Notes...),
-	}
+	self := settingsOf(req.Policy)
+	self.Command, self.Version, self.ID, self.PID = s.Command, version, req.ID, os.Getpid()
+	self.Kind, self.Target = s.Kind, target.Where
+	self.Note = observe.JoinNotes(target.Notes...)
 	told := func(m Message) func(error) { return func(err error) { alerts.Send(m.Alert(err)) } }
 	status := observe.NewStatus(self, claim.WriteStatus, told(statusLost))
 	listeners := []func(watch.Event){
@@ -123,18 +122,18 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 		}
 	}
 
+	disk := &sameDisk{must: target.SameDisk}
+	listeners = append(listeners, disk.on)
 	w := watch.Watch{
-		Policy: watch.Policy{
-			Interval: req.Interval, Timeout: req.Timeout,
-			Retries: req.Retries, StartWait: req.StartWait,
-		},
-		Probe: target.Probe,
+		Policy:   req.Policy,
+		Probe:    disk.probe(target.Probe),
+		Classify: s.classify,
 		Publish: func(e watch.Event) {
 			for _, on := range listeners {
 				on(e)
 			}
 			switch e.Kind {
-			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven:
+			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven, watch.Refused:
 				time.AfterFunc(50*time.Millisecond, freeMemory)
 			}
 		},
@@ -154,10 +153,18 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	switch {
 	case outcome.Err == nil:
 		return ended, nil
-	case s.Diagnose(outcome.Err).Local:
+	case s.classify(outcome.Err) == Local:
 		return ended, &failure{end: endLocal}
 	}
 	return ended, &failure{end: endFailed}
+}
+
+// settingsOf begins the status of a watch.
+func settingsOf(p watch.Policy) watchreg.Status {
+	return watchreg.Status{
+		Interval: int(p.Interval.Seconds()), RetryInterval: int(p.RetryInterval.Seconds()),
+		Retries: p.Retries, Timeout: int(p.Timeout.Seconds()),
+	}
 }
 
 // saveEvidence returns the message about what was saved.
@@ -201,6 +208,7 @@ func controls(from <-chan watchreg.Control) <-chan watch.Control {
 			watchreg.Stop:     watch.Stop,
 			watchreg.Pause:    watch.Pause,
 			watchreg.Continue: watch.Continue,
+			watchreg.Drill:    watch.Drill,
 		}
 		for c := range from {
 			to <- watch.Control{Verb: verbs[c.Verb], For: c.For}

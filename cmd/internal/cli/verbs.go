@@ -55,6 +55,38 @@ func (s Service) stop(registry *watchreg.Registry, req request) error {
 	return f
 }
 
+// drill makes the watch behave as at a verdict, and waits until it has gone.
+func (s Service) drill(registry *watchreg.Registry, req request) error {
+	e, err := registry.Read(req.ID)
+	switch {
+	case isGone(err), err == nil && !e.Live:
+		return notRunning(req.ID)
+	case err != nil:
+		return err
+	case e.Status != nil && e.Status.State == watchreg.Paused:
+		return fmt.Errorf("watch %q is paused, so it would not see a failure either "+
+			"(first: %s %s -continue)", req.ID, s.Command, req.ID)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	gone := make(chan error, 1)
+	go func() { gone <- registry.WaitGone(ctx, req.ID) }()
+	err = registry.Send(ctx, req.ID, watchreg.Control{Verb: watchreg.Drill})
+	if err == nil {
+		err = <-gone
+	}
+	switch {
+	case err == nil:
+		return nil
+	case isGone(err):
+		return notRunning(req.ID)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("watch %q has not ended within %s (it may be paused, frozen, or of a "+
+			"version without drills: %s %s -disp)", req.ID, time.Minute, s.Command, req.ID)
+	}
+	return notControlled(req.ID, err)
+}
+
 // isGone reports whether an error of the registry means that no watch runs.
 func isGone(err error) bool {
 	return errors.Is(err, watchreg.ErrUnknown) || errors.Is(err, watchreg.ErrNotRunning)

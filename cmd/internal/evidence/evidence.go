@@ -49,8 +49,10 @@ type Evidence struct {
 type probeReport struct {
 	Began  time.Time `json:"began"`
 	TookMS float64   `json:"took_ms"`
-	// healthy, failed, void (this machine was late), forgiven (start wait).
+	// healthy, failed, void (this machine was late), forgiven (start wait),
+	// refused (tolerated).
 	Result   string       `json:"result"`
+	Class    watch.Class  `json:"class,omitempty"` // of the error
 	Failures int          `json:"failures,omitempty"`
 	Error    string       `json:"error,omitempty"`
 	Target   string       `json:"target,omitempty"`
@@ -77,7 +79,7 @@ func New(self watchreg.Status, dir string) *Evidence {
 
 // On takes one event.
 func (v *Evidence) On(e watch.Event) {
-	r := probeReport{Began: e.Began, TookMS: milliseconds(e.Took), Failures: e.Failures,
+	r := probeReport{Class: e.Class, Began: e.Began, TookMS: milliseconds(e.Took), Failures: e.Failures,
 		Warnings: e.Report.Warnings, Note: e.Report.Note, Target: e.Report.Target}
 	switch e.Kind {
 	case watch.Healthy:
@@ -89,6 +91,8 @@ func (v *Evidence) On(e watch.Event) {
 		r.Result = "void"
 	case watch.Forgiven:
 		r.Result = "forgiven"
+	case watch.Refused:
+		r.Result = "refused"
 	case watch.Judged:
 		v.judged = e
 		return
@@ -99,7 +103,7 @@ func (v *Evidence) On(e watch.Event) {
 		r.Error = alert.OneLine(e.Err.Error(), keptErrBytes)
 	}
 	// A probe that overran its deadline has no transcript.
-	if e.Kind == watch.Failed && len(e.Report.Wire) > 0 {
+	if (e.Kind == watch.Failed || e.Kind == watch.Refused) && len(e.Report.Wire) > 0 {
 		v.wire = e.Report.Wire
 	}
 	v.target = cmp.Or(e.Report.Target, v.target)
@@ -152,6 +156,7 @@ func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error
 	return saveErrand.Run(ctx, saveRequest{
 		Dir: v.dir, Self: v.self, Reports: v.last, Wire: v.wire,
 		At: v.judged.At, Failures: v.judged.Failures, Because: fmt.Sprint(v.judged.Err),
+		Class: v.judged.Class, Drill: v.judged.Err == watch.ErrDrill,
 		Address: address, Local: local,
 		Until: time.Now().Add(max(budget-writeBudget, budget/2)), collect: v.collect,
 	})

@@ -32,6 +32,8 @@ type saveRequest struct {
 	At       time.Time // of the verdict
 	Failures int
 	Because  string
+	Class    watch.Class
+	Drill    bool           // there was no failure
 	Address  netip.AddrPort // of the server, if it is known
 	Local    bool           // the server is on this machine
 	Until    time.Time      // the end of collecting; then what was found is written
@@ -101,9 +103,14 @@ func (t saveRequest) summary(found, missing []string) []byte {
 	if t.Self.Note != "" {
 		row("note", "%s", t.Self.Note)
 	}
-	row("verdict", "%s, after %d failed probes in a row", t.At.Format(time.RFC3339), t.Failures)
-	row("because", "%s", t.Because)
-	row("settings", "-i %d -c %d -r %d", t.Self.Interval, t.Self.Retries, t.Self.Timeout)
+	if at := t.At.Format(time.RFC3339); t.Drill {
+		row("verdict", "%s, A DRILL: asked for with -drill", at)
+	} else {
+		row("verdict", "%s, after %d failed probes in a row", at, t.Failures)
+		row("because", "%s", t.Because)
+		row("class", "%s", t.Class)
+	}
+	row("settings", "%s", t.Self.Settings())
 	b.WriteString("\n")
 	row("reports.json", "the last %d probes, the newest last", len(t.Reports))
 	row("probe.pcap", "%s", wireSays(t.Wire))

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -25,6 +26,7 @@ type Metrics struct {
 	fixed watchreg.Status
 
 	up, paused bool
+	state      watchreg.State
 	failures   int
 	took       time.Duration
 	success    time.Time // start of the last successful probe
@@ -33,7 +35,10 @@ type Metrics struct {
 }
 
 // probed is one way for a probe to end.
-type probed struct{ result, rung string }
+type probed struct {
+	result, rung string
+	class        watch.Class
+}
 
 // NewMetrics starts with what does not change about a watch. If there is
 // anything but a regular file at path, writing fails. It calls lost when
@@ -48,29 +53,34 @@ func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 			return err
 		}, lost),
 		fixed:  fixed,
-		totals: map[probed]int{{"success", ""}: 0},
+		totals: map[probed]int{{result: "success"}: 0},
 	}
 }
 
 // On takes one event.
 func (m *Metrics) On(e watch.Event) {
+	m.state = cmp.Or(entered(e), m.state)
 	switch e.Kind {
 	case watch.Healthy:
 		m.up, m.failures, m.success = true, 0, e.Began
 		m.count(e, probed{result: "success"})
 	case watch.Failed:
 		m.up, m.failures = false, e.Failures
-		m.count(e, probed{"failure", broken(e.Report)})
+		m.count(e, probed{"failure", broken(e.Report), e.Class})
 	case watch.Forgiven:
-		m.count(e, probed{"failure", broken(e.Report)})
+		m.count(e, probed{"failure", broken(e.Report), e.Class})
+	case watch.Refused:
+		m.up = false
+		m.count(e, probed{"refused", broken(e.Report), e.Class})
 	case watch.Void:
-		m.count(e, probed{"void", broken(e.Report)})
+		m.count(e, probed{"void", broken(e.Report), e.Class})
 	case watch.Paused:
 		m.paused = true
 	case watch.Continued:
 		m.paused, m.failures = false, 0
 	case watch.Judged:
-		m.up = false
+		// After a drill too: it tries the alert rules as well.
+		m.up, m.failures = false, m.fixed.Retries+1
 	case watch.Stopped:
 		m.put(nil)
 		return
@@ -100,6 +110,10 @@ func (m *Metrics) text(now time.Time) []byte {
 	t := metricsText{labels: labels("id", m.fixed.ID, "kind", m.fixed.Kind)}
 	t.gauge("fsmon_up", "1 when the last probe succeeded; "+
 		"0 when it failed, before the first one, and after a verdict.", one(m.up))
+	t.head("fsmon_state", "1 for the state of the watch, 0 for the others.", "gauge")
+	for _, state := range watchreg.States {
+		t.sample("fsmon_state", labels("state", string(state)), one(state == m.state))
+	}
 	t.gauge("fsmon_paused", "1 while the watch is paused.", one(m.paused))
 	t.gauge("fsmon_consecutive_failures",
 		"Failed probes in a row; more than fsmon_retries is the verdict.", float64(m.failures))
@@ -119,15 +133,21 @@ func (m *Metrics) text(now time.Time) []byte {
 		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), m.rungs[rung].Seconds())
 	}
 	t.head("fsmon_probes_total",
-		"Finished probes, by how they ended and the step that broke.", "counter")
+		"Finished probes, by how they ended, the step that broke and the class of its cause.",
+		"counter")
 	for _, p := range slices.SortedFunc(maps.Keys(m.totals), func(a, b probed) int {
-		return strings.Compare(a.result+"\x00"+a.rung, b.result+"\x00"+b.rung)
+		return cmp.Or(strings.Compare(a.result, b.result), strings.Compare(a.rung, b.rung),
+			strings.Compare(string(a.class), string(b.class)))
 	}) {
-		t.sample("fsmon_probes_total", labels("result", p.result, "rung", p.rung),
+		t.sample("fsmon_probes_total",
+			labels("result", p.result, "rung", p.rung, "class", string(p.class)),
 			float64(m.totals[p]))
 	}
 	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).",
 		float64(m.fixed.Interval))
+	t.gauge("fsmon_retry_interval_seconds",
+		"From the start of a failed probe to the start of the next (--retry-interval).",
+		float64(m.fixed.RetryInterval))
 	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).", float64(m.fixed.Timeout))
 	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).",
 		float64(m.fixed.Retries))

@@ -28,7 +28,7 @@ func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	m := NewMetrics(watchreg.Status{
 		ID: "w", Kind: "samba", Command: "clp_sambamon", Version: "v1",
 		Target:   "//127.0.0.1:445/a\"b\\c\nd\xff",
-		Interval: 30, Timeout: 60, Retries: 5,
+		Interval: 30, RetryInterval: 2, Timeout: 60, Retries: 5,
 	}, path, func(err error) { t.Errorf("lost: %v", err) })
 	began := time.Unix(testMoment, 0)
 	written := make(chan error)
@@ -81,7 +81,9 @@ func TestMetricsText(t *testing.T) {
 	on(watch.Event{Kind: watch.Void, Took: time.Second, Report: rungs("connect", "negotiate"),
 		Err: errBroken})
 	on(watch.Event{Kind: watch.Failed, Took: time.Second, Report: rungs("connect", "negotiate",
-		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6})
+		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6, Class: watch.Server})
+	on(watch.Event{Kind: watch.Refused, Took: time.Second, Report: rungs("connect", "negotiate",
+		"negotiate"), Err: errBroken, Failures: 1, Class: watch.Account})
 
 	got := readFile(t, path)
 	const golden = "testdata/metrics.golden"
@@ -125,8 +127,7 @@ func TestMetricsFileAtTheEnd(t *testing.T) {
 		has(t, path, `fsmon_paused{id="w",kind="samba"} 1`)
 		on(watch.Event{Kind: watch.Continued})
 		has(t, path, `fsmon_paused{id="w",kind="samba"} 0`)
-		on(watch.Event{Kind: watch.Failed, Failures: 6, Err: errBroken})
-		on(watch.Event{Kind: watch.Judged, Failures: 6, Err: errBroken})
+		on(watch.Event{Kind: watch.Judged, Err: watch.ErrDrill})
 		has(t, path, `fsmon_up{id="w",kind="samba"} 0`,
 			`fsmon_consecutive_failures{id="w",kind="samba"} 6`,
 			`fsmon_retries{id="w",kind="samba"} 5`)

@@ -85,7 +85,7 @@ func (n *Notify) On(e watch.Event) {
 	case watch.Started:
 		n.send(statusLine("starting: no probe has ended yet"))
 	case watch.Healthy:
-		state := statusLine("healthy: the last probe took %s", took)
+		state := statusLine("%s: the last probe took %s", entered(e), took)
 		if n.ready {
 			n.send(state)
 		} else {
@@ -95,6 +95,8 @@ func (n *Notify) On(e watch.Event) {
 		}
 	case watch.Failed:
 		n.send(statusLine("failing, %d of %d: %v", e.Failures, e.Allowed, e.Err))
+	case watch.Refused:
+		n.send(statusLine("refused, not counted (class %s): %v", e.Class, e.Err))
 	case watch.Forgiven:
 		n.send(statusLine("starting: %v", e.Err))
 	case watch.Void:

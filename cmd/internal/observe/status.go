@@ -30,37 +30,47 @@ func NewStatus(fixed watchreg.Status, write func(watchreg.Status) error, lost fu
 func (s *Status) On(e watch.Event) {
 	st := &s.now
 	switch e.Kind {
-	case watch.Started:
-		s.enter(watchreg.Starting, e.At)
 	case watch.Healthy:
 		s.probed(e)
-		st.LastSuccess, st.Failures, st.LastError = e.Began, 0, ""
-		s.enter(watchreg.Healthy, e.At)
-	case watch.Failed:
+		st.LastSuccess, st.Failures, st.LastError, st.Class = e.Began, 0, "", ""
+	case watch.Failed, watch.Void, watch.Forgiven, watch.Refused:
 		s.probed(e)
-		st.Failures, st.LastError = e.Failures, e.Err.Error()
-		s.enter(watchreg.Failing, e.At)
-	case watch.Void, watch.Forgiven:
-		s.probed(e)
-		st.LastError = e.Err.Error()
+		st.LastError, st.Class = e.Err.Error(), string(e.Class)
+		if e.Kind == watch.Failed {
+			st.Failures = e.Failures
+		}
 	case watch.Paused:
 		st.PausedUntil = e.Until
-		s.enter(watchreg.Paused, e.At)
 	case watch.Continued:
-		st.PausedUntil, st.Failures, st.LastError = time.Time{}, 0, ""
-		s.enter(watchreg.Starting, e.At)
-	case watch.Judged:
-		s.enter(watchreg.Failed, e.At)
-	case watch.Stopped:
-		s.enter(watchreg.Stopping, e.At)
+		st.PausedUntil, st.Failures, st.LastError, st.Class = time.Time{}, 0, "", ""
+	}
+	if state := entered(e); state != "" && state != st.State {
+		st.State, st.Since = state, e.At
 	}
 	s.put(*st)
 }
 
-func (s *Status) enter(state watchreg.State, at time.Time) {
-	if s.now.State != state {
-		s.now.State, s.now.Since = state, at
+// entered is the state into which an event brings the watch; empty: it stays as
+// it is.
+func entered(e watch.Event) watchreg.State {
+	switch e.Kind {
+	case watch.Started, watch.Continued:
+		return watchreg.Starting
+	case watch.Healthy:
+		if e.Report.Grace {
+			return watchreg.Grace
+		}
+		return watchreg.Healthy
+	case watch.Failed:
+		return watchreg.Failing
+	case watch.Refused:
+		return watchreg.Refused
+	case watch.Paused:
+		return watchreg.Paused
+	case watch.Judged, watch.Stopped:
+		return watchreg.Ended
 	}
+	return ""
 }
 
 func (s *Status) probed(e watch.Event) {

@@ -51,16 +51,28 @@ func TestStatus(t *testing.T) {
 				w.State, w.Since, w.LastProbe = watchreg.Failing, at(4), at(3)
 				w.Failures, w.LastError = 1, "negotiate: broken"
 			})
+		step(watch.Event{Kind: watch.Healthy, Began: at(3), Report: watch.Report{Grace: true}},
+			func(w *watchreg.Status) {
+				w.State, w.Since, w.LastSuccess = watchreg.Grace, at(5), at(3)
+				w.Failures, w.LastError = 0, ""
+			})
+		// The count stays as it is.
+		step(watch.Event{Kind: watch.Refused, Began: at(3), Err: errBroken, Class: watch.Account},
+			func(w *watchreg.Status) {
+				w.State, w.Since, w.Class = watchreg.Refused, at(6), "account"
+				w.LastError = "negotiate: broken"
+			})
 		step(watch.Event{Kind: watch.Paused, Until: at(60)}, func(w *watchreg.Status) {
-			w.State, w.Since, w.PausedUntil = watchreg.Paused, at(5), at(60)
+			w.State, w.Since, w.PausedUntil = watchreg.Paused, at(7), at(60)
 		})
 		step(watch.Event{Kind: watch.Paused, Again: true},
 			func(w *watchreg.Status) { w.PausedUntil = time.Time{} })
 		step(watch.Event{Kind: watch.Continued}, func(w *watchreg.Status) {
-			w.State, w.Since, w.Failures, w.LastError = watchreg.Starting, at(7), 0, ""
+			w.State, w.Since, w.Failures, w.LastError = watchreg.Starting, at(9), 0, ""
+			w.Class = ""
 		})
 		step(watch.Event{Kind: watch.Judged, Err: errBroken},
-			func(w *watchreg.Status) { w.State, w.Since = watchreg.Failed, at(8) })
+			func(w *watchreg.Status) { w.State, w.Since = watchreg.Ended, at(10) })
 	})
 }
 

@@ -19,6 +19,12 @@ type Report struct {
 	// Warnings are what an operator should know about a healthy server. Each is
 	// announced once for as long as it stays true.
 	Warnings []string
+	// Grace: healthy, but the server has restarted and lets nobody open or lock
+	// a file yet.
+	Grace bool
+	// RootID identifies what is behind the share or directory; "": not known.
+	// Those of one RootForm can be compared.
+	RootForm, RootID string
 	// Note is what the watch has settled on, "NFS version 3". It is said when
 	// it changes.
 	Note string
@@ -51,6 +57,7 @@ const (
 	Failed                // a probe failed and was counted
 	Void                  // a failure while this machine slept or starved: repeated once
 	Forgiven              // a failure that began within the start wait: not counted
+	Refused               // a failure of a class that is tolerated: not counted
 	Paused                // probing stopped by request, or a standing pause was given another end
 	Continued             // probing goes on
 	Judged                // the server is judged failed; the watch ends
@@ -63,17 +70,18 @@ type Event struct {
 	Kind Kind
 	At   time.Time
 
-	// Of a probe: Healthy, Failed, Void, Forgiven, Judged.
+	// Of a probe: Healthy, Failed, Void, Forgiven, Refused, Judged.
 	Began    time.Time     // when it started
 	Took     time.Duration // how long it ran
 	Deadline time.Duration // how long it was given
 	Report   Report
 	Err      error // why it failed
+	Class    Class // of Err
 
 	First bool // Healthy: the first success of this watch
 	Slow  bool // Healthy: it took more than 80 % of its deadline
 	// Failures is the number of failed probes in a row: before a Healthy one;
-	// up to and with a Failed or Judged one.
+	// up to and with a Failed or Judged one; a Refused one changes it not.
 	Failures int
 	Allowed  int // Failed, Judged: so many in a row make the verdict (retries + 1)
 

@@ -5,15 +5,20 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
 // Policy is how a server is watched (FSM manual 7.4).
 type Policy struct {
 	Interval time.Duration // from the start of one probe to the start of the next; 1 s to 10000 s
-	Timeout  time.Duration // one deadline for a whole probe; 1 s to 10000 s
+	// RetryInterval is the same after a failed probe, so that a verdict may come
+	// soon although a healthy server is asked seldom; 0: Interval.
+	RetryInterval time.Duration
+	Timeout       time.Duration // one deadline for a whole probe; 1 s to 10000 s
 	// Retries is how many probes in a row must fail after a first failure for
 	// the verdict; 1 to 10000.
 	Retries int
@@ -22,6 +27,27 @@ type Policy struct {
 	// the first success; 0: they count at once. A pause does not stop its
 	// clock, and -continue does not restart it.
 	StartWait time.Duration
+	// GraceLimit is for how long a probe may succeed with Report.Grace, from the
+	// first one on; after that it has failed with a *GraceError. 0: for ever.
+	GraceLimit time.Duration
+	Tolerate   []Class // failures of these classes do not count; never Server or Local
+}
+
+// wait is how long after the start of a probe the next one starts, or at once
+// if that has passed when it ends.
+func (p Policy) wait(failed bool) time.Duration {
+	if failed && p.RetryInterval > 0 {
+		return p.RetryInterval
+	}
+	return p.Interval
+}
+
+// Verdict returns how long after the start of the first failed probe the
+// verdict comes: for a server that refuses at once, and for one that lets every
+// probe run into its deadline.
+func (p Policy) Verdict() (refused, stalled time.Duration) {
+	c, wait := time.Duration(p.Retries), p.wait(true)
+	return c * wait, (c+1)*p.Timeout + c*max(0, wait-p.Timeout)
 }
 
 // Verb is what a Control asks for.
@@ -32,7 +58,11 @@ const (
 	Stop Verb = iota
 	Pause
 	Continue
+	Drill // judge the server failed, unless the watch is paused
 )
+
+// ErrDrill is the error of a verdict that was asked for with Drill.
+var ErrDrill = errors.New("a drill: the file server was not found failed")
 
 // Control is one request to a running watch.
 type Control struct {
@@ -53,6 +83,13 @@ const overrun = 100 * time.Millisecond
 
 var errOverrun = fmt.Errorf("the probe did not end at its deadline: %w", context.DeadlineExceeded)
 
+// GraceError is a server that does not come out of its grace period.
+type GraceError struct{ Limit time.Duration }
+
+func (e *GraceError) Error() string {
+	return fmt.Sprintf("the server has been in grace for longer than %s", e.Limit)
+}
+
 // PanicError is a panic inside a probe: a failed probe, never a silent death.
 type PanicError struct {
 	Value any
@@ -63,9 +100,10 @@ func (e *PanicError) Error() string { return fmt.Sprintf("the probe panicked: %v
 
 // Watch is one watch. All fields are set before Run.
 type Watch struct {
-	Policy  Policy
-	Probe   Probe
-	Publish func(Event) // called in order, from Run's goroutine; must not block
+	Policy   Policy
+	Probe    Probe
+	Classify func(error) Class // of the error of a failed probe
+	Publish  func(Event)       // called in order, from Run's goroutine; must not block
 
 	// Beat, if set, is called from Run's goroutine at least every BeatEvery:
 	// while waiting, while paused, and during a probe that is not past its
@@ -93,6 +131,10 @@ func (w *Watch) Run(ctx context.Context, controls <-chan Control) Outcome {
 				controls = nil
 			} else if c.Verb == Stop {
 				return l.stop("-stop")
+			} else if c.Verb == Drill && !l.paused {
+				l.abandon()
+				l.publish(Event{Kind: Judged, Err: ErrDrill, Class: Server})
+				return Outcome{ErrDrill}
 			} else {
 				l.control(c)
 			}
@@ -119,8 +161,9 @@ type loop struct {
 	beat     time.Time // when the next beat is due
 	next     time.Time // start of the next probe, when none runs and none is paused
 	failures int
-	healthy  bool // there was a success
-	repeat   bool // the running or next probe repeats a void one
+	healthy  bool      // there was a success
+	grace    time.Time // start of the first probe of this grace period; zero: there is none
+	repeat   bool      // the running or next probe repeats a void one
 
 	running *running // nil: no probe runs
 
@@ -130,12 +173,11 @@ type loop struct {
 
 // running is a probe under way.
 type running struct {
-	began     time.Time
-	cancel    context.CancelFunc
-	done      chan result
-	giveUp    time.Time     // when the loop goes on without it; zero: the deadline has not passed
-	suspended time.Duration // time this machine has slept, when the probe began
-	late      time.Duration // the latest that the loop was woken during the probe
+	lateness
+	began  time.Time
+	cancel context.CancelFunc
+	done   chan result
+	giveUp time.Time // when the loop goes on without it; zero: the deadline has not passed
 }
 
 type result struct {
@@ -162,7 +204,7 @@ func (l *loop) plan() time.Time {
 	switch {
 	case l.running != nil:
 		// Only a loop that expects to be woken soon notices that it is late.
-		wake = now.Add(min(l.Policy.Timeout/4, time.Second))
+		wake = now.Add(nap(l.Policy.Timeout))
 		end := l.running.began.Add(l.Policy.Timeout)
 		if !now.Before(end) {
 			if l.running.giveUp.IsZero() {
@@ -210,12 +252,9 @@ func (l *loop) results() <-chan result {
 }
 
 func (l *loop) noteLateness(wake time.Time) {
-	if l.running == nil {
-		return
+	if l.running != nil {
+		l.running.woken(wake)
 	}
-	// The monotonic clock stands still while the machine is suspended.
-	slept := suspended() - l.running.suspended
-	l.running.late = max(l.running.late, time.Since(wake)+slept)
 }
 
 // tick is the timer: a probe is due, one overran its deadline, or a pause
@@ -240,9 +279,9 @@ func (l *loop) tick() (Outcome, bool) {
 
 func (l *loop) start(now time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.Policy.Timeout)
-	r := &running{began: now, cancel: cancel, done: make(chan result, 1), suspended: suspended()}
+	r := &running{began: now, cancel: cancel, done: make(chan result, 1),
+		lateness: beginLateness()}
 	l.running = r
-	l.next = now.Add(l.Policy.Interval)
 	go l.Probe.run(ctx, r.done)
 }
 
@@ -252,12 +291,20 @@ func (l *loop) finish(res result) (Outcome, bool) {
 	l.running = nil
 	r.cancel()
 	now := time.Now()
+	if res.err == nil {
+		res.err = l.outOfGrace(res.report.Grace, r.began)
+	}
 	e := Event{
 		Began: r.began, Took: now.Sub(r.began), Deadline: l.Policy.Timeout,
 		Report: res.report, Err: res.err,
 	}
+	if res.err != nil && l.Classify != nil {
+		e.Class = l.Classify(res.err)
+	}
+	tolerated := slices.Contains(l.Policy.Tolerate, e.Class)
+	l.next = r.began.Add(l.Policy.wait(res.err != nil && !tolerated))
 
-	if res.err != nil && !l.repeat && r.late > l.Policy.Timeout/2 {
+	if res.err != nil && !l.repeat && r.void(l.Policy.Timeout) {
 		l.repeat = true
 		l.next = now
 		e.Kind, e.Late = Void, r.late
@@ -272,6 +319,11 @@ func (l *loop) finish(res result) (Outcome, bool) {
 		return Outcome{}, false
 	}
 
+	if res.err != nil && tolerated {
+		e.Kind, e.Failures = Refused, l.failures
+		l.publish(e)
+		return Outcome{}, false
+	}
 	before := l.failures
 	failures, judged := judge(l.failures, l.Policy.Retries, res.err == nil)
 	l.failures = failures
@@ -289,6 +341,21 @@ func (l *loop) finish(res result) (Outcome, bool) {
 		l.publish(e)
 	}
 	return Outcome{Err: res.err}, judged
+}
+
+// outOfGrace returns an error if the server has been in grace for too long, at
+// the end of a probe that succeeded. A failed probe in between is no end of the
+// grace period, or a server that restarts for ever would be healthy.
+func (l *loop) outOfGrace(grace bool, began time.Time) error {
+	switch limit := l.Policy.GraceLimit; {
+	case !grace:
+		l.grace = time.Time{}
+	case l.grace.IsZero():
+		l.grace = began
+	case limit > 0 && began.Sub(l.grace) > limit:
+		return &GraceError{limit}
+	}
+	return nil
 }
 
 func (l *loop) control(c Control) {
@@ -315,7 +382,7 @@ func (l *loop) control(c Control) {
 // resume probes at once, with a clean count.
 func (l *loop) resume(expired bool) {
 	l.paused, l.until = false, time.Time{}
-	l.failures, l.repeat = 0, false
+	l.failures, l.repeat, l.grace = 0, false, time.Time{}
 	l.next = time.Now()
 	l.publish(Event{Kind: Continued, Expired: expired})
 }

@@ -63,11 +63,18 @@ var (
 	SettledOn       = named("settled", 111)
 	MarkerFailed    = named("marker-failed", 112)
 	WriteTestFailed = named("write-test-failed", 113)
+	LockTestFailed  = named("lock-test-failed", 128)
+	OtherDisk       = named("other-disk", 129)
 	Slow            = named("slow", 114)
 	NotCounted      = named("not-counted", 115)
 	Saved           = named("saved", 116)
 	NotSaved        = named("not-saved", 117)
 	MetricsLost     = named("metrics-lost", 118)
+	Refused         = named("refused", 119)
+	Accepted        = named("accepted", 120)
+	GraceFailed     = named("grace-failed", 121)
+	GraceEnded      = named("grace-ended", 122)
+	Drill           = named("drill", 123)
 )
 
 // number is the number of a message that a script names.

@@ -19,7 +19,7 @@ import (
 // These are about what a command and its manual page say. They run in the
 // command's own directory.
 
-var update = flag.Bool("update", false, "write testdata/catalogue.golden anew")
+var update = flag.Bool("update", false, "write the golden files in testdata anew")
 
 // command is the name of the lab's command.
 func (l *Lab) command() string { return filepath.Base(l.Command) }
@@ -87,14 +87,19 @@ func Catalogue(t *testing.T, fsm []alert.Entry, numbers []int, own []alert.Entry
 			t.Errorf("message %d is among those of the FSM manual", e.Number)
 		}
 	}
-	const golden = "testdata/catalogue.golden"
+	Golden(t, "testdata/catalogue.golden", got.String())
+}
+
+// Golden compares the text with the file, or writes the file with -update.
+func Golden(t *testing.T, file, got string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if d := cmp.Diff(read(t, golden), got.String()); d != "" {
-		t.Errorf("-golden +catalogue:\n%s", d)
+	if d := cmp.Diff(read(t, file), got); d != "" {
+		t.Errorf("-%s +code:\n%s", file, d)
 	}
 }
 

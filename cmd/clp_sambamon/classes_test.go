@@ -1,0 +1,42 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"testing"
+
+	"fsmon/cmd/internal/lab/cmdtest"
+	"fsmon/smbprobe"
+)
+
+// The class of every status that has a name, and of what has no status.
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	var got strings.Builder
+	row := func(name string, err error, steps ...smbprobe.Step) {
+		fmt.Fprintf(&got, "%-45s", name)
+		for _, step := range steps {
+			d := (&flags{user: "labuser"}).diagnose(&smbprobe.Error{Step: step, Err: err})
+			fmt.Fprintf(&got, " %v: %s;", step, cmp.Or(d.Class, "server"))
+		}
+		got.WriteString("\n")
+	}
+	for _, severity := range []uint32{0x80000000, 0xC0000000} {
+		for n := range uint32(0x10000) {
+			if status := smbprobe.Status(severity + n); status.Name() != "" {
+				row(status.Error(), status, smbprobe.SessionSetup, smbprobe.TreeConnect,
+					smbprobe.Marker, smbprobe.WriteTest)
+			}
+		}
+	}
+	row("no name", smbprobe.Status(0xC000FFFF), smbprobe.Negotiate)
+	row("no resources", &smbprobe.NetBIOSError{Code: 0x83}, smbprobe.Negotiate)
+	row("hosts deny", &smbprobe.NetBIOSError{Code: 0x81}, smbprobe.Negotiate)
+	row("a pipe", &smbprobe.ShareTypeError{}, smbprobe.ShareType)
+	row("SMB1 only", smbprobe.ErrSMB1Only, smbprobe.Negotiate)
+	row("malformed", &smbprobe.MalformedError{}, smbprobe.TreeConnect)
+	row("read back", smbprobe.ErrReadBack, smbprobe.WriteTest)
+	row("this machine", smbprobe.ErrReadBack, smbprobe.Socket)
+	cmdtest.Golden(t, "testdata/classes.golden", got.String())
+}

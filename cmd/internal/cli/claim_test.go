@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A registry that hangs keeps the process until the end, not longer. On a busy
+// machine the registry is cleared all the same.
+func TestRelease(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration
+		busy  func(since time.Duration) bool
+		want  time.Duration
+	}{
+		"at once": {0, func(time.Duration) bool { return false }, 0},
+		"hangs":   {time.Hour, func(time.Duration) bool { return false }, 2 * time.Second},
+		"busy": {5 * time.Second, func(d time.Duration) bool { return d < 5*time.Second },
+			5 * time.Second},
+		"busy with a glance of idleness": {5 * time.Second,
+			func(d time.Duration) bool { return int(d/time.Millisecond)%100 == 0 }, 5 * time.Second},
+		"busy, then hangs": {time.Hour, func(d time.Duration) bool { return d < 4*time.Second },
+			4*time.Second + releaseBudget/2},
+		"busy for ever": {time.Hour, func(time.Duration) bool { return true }, 12 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			release(func() error { time.Sleep(c.takes); return errors.New("unseen") },
+				began.Add(2*time.Second), func() bool { return c.busy(time.Since(began)) })
+			took := time.Since(began)
+			if took < c.want-releaseBudget || took > c.want+releaseBudget {
+				t.Errorf("%s: it took %v, want %v", name, took, c.want)
+			}
+			time.Sleep(time.Hour)
+		})
+	}
+}
+
+// A thread that runs is seen, and a process whose threads wait is idle.
+func TestThreadsBusy(t *testing.T) {
+	stop := make(chan bool)
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	for deadline := time.Now().Add(time.Minute); !threadsBusy(); {
+		if time.Now().After(deadline) {
+			t.Fatal("a thread that runs is not seen")
+		}
+	}
+	close(stop)
+	<-ended
+	for deadline := time.Now().Add(time.Minute); threadsBusy(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a process that waits is busy")
+		}
+	}
+}
