@@ -215,7 +215,7 @@ func (l *ladder) testFile(name string, do func(f *smb2.File, name string) error)
 		return "", err
 	}
 	kept := false
-	if err = do(f, name); err == nil {
+	if err = do(f, name); err == nil && l.Keep {
 		kept, err = l.keep(f)
 	}
 	if cerr := f.Close(); err == nil {
@@ -331,9 +331,16 @@ func lock(f *smb2.File) (string, error) {
 	return "locked and unlocked", f.Unlock(off, 1)
 }
 
-// CleanUp deletes the write test's file, which stays between probes, if the last
-// probe has left it. It asks the server once, as Probe does, and its error is
-// one of Probe's. Another probe that keeps the same file makes a new one.
+// Keep sets Config.Keep for all later probes.
+func (p *Prober) Keep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.Keep = true
+}
+
+// CleanUp deletes the file that Config.Keep lets stay, if the last probe has
+// left it. It asks the server once, as Probe does, and its error is one of
+// Probe's. Another watch that keeps the same file makes a new one.
 func (p *Prober) CleanUp(ctx context.Context) error {
 	p.mu.Lock()
 	once, kept := p.attempt(), p.kept

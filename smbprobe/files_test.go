@@ -78,7 +78,7 @@ func TestFiles(t *testing.T) {
 				}
 				t.Run(fmt.Sprint(max, " ", more, " ", c.share, " ", c.user), func(t *testing.T) {
 					config := at(t, s.Addr(), c.share).as(c.user, c.password).files()
-					config.Identity = true
+					config.Identity, config.Keep = true, true
 					p := New(config)
 					r, err := probeWith(t, p)
 					if err != nil {
@@ -172,14 +172,10 @@ func TestFilesRefused(t *testing.T) {
 			t.Run(c.name+" "+more, func(t *testing.T) {
 				config := at(t, s.Addr(), c.share).as(c.user, c.password)
 				config.Marker, config.WriteTest = c.marker, c.writeTest
-				p := New(config)
-				_, err := probeWith(t, p)
+				_, err := probe(t, config)
 				if c.cause != nil {
 					fails(t, err, c.step, c.cause)
 				} else if err != nil {
-					t.Error(err)
-				}
-				if err := p.CleanUp(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -261,7 +257,7 @@ func TestWriteTestSpoilt(t *testing.T) {
 				}
 				return c.spoil(f)
 			}), share)
-			config.WriteTest = true
+			config.WriteTest, config.Keep = true, true
 			kept := keptBy(New(config))
 			left := func() []string {
 				return slices.DeleteFunc(filesIn(t, s, share),
@@ -305,8 +301,8 @@ func TestWriteTestSpoilt(t *testing.T) {
 	}
 }
 
-// A write test that is killed leaves one file beside the kept one, which the
-// next one removes. It touches no file of anybody else.
+// A write test that is killed leaves one file, which the next one removes. It
+// touches no file of anybody else.
 func TestWriteTestKilled(t *testing.T) {
 	s := fresh(t)
 	writeShared(t, s, "fresh", ".fsmon-0123456789abcdef", "of another watch")
@@ -352,12 +348,8 @@ func TestWriteTestKilled(t *testing.T) {
 	}
 	healed.Store(true)
 	waitFor(t, "the removal", func() bool {
-		p := New(config)
-		if _, err := probeWith(t, p); err != nil {
+		if _, err := probe(t, config); err != nil {
 			t.Fatal(err)
-		}
-		if err := p.CleanUp(t.Context()); err != nil {
-			t.Error(err)
 		}
 		return slices.Equal(filesIn(t, s, "fresh"), []string{
 			".fsmon-0123456789abcdef", ".fsmon-0123456789abcdef-0", marker,
@@ -384,28 +376,27 @@ func TestWriteTestsTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		watch := New(config)
+		watch.Keep()
 		wg.Go(func() {
 			for range 50 {
 				if _, err := probeWith(t, watch); err != nil {
 					t.Error(err)
 				}
 			}
+			if err := watch.CleanUp(t.Context()); err != nil {
+				t.Error(err)
+			}
 		})
 	}
-	check := func() { // as -check does
-		p := New(config)
-		if _, err := probeWith(t, p); err != nil {
-			t.Error(err)
-		}
-		if err := p.CleanUp(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
 	for range 20 {
-		check()
+		if _, err := probe(t, config); err != nil {
+			t.Error(err)
+		}
 	}
 	wg.Wait()
-	check()
+	if _, err := probe(t, config); err != nil {
+		t.Error(err)
+	}
 	if got := filesIn(t, s, "fresh"); len(got) != 1 {
 		t.Errorf("left behind %q", got)
 	}
@@ -440,4 +431,59 @@ func TestWriteTestNames(t *testing.T) {
 func keptBy(p *Prober) string {
 	once := p.attempt()
 	return once.keptName()
+}
+
+// A watch that keeps its file deletes none, so that a recycle bin gets none: the
+// new file takes the place of the old one.
+func TestWriteTestKeeps(t *testing.T) {
+	s := fresh(t)
+	var deleted atomic.Int32
+	addr := smbtest.Relay(t, s.Addr(), func(f *smbtest.Frame) smbtest.Behaviour {
+		const disposition = 4 + headerLen + 3 // FileInfoClass
+		if !f.FromServer && f.Command == smbtest.SetInfo && f.Bytes[disposition] == 13 {
+			deleted.Add(1)
+		}
+		return nil
+	})
+	config := at(t, addr, "fresh")
+	config.WriteTest, config.LockTest = true, true
+	p := New(config)
+	p.Keep()
+	for range 3 {
+		r, err := probeWith(t, p)
+		if err != nil || len(r.Warnings) > 0 {
+			t.Fatal(err, r.Warnings)
+		}
+		if got := filesIn(t, s, "fresh"); !slices.Equal(got, []string{keptBy(p), marker}) {
+			t.Errorf("there are %q", got)
+		}
+	}
+	if n := deleted.Load(); n > 0 {
+		t.Errorf("%d files were deleted", n)
+	}
+	// A probe that is cancelled does not forget the file.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	probeIn(t, ctx, p)
+	if err := p.CleanUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := filesIn(t, s, "fresh"); !slices.Equal(got, []string{marker}) {
+		t.Errorf("left behind %q", got)
+	}
+	if n := deleted.Load(); n != 1 {
+		t.Errorf("%d files were deleted", n)
+	}
+	// Nothing is asked where nothing was kept, or where the last probe has not
+	// come so far.
+	s.Close()
+	if err := New(config).CleanUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := probeWith(t, p); err == nil {
+		t.Error("healthy without a server")
+	}
+	if err := p.CleanUp(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -32,10 +32,14 @@ type Config struct {
 	Marker string
 	// WriteTest writes a small file beside the marker, or in the share's root
 	// without a marker, and reads it back. This finds a file system that is
-	// read-only or full, and a disk that hangs. The file stays until the next
-	// probe of the same host, address and share replaces it, or CleanUp. A
-	// probe that is killed leaves at most one more, which the next one deletes.
+	// read-only or full, and a disk that hangs. A probe that is killed leaves
+	// at most one file. The next probe of the same host, address and share
+	// deletes it.
 	WriteTest bool
+	// Keep lets the write test's file stay until the next probe of the same
+	// host, address and share replaces it, or CleanUp deletes it. Deleting one
+	// in each probe would fill a recycle bin of the server.
+	Keep bool
 	// LockTest locks and unlocks a byte of the marker, or of the write test's
 	// file without a marker, whether or not there is a write test.
 	LockTest bool
