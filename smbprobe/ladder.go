@@ -107,6 +107,7 @@ func (l *ladder) sessionSetup() (string, error) {
 	}
 	defer login.Wipe()
 	s, err := l.conn.SessionSetup(login)
+	l.r.Domain = domainOf(login.Target())
 	if err != nil {
 		return "", err
 	}
@@ -133,6 +134,15 @@ func (l *ladder) sessionSetup() (string, error) {
 		learnt = append(learnt, "encrypted, "+l.conn.Negotiated().CipherName())
 	}
 	return strings.Join(learnt, ", "), nil
+}
+
+// domainOf is the domain that a server says it belongs to. One that belongs to
+// none names itself as the target (MS-NLMP 2.2.1.2).
+func domainOf(server ntlm.Target) string {
+	if server.NetBIOSName == "" || strings.EqualFold(server.Name, server.NetBIOSName) {
+		return ""
+	}
+	return server.Name
 }
 
 var signingNeed = map[bool]string{false: "signing optional", true: "signing required"}

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +12,8 @@ import (
 	"fsmon/smbprobe"
 )
 
-// The class of every status that has a name, and of what has no status.
+// The class of every status that is not about the server at every step, and of
+// what has no status.
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
@@ -22,14 +25,12 @@ func TestClasses(t *testing.T) {
 		}
 		got.WriteString("\n")
 	}
-	for _, severity := range []uint32{0x80000000, 0xC0000000} {
-		for n := range uint32(0x10000) {
-			if status := smbprobe.Status(severity + n); status.Name() != "" {
-				row(status.Error(), status, smbprobe.SessionSetup, smbprobe.TreeConnect,
-					smbprobe.Marker, smbprobe.WriteTest)
-			}
-		}
+	for _, status := range slices.Sorted(maps.Keys(classes)) {
+		row(status.Error(), status, smbprobe.SessionSetup, smbprobe.TreeConnect,
+			smbprobe.Marker, smbprobe.WriteTest, smbprobe.LockTest)
 	}
+	unknown := smbprobe.Status(0xC00000CC) // any other status is about the server
+	row(unknown.Error(), unknown, smbprobe.TreeConnect)
 	row("no name", smbprobe.Status(0xC000FFFF), smbprobe.Negotiate)
 	row("no resources", &smbprobe.NetBIOSError{Code: 0x83}, smbprobe.Negotiate)
 	row("hosts deny", &smbprobe.NetBIOSError{Code: 0x81}, smbprobe.Negotiate)

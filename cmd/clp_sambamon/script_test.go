@@ -150,6 +150,9 @@ var spoil = map[string]smbtest.Filter{
 	"read hangs":           smbtest.OnReply(smbtest.Read, smbtest.Hold),
 	"flush hangs":          smbtest.OnReply(smbtest.Flush, smbtest.Hold),
 	"disk full":            smbtest.OnReply(smbtest.Write, smbtest.SetStatus(0xC000007F)),
+	"lock hangs":           smbtest.OnReply(smbtest.Lock, smbtest.Hold),
+	"no locks":             smbtest.OnReply(smbtest.Lock, smbtest.SetStatus(0xC00000BB)),
+	"locked by others":     smbtest.OnReply(smbtest.Lock, smbtest.SetStatus(0xC0000055)),
 	"disk broken":          smbtest.OnReply(smbtest.Read, smbtest.SetStatus(0xC0000185)),
 	"disk write-protected": smbtest.OnReply(smbtest.Create, smbtest.SetStatus(0xC00000A2)),
 	"data altered": smbtest.OnReply(smbtest.Read, func(f *smbtest.Frame) smbtest.Behaviour {
