@@ -41,7 +41,7 @@ type host struct {
 //	stalls N                   waits until N probes have got no answer
 //	complete                   all but the last of the probes have gone to their end
 //	disk answers|hangs         on the way of $DISK, when something is written
-//	tidy                       waits until no write test has a file in [share]
+//	tidy                       waits until no write test has a file in [share] but the kept one
 //	mark, unasked              since mark no probe has begun
 //
 // $SAMBA is the option that leads to the server, $TAP by way of the counter of
@@ -111,7 +111,7 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		})
 	case "tidy":
 		cmdtest.Eventually(t, "no file of the write test", func() bool {
-			left, err := filepath.Glob(h.Dir + "/shares/share/.fsmon-*")
+			left, err := filepath.Glob(h.Dir + "/shares/share/.fsmon-*-*")
 			return err == nil && len(left) == 0
 		})
 	case "disk":
