@@ -20,15 +20,17 @@ const (
 	SessionSetup               // MS-SMB2 3.2.4.2.3
 	TreeConnect                // MS-SMB2 3.2.4.2.4
 	ShareType                  // the share is a disk or a printer
+	Root                       // Config.Identity: MS-SMB2 3.2.4.3, 3.2.4.8, 3.2.4.5
 	Marker                     // Config.Marker is read: MS-SMB2 3.2.4.3, 3.2.4.6, 3.2.4.5
 	WriteTest                  // Config.WriteTest: also MS-SMB2 3.2.4.7, 3.2.4.9, 3.2.4.10
+	LockTest                   // Config.LockTest: also MS-SMB2 3.2.4.19, 3.2.4.20
 	TreeDisconnect             // MS-SMB2 3.2.4.22
 	Logoff                     // MS-SMB2 3.2.4.23
 )
 
 var stepNames = [...]string{
 	"resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type",
-	"marker", "write test", "tree disconnect", "logoff",
+	"root", "marker", "write test", "lock test", "tree disconnect", "logoff",
 }
 
 func (s Step) String() string {
@@ -40,7 +42,7 @@ func (s Step) String() string {
 
 // OpensFiles reports whether the step opens a file. A status that is refused
 // there is about the file and the disk below the share.
-func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest }
+func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest || s == LockTest }
 
 // Error is a failed probe: the first step that failed, and why. Err is or wraps
 // one of Status, *NetBIOSError, *MalformedError, *ShareTypeError, ErrSMB1Only,
@@ -95,14 +97,14 @@ func (e *DFSError) Unwrap() error { return e.Err }
 const ShareTypePrinter = smb2.ShareTypePrinter
 
 // ShareTypeError is a share that is neither a disk nor a printer, such as IPC$.
-// It is also a printer when a marker or a write test needs a disk.
+// It is also a printer when a marker, a write test or a lock test needs a disk.
 type ShareTypeError struct {
 	Type byte // ShareType in MS-SMB2 2.2.10; 2 is a pipe
 }
 
 func (e *ShareTypeError) Error() string {
 	if e.Type == ShareTypePrinter {
-		return "the share is a printer, which holds no files for a marker or a write test"
+		return "the share is a printer, which holds no files for a marker, a write test or a lock test"
 	}
 	what := fmt.Sprintf("type 0x%02X", e.Type)
 	if e.Type == smb2.ShareTypePipe {

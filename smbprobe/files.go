@@ -2,6 +2,7 @@ package smbprobe
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"fsmon/smbprobe/smb2"
 )
 
-// FSM has neither of these steps: read a marker, write a file. A tree connect
-// touches neither the disk below a share nor its file system.
+// FSM has none of these steps. A tree connect touches neither the disk below a
+// share nor its file system.
 
 const (
 	maxMarkerName = 255                   // bytes
@@ -26,6 +27,7 @@ const (
 	testNames     = 3                     // file names of a write test
 	testRounds    = 3                     // how often all names are tried if others use them
 	testPause     = 50 * time.Millisecond // longest pause between two rounds
+	lockFrom      = 1 << 30               // where locks begin; below twice this, as old systems demand
 )
 
 // CheckMarker returns an error if path cannot be Config.Marker. It must be a
@@ -49,16 +51,41 @@ func CheckMarker(path string) error {
 
 // files runs the steps that open files.
 func (l *ladder) files() error {
-	if l.Marker != "" {
-		if err := l.rung(Marker, l.readMarker); err != nil {
+	if l.cleanUp {
+		return l.rung(WriteTest, l.removeKept)
+	}
+	for _, s := range []struct {
+		on   bool
+		step Step
+		do   func() (string, error)
+	}{
+		{l.Identity, Root, l.identify}, {l.Marker != "", Marker, l.readMarker},
+		{l.WriteTest, WriteTest, l.writeTest}, {l.LockTest, LockTest, l.lockTest},
+	} {
+		if !s.on {
+			continue
+		}
+		if err := l.rung(s.step, s.do); err != nil {
 			return err
 		}
 	}
-	if !l.WriteTest {
-		return nil
+	return nil
+}
+
+// identify asks what is behind the share's root. A server that does not say is
+// healthy.
+func (l *ladder) identify() (string, error) {
+	id, err := l.tree.Identity()
+	var status Status
+	var odd *MalformedError
+	switch {
+	case errors.As(err, &status), errors.As(err, &odd):
+		return "not told: " + err.Error(), nil
+	case err != nil:
+		return "", err
 	}
-	l.tested = true
-	return l.rung(WriteTest, l.writeTest)
+	l.r.RootID = fmt.Sprintf("volume %08X, file %d", id.Volume, id.Root)
+	return l.r.RootID, nil
 }
 
 // read reads a file from its start, up to the size of b. An empty file is an
@@ -102,28 +129,43 @@ func (l *ladder) readMarker() (string, error) {
 	return fmt.Sprintf("read %d bytes of %s", n, l.Marker), nil
 }
 
-// testNames are the file names of the write test. They are the same for every
-// probe of a watch, so that a later probe finds the file of one that was
-// killed. Another probe of the same share may run at the same time, for example
-// by -check, or the server may still hold the file of a dead one. Then the next
-// name is used.
-func (p *attempt) testNames() []string {
+// keptName is the name of the file that the write test leaves for the next
+// probe. It is the same for every probe of a watch, and its -check.
+func (p *attempt) keptName() string {
 	host, _ := os.Hostname() // without one the names still differ by share
 	watch := fmt.Sprintf("%s\x00%s\x00%d\x00%s", host, p.Address, p.Port, p.Share)
 	id := sha256.Sum256([]byte(strings.ToLower(watch)))
 	dir := p.Marker[:strings.LastIndexAny(p.Marker, `/\`)+1]
+	return fmt.Sprintf("%s.fsmon-%x", dir, id[:8])
+}
+
+// testNames are the names of the write test's file while it is tested, so that
+// a later probe finds the file of one that was killed. Another probe of the
+// same share may run at the same time, for example by -check, or the server may
+// still hold the file of a dead one. Then the next name is used.
+func (p *attempt) testNames() []string {
 	var names []string
 	for n := range testNames {
-		names = append(names, fmt.Sprintf("%s.fsmon-%x-%d", dir, id[:8], n))
+		names = append(names, fmt.Sprintf("%s-%d", p.keptName(), n))
 	}
 	return names
 }
 
-// writeTest creates a file, writes and flushes it, reads it back through a new
-// handle, compares, and deletes it. It opens an existing file only to delete
-// it: the first write test of a watch deletes all files of these names. clean
-// is set when surely no file is left.
+// writeTest writes a file, flushes it, reads it back through a new handle and
+// compares.
 func (l *ladder) writeTest() (learnt string, err error) {
+	end, err := l.withTestFile(l.writeTo)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end), nil
+}
+
+// withTestFile creates the write test's file and calls do. It opens an existing
+// file only to delete it: the first one of a watch deletes all files of these
+// names. It returns what has become of the file. clean is set when surely none
+// of these names is left.
+func (l *ladder) withTestFile(do func(f *smb2.File, name string) error) (end string, err error) {
 	names := l.testNames()
 	if l.sweep {
 		for _, name := range names {
@@ -132,12 +174,14 @@ func (l *ladder) writeTest() (learnt string, err error) {
 			}
 		}
 	}
+	before := l.clean || !l.tested
+	l.sweep, l.tested, l.clean = false, true, false
 	for round := range testRounds {
 		for n, name := range names {
-			learnt, err = l.writeFile(name)
+			end, err = l.testFile(name, do)
 			if err == nil || !contended(err) {
-				l.clean = l.clean && n == 0 && round == 0
-				return learnt, err
+				l.clean = l.clean && before && n == 0 && round == 0
+				return end, err
 			}
 		}
 		if round < testRounds-1 {
@@ -155,22 +199,58 @@ func (l *ladder) writeTest() (learnt string, err error) {
 // cause: it has the file open, is deleting it, or has just deleted this probe's
 // new file as one that was left behind.
 func contended(err error) bool {
-	return slices.ContainsFunc([]error{
-		statusObjectCollision, statusSharingViolation, statusDeletePending, statusObjectNotFound,
-		ErrReadBack,
-	}, func(e error) bool { return errors.Is(err, e) })
+	return is(err, statusObjectCollision, statusSharingViolation, statusDeletePending,
+		statusObjectNotFound, ErrReadBack)
 }
 
-// writeFile is the write test with one file name.
-func (l *ladder) writeFile(name string) (learnt string, err error) {
-	if err := l.writeAndReadBack(name); err != nil {
+func is(err error, causes ...error) bool {
+	return slices.ContainsFunc(causes, func(e error) bool { return errors.Is(err, e) })
+}
+
+// testFile does it with one file name. While the file is open, nobody else can
+// delete it.
+func (l *ladder) testFile(name string, do func(f *smb2.File, name string) error) (string, error) {
+	f, err := l.tree.Create(name)
+	if err != nil {
 		return "", err
 	}
+	kept := false
+	if err = do(f, name); err == nil && l.Keep {
+		kept, err = l.keep(f)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	switch {
+	case err != nil:
+		l.remove(name)
+		return "", err
+	case !kept:
+		return l.discard(name)
+	}
+	l.clean, l.kept = true, true
+	return "kept", nil
+}
+
+// keep puts the file into the place of the one of the last probe. It is not
+// deleted, since a recycle bin of the server would keep every one of them. Nor
+// is the old one written again: Samba does not let an anonymous client open its
+// own file to write, and a new one needs room on the disk.
+func (l *ladder) keep(f *smb2.File) (kept bool, err error) {
+	err = f.Rename(l.keptName())
+	if status := Status(0); errors.As(err, &status) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// discard deletes a file that could not be kept.
+func (l *ladder) discard(name string) (end string, err error) {
 	status, err := l.remove(name)
 	if err != nil {
 		return "", err
 	}
-	end := "removed"
+	end = "removed"
 	switch status {
 	case 0:
 		l.clean = true
@@ -181,7 +261,7 @@ func (l *ladder) writeFile(name string) (learnt string, err error) {
 	default:
 		return "", status
 	}
-	return fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end), nil
+	return end, nil
 }
 
 // remove deletes a file. It returns the server's status; a refusal is no error.
@@ -190,23 +270,6 @@ func (l *ladder) remove(name string) (status Status, err error) {
 		err = nil
 	}
 	return status, err
-}
-
-// writeAndReadBack creates the file and tests it. If that fails, it tries to
-// delete the file. While the file is open, nobody else can delete it.
-func (l *ladder) writeAndReadBack(name string) error {
-	f, err := l.tree.Create(name)
-	if err != nil {
-		return err
-	}
-	err = l.writeTo(f, name)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		l.remove(name)
-	}
-	return err
 }
 
 func (l *ladder) writeTo(f *smb2.File, name string) error {
@@ -230,4 +293,72 @@ func (l *ladder) writeTo(f *smb2.File, name string) error {
 		err = ErrReadBack
 	}
 	return err
+}
+
+// lockTest locks a byte of the marker, for which a handle to read will do, also
+// on a read-only share; without a marker, of the write test's file.
+func (l *ladder) lockTest() (learnt string, err error) {
+	if l.Marker == "" {
+		_, err = l.withTestFile(func(f *smb2.File, _ string) (err error) {
+			learnt, err = lock(f)
+			return err
+		})
+		return learnt, err
+	}
+	f, err := l.tree.Open(l.Marker)
+	if err != nil {
+		return "", err
+	}
+	learnt, err = lock(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return learnt, err
+}
+
+// lock locks and unlocks a byte. It is far behind the end of the file, so that
+// nobody's reads meet the lock, and another one each time, so that two probes
+// do not meet. A lock that is refused since somebody has it shows as well that
+// the server keeps its locks.
+func lock(f *smb2.File) (string, error) {
+	off := lockFrom + mathrand.N[uint64](lockFrom)
+	switch err := f.Lock(off, 1); {
+	case is(err, statusLockNotGranted, statusFileLockConflict):
+		return "somebody else has the lock", nil
+	case err != nil:
+		return "", err
+	}
+	return "locked and unlocked", f.Unlock(off, 1)
+}
+
+// Keep sets Config.Keep for all later probes.
+func (p *Prober) Keep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.Keep = true
+}
+
+// CleanUp deletes the file that Config.Keep lets stay, if the last probe has
+// left it. It asks the server once, as Probe does, and its error is one of
+// Probe's. Another watch that keeps the same file makes a new one.
+func (p *Prober) CleanUp(ctx context.Context) error {
+	p.mu.Lock()
+	once, kept := p.attempt(), p.kept
+	p.mu.Unlock()
+	if !kept {
+		return nil
+	}
+	once.cleanUp = true
+	_, err := once.probe(ctx)
+	return err
+}
+
+// removeKept deletes the kept file. It is no error if another probe has done so
+// or is about to put its own there.
+func (l *ladder) removeKept() (string, error) {
+	err := l.tree.Remove(l.keptName())
+	if is(err, statusObjectNotFound, statusDeletePending, statusSharingViolation) {
+		err = nil
+	}
+	return "file removed", err
 }

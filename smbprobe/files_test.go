@@ -60,7 +60,7 @@ func fresh(t testing.TB) *smbtest.Server {
 }
 
 // The steps that open files work in every dialect and kind of session: signed,
-// encrypted or neither. They leave no file.
+// encrypted or neither. One file stays between probes.
 func TestFiles(t *testing.T) {
 	for _, max := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
 		for _, more := range []string{"", signAll, encryptAll} {
@@ -77,22 +77,40 @@ func TestFiles(t *testing.T) {
 					continue
 				}
 				t.Run(fmt.Sprint(max, " ", more, " ", c.share, " ", c.user), func(t *testing.T) {
-					r, err := probe(t, at(t, s.Addr(), c.share).as(c.user, c.password).files())
+					config := at(t, s.Addr(), c.share).as(c.user, c.password).files()
+					config.Identity, config.Keep = true, true
+					p := New(config)
+					r, err := probeWith(t, p)
 					if err != nil {
 						t.Fatal(err)
 					}
 					var learnt []string
 					for _, rung := range r.Rungs {
-						if rung.Step == Marker || rung.Step == WriteTest {
+						if rung.Step.OpensFiles() {
 							learnt = append(learnt, rung.Step.String()+": "+rung.Learnt)
 						}
 					}
 					want := []string{
 						"marker: read 16 bytes of MOUNTED",
-						"write test: 64 bytes written, flushed, read back, removed",
+						"write test: 64 bytes written, flushed, read back, kept",
+						"lock test: locked and unlocked",
 					}
 					if !slices.Equal(learnt, want) {
 						t.Errorf("learnt %q", learnt)
+					}
+					if !strings.HasPrefix(r.RootID, "volume ") {
+						t.Errorf("root %q", r.RootID)
+					}
+					again, err := probeWith(t, p)
+					if err != nil || again.RootID != r.RootID {
+						t.Errorf("root %q, then %q, %v", r.RootID, again.RootID, err)
+					}
+					if got := filesIn(t, s, c.share); !slices.Equal(got,
+						[]string{keptBy(p), marker}) {
+						t.Errorf("kept %q", got)
+					}
+					if err := p.CleanUp(t.Context()); err != nil {
+						t.Error(err)
 					}
 					if got := filesIn(t, s, c.share); !slices.Equal(got, []string{marker}) {
 						t.Errorf("left behind %q", got)
@@ -178,13 +196,13 @@ func TestFilesRefused(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong on the disk during the write test, its file is removed,
-// at the latest by the next probe.
+// Whatever goes wrong on the disk during the write test, at most one file is
+// kept, and any other is removed, at the latest by the next probe.
 func TestWriteTestSpoilt(t *testing.T) {
 	on, refuse := smbtest.OnReply, smbtest.SetStatus
 	const full, writeProtected, violation = 0xC000007F, 0xC00000A2, 0xC0000043
 	// created spoils the n-th CREATE that succeeds: 0 creates the file, 1 opens
-	// it to read it back, 2 to delete it.
+	// it to read it back, 2 to delete it, if it cannot be kept.
 	created := func(n int, do smbtest.Filter) smbtest.Filter {
 		return on(smbtest.Create, func(f *smbtest.Frame) smbtest.Behaviour {
 			if f.Status != 0 {
@@ -201,25 +219,28 @@ func TestWriteTestSpoilt(t *testing.T) {
 	}
 	const data = 4 + headerLen + 16 // of a read answer without padding
 	cases := []struct {
-		name  string
-		spoil smbtest.Filter
-		cause error // nil: healthy
-		warns bool
-		left  int
+		name    string
+		spoil   smbtest.Filter
+		blocked bool  // a directory is where the file is to be kept
+		cause   error // nil: healthy
+		warns   bool
+		left    int // files
 	}{
-		{"full, no room for a name", created(0, refuse(full)), Status(full), false, 1},
-		{"full, no room for bytes", on(smbtest.Write, refuse(full)), Status(full), false, 0},
-		{"remounted read-only", on(smbtest.Write, refuse(writeProtected)), Status(writeProtected), false, 0},
-		{"not flushed", on(smbtest.Flush, refuse(0xC0000185)), Status(0xC0000185), false, 0},
-		{"a write of nothing", on(smbtest.Write, setSize(0)), malformed("a write of 0 bytes"), false, 0},
-		{"a write of more", on(smbtest.Write, setSize(65)), malformed("a write of 65 bytes"), false, 0},
-		{"another byte", on(smbtest.Read, change(func(m []byte) { m[data]++ })), ErrReadBack, false, 0},
-		{"nothing", on(smbtest.Read, refuse(uint32(statusEndOfFile))), ErrReadBack, false, 0},
-		{"data outside", on(smbtest.Read, setSize(0xffffff00)), malformed("outside the frame"), false, 0},
-		{"in use while it is read back", created(1, refuse(violation)), nil, false, 1},
-		{"in use when it is to be deleted", created(2, refuse(violation)), nil, true, 1},
-		{"deleted by somebody else", created(2, refuse(uint32(statusObjectNotFound))), nil, false, 1},
-		{"not to be deleted", on(smbtest.SetInfo, refuse(0xC0000121)), Status(0xC0000121), false, 0}, // but it was
+		{"full, no room for a name", created(0, refuse(full)), false, Status(full), false, 1},
+		{"full, no room for bytes", on(smbtest.Write, refuse(full)), false, Status(full), false, 0},
+		{"remounted read-only", on(smbtest.Write, refuse(writeProtected)), false, Status(writeProtected), false, 0},
+		{"not flushed", on(smbtest.Flush, refuse(0xC0000185)), false, Status(0xC0000185), false, 0},
+		{"a write of nothing", on(smbtest.Write, setSize(0)), false, malformed("a write of 0 bytes"), false, 0},
+		{"a write of more", on(smbtest.Write, setSize(65)), false, malformed("a write of 65 bytes"), false, 0},
+		{"another byte", on(smbtest.Read, change(func(m []byte) { m[data]++ })), false, ErrReadBack, false, 0},
+		{"nothing", on(smbtest.Read, refuse(uint32(statusEndOfFile))), false, ErrReadBack, false, 0},
+		{"data outside", on(smbtest.Read, setSize(0xffffff00)), false, malformed("outside the frame"), false, 0},
+		{"in use while it is read back", created(1, refuse(violation)), false, nil, false, 1},
+		{"renamed, but said not", on(smbtest.SetInfo, refuse(0xC0000022)), false, nil, false, 1},
+		{"not to be renamed", created(9, nil), true, nil, false, 0},
+		{"in use when it is to be deleted", created(2, refuse(violation)), true, nil, true, 1},
+		{"deleted by somebody else", created(2, refuse(uint32(statusObjectNotFound))), true, nil, false, 1},
+		{"not to be deleted", on(smbtest.SetInfo, refuse(0xC0000121)), true, Status(0xC0000121), false, 0}, // but it was
 	}
 	shares := map[string][]string{}
 	for i := range cases {
@@ -236,7 +257,18 @@ func TestWriteTestSpoilt(t *testing.T) {
 				}
 				return c.spoil(f)
 			}), share)
-			config.WriteTest = true
+			config.WriteTest, config.Keep = true, true
+			kept := keptBy(New(config))
+			left := func() []string {
+				return slices.DeleteFunc(filesIn(t, s, share),
+					func(name string) bool { return c.blocked && name == kept })
+			}
+			if c.blocked {
+				dir := filepath.Join(s.Dir, "shares", share, kept, "full")
+				if err := os.MkdirAll(dir, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
 			r, err := probe(t, config)
 			if c.cause != nil {
 				fails(t, err, WriteTest, c.cause)
@@ -246,17 +278,24 @@ func TestWriteTestSpoilt(t *testing.T) {
 			if c.warns != (len(r.Warnings) == 1 && strings.Contains(r.Warnings[0], "in use")) {
 				t.Errorf("warnings %q", r.Warnings)
 			}
-			if got := filesIn(t, s, share); len(got) != c.left {
+			if got := left(); len(got) != c.left {
 				t.Errorf("left behind %q", got)
 			}
 			// The next probe removes it, once the server has seen that the
-			// connection has ended.
+			// connection has ended, and has its own kept until it is cleaned up.
 			sound.Store(true)
 			waitFor(t, "the removal", func() bool {
-				if _, err := probe(t, config); err != nil {
+				p := New(config)
+				if _, err := probeWith(t, p); err != nil {
 					t.Fatal(err)
 				}
-				return len(filesIn(t, s, share)) == 0
+				if got := left(); slices.Contains(got, kept) == c.blocked {
+					t.Errorf("kept %q", got)
+				}
+				if err := p.CleanUp(t.Context()); err != nil {
+					t.Error(err)
+				}
+				return len(left()) == 0
 			})
 		})
 	}
@@ -266,6 +305,7 @@ func TestWriteTestSpoilt(t *testing.T) {
 // touches no file of anybody else.
 func TestWriteTestKilled(t *testing.T) {
 	s := fresh(t)
+	writeShared(t, s, "fresh", ".fsmon-0123456789abcdef", "of another watch")
 	writeShared(t, s, "fresh", ".fsmon-0123456789abcdef-0", "of another watch")
 	var written sync.Once
 	var healed atomic.Bool
@@ -303,7 +343,7 @@ func TestWriteTestKilled(t *testing.T) {
 		t.Error(err)
 	}
 	<-ended
-	if len(before) != 3 {
+	if len(before) != 4 {
 		t.Errorf("in the middle there are %q", before)
 	}
 	healed.Store(true)
@@ -311,7 +351,9 @@ func TestWriteTestKilled(t *testing.T) {
 		if _, err := probe(t, config); err != nil {
 			t.Fatal(err)
 		}
-		return slices.Equal(filesIn(t, s, "fresh"), []string{".fsmon-0123456789abcdef-0", marker})
+		return slices.Equal(filesIn(t, s, "fresh"), []string{
+			".fsmon-0123456789abcdef", ".fsmon-0123456789abcdef-0", marker,
+		})
 	})
 }
 
@@ -334,11 +376,15 @@ func TestWriteTestsTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		watch := New(config)
+		watch.Keep()
 		wg.Go(func() {
 			for range 50 {
 				if _, err := probeWith(t, watch); err != nil {
 					t.Error(err)
 				}
+			}
+			if err := watch.CleanUp(t.Context()); err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -372,8 +418,72 @@ func TestWriteTestNames(t *testing.T) {
 	}
 	for path, dir := range map[string]string{"a/b/c": "a/b/", `a\c`: `a\`, "c": ""} {
 		other.Marker = path
-		if got := (&attempt{Config: other}).testNames(); !strings.HasPrefix(got[0], dir+".fsmon-") {
-			t.Errorf("%q beside %q", got[0], path)
+		once := attempt{Config: other}
+		kept := once.keptName()
+		if got := once.testNames(); !strings.HasPrefix(kept, dir+".fsmon-") ||
+			!strings.HasPrefix(got[0], kept+"-") {
+			t.Errorf("%q and %q beside %q", kept, got[0], path)
 		}
+	}
+}
+
+// keptBy is the name of the file that a prober keeps.
+func keptBy(p *Prober) string {
+	once := p.attempt()
+	return once.keptName()
+}
+
+// A watch that keeps its file deletes none, so that a recycle bin gets none: the
+// new file takes the place of the old one.
+func TestWriteTestKeeps(t *testing.T) {
+	s := fresh(t)
+	var deleted atomic.Int32
+	addr := smbtest.Relay(t, s.Addr(), func(f *smbtest.Frame) smbtest.Behaviour {
+		const disposition = 4 + headerLen + 3 // FileInfoClass
+		if !f.FromServer && f.Command == smbtest.SetInfo && f.Bytes[disposition] == 13 {
+			deleted.Add(1)
+		}
+		return nil
+	})
+	config := at(t, addr, "fresh")
+	config.WriteTest, config.LockTest = true, true
+	p := New(config)
+	p.Keep()
+	for range 3 {
+		r, err := probeWith(t, p)
+		if err != nil || len(r.Warnings) > 0 {
+			t.Fatal(err, r.Warnings)
+		}
+		if got := filesIn(t, s, "fresh"); !slices.Equal(got, []string{keptBy(p), marker}) {
+			t.Errorf("there are %q", got)
+		}
+	}
+	if n := deleted.Load(); n > 0 {
+		t.Errorf("%d files were deleted", n)
+	}
+	// A probe that is cancelled does not forget the file.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	probeIn(t, ctx, p)
+	if err := p.CleanUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := filesIn(t, s, "fresh"); !slices.Equal(got, []string{marker}) {
+		t.Errorf("left behind %q", got)
+	}
+	if n := deleted.Load(); n != 1 {
+		t.Errorf("%d files were deleted", n)
+	}
+	// Nothing is asked where nothing was kept, or where the last probe has not
+	// come so far.
+	s.Close()
+	if err := New(config).CleanUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := probeWith(t, p); err == nil {
+		t.Error("healthy without a server")
+	}
+	if err := p.CleanUp(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

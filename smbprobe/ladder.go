@@ -107,6 +107,7 @@ func (l *ladder) sessionSetup() (string, error) {
 	}
 	defer login.Wipe()
 	s, err := l.conn.SessionSetup(login)
+	l.r.Domain = domainOf(login.Target())
 	if err != nil {
 		return "", err
 	}
@@ -135,6 +136,15 @@ func (l *ladder) sessionSetup() (string, error) {
 	return strings.Join(learnt, ", "), nil
 }
 
+// domainOf is the domain that a server says it belongs to. One that belongs to
+// none names itself as the target (MS-NLMP 2.2.1.2).
+func domainOf(server ntlm.Target) string {
+	if server.NetBIOSName == "" || strings.EqualFold(server.Name, server.NetBIOSName) {
+		return ""
+	}
+	return server.Name
+}
+
 var signingNeed = map[bool]string{false: "signing optional", true: "signing required"}
 
 func (l *ladder) treeConnect() (learnt string, err error) {
@@ -154,7 +164,7 @@ func (l *ladder) treeConnect() (learnt string, err error) {
 }
 
 func (l *ladder) checkShareType() error {
-	printerWillDo := l.Marker == "" && !l.WriteTest
+	printerWillDo := l.Marker == "" && !l.WriteTest && !l.LockTest
 	switch kind := l.tree.Type; {
 	case kind == smb2.ShareTypeDisk, kind == ShareTypePrinter && printerWillDo:
 		return nil

@@ -133,7 +133,7 @@ func writeShared(t testing.TB, s *smbtest.Server, share, name, text string) {
 
 // files adds the steps that open files.
 func (c Config) files() Config {
-	c.Marker, c.WriteTest = marker, true
+	c.Marker, c.WriteTest, c.LockTest = marker, true, true
 	return c
 }
 

@@ -1,7 +1,7 @@
 // Package smbprobe probes a file server once, as an SMB client would: resolve,
 // connect, negotiate, session setup, tree connect, share type, tree disconnect,
-// logoff, close. Before the tree disconnect it can read a marker file and do a
-// write test. It speaks SMB 2.0.2 to 3.1.1 (MS-SMB2).
+// logoff, close. Before the tree disconnect it can read a marker file, do a
+// write test and a lock test. It speaks SMB 2.0.2 to 3.1.1 (MS-SMB2).
 package smbprobe
 
 import (
@@ -31,11 +31,20 @@ type Config struct {
 	// probe fails. CheckMarker says which paths are allowed. Empty: no marker.
 	Marker string
 	// WriteTest writes a small file beside the marker, or in the share's root
-	// without a marker. It reads the file back and deletes it. This finds a
-	// file system that is read-only or full, and a disk that hangs. A probe
-	// that is killed leaves at most this one file. The next probe of the same
-	// host, address and share deletes it.
+	// without a marker, and reads it back. This finds a file system that is
+	// read-only or full, and a disk that hangs. A probe that is killed leaves
+	// at most one file. The next probe of the same host, address and share
+	// deletes it.
 	WriteTest bool
+	// Keep lets the write test's file stay until the next probe of the same
+	// host, address and share replaces it, or CleanUp deletes it. Deleting one
+	// in each probe would fill a recycle bin of the server.
+	Keep bool
+	// LockTest locks and unlocks a byte of the marker, or of the write test's
+	// file without a marker, whether or not there is a write test.
+	LockTest bool
+	// Identity asks for Report.RootID: four more requests.
+	Identity bool
 
 	dialect uint16 // for tests: the only dialect to offer; 0: all
 	netbios bool   // for tests: a NetBIOS session on every port, not only on 139
@@ -48,7 +57,8 @@ type Prober struct {
 	mu       sync.Mutex
 	config   Config
 	lastGood netip.Addr
-	swept    bool // no file of a write test is left
+	swept    bool // no other file of a write test is left than the kept one
+	kept     bool // the last probe has left a file
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -75,7 +85,7 @@ func (p *Prober) Login(user, password, domain string) {
 // learnt, also when the probe failed.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	once := attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup, sweep: !p.swept}
+	once := p.attempt()
 	p.mu.Unlock()
 	report, err := once.probe(ctx)
 	report.Wire = once.wire.all()
@@ -87,7 +97,15 @@ func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	if once.tested {
 		p.swept = once.clean
 	}
+	if !errors.Is(err, context.Canceled) { // else the one of the probe before is there
+		p.kept = once.kept
+	}
 	return report, err
+}
+
+// attempt returns a probe with the settings that hold now. p.mu is held.
+func (p *Prober) attempt() attempt {
+	return attempt{Config: p.config, lastGood: p.lastGood, lookup: p.lookup, sweep: !p.swept}
 }
 
 // attempt is one probe, with the settings that held when it began.
@@ -98,9 +116,11 @@ type attempt struct {
 	wire     transcript
 	answered bool // the server has sent at least one byte
 
-	sweep  bool // the write test first deletes files that were left behind
-	tested bool // the write test has begun
-	clean  bool // it has left no file
+	sweep   bool // the write test first deletes files that were left behind
+	tested  bool // the write test has begun
+	clean   bool // it has left no file but the kept one
+	kept    bool // it has left that one
+	cleanUp bool // only delete that one
 }
 
 func (p *attempt) probe(ctx context.Context) (Report, error) {

@@ -28,7 +28,8 @@ var places = []struct {
 	{"marker close", smbtest.CloseFile, Marker},
 	{"write", smbtest.Write, WriteTest},
 	{"flush", smbtest.Flush, WriteTest},
-	{"delete", smbtest.SetInfo, WriteTest},
+	{"rename", smbtest.SetInfo, WriteTest},
+	{"lock", smbtest.Lock, LockTest},
 	{"tree disconnect", smbtest.TreeDisconnect, TreeDisconnect},
 	{"logoff", smbtest.Logoff, Logoff},
 }
@@ -168,7 +169,13 @@ func TestRefused(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			addr := spoilt(t, p.answer, smbtest.SetStatus(code))
 			r, err := probe(t, at(t, addr, "share").files())
-			if p.step < TreeDisconnect {
+			switch {
+			case p.answer == smbtest.SetInfo: // then the file is deleted instead
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			case p.step < TreeDisconnect:
 				fails(t, err, p.step, Status(code))
 				return
 			}

@@ -16,8 +16,12 @@ type Report struct {
 	SigningRequired bool   // the server requires signing
 	Encryption      string // "session" or "share", and the cipher; empty: none
 	Identity        string // "anonymous", "guest", "user"; empty before a session
+	Domain          string // the domain that the server belongs to; empty: none, or it does not say
 	ShareType       string // "disk", "printer", "pipe", "type 0xNN"; empty before the tree connect
-	Warnings        []string
+	// RootID tells one disk below the share from another; empty: not asked for,
+	// or the server does not tell. Compare it, and show it to people.
+	RootID   string
+	Warnings []string
 
 	// Wire is what the probe sent and received, in order: up to 128 KiB,
 	// including what each segment itself takes. The security buffers of session

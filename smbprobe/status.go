@@ -17,6 +17,8 @@ const (
 	statusMoreProcessing     = smb2.StatusMoreProcessing
 	statusObjectNotFound     = smb2.StatusObjectNotFound
 	statusObjectCollision    = smb2.StatusObjectCollision
+	statusFileLockConflict   = smb2.StatusFileLockConflict
+	statusLockNotGranted     = smb2.StatusLockNotGranted
 	statusSharingViolation   = smb2.StatusSharingViolation
 	statusDeletePending      = smb2.StatusDeletePending
 	statusRequestNotAccepted = smb2.StatusRequestNotAccepted

@@ -28,9 +28,10 @@ func TestClasses(t *testing.T) {
 			status := smbprobe.Status(severity + n)
 			if looks[status] != "" || diskLooks[status] != "" || classes[status] != "" ||
 				fileLooks[smbprobe.Marker][status] != "" ||
-				fileLooks[smbprobe.WriteTest][status] != "" {
+				fileLooks[smbprobe.WriteTest][status] != "" ||
+				fileLooks[smbprobe.LockTest][status] != "" {
 				row(status.Error(), status, smbprobe.SessionSetup, smbprobe.TreeConnect,
-					smbprobe.Marker, smbprobe.WriteTest)
+					smbprobe.Marker, smbprobe.WriteTest, smbprobe.LockTest)
 			}
 		}
 	}

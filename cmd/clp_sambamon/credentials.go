@@ -119,7 +119,8 @@ type prober struct {
 
 	mu      sync.Mutex
 	last    login
-	swapped bool // password2 is in use
+	swapped bool   // password2 is in use
+	domain  string // that the server belongs to
 }
 
 // Probe asks once. When the login is refused and the credentials file has
@@ -133,6 +134,9 @@ func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
 	if refused(err) && p.second() {
 		report, err = p.smb.Probe(ctx)
 	}
+	p.mu.Lock()
+	p.domain = report.Domain
+	p.mu.Unlock()
 	w := forWatch(report)
 	if err != nil { // else nobody wants it, and memory counts
 		for _, s := range report.Wire {
@@ -140,6 +144,29 @@ func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
 		}
 	}
 	return w, err
+}
+
+// keep lets the write test's file stay between probes.
+func (p *prober) keep() (cleanUp func(context.Context) error) {
+	p.smb.Keep()
+	return p.smb.CleanUp
+}
+
+// unseen says what an anonymous login does not see. With a user it sees
+// everything.
+func (p *prober) unseen() (note, warning string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const blind = "an anonymous watch asks for no password to be checked, so it does not see when " +
+		"users cannot log in"
+	switch {
+	case p.last.user != "":
+		return "", ""
+	case p.domain != "":
+		return "", fmt.Sprintf("the server belongs to the domain %s, and %s, for example because "+
+			"no domain controller answers: give it a user (-u or --credentials)", p.domain, blind)
+	}
+	return "Without -u, " + blind + ". -u or --credentials gives it a user.", ""
 }
 
 // refused reports whether the server did not accept user or password.
@@ -182,7 +209,7 @@ func (p *prober) second() bool {
 }
 
 func forWatch(r smbprobe.Report) cli.Report {
-	w := cli.Report{Target: r.Address, Warnings: r.Warnings}
+	w := cli.Report{Target: r.Address, Warnings: r.Warnings, RootID: r.RootID}
 	for _, r := range r.Rungs {
 		rung := cli.Rung{Name: r.Step.String(), Took: r.Took, Learnt: r.Learnt}
 		w.Rungs = append(w.Rungs, rung)

@@ -28,7 +28,11 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	var probe *smbprobe.Error
 	var d cli.Diagnosis
 	var a cli.Alert
+	var disk *cli.DiskError
 	switch {
+	case errors.As(err, &disk):
+		d.Brief, d.Look = "another disk", lookOtherDisk
+		a = cli.OtherDisk.Alert(f.share, disk)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
 		d.Class = classOf(probe, d.Class)
@@ -102,10 +106,16 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	if files := fileMessages[probe.Step]; files.Number != 0 {
 		if errors.Is(probe, context.DeadlineExceeded) {
 			d.Look = lookHangs
+			if probe.Step == smbprobe.LockTest {
+				d.Look = lookLocksHang
+			}
 		}
 		d.Brief = fmt.Sprintf("%s error[%d]", probe.Step, code)
 		reason = fmt.Sprintf("error[%d], %s", code, cmp.Or(reason, d.Name, "malformed answer"))
 		return d, files.Alert(f.share, reason)
+	}
+	if probe.Step == smbprobe.Root && errors.Is(probe, context.DeadlineExceeded) {
+		d.Look = lookHangs
 	}
 	d.Brief = fmt.Sprintf("%s error[%d]", what, code)
 	return d, message.Alert(append(args, code)...)
@@ -117,6 +127,7 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 var fileMessages = map[smbprobe.Step]cli.Message{
 	smbprobe.Marker:    cli.MarkerFailed,
 	smbprobe.WriteTest: cli.WriteFailed,
+	smbprobe.LockTest:  cli.LockFailed,
 }
 
 func stage(step smbprobe.Step) cli.Stage {
@@ -174,7 +185,8 @@ func (f *flags) explainStatus(d *cli.Diagnosis, step smbprobe.Step, status smbpr
 	denied := status == smbprobe.StatusAccessDenied
 	switch {
 	case step.OpensFiles(): // whoever it is has been let in
-		d.Look = cmp.Or(fileLooks[step][status], diskLooks[status], looks[status], lookUnknown)
+		d.Look = cmp.Or(fileLooks[step][status], fileLooks[f.locked(step)][status],
+			diskLooks[status], looks[status], lookUnknown)
 	case f.user == "" && (denied || status.LogonRefused()):
 		d.Look = deniedAnonymous
 	case denied && step == smbprobe.SessionSetup:
@@ -182,4 +194,16 @@ func (f *flags) explainStatus(d *cli.Diagnosis, step smbprobe.Step, status smbpr
 	default:
 		d.Look = cmp.Or(looks[status], lookUnknown)
 	}
+}
+
+// locked is the step that uses the same file as the lock test; other steps have
+// none.
+func (f *flags) locked(step smbprobe.Step) smbprobe.Step {
+	switch {
+	case step != smbprobe.LockTest:
+		return step
+	case f.marker != "":
+		return smbprobe.Marker
+	}
+	return smbprobe.WriteTest
 }

@@ -33,7 +33,9 @@ Watching:
       --retry-interval SECONDS
                             from the start of a failed probe to the next, 1 to 10000 (the interval)
       --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
-      --write-test          also write, read back and delete a small file, beside the marker or in the share's root
+      --write-test          also write and read back a small file, beside the marker or in the share's root
+      --lock-test           also lock and unlock a byte of the marker or of the small file
+      --same-disk           fail when another file system is behind the share than at the start (warn)
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
       --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
@@ -65,7 +67,7 @@ could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 thi
 type flags struct {
 	share, address, user, password, domain, credentials, marker string
 	port                                                        int
-	writeTest                                                   bool
+	writeTest, lockTest, sameDisk                               bool
 }
 
 func (f *flags) declare(o *cli.Options) {
@@ -81,6 +83,8 @@ func (f *flags) declare(o *cli.Options) {
 	o.String(&f.credentials, "credentials", "", "the name of a file")
 	o.String(&f.marker, "marker", "", "the path of a file within the share")
 	o.Bool(&f.writeTest, "write-test", "")
+	o.Bool(&f.lockTest, "lock-test", "")
+	o.Bool(&f.sameDisk, "same-disk", "")
 }
 
 // target checks what the grammar cannot and makes the probe. Its errors are
@@ -124,19 +128,27 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	at := func(address string) cli.Probe {
-		p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
+	at := func(address string) *prober {
+		return &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
 			Address: address, Port: f.port, Share: f.share,
 			User: l.user, Password: l.password, Domain: l.domain,
-			Marker: f.marker, WriteTest: f.writeTest,
+			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
+			Identity: f.sameDisk || f.opensFiles(),
 		})}
-		return p.Probe
 	}
+	p := at(address)
 	return cli.Target{
-		Name:  f.share,
-		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
-		Probe: at(address),
-		At:    at,
-		User:  l.user,
+		Name:     f.share,
+		Where:    "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
+		Probe:    p.Probe,
+		At:       func(address string) cli.Probe { return at(address).Probe },
+		SameDisk: f.sameDisk,
+		Keep:     p.keep,
+		Unseen:   p.unseen,
+		User:     l.user,
 	}, nil
 }
+
+// opensFiles reports whether the probe goes to the disk below the share. A probe
+// as the FSM manual has it does not.
+func (f *flags) opensFiles() bool { return f.marker != "" || f.writeTest || f.lockTest }

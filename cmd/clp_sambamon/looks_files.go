@@ -17,8 +17,11 @@ const (
 		"cache before it (its own, the controller's, the server's memory), or something on the " +
 		"way loses or changes data. On the server look at dmesg, at smartctl and at the state of " +
 		"the controller's cache."
-	lookPrinter = "A printer holds no files that a marker or a write test could read or write. " +
-		"Give -s a disk share, or leave --marker and --write-test away."
+	lookPrinter = "A printer holds no files that a marker, a write test or a lock test could use. " +
+		"Give -s a disk share, or leave --marker, --write-test and --lock-test away."
+	lookOtherDisk = "The server is healthy, but something else is behind the share now: on the " +
+		"server look at findmnt, and whether the share's path has changed. If that is intended, " +
+		"-pause and -continue make the watch learn it."
 
 	lookNoMarker = "The marker is not there. Most likely the disk below the share is not " +
 		"mounted, and its empty mount point is shared instead: on the server look at findmnt. If " +
@@ -50,7 +53,18 @@ const (
 	lookWriteNotFound = "The server lost the write test's file (.fsmon-…), or does not let it be " +
 		"made. Look at veto files, which must not take names that begin with a dot, and whether " +
 		"somebody removes such files, or the directory itself."
-	lookWriteDelete = "The write test's file (.fsmon-…) could be written, but not deleted. Look " +
+	lookLocks = "Files open, but locks do not work: programs that lock files fail. " + lookLockers
+	// A lock asks for more than an open file does.
+	lookLocksHang = "Files open, but a lock gets no answer: programs that lock files hang. " +
+		lookLockers
+	lookLockers = "On the server look at the disk of Samba's lock directory (testparm -sv; df), at " +
+		"smbstatus -L, and if the share itself is on a network or cluster file system, at the lock " +
+		"service of that one (rpcinfo -p for NFS, dlm_tool ls, ctdb status)."
+	lookLockAccess = "Without --marker the lock test makes a file in the share's root, and the " +
+		"probe may not. Give it a --marker, which it can lock without writing, also on a read-only " +
+		"share; or look on the server at read only, at write list and at the directory's mode."
+
+	lookWriteDelete = "The test's file (.fsmon-…) could be written, but not deleted. Look " +
 		"at the access control list of the directory, and remove the file by hand."
 )
 
@@ -98,9 +112,19 @@ var fileLooks = map[smbprobe.Step]map[smbprobe.Status]string{
 		0xC0000033: "The server does not accept the write test's name (.fsmon-…). Look at what " +
 			"the file system below the share or a module (vfs objects) demands of names.",
 	},
+	// Before those of the marker or the write test, whose file is locked.
+	smbprobe.LockTest: {
+		0xC0000002: lookLocks, // NOT_IMPLEMENTED
+		0xC0000010: lookLocks, // INVALID_DEVICE_REQUEST
+		0xC0000022: lookLockAccess,
+		0xC0000054: lookLocks, // FILE_LOCK_CONFLICT
+		0xC0000055: lookLocks, // LOCK_NOT_GRANTED
+		0xC000007E: lookLocks, // RANGE_NOT_LOCKED
+		0xC00000BB: lookLocks, // NOT_SUPPORTED
+	},
 }
 
-// diskLooks is for both of them.
+// diskLooks is for all of them.
 var diskLooks = map[smbprobe.Status]string{
 	0xC0000001: lookDisk, // UNSUCCESSFUL
 	0xC000003E: lookDisk, // DATA_ERROR

@@ -81,6 +81,9 @@ var filesStatuses = map[smbprobe.Step][]smbprobe.Status{
 		0xC000007F, 0xC0000044, 0xC00000A2, 0xC0000022, 0xC0000043, 0xC0000054, 0xC0000035, 0xC0000056, 0xC0000034, 0xC000003A, 0xC00000BA,
 		0xC0000121, 0xC0000033,
 	},
+	smbprobe.LockTest: {
+		0xC0000002, 0xC0000010, 0xC0000022, 0xC0000054, 0xC0000055, 0xC000007E, 0xC00000BB,
+	},
 }
 
 // diskStatuses is what both can meet.
@@ -215,13 +218,21 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"a pipe": {"", smbprobe.ShareType,
 			&smbprobe.ShareTypeError{Type: 2}, "a pipe", "share that holds files", false},
 		"a printer": {"", smbprobe.ShareType,
-			&smbprobe.ShareTypeError{Type: 3}, "a printer", "leave --marker and --write-test away", false},
+			&smbprobe.ShareTypeError{Type: 3}, "a printer", "leave --marker, --write-test and --lock-test away", false},
 		"a disk that lies": {"", smbprobe.WriteTest, smbprobe.ErrReadBack,
 			"not what was written", "controller's cache", false},
 		"a disk that hangs": {"", smbprobe.Marker, context.DeadlineExceeded,
 			"ETIMEDOUT", "its disk hangs", false},
 		"a disk that hangs when written": {"", smbprobe.WriteTest, context.DeadlineExceeded,
 			"ETIMEDOUT", "dmesg", false},
+		"a disk that hangs below the root": {"", smbprobe.Root, context.DeadlineExceeded,
+			"ETIMEDOUT", "its disk hangs", false},
+		"a lock service that hangs": {"", smbprobe.LockTest, context.DeadlineExceeded,
+			"ETIMEDOUT", "a lock gets no answer", false},
+		"a lock test that may not write": {"", smbprobe.LockTest, denied, "STATUS_ACCESS_DENIED",
+			"Give it a --marker", false},
+		"a lock test without room": {"", smbprobe.LockTest, smbprobe.Status(0xC000007F),
+			"STATUS_DISK_FULL", "df -i", false},
 		"a network that fails meanwhile": {"", smbprobe.Marker,
 			&net.OpError{Op: "read", Err: os.NewSyscallError("read",
 				unix.ETIMEDOUT)}, "ETIMEDOUT", "Nothing answers on the network", false},

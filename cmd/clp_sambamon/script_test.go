@@ -42,7 +42,7 @@ type host struct {
 //	stalls N                   waits until N probes have got no answer
 //	complete                   all but the last of the probes have gone to their end
 //	disk answers|hangs         on the way of $DISK, when something is written
-//	tidy                       waits until no write test has a file in [share]
+//	tidy                       waits until no write test has a file in [share] but the kept one
 //	mark, unasked              since mark no probe has begun
 //
 // $SAMBA is the option that leads to the server, $TAP by way of the counter of
@@ -117,7 +117,7 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		})
 	case "tidy":
 		cmdtest.Eventually(t, "no file of the write test", func() bool {
-			left, err := filepath.Glob(h.Dir + "/shares/share/.fsmon-*")
+			left, err := filepath.Glob(h.Dir + "/shares/share/.fsmon-*-*")
 			return err == nil && len(left) == 0
 		})
 	case "disk":
@@ -156,6 +156,9 @@ var spoil = map[string]smbtest.Filter{
 	"read hangs":           smbtest.OnReply(smbtest.Read, smbtest.Hold),
 	"flush hangs":          smbtest.OnReply(smbtest.Flush, smbtest.Hold),
 	"disk full":            smbtest.OnReply(smbtest.Write, smbtest.SetStatus(0xC000007F)),
+	"lock hangs":           smbtest.OnReply(smbtest.Lock, smbtest.Hold),
+	"no locks":             smbtest.OnReply(smbtest.Lock, smbtest.SetStatus(0xC00000BB)),
+	"locked by others":     smbtest.OnReply(smbtest.Lock, smbtest.SetStatus(0xC0000055)),
 	"disk broken":          smbtest.OnReply(smbtest.Read, smbtest.SetStatus(0xC0000185)),
 	"disk write-protected": smbtest.OnReply(smbtest.Create, smbtest.SetStatus(0xC00000A2)),
 	"data altered": smbtest.OnReply(smbtest.Read, func(f *smbtest.Frame) smbtest.Behaviour {

@@ -30,12 +30,14 @@ type File struct {
 
 // Open opens an existing file to read it. Names have slashes or backslashes.
 func (t *Tree) Open(name string) (*File, error) {
-	return t.create(name, genericRead, shareRead|shareWrite, dispositionOpen)
+	return t.create(name, genericRead, shareRead|shareWrite|shareDelete, dispositionOpen)
 }
 
-// Create creates a file to read and write it. The file must not exist.
+// Create creates a file to read, write and rename it. The file must not exist.
+// Until it is closed, nobody else can delete or rename it.
 func (t *Tree) Create(name string) (*File, error) {
-	return t.create(name, genericRead|genericWrite, shareRead|shareWrite, dispositionCreate)
+	const access = genericRead | genericWrite | accessDelete
+	return t.create(name, access, shareRead|shareWrite, dispositionCreate)
 }
 
 // Remove deletes a file (MS-FSCC 2.4.11). Somebody else may have it open for
@@ -46,12 +48,28 @@ func (t *Tree) Remove(name string) error {
 		return err
 	}
 	const fileDisposition = 13
-	m := appendUint16s(t.request(cmdSetInfo), 33, 1|fileDisposition<<8, 1, 0, headerLen+32, 0, 0, 0)
-	m = append(append(m, f.id[:]...), 1)
-	_, err = t.call(m)
+	err = f.set(fileDisposition, []byte{1})
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
+	return err
+}
+
+// Rename gives an open file another name within the share (MS-FSCC 2.4.37.2).
+// It replaces a file of that name.
+func (f *File) Rename(name string) error {
+	const fileRename, fixed = 10, 20
+	v := appendUTF16(make([]byte, fixed), strings.ReplaceAll(name, "/", `\`))
+	v[0] = 1 // ReplaceIfExists
+	le.PutUint32(v[16:], uint32(len(v)-fixed))
+	return f.set(fileRename, v)
+}
+
+// set sets one piece of information about the file (MS-SMB2 3.2.4.9).
+func (f *File) set(class uint16, value []byte) error {
+	m := appendUint16s(f.tree.request(cmdSetInfo),
+		33, 1|class<<8, uint16(len(value)), 0, headerLen+32, 0, 0, 0)
+	_, err := f.tree.call(append(append(m, f.id[:]...), value...))
 	return err
 }
 

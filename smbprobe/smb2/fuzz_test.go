@@ -128,6 +128,7 @@ func FuzzConn(f *testing.F) {
 			check(file.Flush())
 			check(file.Lock(0, 1))
 			check(file.Unlock(0, 1))
+			check(file.Rename("other"))
 			_, err = file.Read(make([]byte, 65))
 			check(err)
 			check(file.Close())

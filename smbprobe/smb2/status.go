@@ -19,6 +19,8 @@ const (
 	StatusObjectNotFound     Status = 0xC0000034
 	StatusObjectCollision    Status = 0xC0000035
 	StatusSharingViolation   Status = 0xC0000043
+	StatusFileLockConflict   Status = 0xC0000054
+	StatusLockNotGranted     Status = 0xC0000055
 	StatusDeletePending      Status = 0xC0000056
 	StatusNoSuchUser         Status = 0xC0000064
 	StatusWrongPassword      Status = 0xC000006A

@@ -19,6 +19,8 @@ const (
 	Flush          uint16 = 7
 	Read           uint16 = 8
 	Write          uint16 = 9
+	Lock           uint16 = 10
+	QueryInfo      uint16 = 16
 	SetInfo        uint16 = 17
 
 	// Challenge chooses the interim reply to the first session setup, where a

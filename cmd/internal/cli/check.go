@@ -114,15 +114,26 @@ func (c *checked) warnings() []string {
 		all = append(all[:len(all):len(all)], fmt.Sprintf(
 			"the probe took %s of the %s that -r allows", milliseconds(c.took), c.req.Timeout))
 	}
+	if _, warning := c.unseen(); warning != "" {
+		all = append(all[:len(all):len(all)], warning)
+	}
 	return all
 }
 
-// hint is about what the probe's account risks; empty without an account.
+func (c *checked) unseen() (note, warning string) {
+	if c.target.Unseen == nil {
+		return "", ""
+	}
+	return c.target.Unseen()
+}
+
+// hint is about what the probe's account risks, or does not see.
 func (c *checked) hint() string {
 	logons := c.req.Retries + 1
 	switch {
 	case c.target.User == "":
-		return ""
+		note, _ := c.unseen()
+		return note
 	case c.why.LogonRefused:
 		return fmt.Sprintf("This was one refused logon of %q. A watch with these options would "+
 			"make %d more before its verdict and as many after each restart, which can lock the "+

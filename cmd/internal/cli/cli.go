@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -82,6 +83,12 @@ type Target struct {
 	// SameDisk: another RootID than at the first success is a failed probe, with
 	// a *DiskError; otherwise a warning.
 	SameDisk bool
+	// Keep lets the probes of a watch keep a file on the server. What it returns
+	// deletes the file when the watch is told to end. nil: nothing is kept.
+	Keep func() (cleanUp func(context.Context) error)
+	// Unseen is what a watch with these options does not see, for -check after
+	// its probe: a warning if that is likely to matter, else a note.
+	Unseen func() (note, warning string)
 	// User is the account whose password the probe sends, for -check's warning
 	// of lockout policies; empty: none.
 	User string

@@ -26,6 +26,7 @@ var (
 	// the target's name and the reason.
 	MarkerFailed = entry(112, Error, "The file server has failed the marker check of [%s] (%s).")
 	WriteFailed  = entry(113, Error, "The file server has failed the write test of [%s] (%s).")
+	fileStays    = entry(135, Warning, "The write test's file stays on the server (%v).")
 	// LockFailed and OtherDisk too, the latter for a *DiskError.
 	LockFailed = entry(128, Error, "The file server has failed the lock test of [%s] (%s).")
 	OtherDisk  = entry(129, Error, "Another file system is behind [%s] than at the start of the "+
@@ -58,6 +59,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, LockFailed, OtherDisk,
+		GraceFailed, graceEnded, drill, LockFailed, OtherDisk, fileStays,
 	}
 }

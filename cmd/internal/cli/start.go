@@ -149,8 +149,15 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	if every := notify.Every(); every > 0 {
 		w.Beat, w.BeatEvery = notify.Beat, every
 	}
+	var tidy func(context.Context) error
+	if target.Keep != nil {
+		tidy = target.Keep()
+	}
 	outcome := w.Run(ctx, controls(claim.Controls()))
 	ended = time.Now()
+	if outcome.Err == nil {
+		defer cleanUp(tidy, ended.Add(fileBudget), alerts.Send)()
+	}
 	// The sinks and the files are served while the evidence is saved.
 	if outcome.Err != nil && saver != nil {
 		alerts.Send(saveEvidence(ctx, saver))
