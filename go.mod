@@ -4,10 +4,17 @@ go 1.26.0
 
 // What each library is for, and why it.
 //
-// cloudsoda/go-smb2      Tests, as an independent opinion on the same servers. The maintained line,
-//                        in production until smbprobe/smb2. It refuses servers that smbclient takes.
+// cloudsoda/go-smb2      Tests, as an independent opinion on the same servers. The maintained line, in
+//                        production until smbprobe/smb2. It refuses six kinds of servers that smbclient
+//                        takes (AES-256 alone, one signing algorithm, odd challenges, a LOGOFF answered
+//                        with session ID 0), and of 92 malformed answers it panics on one.
 // hirochachacha/go-smb2  Tests, as a second opinion on the same servers. The original, unmaintained
-//                        since 2022: stray frames end the process, and GO-2026-5051 has no fix.
+//                        since 2022: seven kinds, no anonymous login, 13 malformed answers end the
+//                        process, and GO-2026-5051 has no fix.
+//                        (github.com/jfjallid/go-smb v0.8.0 was tried too: it refuses SMB 2.0.2, 3.0 and
+//                        3.0.2 of Samba, 7 of the malformed answers end the process and 21 hang it, for
+//                        want of read deadlines. smbprobe/testdata/differential.txt has what the
+//                        libraries here disagree on.)
 // buildbarn/go-xdr       nfsprobe. XDR of RPC, MOUNT, NFS 3 and 4; our transport caps every size.
 // vmware/go-nfs-client   Tests, as a second opinion. It blocks on a silent port mapper, allocates
 //                        what a server claims, and knows neither IPv6 nor contexts.
@@ -18,7 +25,8 @@ go 1.26.0
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
 // BurntSushi/toml        kitrunner's resource files.
 // golang.org/x/crypto    smbprobe/ntlm. Only md4, which hashes the password of an NTLM login.
-// golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows.
+// golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows; the names
+//                        of NTSTATUS, from which smbprobe/smb2/ntstatus.go is generated.
 //
 // goleak, go-cmp and go-internal serve tests, honnef.co/go/tools is staticcheck. The tools for
 // packages and manuals are in .ci/tools.mod, so that what they bring stays out of here.
