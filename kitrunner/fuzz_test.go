@@ -26,7 +26,7 @@ func FuzzState(f *testing.F) {
 		f.Add([]byte(backupGUID+"\r\n"), tag)
 	}
 	f.Fuzz(func(t *testing.T, stored []byte, tag string) {
-		vars := variables(res, false)
+		vars := new(Engine).known(res).vars
 		if onBackupNIC(stored, res) {
 			if !strings.Contains(strings.ToUpper(string(stored)),
 				strings.Trim(parse.CanonicalGUID(res.BackupGUID), "{}")) {

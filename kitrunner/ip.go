@@ -34,7 +34,8 @@ func ping(host string) cmd {
 
 // ip is the IP kit: a virtual IP address on a network adapter.
 var ip = Kit{
-	Name: "ip",
+	Name:  "ip",
+	begin: (*Engine).loadNIC,
 	Actions: []Action{
 		{Name: "quickCheck", Needs: []string{"tag", "id", "nic", "guid"}, Steps: []Step{
 			{"(1)", "Is the cable of the address's network adapter connected?", []Op{
@@ -153,7 +154,7 @@ var removeIfThere = ask(ipList, readList,
 
 // storeTheNIC comes as soon as the address is there, so that the next
 // quickCheck looks in the right place whatever else the recovery finds out.
-var storeTheNIC = set("store which network adapter holds the address", storeNIC)
+var storeTheNIC = act("store which network adapter holds the address", storeNIC)
 
 // assign gives the address to the adapter. It is fine if the adapter has it
 // already.

@@ -88,10 +88,10 @@ func localRecovery(r *run) answer {
 
 // attempts tells whether the restore is here for the first time, and counts.
 func attempts(r *run) answer {
-	if r.retried {
+	if r.vars["RETRIED"] != "" {
 		return secondTime
 	}
-	r.retried = true
+	r.vars["RETRIED"] = "yes"
 	return firstTime
 }
 

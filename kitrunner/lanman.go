@@ -76,9 +76,10 @@ var lanman = Kit{
 					on(failed, say(ev13086), ret(Failure, "(A)"))),
 			}},
 			{"(7)", "Wait until the alias is on this node.", []Op{
-				poll(nbtstat, readAlias, aliasThere, 3*time.Second, time.Minute, say(ev13087),
+				ask(nbtstat, readAlias,
 					on(aliasThere, ret(Success, "(A)")),
-					on(aliasMissing, say(ev13088), ret(TimeIsUp, "(A)"))),
+					on(aliasMissing, say(ev13088), ret(TimeIsUp, "(A)"))).
+					until(aliasThere, 3*time.Second, time.Minute, say(ev13087)),
 			}},
 			{"(A)", "Log that the restore ends.", []Op{say(ev13084), endAsSet()}},
 		}},

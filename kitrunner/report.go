@@ -27,13 +27,13 @@ const (
 	OutcomeIsKnown                   // Text is what was found out
 )
 
-// Report is the outcome of an action.
+// Report is the outcome of an action, or its plan.
 type Report struct {
 	Kit     string       `json:"kit"`
 	Action  string       `json:"action"`
 	Tag     string       `json:"tag"`
 	Code    int          `json:"code"`    // 0, 1, 2 or 3
-	Outcome string       `json:"outcome"` // "success", "failure" or "could not determine"
+	Outcome string       `json:"outcome"` // "success", "failure", "could not determine", "planned"
 	Began   time.Time    `json:"began"`
 	Seconds float64      `json:"seconds"`
 	Steps   []StepReport `json:"steps"`

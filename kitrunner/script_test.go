@@ -174,7 +174,7 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 				t.Fatal(err)
 			}
 		}
-		if err := e.Check(); err != nil {
+		if err := e.Check(kit); err != nil {
 			t.Fatal(err)
 		}
 		tr.report = e.Run(t.Context(), kit, kit.Action(c.action), res)
@@ -275,12 +275,9 @@ func TestPlan(t *testing.T) {
 		for i := range k.Actions {
 			a := &k.Actions[i]
 			t.Run(k.Name+"/"+a.Name, func(t *testing.T) {
-				var b strings.Builder
 				e := &Engine{Deadlines: DefaultDeadlines()}
-				if err := e.Plan(&b, k, a, resources[k.Name]); err != nil {
-					t.Fatal(err)
-				}
-				golden(t, "plans/"+k.Name+"-"+a.Name+".txt", b.String())
+				plan, _ := e.Plan(k, a, resources[k.Name])
+				golden(t, "plans/"+k.Name+"-"+a.Name+".txt", plan)
 			})
 		}
 	}

@@ -30,17 +30,25 @@ func readMirror(r *run, res Result) answer {
 	if !understood {
 		return unknown
 	}
-	r.mirrors = mirrors
 	r.vars["ROLE"], r.vars["EMOUT"] = strconv.Itoa(mirrors[0].Role), oneLine(res.Output)
+	r.vars["MIRRORS"] = ""
+	for _, m := range mirrors {
+		switch mirroring := map[bool]string{true: "yes", false: "no"}[m.State == parse.Mirroring]; {
+		case r.vars["MIRRORS"] == "":
+			r.vars["MIRRORS"] = mirroring
+		case r.vars["MIRRORS"] != mirroring:
+			r.vars["MIRRORS"] = "differ"
+		}
+	}
 	return role(r)
 }
 
 // role is the role in the mirror's information.
 func role(r *run) answer {
-	switch r.mirrors[0].Role {
-	case parse.RoleSource:
+	switch r.vars["ROLE"] {
+	case strconv.Itoa(parse.RoleSource):
 		return isSource
-	case parse.RoleTarget:
+	case strconv.Itoa(parse.RoleTarget):
 		return isTarget
 	}
 	return otherRole
@@ -50,17 +58,15 @@ func role(r *run) answer {
 // and sets $STATE to the one that it should have. If there are several targets
 // nobody knows which one is the peer, so they must agree.
 func readPeerState(r *run, res Result) answer {
-	for _, m := range r.mirrors {
-		if (m.State == parse.Mirroring) != (r.mirrors[0].State == parse.Mirroring) {
-			r.why = "the volume has several targets, in different states"
-			return unknown
-		}
+	if r.vars["MIRRORS"] == "differ" {
+		r.why = "the volume has several targets, in different states"
+		return unknown
 	}
 	state, understood := parse.InstanceState(res.Output, r.res.Tag)
 	if !understood || res.Code != 0 {
 		return unknown
 	}
-	if r.mirrors[0].State == parse.Mirroring {
+	if r.vars["MIRRORS"] == "yes" {
 		r.vars["STATE"] = "OSU"
 		if state == "OSU" {
 			return mirrorsOSU
@@ -108,14 +114,14 @@ func readPeerFlag(r *run, res Result) answer {
 }
 
 func readFlag(r *run, res Result) answer {
-	r.flagStood = res.Code == flagExists
+	r.vars["FLAG"] = strconv.Itoa(res.Code)
 	return readPeerFlag(r, res)
 }
 
 // split tells whether the split brain is new. As long as the flag exists no
 // second trap is sent.
 func split(r *run) answer {
-	if r.flagStood {
+	if r.vars["FLAG"] == strconv.Itoa(flagExists) {
 		return splitStands
 	}
 	return splitIsNew

@@ -221,7 +221,7 @@ func inBounds(t *testing.T, o *options) {
 		strings.EqualFold(r.Peer, r.Node) || o.stateDir == "" {
 		t.Errorf("accepted %+v", r)
 	}
-	if err := o.engine().Check(); err != nil {
+	if err := o.engine().Check(kitrunner.FindKit("lanman")); err != nil {
 		t.Error(err)
 	}
 }

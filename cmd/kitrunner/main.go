@@ -93,13 +93,7 @@ func command(args []string) (perform func() int, err error) {
 		return nil, err
 	}
 	if o.plan {
-		return func() int {
-			if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
-				complain("%v", err)
-				return kitrunner.Failure
-			}
-			return kitrunner.Success
-		}, nil
+		return func() int { return o.printPlan(kit, action, "  ") }, nil
 	}
 	dirs, err := o.dirs(o.engine().Uses(kit, action, o.resource))
 	if err != nil {

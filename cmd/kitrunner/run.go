@@ -126,6 +126,17 @@ func printJSON(w io.Writer, value any, indent string) {
 	}
 }
 
+// printPlan prints an action's plan, as JSON with this indent.
+func (o *options) printPlan(kit *kitrunner.Kit, action *kitrunner.Action, indent string) int {
+	text, report := o.engine().Plan(kit, action, o.resource)
+	if o.json {
+		printJSON(os.Stdout, report, indent)
+	} else {
+		fmt.Print(text)
+	}
+	return kitrunner.Success
+}
+
 // run performs an action once and returns its exit code.
 func (o *options) run(dirs kitrunner.Dirs, kit *kitrunner.Kit, action *kitrunner.Action) int {
 	ctx, stop := untilSignal()

@@ -107,14 +107,14 @@ func parseWatch(args []string) (o *options, quick, deep time.Duration, err error
 func (o *options) planWatch(kit *kitrunner.Kit) int {
 	for _, name := range watched {
 		action := kit.Action(name)
-		if action == nil {
+		switch {
+		case action == nil && !o.json:
 			fmt.Printf("%s: the kit has none\n", name)
-			continue
-		}
-		fmt.Printf("%s:\n", name)
-		if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
-			complain("%v", err)
-			return kitrunner.Failure
+		case action != nil:
+			if !o.json {
+				fmt.Printf("%s:\n", name)
+			}
+			o.printPlan(kit, action, "")
 		}
 	}
 	return kitrunner.Success
