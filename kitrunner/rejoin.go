@@ -165,7 +165,7 @@ func (r *Rejoin) run(ctx context.Context, action string) Report {
 	show := e.Show
 	e.Show = func(n Notice) {
 		if n.Kind == StepBegins {
-			r.step = n.Step
+			r.step = action + " " + n.Step
 		}
 		if show != nil {
 			show(n)

@@ -503,7 +503,7 @@ func TestRejoinJournalHasEveryCommand(t *testing.T) {
 		t.Errorf("the journal has %q, but there ran %q", commands, l.fake.ran)
 	}
 	last := j.Commands[len(j.Commands)-1]
-	if *last.Code != 9 || last.Output != "通信に失敗しました。" || last.Step != "(6b)" {
+	if *last.Code != 9 || last.Output != "通信に失敗しました。" || last.Step != "rejoin (6b)" {
 		t.Errorf("%+v", last)
 	}
 	if !slices.Equal(j.Addresses, []string{"10.200.8.26"}) {
