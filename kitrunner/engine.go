@@ -42,6 +42,9 @@ type Engine struct {
 	Deadlines Deadlines
 	// Commands replace those of Templates, by name.
 	Commands map[string]string
+	// Native takes our own write test, SNMP trap and list of addresses in the
+	// place of the documented commands.
+	Native bool
 	// PlainVolume gives EMCMD the volume without its colon.
 	PlainVolume bool
 	// StateDir holds the locks, and which adapter holds an address of the ip
@@ -150,6 +153,9 @@ func expand(text string, vars map[string]string) string {
 
 // command fills in a command.
 func (e *Engine) command(c cmd, vars map[string]string) Command {
+	if e.Native && c.native != nil {
+		c = *c.native
+	}
 	if c.template != "" {
 		// Check has read it before
 		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template))

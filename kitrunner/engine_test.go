@@ -15,6 +15,8 @@ func TestCheck(t *testing.T) {
 			on(ok, each("rows", nil, goTo("(9)"))))}}}},
 		"other-command: names no command": {Steps: []Step{{"(1)", "",
 			[]Op{do(templated(queries, "other"))}}}},
+		"there is no command kitrunner itself: other x": {Steps: []Step{{"(1)", "",
+			[]Op{do(query(API, "other", "x"))}}}},
 		"a has no step (2)":        {Closing: "(2)"},
 		"there is no action other": {Steps: []Step{{"(1)", "", []Op{perform("other")}}}},
 	} {

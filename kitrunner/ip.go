@@ -22,7 +22,7 @@ const (
 var (
 	cable     = templated(queries, "nic-state")
 	peerCable = templated(queries, "peer-nic-state")
-	ipList    = query(LKRoot, ipchange, "-l")
+	ipList    = query(LKRoot, ipchange, "-l").orNative("addresses")
 	ipAdd     = change(LKRoot, ipchange, "-a", "-n$GUID", "-i$ID", "-m$MASK")
 	ipDelete  = change(LKRoot, ipchange, "-d", "-c$CONTEXT")
 	clearARP  = change(System32, "arp.exe", "-d", "$ID")

@@ -108,6 +108,9 @@ func (p *planner) command(c cmd) {
 		p.err = fmt.Errorf("%s-command: %w", c.template, err)
 	}
 	command := p.engine.command(c, p.vars)
+	if command.Place == API && natives[command.Name] == nil {
+		p.err = fmt.Errorf("there is no command %s", command)
+	}
 	p.used = append(p.used, command)
 	s := &p.steps[len(p.steps)-1]
 	s.Commands = append(s.Commands, CommandReport{Command: command.String()})

@@ -39,12 +39,15 @@ func splitFlag(where ...string) cmd {
 	return change(LKBin, "flg_create.exe", append(where, "-f", "SplitBrain_$VOLUME:")...)
 }
 
+const splitText = "LifeKeeper replicated volume Split Brain detected."
+
 // The documents do not say where volume.exe, CheckVolume.exe and
 // EISMEventNotice.exe are.
 var (
-	checkVolume = change(LKBin, "CheckVolume.exe", "$VOLUME:")
+	checkVolume = change(LKBin, "CheckVolume.exe", "$VOLUME:").orNative("write-test", "$VOLUME")
 	splitTrap   = change(LKBin, "EISMEventNotice.exe", "$NODE", "6", "160",
-		"s:LifeKeeper replicated volume Split Brain detected.", "s:$VOLUME:", "s:$PEER")
+		"s:"+splitText, "s:$VOLUME:", "s:$PEER").
+		orNative("snmp-trap", "$NODE", "6", "160", splitText, "$VOLUME:", "$PEER")
 	deletePeerVSS = lcdremexec("vssadmin.exe", "delete", "shadows", "/for=$VOLUME:",
 		"/quiet").within(deleteShadows)
 	deleteVSS = change(System32, "vssadmin.exe", "delete", "shadows", "/for=$VOLUME:",

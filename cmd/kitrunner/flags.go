@@ -41,8 +41,9 @@ What to do:
       --plan                  print the numbered steps with their commands, run nothing
       --json                  report as JSON on stdout; the steps are shown on stderr
       --events FILE           append the events to FILE as JSON lines, on Windows too
-      --native                do without the helper commands, also when they are installed
-      --trap-destination HOST[:PORT]   where our own SNMP trap goes
+      --native                our own write test, SNMP trap and list of addresses, not CheckVolume, EISMEventNotice
+                              and ips_ipchange -l; the report names them "kitrunner itself"
+      --trap-destination HOST[:PORT]   where --native's SNMP trap goes
       --trap-community NAME   its community string (public)
 
 Where things are, and how long they may take:

@@ -18,7 +18,8 @@ import (
 // engine is an engine for plans; perform adds what it needs to run.
 func (o *options) engine() *kitrunner.Engine {
 	e := &kitrunner.Engine{
-		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait,
+		Deadlines: o.deadlines, Native: o.native, PlainVolume: o.plainVolume,
+		StateDir: o.stateDir, Wait: o.wait,
 		Commands: map[string]string{},
 	}
 	for name, command := range o.commands {
@@ -46,7 +47,7 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 	} {
 		if d.value == "" {
 			for _, c := range uses {
-				if c.Place == d.place && !o.canDoWithout(c) {
+				if c.Place == d.place {
 					return nil, fmt.Errorf("%s: is missing "+
 						"(the directory of %s; %s runs nothing)", d.option, c.Name, o.dryRun)
 				}
@@ -62,15 +63,9 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 	return dirs, nil
 }
 
-// canDoWithout tells whether a command need not be installed.
-func (o *options) canDoWithout(c kitrunner.Command) bool {
-	return kitrunner.IsNative(c) && (o.native || runtime.GOOS == "windows")
-}
-
 // runner is a Runner for the commands.
 func (o *options) runner(dirs kitrunner.Dirs) kitrunner.Runner {
-	native := winsys.NewAPI(o.trapDestination, o.trapCommunity)
-	return kitrunner.WithNative(dirs, native, o.native)
+	return kitrunner.WithNative(dirs, winsys.NewAPI(o.trapDestination, o.trapCommunity))
 }
 
 // eventLog opens the event log of Windows and the file of --events, or stderr

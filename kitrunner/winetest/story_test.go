@@ -3,12 +3,15 @@
 package winetest
 
 import (
+	"bytes"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"fsmon/kitrunner/kitdouble"
 )
@@ -247,6 +250,39 @@ func TestSplitBrain(t *testing.T) {
 			t.Errorf("the other source has %d shadow copies, want the one it had", n)
 		}
 	})
+}
+
+// Without EISMEventNotice.exe no trap is sent, and an event says so; with
+// --native it is our own, and the report says so. (Wine 8 does not know an
+// option that Go sets on every UDP socket.)
+func TestNativeTrap(t *testing.T) {
+	t.Parallel()
+	need(t, native.goos)
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	s := cluster()
+	s.Nodes["NODEA"].Volumes["E"].Role = 1
+	l := newLab(t, native, s)
+	l.missing("EISMEventNotice.exe")
+	o := l.expect(0, []int{20008, 20010}, with(mirrored, "volume", "quickCheck")...)
+	if !strings.Contains(o.events[1].Text, "EISMEventNotice.exe") {
+		t.Error(o.events[1].Text)
+	}
+	l.set(s)
+	o = l.expect(0, []int{20008}, with(mirrored, "volume", "quickCheck", "--native",
+		"--trap-destination", conn.LocalAddr().String())...)
+	if !strings.Contains(o.stdout, "> kitrunner itself: snmp-trap NODEA 6 160 ") {
+		t.Errorf("it does not say what ran:\n%s", o.stdout)
+	}
+	conn.SetReadDeadline(time.Now().Add(limit))
+	trap := make([]byte, 1500)
+	if n, _, err := conn.ReadFrom(trap); err != nil || !bytes.Contains(trap[:n],
+		[]byte("Split Brain detected.")) {
+		t.Errorf("%q, %v", trap[:n], err)
+	}
 }
 
 func TestRejoin(t *testing.T) {

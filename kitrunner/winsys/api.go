@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// API does what LifeKeeper's helper commands do, with calls of Windows. On
+// API does what some of LifeKeeper's helper commands do, with calls of Windows. On
 // other systems only Trap works.
 //
 // Every method honours ctx's deadline. A call that has not returned by then
@@ -54,7 +54,7 @@ const (
 type Address struct {
 	GUID    string // its adapter's
 	IP      netip.Addr
-	Context uint32 // for DeleteAddress; 0 if there is none
+	Context uint32 // for ips_ipchange -d; 0 if there is none
 }
 
 // within runs f, which cannot be cancelled, and waits for it until ctx is done.
