@@ -171,7 +171,7 @@ func (r *Rejoin) run(ctx context.Context, action string) Report {
 			show(n)
 		}
 	}
-	e.Runner = audited{r, r.Engine.Runner}
+	e.Runner = audited{r, WithNative(r.Engine.Runner, nil)}
 	kit := r.kit()
 	return e.perform(ctx, kit, kit.Action(action), r.known)
 }
@@ -192,13 +192,7 @@ func (a audited) Run(ctx context.Context, c Command) (res Result) {
 		}
 		r.changed = true
 	}
-	if c.Place == API && c.Name == deleteFile {
-		if err := os.Remove(c.Args[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
-			res = Result{Code: 1, Output: err.Error()}
-		}
-	} else {
-		res = a.runner.Run(ctx, c)
-	}
+	res = a.runner.Run(ctx, c)
 	r.journal.end(res)
 	return res
 }

@@ -14,9 +14,7 @@ import (
 const (
 	// jobsKey is where DataKeeper keeps its jobs (REJOIN 5).
 	jobsKey = `HKLM\System\CurrentControlSet\Services\ExtMirr\Parameters\Jobs\`
-	// deleteFile is a command of our own (Place API): Windows' DeleteFile.
-	deleteFile = "delete file"
-	closing    = "(A)"
+	closing = "(A)"
 )
 
 // The documented commands. What REJOIN leaves out of them is our own: -S and -o
@@ -39,7 +37,7 @@ var (
 	getMirror = query(ExtMirrBase, "EMCMD.exe", ".", "GETMIRRORVOLINFO", "$DRIVE:")
 	deleteEnd = change(ExtMirrBase, "EMCMD.exe", ".", "deletelocalmirroronly", "$DRIVE")
 	clearFlag = change(ExtMirrBase, "EMCMD.exe", ".", "clearswitchover", "$DRIVE")
-	infoFile  = change(API, deleteFile, "$INFO")
+	infoFile  = change(API, "delete-file", "$INFO")
 )
 
 // The lists of rows; of a volume, with its letter.
