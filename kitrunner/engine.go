@@ -88,7 +88,7 @@ func (e *Engine) perform(ctx context.Context, kit *Kit, action *Action, k known)
 	}
 	r.report.Code = r.code
 	r.report.Seconds = time.Since(r.began).Seconds()
-	r.report.Outcome = outcomeOf(r.code)
+	r.report.Outcome = OutcomeOf(r.code)
 	return r.report
 }
 
@@ -160,7 +160,8 @@ func (e *Engine) command(c cmd, vars map[string]string) Command {
 		// Check has read it before
 		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template))
 	}
-	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind)}
+	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind),
+		Changes: c.kind != queries}
 	for _, a := range c.args {
 		out.Args = append(out.Args, expand(a, vars))
 	}
@@ -251,19 +252,28 @@ func (r *run) choose(a answer, branches []branch) next {
 			return r.ops(b.do)
 		}
 	}
-	if a == unknown {
+	switch {
+	case a == unknown:
 		return r.undetermined(r.asked, r.why)
+	case a == failed && r.action.Fails.Number != 0:
+		return r.stop(r.action.Fails, Failure, r.asked, r.why)
 	}
 	return next{}
 }
 
 // undetermined ends the action with exit code 3, through the closing step.
 func (r *run) undetermined(what, why string) next {
+	return r.stop(ev20001, Undetermined, what, why)
+}
+
+// stop ends the action with an event and a return value, through the closing
+// step.
+func (r *run) stop(e EventText, code int, what, why string) next {
 	if what != "" { // or else a performed action has said it
 		r.vars["STEP"], r.vars["COMMAND"], r.vars["WHY"] = r.where(), what, why
-		r.say(ev20001)
+		r.say(e)
 	}
-	r.code = Undetermined
+	r.code = code
 	if r.action.Closing != "" {
 		return next{step: r.action.Closing}
 	}

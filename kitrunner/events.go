@@ -14,7 +14,7 @@ type EventText struct {
 // documents, and our own from 20001. As in the documents, 13085 (LAN kit) and
 // 6605 (IP kit) have two texts each.
 func Catalogue() []EventText {
-	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents)
+	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents, rejoinEvents)
 }
 
 // The messages of the LAN kit. $ERR is the action's return value.
@@ -149,6 +149,22 @@ var (
 	ev20010 = EventText{20010, Warning,
 		`The SNMP trap about the split brain of volume $VOLUME: could not be sent: $WHY`}
 )
+
+// Our own messages about a rejoin.
+var (
+	ev20051 = EventText{20051, Info,
+		`LifeKeeper: CLEAN UP SYSTEM $NODE AFTER $PEER WAS INSTALLED ANEW START.`}
+	ev20052 = EventText{20052, Error,
+		`Clean-up of system $NODE after $PEER was installed anew: step $STEP failed, and nothing was changed after it: $COMMAND: $WHY`}
+	ev20053 = EventText{20053, Info,
+		`LifeKeeper: CLEAN UP SYSTEM $NODE AFTER $PEER WAS INSTALLED ANEW END (err=$ERR). This is an ERROR if err is not 0.`}
+	ev20054 = EventText{20054, Warning,
+		`Clean-up of system $NODE after $PEER was installed anew: step $SKIPPED was skipped on request: $REASON`}
+	ev20055 = EventText{20055, Error,
+		`Clean-up of system $NODE after $PEER was installed anew was refused, and nothing was changed: $WHY`}
+)
+
+var rejoinEvents = []EventText{ev20051, ev20052, ev20053, ev20054, ev20055}
 
 var ownEvents = []EventText{ev20001, ev20002, ev20003, ev20004, ev20005, ev20006, ev20007, ev20008,
 	ev20009, ev20010}

@@ -43,6 +43,7 @@ type Command struct {
 	Name    string
 	Args    []string
 	Timeout time.Duration // after which its whole process tree is ended
+	Changes bool          // it does more than ask
 }
 
 // String is the command as people read it: `%LKBIN%\LmServerNameDel.exe SRV01`.
@@ -50,7 +51,7 @@ func (c Command) String() string {
 	if c.Place == API {
 		return "kitrunner itself: " + strings.Join(append([]string{c.Name}, c.Args...), " ")
 	}
-	words := []string{c.Place.String() + `\` + strings.ReplaceAll(c.Name, "/", `\`)}
+	words := []string{c.file()}
 	for _, a := range c.Args {
 		if a == "" || strings.ContainsAny(a, " \t") {
 			a = `"` + a + `"`
@@ -58,6 +59,11 @@ func (c Command) String() string {
 		words = append(words, a)
 	}
 	return strings.Join(words, " ")
+}
+
+// file is the command's file as people write it.
+func (c Command) file() string {
+	return c.Place.String() + `\` + strings.ReplaceAll(c.Name, "/", `\`)
 }
 
 // Result is the outcome of a Command.

@@ -35,6 +35,9 @@ func (e *Engine) Plan(kit *Kit, action *Action, res Resource) (text string, repo
 func (e *Engine) plan(kit *Kit, action *Action, k known) (text string, report Report) {
 	p := e.planner(kit, k)
 	p.action(action)
+	if action.Fails.Number != 0 {
+		p.line("What fails: event %d, end with 1.", action.Fails.Number)
+	}
 	if action.Closing != "" {
 		p.line("What cannot be determined: event 20001, return value 3, go to %s.", action.Closing)
 	} else {
@@ -147,6 +150,9 @@ func (o eachOp) plan(p *planner) {
 	if !found {
 		rows = []row{nil}
 	}
+	if len(rows) == 0 {
+		p.line(string(nothingToDo))
+	}
 	outer := p.vars
 	for _, row := range rows {
 		p.vars = maps.Clone(outer)
@@ -188,7 +194,7 @@ func (o jumpOp) plan(p *planner) {
 	case o.next.end && o.code < 0:
 		p.line("end with that return value")
 	case o.next.end:
-		p.line("end with %d (%s)", o.code, outcomeOf(o.code))
+		p.line("end with %d (%s)", o.code, OutcomeOf(o.code))
 	case o.code >= 0:
 		p.line("return value %d, %s", o.code, to)
 	default:

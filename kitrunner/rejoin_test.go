@@ -28,7 +28,11 @@ func newRejoinLab(t *testing.T) *rejoinLab {
 // rejoinDir is a temporary directory whose removal also works under Wine, which
 // cannot remove a tree at once.
 func rejoinDir(t *testing.T) string {
-	dir, err := os.MkdirTemp("", "rejoin")
+	base := "" // the journal is synced to the disk, in memory that costs nothing
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		base = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(base, "rejoin")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,13 +53,15 @@ func rejoinDir(t *testing.T) string {
 
 func (l *rejoinLab) rejoin(volumes ...string) *Rejoin {
 	return &Rejoin{System: "BENHOGAN2008", Gone: "GPLAYER2008", Volumes: volumes, Root: l.dir,
-		Journal: l.journal(), Runner: l.fake, Deadlines: DefaultDeadlines()}
+		Journal: l.journal(), Drives: []string{"C", "E", "F", "G"},
+		Engine: &Engine{Runner: l.fake, Log: l.fake, Deadlines: DefaultDeadlines()}}
 }
 
 func (l *rejoinLab) journal() string { return filepath.Join(l.dir, "rejoin-gplayer2008.json") }
 
-// run does all that the command does after the confirmation is given.
-func (l *rejoinLab) run(r *Rejoin) (err error) {
+// run does all that the command does after the confirmation is given. The
+// steps are those of the survey and of the clean-up.
+func (l *rejoinLab) run(r *Rejoin) (report Report, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			if _, ok := v.(killed); !ok {
@@ -65,43 +71,50 @@ func (l *rejoinLab) run(r *Rejoin) (err error) {
 		}
 	}()
 	ctx := context.Background()
-	if err := r.Survey(ctx); err != nil {
-		return err
+	if err := r.Check(); err != nil {
+		return report, err
 	}
-	if err := r.Run(ctx); err != nil {
-		return err
+	if report, err = r.Survey(ctx); err != nil || report.Code != 0 {
+		return report, err
 	}
+	surveyed := report.Steps
+	if report, err = r.Run(ctx); err != nil || report.Code != 0 {
+		return report, err
+	}
+	report.Steps = append(surveyed, report.Steps...)
 	_, err = r.Finish()
-	return err
+	return report, err
 }
+
+// mustRun runs to the end.
+func (l *rejoinLab) mustRun(r *Rejoin) {
+	l.t.Helper()
+	if report, err := l.run(r); err != nil || report.Code != 0 {
+		l.t.Fatalf("exit code %d, %v\n%s", report.Code, err, l.lastEvent())
+	}
+}
+
+func (l *rejoinLab) lastEvent() string { return strings.Join(l.fake.events, "\n") }
 
 var errKilled = errors.New("killed")
 
-func rejoinCode(err error) int {
-	var e *RejoinError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &e):
-		return e.Code
-	}
-	return -1
-}
-
-// text is a plan or report for a golden file.
-func (l *rejoinLab) text(steps []RejoinStep) string {
+// text is a report for a golden file.
+func (l *rejoinLab) text(report Report) string {
 	var b strings.Builder
-	for _, s := range steps {
-		fmt.Fprintf(&b, "%d [%s] %s", s.Number, s.Document, s.Title)
-		if s.Outcome != "" {
-			fmt.Fprintf(&b, ": %s", s.Outcome)
+	for _, s := range report.Steps {
+		fmt.Fprintf(&b, "%s %s %s\n", s.Action, s.Step, s.Text)
+		for i, c := range s.Commands {
+			fmt.Fprintf(&b, "    %s: exit code %d", c.Command, c.Code)
+			if i < len(s.Outcomes) {
+				fmt.Fprintf(&b, ": %s", s.Outcomes[i])
+			}
+			b.WriteString("\n")
 		}
-		if s.Detail != "" {
-			fmt.Fprintf(&b, " (%s)", s.Detail)
+		for _, o := range s.Outcomes[min(len(s.Commands), len(s.Outcomes)):] {
+			fmt.Fprintf(&b, "    = %s\n", o)
 		}
-		b.WriteString("\n")
-		for _, c := range s.Commands {
-			fmt.Fprintf(&b, "    %s\n", c)
+		for _, e := range s.Events {
+			fmt.Fprintf(&b, "    event %s %d %s\n", e.Severity, e.Number, e.Text)
 		}
 	}
 	return l.portable(b.String())
@@ -137,14 +150,14 @@ func (l *rejoinLab) golden(name, got string) {
 
 // transcript is everything that a person sees of a run, and the state after it.
 func (l *rejoinLab) transcript(r *Rejoin) string {
-	err := l.run(r)
+	report, err := l.run(r)
 	var b strings.Builder
-	if r.agreed != nil {
-		fmt.Fprintf(&b, "# done\n%s", l.text(r.Report()))
-	}
-	fmt.Fprintf(&b, "# exit code %d\n", rejoinCode(err))
+	fmt.Fprintf(&b, "%s# exit code %d\n", l.text(report), report.Code)
 	if err != nil {
 		fmt.Fprintf(&b, "%s\n", l.portable(err.Error()))
+	}
+	for _, why := range r.Refused {
+		fmt.Fprintf(&b, "refused: %s\n", l.portable(why))
 	}
 	fmt.Fprintf(&b, "# changed\n%s\n# state\n%s# by hand\n%s\n",
 		l.portable(strings.Join(l.fake.changed, "\n")), l.fake.state(),
@@ -159,11 +172,16 @@ func TestRejoinPlanRunsNothing(t *testing.T) {
 	if err := r.Check(); err != nil {
 		t.Fatal(err)
 	}
-	l.golden("plan", l.text(r.Plan())+"# by hand\n"+strings.Join(r.Checklist(), "\n")+"\n")
-	if err := r.Survey(context.Background()); err != nil {
-		t.Fatal(err)
+	text, report := r.Plan()
+	l.golden("plan", l.portable(text)+"# by hand\n"+strings.Join(r.Checklist(), "\n")+"\n")
+	if report.Outcome != "planned" || len(report.Steps) < 20 {
+		t.Errorf("got %+v", report)
 	}
-	l.golden("plan-surveyed", l.text(r.Plan()))
+	if report, err := r.Survey(context.Background()); err != nil || report.Code != 0 {
+		t.Fatal(report, err)
+	}
+	text, _ = r.Plan()
+	l.golden("plan-surveyed", l.portable(text))
 	if len(l.fake.changed) > 0 {
 		t.Errorf("changed %q", l.fake.changed)
 	}
@@ -180,37 +198,76 @@ func TestRejoinRun(t *testing.T) {
 		volumes []string
 	}{
 		{"run", func(*fakeCluster) {}, false, []string{"E", "F"}},
-		{"run-all-resources", func(*fakeCluster) {}, true, []string{"E"}},
-		{"run-no-volumes", func(*fakeCluster) {}, false, nil},
+		{"run-all-resources", func(*fakeCluster) {}, true, []string{"E", "F"}},
+		{"run-no-volumes", func(f *fakeCluster) { f.withoutVolumes() }, false, nil},
+		{"run-blanks-in-tags", func(f *fakeCluster) {
+			f.equivalencies[1] = "BENHOGAN2008 Vol_E GPLAYER2008 共有_E SHARED 1 10"
+			f.instances[0] = "BENHOGAN2008 filesys volume Vol_E E: E: ISP"
+			f.parents = map[string]string{"Vol_E": "LK1-BENHOGAN2K8", "IP1": "Vol_E"}
+		}, true, []string{"E", "F"}},
+		{"a-blank-without-separators", func(f *fakeCluster) {
+			f.separator = " "
+			f.equivalencies[1] = "BENHOGAN2008 Vol_E GPLAYER2008 共有_E SHARED 1 10"
+		}, false, []string{"E", "F"}},
+		{"not-named", func(*fakeCluster) {}, false, []string{"F"}},
+		{"not-named-job", func(f *fakeCluster) {
+			f.withoutVolumes()
+			f.jobs[jobE], f.volumes["E"] = "E Vol", jobE
+		}, false, nil},
+		{"not-named-mirror", func(f *fakeCluster) {
+			f.withoutVolumes()
+			f.mirrors["E"] = "1 BENHOGAN2008 10.200.8.26 4"
+		}, false, nil},
+		{"not-named-file", func(f *fakeCluster) {
+			f.withoutVolumes()
+			f.info("E", "g\x00p\x00l\x00a\x00y\x00e\x00r\x002\x000\x000\x008\x00")
+		}, false, nil},
+		{"live-mirror", func(f *fakeCluster) {
+			f.mirrors["E"] = "1 BENHOGAN2008 10.200.8.26 1"
+			f.mirrors["F"] = "2 GPLAYER2008.lab.example 10.200.8.25 2"
+		}, false, []string{"E", "F"}},
+		{"third-system-in-the-mirror", func(f *fakeCluster) {
+			delete(f.jobs, jobE)
+			f.mirrors["E"] += "|1 BENHOGAN2008 10.200.8.27 1"
+		}, false, []string{"E", "F"}},
+		{"unknown-system-in-the-mirror", func(f *fakeCluster) {
+			delete(f.jobs, jobE)
+			f.mirrors["E"] = "1 BENHOGAN2008 10.9.9.9 4"
+		}, false, []string{"E", "F"}},
+		{"command-missing", func(f *fakeCluster) { f.missing = "net_remove.exe" }, false,
+			[]string{"E", "F"}},
 		{"run-soh", func(f *fakeCluster) { f.separator = "\x01" }, true, []string{"E", "F"}},
-		{"run-one-path-at-a-time", func(f *fakeCluster) { f.onePath = true }, false, nil},
+		{"run-one-path-at-a-time", func(f *fakeCluster) { f.onePath = true }, false,
+			[]string{"E", "F"}},
 		{"run-half-done-by-hand", func(f *fakeCluster) {
 			f.equivalencies, f.paths = f.equivalencies[3:], nil
 			delete(f.jobs, jobE)
-			f.mirrors["E"] = false
+			delete(f.mirrors, "E")
 			os.Remove(f.files[0])
 		}, false, []string{"E", "F"}},
 		{"third-system-in-the-job", func(f *fakeCluster) {
 			f.endPoints[jobE] = "BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E;10.200.8.26;A\r\n" +
 				"BENHOGAN2008;E;10.200.8.25;SNEAD2008;E;10.200.8.27;A"
-		}, false, []string{"E"}},
+		}, false, []string{"E", "F"}},
 		{"other-volume-in-the-job", func(f *fakeCluster) {
 			f.endPoints[jobE] += " BENHOGAN2008;H;10.200.8.25;GPLAYER2008;H;10.200.8.26;A"
-		}, false, []string{"E"}},
+		}, false, []string{"E", "F"}},
 		{"gone-system-unknown", func(f *fakeCluster) {
+			f.withoutVolumes()
 			f.equivalencies, f.systems, f.paths = nil, f.systems[:1], nil
 		}, false, nil},
 		{"guid-malformed", func(f *fakeCluster) {
 			f.jobs[`x\..\..`], f.volumes["E"], f.endPoints[`x\..\..`] = "E Vol", `x\..\..`,
 				f.endPoints[jobE]
-		}, false, []string{"E"}},
-		{"this-system-not-listed", func(f *fakeCluster) { f.systems = f.systems[1:] }, false, nil},
+		}, false, []string{"E", "F"}},
+		{"this-system-not-listed", func(f *fakeCluster) { f.systems = f.systems[1:] }, false,
+			[]string{"E", "F"}},
 		{"export-not-written", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) {
 				return Result{Output: "The operation completed successfully.\r\n"},
 					len(c.Args) > 0 && c.Args[0] == "export"
 			}
-		}, false, []string{"E"}},
+		}, false, []string{"E", "F"}},
 		{"export-empty", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) {
 				if len(c.Args) == 0 || c.Args[0] != "export" {
@@ -218,21 +275,21 @@ func TestRejoinRun(t *testing.T) {
 				}
 				return Result{Err: os.WriteFile(c.Args[2], nil, 0o600)}, true
 			}
-		}, false, []string{"E"}},
+		}, false, []string{"E", "F"}},
 		{"equivalency-stays", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) {
 				return Result{}, c.Name == "eqv_remove.exe"
 			}
-		}, false, nil},
+		}, false, []string{"E", "F"}},
 		{"mirror-stays", func(f *fakeCluster) {
 			f.fault = func(_ int, c Command) (Result, bool) {
 				return Result{Code: 5, Output: "Status = 5\r\n"}, slices.Contains(c.Args,
 					"deletelocalmirroronly")
 			}
-		}, false, []string{"E"}},
+		}, false, []string{"E", "F"}},
 		{"circular-dependencies", func(f *fakeCluster) {
 			f.parents["LK1-BENHOGAN2K8"] = "IP1"
-		}, true, nil},
+		}, true, []string{"E", "F"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newRejoinLab(t)
@@ -262,14 +319,17 @@ func TestRejoinRefusesArguments(t *testing.T) {
 		{"an option as the gone system", func(r *Rejoin) { r.Gone = `-s` }, "--gone"},
 		{"no drive", func(r *Rejoin) { r.Volumes = []string{`E:\`} }, "--volume"},
 		{"a drive twice", func(r *Rejoin) { r.Volumes = []string{"E", "e:"} }, "--volume"},
+		{"a step that there is not", func(r *Rejoin) { r.Skip, r.Reason = []string{"9"}, "x" },
+			`"9" is not a step (1, 2, 3, 4E, 5E-1, `},
+		{"no reason", func(r *Rejoin) { r.Skip = []string{"3"} }, "--reason"},
+		{"nothing to skip", func(r *Rejoin) { r.Reason = "x" }, "--skip"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newRejoinLab(t)
 			r := l.rejoin("E")
 			c.change(r)
-			err := l.run(r)
-			if rejoinCode(err) != 64 || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v with code %d, want %q with 64", err, rejoinCode(err), c.want)
+			if _, err := l.run(r); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if len(l.fake.ran) > 0 {
 				t.Errorf("ran %q", l.fake.ran)
@@ -278,46 +338,224 @@ func TestRejoinRefusesArguments(t *testing.T) {
 	}
 }
 
-// A resource that appears between the plan and the run is not removed.
+// A resource that appears between the plan and the run is not removed, and a
+// mirror that works again is not ended.
 func TestRejoinDoesOnlyWhatThePlanShows(t *testing.T) {
-	l := newRejoinLab(t)
-	r := l.rejoin("E")
-	if err := r.Survey(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	l.fake.equivalencies = append(l.fake.equivalencies,
-		"BENHOGAN2008 New GPLAYER2008 New SHARED 1 10")
-	err := r.Run(context.Background())
-	if rejoinCode(err) != 1 || !strings.Contains(err.Error(), "-t New") {
-		t.Errorf("got %v", err)
-	}
-	if len(l.fake.changed) > 0 {
-		t.Errorf("changed %q", l.fake.changed)
-	}
-	if err := l.rejoin("E").Run(context.Background()); rejoinCode(err) != 64 {
-		t.Errorf("a run without a survey: %v", err)
+	for _, c := range []struct {
+		name    string
+		change  func(*fakeCluster)
+		want    string
+		changed int // the equivalencies come first
+	}{
+		{"an equivalency", func(f *fakeCluster) {
+			f.equivalencies = append(f.equivalencies, "BENHOGAN2008 New GPLAYER2008 New SHARED 1 10")
+		}, "New of BENHOGAN2008 with New of GPLAYER2008 is not in the plan", 0},
+		{"a mirror", func(f *fakeCluster) {
+			f.mirrors["E"] = "1 BENHOGAN2008 10.1.8.26 3"
+		}, "with 10.1.8.26 is not in the plan", 3},
+		{"a mirror that works again", func(f *fakeCluster) {
+			f.mirrors["E"] = "1 BENHOGAN2008 10.200.8.26 1"
+		}, "was not reinstalled", 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newRejoinLab(t)
+			r := l.surveyed("E", "F")
+			c.change(l.fake)
+			report, err := r.Run(context.Background())
+			if err != nil || report.Code != 1 || !strings.Contains(l.lastEvent(), c.want) {
+				t.Errorf("exit code %d, %v\n%s", report.Code, err, l.lastEvent())
+			}
+			if len(l.fake.changed) != c.changed || l.fake.mirrors["E"] == "" {
+				t.Errorf("changed %q", l.fake.changed)
+			}
+		})
 	}
 }
 
-// A job that was made again after an earlier run had deleted it is not touched.
-func TestRejoinLeavesWhatCameBack(t *testing.T) {
+func (l *rejoinLab) surveyed(volumes ...string) *Rejoin {
+	l.t.Helper()
+	r := l.rejoin(volumes...)
+	err := r.Check()
+	var report Report
+	if err == nil {
+		report, err = r.Survey(context.Background())
+	}
+	if err != nil || report.Code != 0 {
+		l.t.Fatal(report, err)
+	}
+	return r
+}
+
+// What came back after an earlier run had removed it is removed again: the
+// system decides, not the journal. The plan says that it is so.
+func TestRejoinRemovesWhatCameBack(t *testing.T) {
 	l := newRejoinLab(t)
+	before := newFakeCluster(l.dir)
 	l.fake.fault = func(_ int, c Command) (Result, bool) {
-		return Result{Err: context.DeadlineExceeded}, slices.Contains(c.Args,
+		return Result{Err: context.DeadlineExceeded}, c.Name == "lcdsync.exe"
+	}
+	if report, err := l.run(l.rejoin("E", "F")); err != nil || report.Code != 3 {
+		t.Fatal(report, err)
+	}
+	done := l.fake.state()
+	l.fake.fault = nil
+	for _, back := range []struct {
+		name, command string
+		change        func()
+	}{
+		{"the equivalencies", "eqv_remove", func() { l.fake.equivalencies = before.equivalencies }},
+		{"the file", "LKDRInfo.E", func() { l.fake.info("E", "x") }},
+		{"the job", "reg.exe delete", func() { l.fake.jobs[jobE] = "E Vol, anew" }},
+		{"the mirror", "deletelocalmirroronly E", func() { l.fake.mirrors["E"] = before.mirrors["E"] }},
+		{"the switchover flag", "clearswitchover E", func() {
+			l.fake.mirrors["E"] = before.mirrors["E"]
+			l.fake.cleared["E"] = false
+		}},
+		{"the system", "sys_remove", func() { l.fake.systems = before.systems }},
+		{"the paths", "net_remove", func() { l.fake.paths = before.paths }},
+	} {
+		t.Run(back.name, func(t *testing.T) {
+			back.change()
+			r := l.surveyed("E", "F")
+			if text, _ := r.Plan(); !strings.Contains(text, back.command) ||
+				!strings.Contains(text, "and is to be done again") {
+				t.Errorf("the plan is\n%s", text)
+			}
+			l.fake.fault = func(_ int, c Command) (Result, bool) {
+				return Result{Err: context.DeadlineExceeded}, c.Name == "lcdsync.exe"
+			}
+			if report, err := r.Run(context.Background()); err != nil || report.Code != 3 {
+				t.Errorf("exit code %d, %v, %s", report.Code, err, l.lastEvent())
+			}
+			if got := l.fake.state(); got != done {
+				t.Errorf("the end is\n%s\nwant\n%s", got, done)
+			}
+			l.fake.fault = nil
+		})
+	}
+}
+
+// An administrator can go on without a step, and says why.
+func TestRejoinSkips(t *testing.T) {
+	l := newRejoinLab(t)
+	stays := func(_ int, c Command) (Result, bool) {
+		return Result{Code: 5, Output: "Status = 5\r\n"}, slices.Contains(c.Args,
 			"deletelocalmirroronly")
 	}
-	if err := l.run(l.rejoin("E")); rejoinCode(err) != 3 {
+	l.fake.fault = stays
+	if report, err := l.run(l.rejoin("E", "F")); err != nil || report.Code != 1 {
+		t.Fatal(report, err)
+	}
+	r := l.rejoin("E", "F")
+	r.Skip, r.Reason = []string{"5e-4", "(5F-4)"}, "SIOS looks at it"
+	report, err := l.run(r)
+	l.golden("skipped", l.text(report))
+	if err != nil || report.Code != 0 || len(l.fake.systems) != 2 || len(l.fake.mirrors) != 3 {
+		t.Fatalf("exit code %d, %v\n%s", report.Code, err, l.fake.state())
+	}
+	if !strings.Contains(l.lastEvent(), "Warning 20054 Clean-up of system BENHOGAN2008 after "+
+		"GPLAYER2008 was installed anew: step (5F-4) was skipped on request: SIOS looks at it") {
+		t.Error(l.lastEvent())
+	}
+	kept, err := filepath.Glob(filepath.Join(l.dir, "rejoin-*-*.json"))
+	if err != nil || len(kept) != 1 {
+		t.Fatal(kept, err)
+	}
+	data, err := os.ReadFile(kept[0])
+	if err != nil || strings.Count(string(data), `"skipped": "SIOS looks at it"`) != 2 {
+		t.Errorf("%v\n%s", err, data)
+	}
+	if list := strings.Join(r.Checklist(), "\n"); !strings.Contains(list, "Step (5E-4) was skipped") {
+		t.Error(list)
+	}
+}
+
+// The journal is the audit trail.
+func TestRejoinJournalHasEveryCommand(t *testing.T) {
+	l := newRejoinLab(t)
+	l.fake.fault = func(_ int, c Command) (Result, bool) {
+		switch {
+		case c.Name == "sys_remove.exe":
+			return Result{Code: 9, Output: "通信に失敗しました。\r\n"}, true
+		case c.Name == "net_remove.exe":
+			return Result{Err: context.DeadlineExceeded}, true
+		}
+		return Result{}, false
+	}
+	if report, err := l.run(l.rejoin("E", "F")); err != nil || report.Code != 1 {
+		t.Fatal(report, err)
+	}
+	j, err := openJournal(l.journal(), journal{System: "BENHOGAN2008", Gone: "GPLAYER2008",
+		Volumes: []string{"E", "F"}})
+	if err != nil {
 		t.Fatal(err)
 	}
-	l.fake.fault = nil
-	l.fake.jobs[jobE] = "E Vol, anew"
-	before := l.fake.state()
-	err := l.run(l.rejoin("E"))
-	if rejoinCode(err) != 1 || !strings.Contains(err.Error(), "still there") {
-		t.Errorf("got %v", err)
+	var commands []string
+	for _, c := range j.Commands {
+		if !strings.HasPrefix(c.Command, "kitrunner itself: ") { // ours
+			commands = append(commands, c.Command)
+		}
+		if c.Code == nil || c.Step == "" || c.At.IsZero() {
+			t.Errorf("%+v", c)
+		}
 	}
-	if got := l.fake.state(); got != before {
-		t.Errorf("changed\n%s\nto\n%s", before, got)
+	if !slices.Equal(commands, l.fake.ran) {
+		t.Errorf("the journal has %q, but there ran %q", commands, l.fake.ran)
+	}
+	last := j.Commands[len(j.Commands)-1]
+	if *last.Code != 9 || last.Output != "通信に失敗しました。" || last.Step != "rejoin (6b)" {
+		t.Errorf("%+v", last)
+	}
+	if !slices.Equal(j.Addresses, []string{"10.200.8.26"}) {
+		t.Errorf("addresses %q", j.Addresses)
+	}
+}
+
+// A job names the addresses of the gone system. It is deleted before the
+// mirror, and the next run must still know whose address it is.
+func TestRejoinRemembersAddresses(t *testing.T) {
+	l := newRejoinLab(t)
+	l.fake.paths = l.fake.paths[1:]
+	l.fake.paths[0] = "GPLAYER2008 TTY COM1 COM1 1"
+	l.fake.fault = func(_ int, c Command) (Result, bool) {
+		return Result{Code: 5, Output: "Status = 5\r\n"}, slices.Contains(c.Args,
+			"deletelocalmirroronly")
+	}
+	if report, err := l.run(l.rejoin("E", "F")); err != nil || report.Code != 1 {
+		t.Fatal(report, err)
+	}
+	l.fake.fault = nil
+	delete(l.fake.jobs, jobF)
+	l.mustRun(l.rejoin("E", "F"))
+
+	l = newRejoinLab(t) // nobody knows it but the administrator
+	delete(l.fake.jobs, jobE)
+	l.fake.mirrors["E"] = "1 BENHOGAN2008 10.9.9.9 3"
+	r := l.rejoin("E", "F")
+	r.GoneAddresses = []string{"10.9.9.9"}
+	l.mustRun(r)
+}
+
+// Without DataKeeper nothing of it is asked.
+func TestRejoinWithoutDataKeeper(t *testing.T) {
+	l := newRejoinLab(t)
+	l.fake.withoutVolumes()
+	os.Remove(l.fake.files[2])
+	r := l.rejoin()
+	r.NoDataKeeper = true
+	l.mustRun(r)
+	if text := strings.Join(l.fake.ran, "\n"); strings.Contains(text, "EMCMD") {
+		t.Error(text)
+	}
+	// Where it does not run, its silence says nothing.
+	l = newRejoinLab(t)
+	l.fake.withoutVolumes()
+	l.fake.fault = func(_ int, c Command) (Result, bool) {
+		return Result{Code: 1722, Output: "Status = 1722\r\n"}, c.Name == "EMCMD.exe"
+	}
+	if report, err := l.run(l.rejoin()); err != nil || report.Code != 3 ||
+		len(l.fake.changed) > 0 {
+		t.Errorf("exit code %d, %v\n%s", report.Code, err, l.lastEvent())
 	}
 }
 
@@ -326,11 +564,9 @@ func TestRejoinSpellsNamesAsListed(t *testing.T) {
 	l := newRejoinLab(t)
 	r := l.rejoin("E", "F")
 	r.System, r.Gone = "benhogan2008", "gplayer2008"
-	if err := l.run(r); err != nil {
-		t.Fatal(err)
-	}
+	l.mustRun(r)
 	if len(l.fake.systems) != 2 || len(l.fake.paths) != 1 || len(l.fake.equivalencies) != 1 ||
-		len(l.fake.jobs) != 0 {
+		len(l.fake.jobs) != 1 {
 		t.Error(l.fake.state())
 	}
 }
@@ -341,10 +577,7 @@ func TestRejoinInterrupted(t *testing.T) {
 	l := newRejoinLab(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := l.rejoin("E")
-	if err := r.Survey(ctx); err != nil {
-		t.Fatal(err)
-	}
+	r := l.surveyed("E", "F")
 	l.fake.fault = func(_ int, c Command) (Result, bool) {
 		if c.Name == "eqv_remove.exe" {
 			cancel()
@@ -354,35 +587,30 @@ func TestRejoinInterrupted(t *testing.T) {
 		}
 		return Result{}, false
 	}
-	err := r.Run(ctx)
-	if rejoinCode(err) != 1 || !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	if report, err := r.Run(ctx); err != nil || report.Code != 3 {
+		t.Errorf("exit code %d, %v", report.Code, err)
 	}
 	if len(l.fake.changed) != 1 {
 		t.Errorf("changed %q, want the one command that was under way", l.fake.changed)
 	}
 	l.fake.fault = nil
-	if err := l.run(l.rejoin("E")); err != nil {
-		t.Error(err)
-	}
+	l.mustRun(l.rejoin("E", "F"))
 }
 
 func TestRejoinShowsStepsAsTheyGo(t *testing.T) {
 	l := newRejoinLab(t)
-	r := l.rejoin()
+	r := l.surveyed("E", "F")
 	var shown []string
-	r.Show = func(s RejoinStep) {
-		shown = append(shown, fmt.Sprintf("%d %q command %d after %d", s.Number, s.Outcome,
-			len(s.Commands), len(l.fake.changed)))
+	r.Engine.Show = func(n Notice) {
+		if n.Kind == StepBegins || n.Kind == CommandBegins {
+			shown = append(shown, fmt.Sprintf("%s %d after %d", n.Step, n.Kind, len(l.fake.changed)))
+		}
 	}
-	if err := l.run(r); err != nil {
+	if _, err := r.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{
-		`1 "" command 0 after 0`, `1 "" command 1 after 0`, `1 "done" command 1 after 0`,
-		`2 "" command 0 after 0`, `2 "" command 1 after 0`, `2 "" command 2 after 1`,
-		`2 "" command 3 after 2`, `2 "done" command 3 after 3`,
-	}
+	want := []string{"(1) 0 after 0", "(1) 1 after 0", "(2) 0 after 0", "(2) 1 after 0",
+		"(2) 1 after 1", "(2) 1 after 2", "(3) 0 after 3"}
 	if !slices.Equal(shown[:len(want)], want) {
 		t.Errorf("got %q, want %q", shown[:len(want)], want)
 	}

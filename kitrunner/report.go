@@ -63,7 +63,20 @@ type CommandReport struct {
 	Output string `json:"output,omitempty"`
 }
 
-func outcomeOf(code int) string {
+// Why is the text of the last warning or error that was logged.
+func (r Report) Why() (text string) {
+	for _, s := range r.Steps {
+		for _, e := range s.Events {
+			if e.Severity != Info {
+				text = e.Text
+			}
+		}
+	}
+	return text
+}
+
+// OutcomeOf is a Report's outcome with this exit code.
+func OutcomeOf(code int) string {
 	switch code {
 	case Success:
 		return "success"

@@ -16,6 +16,15 @@ import (
 // there.
 type Dirs map[Place]string
 
+// Find returns an error if the command is not installed.
+func (d Dirs) Find(c Command) error {
+	if c.Place == API {
+		return nil
+	}
+	_, err := d.path(c)
+	return err
+}
+
 // path returns the file of a command that is installed.
 func (d Dirs) path(c Command) (string, error) {
 	if d[c.Place] == "" {

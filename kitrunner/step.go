@@ -24,6 +24,9 @@ type Action struct {
 	// Closing is the step that logs how the action ended, if the document has
 	// one. An action that could not be determined ends with it too.
 	Closing string
+	// Fails, if it has a number, is the event of a step that failed without
+	// saying what to do then. The action ends with Failure, through Closing.
+	Fails EventText
 }
 
 // Step is one numbered sentence of a document.
@@ -57,6 +60,8 @@ const (
 	ok      answer = "it succeeded"
 	failed  answer = "it failed"
 	unknown answer = "it cannot be determined"
+
+	nothingToDo answer = "nothing to do"
 )
 
 // reader turns a command's result into an answer. It may set variables and
@@ -214,7 +219,11 @@ func (o sayOp) run(r *run) next { r.say(o.event); return next{} }
 func (o eachOp) run(r *run) next {
 	outer := r.vars
 	defer func() { r.vars = outer }()
-	for rows := r.rows[o.list]; len(rows) > 0; {
+	rows, found := r.rows[o.list]
+	if found && len(rows) == 0 {
+		r.outcome(nothingToDo)
+	}
+	for len(rows) > 0 {
 		var again []row
 		for _, row := range rows {
 			r.vars = maps.Clone(outer)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -72,6 +73,13 @@ var natives = map[string]func(ctx context.Context, n Native, args []string) (
 			b.WriteByte('\n')
 		}
 		return b.String(), 0, err
+	},
+	"delete-file": func(ctx context.Context, _ Native, args []string) (string, int, error) {
+		err := os.Remove(strings.Join(args, " "))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return changed(ctx, err)
 	},
 	"write-test": func(ctx context.Context, n Native, args []string) (string, int, error) {
 		return changed(ctx, n.WriteTest(ctx, strings.Join(args, " ")))

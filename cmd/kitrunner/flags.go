@@ -80,6 +80,7 @@ func usage() string {
 type options struct {
 	resource kitrunner.Resource
 	file     string // --resource
+	dryRun   string // the options that run nothing
 
 	plan, json, native, plainVolume bool
 	events                          string
@@ -98,7 +99,7 @@ var errHelp = pflag.ErrHelp
 // parse reads the options of a command line and the file of --resource. Its
 // errors mean wrong usage.
 func parse(args []string, declareMore ...func(*pflag.FlagSet)) (*options, error) {
-	o := &options{}
+	o := &options{dryRun: "--plan"}
 	fs := pflag.NewFlagSet("kitrunner", pflag.ContinueOnError)
 	fs.Usage = func() {}
 	o.declare(fs)

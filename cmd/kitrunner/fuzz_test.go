@@ -235,7 +235,7 @@ func acceptedRejoin(t *testing.T, args []string) error {
 	if err := r.Check(); err != nil {
 		return err
 	}
-	within(t, r.Deadlines.Query, r.Deadlines.Change, o.wait)
+	within(t, o.deadlines.Query, o.deadlines.Change, o.wait)
 	if r.System == "" || r.Gone == "" || strings.EqualFold(r.System, r.Gone) ||
 		!filepath.IsAbs(r.Journal) || o.stateDir == "" {
 		t.Errorf("accepted %+v", r)
@@ -249,7 +249,7 @@ func acceptedRejoin(t *testing.T, args []string) error {
 			t.Errorf("volume %q", v)
 		}
 	}
-	if len(r.Plan()) == 0 {
+	if text, report := r.Plan(); text == "" || len(report.Steps) == 0 {
 		t.Error("a plan without steps")
 	}
 	return nil

@@ -49,7 +49,7 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 			for _, c := range uses {
 				if c.Place == d.place {
 					return nil, fmt.Errorf("%s: is missing "+
-						"(the directory of %s; --plan runs nothing)", d.option, c.Name)
+						"(the directory of %s; %s runs nothing)", d.option, c.Name, o.dryRun)
 				}
 			}
 			continue

@@ -147,20 +147,26 @@ func cutField(line, field string) (rest string, found bool) {
 
 func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
+// Separator is the sign for -fC (REJOIN 1): it stands between the fields of a
+// list, so that a tag may have blanks. No system's name and no tag has it.
+const Separator = ";"
+
 // lcdiRows splits a list of an LCDI command into lines and fields. REJOIN shows
 // blanks between the fields; LifeKeeper's other versions print SOH if no
-// delimiter is given (-fC). Both are accepted, and tabs. A line with a
-// character that no name can have is not a list's, or was not decoded.
-func lcdiRows(output string) ([][]string, error) {
-	var rows [][]string
+// delimiter is given (-fC). Both are accepted, and tabs, beside Separator. A
+// line with a character that no name can have is not a list's, or was not
+// decoded.
+// separated tells which lines have a sign, not blanks.
+func lcdiRows(output string) (rows [][]string, separated []bool, err error) {
 	for line := range strings.SplitSeq(output, "\n") {
 		line = strings.Trim(line, " \t\r")
 		if line == "" {
 			continue
 		}
 		var fields []string
-		if strings.Contains(line, "\x01") {
-			for field := range strings.SplitSeq(line, "\x01") {
+		sign := separatorOf(line)
+		if sign != "" {
+			for field := range strings.SplitSeq(line, sign) {
 				fields = append(fields, strings.Trim(field, " \t"))
 			}
 		} else {
@@ -170,11 +176,21 @@ func lcdiRows(output string) ([][]string, error) {
 		if strings.ContainsFunc(strings.Join(fields, " "), func(r rune) bool {
 			return r == utf8.RuneError || r == '"' || unicode.IsControl(r)
 		}) {
-			return nil, fmt.Errorf("unreadable line %q", line)
+			return nil, nil, fmt.Errorf("unreadable line %q", line)
 		}
-		rows = append(rows, fields)
+		rows, separated = append(rows, fields), append(separated, sign != "")
 	}
-	return rows, nil
+	return rows, separated, nil
+}
+
+// separatorOf is the sign between the fields of a line, "" for blanks.
+func separatorOf(line string) string {
+	for _, sign := range []string{"\x01", Separator} {
+		if strings.Contains(line, sign) {
+			return sign
+		}
+	}
+	return ""
 }
 
 // Equivalency is a row of eqv_list (REJOIN 1): the resource Tag on System is
@@ -184,7 +200,7 @@ type Equivalency struct{ System, Tag, OtherSystem, OtherTag string }
 // Equivalencies reads eqv_list and returns the rows of type SHARED that name
 // the gone system in either column. The result is not nil if err is.
 func Equivalencies(output, gone string) ([]Equivalency, error) {
-	rows, err := lcdiRows(output)
+	rows, _, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +246,7 @@ func IsSystem(name string) bool {
 // Systems reads sys_list (REJOIN 6 a). This system must be in the list: a list
 // without it comes from a LifeKeeper that does not run, or from another one.
 func Systems(output, system string) ([]string, error) {
-	rows, err := lcdiRows(output)
+	rows, _, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
@@ -263,49 +279,46 @@ func FindName(list []string, name string) string {
 // it, and its line.
 type Path struct{ System, Line string }
 
-// Paths reads net_list (REJOIN 7 a) and returns the communication paths to the
-// gone system. REJOIN does not show the columns, so a path's system is looked
-// for in all of them; a line that names none of the systems is not understood.
-func Paths(output, gone string, systems []string) ([]Path, error) {
-	rows, err := lcdiRows(output)
+// Paths reads net_list (REJOIN 7 a). REJOIN does not show the columns, so a
+// path's system is looked for in all of them: the first of systems that the
+// line names. A line that names none is not understood.
+func Paths(output string, systems []string) ([]Path, error) {
+	rows, _, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
 	paths := []Path{}
 	for _, f := range rows {
-		name := FindName(f, gone)
-		switch {
-		case len(f) >= 2 && name != "":
-			paths = append(paths, Path{name, strings.Join(f, " ")})
-		case len(f) < 2 || !namesOne(f, systems):
+		name := ""
+		for i := 0; i < len(systems) && name == ""; i++ {
+			name = FindName(f, systems[i])
+		}
+		if len(f) < 2 || name == "" {
 			return nil, fmt.Errorf("%q is no line of net_list (it names none of the systems %s)",
 				f, strings.Join(systems, ", "))
 		}
+		paths = append(paths, Path{name, strings.Join(f, " ")})
 	}
 	return paths, nil
 }
 
-func namesOne(fields, systems []string) bool {
-	for _, f := range fields {
-		if FindName(systems, f) != "" {
-			return true
-		}
-	}
-	return false
-}
+// Addresses are the IPv4 addresses in the path's line: of both its ends.
+func (p Path) Addresses() []string { return ipText.FindAllString(p.Line, -1) }
 
 // Instances reads ins_list (REJOIN 8) and returns the tags. A line is system,
-// application, type, tag, id and more. All must be of this system.
+// application, type, tag, id and more. All must be of this system. A line with
+// blanks between its fields is not understood: a tag that has one would be
+// taken for a shorter tag, and that resource removed.
 func Instances(output, system string) ([]string, error) {
-	rows, err := lcdiRows(output)
+	rows, separated, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
 	tags := []string{}
-	for _, f := range rows {
-		if len(f) < 5 || !strings.EqualFold(f[0], system) || f[3] == "" {
-			return nil, fmt.Errorf("%q is no line of ins_list (%s, application, type, tag, id, …)",
-				f, system)
+	for i, f := range rows {
+		if !separated[i] || len(f) < 5 || !strings.EqualFold(f[0], system) || f[3] == "" {
+			return nil, fmt.Errorf("%q is no line of ins_list "+
+				"(%s, application, type, tag, id, …, with separators between them)", f, system)
 		}
 		tags = append(tags, f[3])
 	}

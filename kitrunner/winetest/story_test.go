@@ -312,7 +312,7 @@ func TestRejoin(t *testing.T) {
 		a.Jobs[job] = &kitdouble.Job{Name: "E Vol", Volume: "E",
 			EndPoints: "NODEA;E;10.0.0.1;NODEB;E;10.0.0.2;A"}
 		a.Equiv = []kitdouble.Equivalency{
-			{Sys: "NODEA", Tag: "Vol.E", OtherSys: "NODEB", OtherTag: "Vol.E2", Type: "SHARED"},
+			{Sys: "NODEA", Tag: "Vol.E", OtherSys: "NODEB", OtherTag: "Vol E 2", Type: "SHARED"},
 			{Sys: "NODEB", Tag: "lan", OtherSys: "NODEA", OtherTag: "lan", Type: "SHARED"},
 		}
 		a.Paths = []kitdouble.Path{{Node: "NODEB", Device: "TCP", Local: "10.0.0.1",
