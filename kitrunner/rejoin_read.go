@@ -3,6 +3,7 @@ package kitrunner
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,8 +70,11 @@ func readExport(w *run, res Result) answer {
 	}
 	info, err := os.Stat(w.vars["EXPORT"])
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		w.why = fmt.Sprintf("there is no file %s after it, so nothing is deleted",
+			w.vars["EXPORT"])
 	case err != nil:
-		w.why = fmt.Sprintf("there is no export after it, so nothing is deleted: %v", err)
+		w.why = fmt.Sprintf("the export cannot be seen, so nothing is deleted: %v", err)
 	case !info.Mode().IsRegular() || info.Size() == 0:
 		w.why = fmt.Sprintf("the export %s is empty, so nothing is deleted", w.vars["EXPORT"])
 	default:
