@@ -265,7 +265,7 @@ func (r *Rejoin) examine(w *run) answer {
 		return unknown
 	}
 	reasons := r.refusals()
-	if !r.journal.old && len(reasons) == 0 && !r.goneIsKnown() {
+	if !r.journal.old && len(reasons) == 0 && !r.goneIsKnown(w) {
 		reasons = []string{fmt.Sprintf("%s is named nowhere in the configuration of %s (is --gone "+
 			"spelt as sys_list had it, or has all of this been done before?)", r.Gone, r.System)}
 	}
@@ -301,23 +301,18 @@ func (r *Rejoin) refuse(w *run, reasons []string) answer {
 }
 
 func (r *Rejoin) unlessDone(no string, w *run, do row, after ...string) []row {
-	if _, done := r.journal.done(no); done && !slices.ContainsFunc(after, func(list string) bool {
-		return len(w.rows[list]) > 0
-	}) {
+	if _, done := r.journal.done(no); done && !anyRows(w, after) {
 		return nil
 	}
 	return []row{do}
 }
 
-func (r *Rejoin) goneIsKnown() bool {
-	f := &r.found
-	if parse.FindName(f.systems, r.Gone) != "" || len(f.equivalencies) > 0 {
-		return true
-	}
-	for _, p := range f.paths {
-		if strings.EqualFold(p.System, r.Gone) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(r.Volumes, func(v string) bool { return len(r.namesGone(v)) > 0 })
+// goneIsKnown tells whether something names the gone system.
+func (r *Rejoin) goneIsKnown(w *run) bool {
+	return anyRows(w, []string{equivalencies, goneSystem, gonePaths}) ||
+		slices.ContainsFunc(r.Volumes, func(v string) bool { return len(r.namesGone(v)) > 0 })
+}
+
+func anyRows(w *run, lists []string) bool {
+	return slices.ContainsFunc(lists, func(list string) bool { return len(w.rows[list]) > 0 })
 }

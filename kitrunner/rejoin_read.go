@@ -183,7 +183,6 @@ func (r *Rejoin) readEquivalencies(w *run, res Result) answer {
 		if err != nil {
 			return "", err
 		}
-		r.found.equivalencies = list
 		var rows []row
 		for _, e := range list {
 			rows = append(rows, row{"SYSTEM": e.System, "EQVTAG": e.Tag,

@@ -23,7 +23,7 @@ func TestRejoinSkips(t *testing.T) {
 	r := l.rejoin("E", "F")
 	r.Skip, r.Reason = []string{"5e-4", "(5F-4)"}, "SIOS looks at it"
 	report, err := l.run(r)
-	l.golden("skipped", l.text(report))
+	l.golden("skipped", l.differences("run", l.text(report)))
 	if err != nil || report.Code != 0 || len(l.fake.systems) != 2 || len(l.fake.mirrors) != 3 {
 		t.Fatalf("exit code %d, %v\n%s", report.Code, err, l.fake.state())
 	}
