@@ -135,7 +135,7 @@ var (
 		`IP address $ID is already on another network adapter of this system ($FOUNDNIC).`}
 	ev20003 = EventText{20003, Error, `IP address $ID is already used by another host.`}
 	ev20004 = EventText{20004, Warning,
-		`The network adapter that now holds IP address $ID could not be stored, so that the next quickCheck may look at another one: $WHY`}
+		`Which network adapter holds IP address $ID could not be stored, so that the next action may look at another one: $WHY`}
 	ev20005 = EventText{20005, Warning,
 		`The state of resource $TAG on system $PEER could not be read, so it was not compared with the mirror of volume $VOLUME:: $WHY`}
 	ev20006 = EventText{20006, Warning,

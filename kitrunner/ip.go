@@ -6,6 +6,7 @@ const (
 	disconnected answer = "the cable is disconnected"
 
 	onAdapter    answer = "the address is on the network adapter"
+	onPrimaryNIC answer = "the address is on the primary network adapter, not on the stored one"
 	onOther      answer = "the address is on another network adapter"
 	onNone       answer = "the address is on no network adapter"
 	answered     answer = "a host answers"
@@ -75,8 +76,10 @@ var ipRestore = []Step{
 	{"(1)", "Log that the restore starts.", []Op{say(ev6013)}},
 	{"(2)", "Clear the address from the ARP cache.", []Op{do(clearARP)}},
 	{"(3)", "Is the address in use already?", []Op{
-		ask(ipList, readList,
+		ask(ipList, readUse,
 			on(onAdapter, goTo("(3-1)")),
+			on(onPrimaryNIC,
+				let("take the primary network adapter", usePrimary), goTo("(3-1)")),
 			on(onOther, goTo("(3-2)")),
 			on(onNone,
 				let("take the primary network adapter", usePrimary),
@@ -94,10 +97,7 @@ var ipRestore = []Step{
 	{"(4)", "If the cable is connected, assign the address to the network adapter.", []Op{
 		ask(cable, readCable,
 			on(disconnected, say(ev6019), goTo("(5)")),
-			onAny([]answer{connected, unknown},
-				ask(ipAdd, exitCode,
-					on(ok, goTo("(4-1)")),
-					onAny([]answer{failed, unknown}, goTo("(4-2)"))))), // it may be there already
+			onAny([]answer{connected, unknown}, assign("(4-1)", "(4-2)"))),
 	}},
 	{"(4-1)", "Update the ARP caches.", []Op{
 		ask(change(LKRoot, ipArpupdate, "$ID", "$GUID"), exitCode,
@@ -143,7 +143,11 @@ var ipRemove = []Step{
 			on(onNone, goTo("(5)")),
 			onAny([]answer{onAdapter, onOther}, say(ev6018), ret(Failure, "(6)"))),
 	}},
-	{"(5)", "Log that the remove has succeeded.", []Op{say(ev6101), end(Success)}},
+	{"(5)", "Log that the remove has succeeded.", []Op{
+		act("forget which network adapter held the address", forgetNIC),
+		say(ev6101),
+		end(Success),
+	}},
 	{"(6)", "Log that the remove has failed.", []Op{say(ev6102), endAsSet()}},
 }
 

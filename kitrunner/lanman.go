@@ -1,6 +1,7 @@
 package kitrunner
 
 import (
+	"fmt"
 	"time"
 
 	"fsmon/kitrunner/parse"
@@ -119,15 +120,20 @@ var lanman = Kit{
 // readAlias compares the whole name, as far as NetBIOS can hold it. (The
 // document's greps take the ID as a pattern; in deepCheck SRV would match
 // SRV01.) An alias that is missing gets deleted, so it must be missing from a
-// complete list.
+// list in which every name that may be it can be read. As in the document the
+// exit code does not count.
 func readAlias(r *run, res Result) answer {
 	names, understood := parse.NetBIOSNames(res.Output)
 	for _, name := range names {
 		if parse.SameNetBIOSName(name, r.res.ID) {
 			return aliasThere
 		}
+		if parse.MayBeNetBIOSName(name, r.res.ID) {
+			r.why = fmt.Sprintf("the name %q cannot be read, and may be %s", name, r.res.ID)
+			understood = false
+		}
 	}
-	if !understood || res.Code != 0 {
+	if !understood {
 		return unknown
 	}
 	return aliasMissing

@@ -111,6 +111,8 @@ var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 	{"ip", "restore", "(4)", "cable CONNECTED: ips_ipchange -a, go to (4-1)",
 		"the address is assigned", "ips_ipchange.exe -a -n" + nicGUID +
 			" -i198.51.100.7 -m255.255.255.0"},
+	{"ip", "restore", "(4)", "it is there already: go to (4-1)", "the address is there already",
+		"it failed\nthe address is on the network adapter"},
 	{"ip", "restore", "(4-1)", "ips_arpupdate", "the address is assigned",
 		"ips_arpupdate.exe 198.51.100.7 " + nicGUID},
 	{"ip", "restore", "(4-1)", "it fails: Error 6016, go to (4-2)",

@@ -70,10 +70,26 @@ func onBackupNIC(stored []byte, res Resource) bool {
 
 // storeNIC stores the adapter that now holds the address.
 func storeNIC(r *run) answer {
+	return r.stored(func() error {
+		return writeFile(r.nicFile(r.res), parse.CanonicalGUID(r.vars["GUID"])+"\n")
+	})
+}
+
+// forgetNIC forgets it: the next restore begins with the primary adapter.
+func forgetNIC(r *run) answer {
+	return r.stored(func() error {
+		if err := os.Remove(r.nicFile(r.res)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (r *run) stored(store func() error) answer {
 	if r.StateDir == "" {
 		return ""
 	}
-	if err := writeFile(r.nicFile(r.res), parse.CanonicalGUID(r.vars["GUID"])+"\n"); err != nil {
+	if err := store(); err != nil {
 		r.vars["WHY"] = err.Error()
 		r.say(ev20004)
 	}

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 var (
 	ipText      = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
+	addressText = regexp.MustCompile(`\d+(?:\.\d+)+`) // as long as it is
 	contextText = regexp.MustCompile(`(?i)context[ \t]*[=:]?[ \t]*(0x[0-9a-f]+|\d+)\b`)
 )
 
@@ -25,9 +27,10 @@ type Address struct {
 // Addresses reads ips_ipchange -l, whose layout no document shows. An address
 // belongs to the GUID on its line, or else to the last GUID above. An address
 // above every GUID means another layout, in which every address would seem to
-// be on a wrong adapter: it is not understood. A context counts only if it is
-// called one and stands on the address's own line, since deleting by a wrong
-// context would remove a wrong address.
+// be on a wrong adapter: it is not understood. What has the form of a netmask
+// is none. A context counts only if it is called one and belongs to one address
+// of the line, since deleting by a wrong context would remove a wrong address:
+// it stands anywhere if the line has one address, or else behind its own.
 func Addresses(output string) (addresses []Address, understood bool) {
 	guid := ""
 	for line := range strings.Lines(output) {
@@ -35,21 +38,51 @@ func Addresses(output string) (addresses []Address, understood bool) {
 			guid, understood = CanonicalGUID(g), true
 			line = guidText.ReplaceAllString(line, " ")
 		}
-		// The first on a line is the address, the second its mask.
-		ip, err := netip.ParseAddr(ipText.FindString(line))
-		if err != nil {
+		var found []netip.Addr
+		var at []int // where each begins, and the end of the line
+		for _, m := range ipText.FindAllStringIndex(line, -1) {
+			if ip, err := netip.ParseAddr(line[m[0]:m[1]]); err == nil && !isMask(ip) {
+				found, at = append(found, ip), append(at, m[0])
+			}
+		}
+		if len(found) == 0 {
 			continue
 		}
 		if guid == "" {
 			return nil, false
 		}
-		a := Address{GUID: guid, IP: ip}
-		if m := contextText.FindStringSubmatch(line); m != nil {
-			a.Context = m[1]
+		if len(found) == 1 || contextText.MatchString(line[:at[0]]) {
+			at[0] = 0
 		}
-		addresses = append(addresses, a)
+		for i, end := range append(at[1:], len(line)) {
+			a := Address{GUID: guid, IP: found[i]}
+			m := contextText.FindAllStringSubmatch(line[at[i]:end], -1)
+			if len(m) == 1 && (len(found) == 1 || at[0] > 0) {
+				a.Context = m[0][1]
+			}
+			addresses = append(addresses, a)
+		}
 	}
 	return addresses, understood
+}
+
+// isMask tells whether an IPv4 address has the form of a netmask: ones, then
+// zeros.
+func isMask(ip netip.Addr) bool {
+	b := ip.As4()
+	n := binary.BigEndian.Uint32(b[:])
+	return ^n&(^n+1) == 0
+}
+
+// Mentions tells whether a text has an address in it, even if it cannot be told
+// what the text says of it.
+func Mentions(text string, ip netip.Addr) bool {
+	for _, m := range addressText.FindAllString(text, -1) {
+		if m == ip.String() {
+			return true
+		}
+	}
+	return false
 }
 
 // NamesDrive tells whether the output of volume -d names a drive, "E:", in

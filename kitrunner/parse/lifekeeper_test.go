@@ -28,6 +28,18 @@ func TestAddresses(t *testing.T) {
 			" 192.0.2.2 context: 7\n",
 			[]Address{{nicGUID, ip("192.0.2.1"), "0x2a"}, {backupGUID, ip("192.0.2.2"), "7"}},
 			true},
+		{"two on a line, with masks", nicGUID + " 192.0.2.1 255.255.255.0 192.0.2.2 255.255.255.0\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"two on a line, without", nicGUID + ": 192.0.2.1, 192.0.2.2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"two on a line, each before its context",
+			nicGUID + " 192.0.2.1 Context=1 192.0.2.2 255.0.0.0 Context=2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), "1"}, {nicGUID, ip("192.0.2.2"), "2"}}, true},
+		{"two on a line, and contexts of which nobody knows whose they are",
+			nicGUID + " Context=1 192.0.2.1 Context=2 192.0.2.2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"a context before its address", nicGUID + " Context=1 192.0.2.1\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), "1"}}, true},
 		{"a number that is not called a context", nicGUID + " 192.0.2.1 24 99\n",
 			[]Address{{nicGUID, ip("192.0.2.1"), ""}}, true},
 		{"a context on another line", nicGUID + " 192.0.2.1\n Context=5\n192.0.2.2\n",
@@ -44,6 +56,17 @@ func TestAddresses(t *testing.T) {
 		if d := cmp.Diff(c.want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" ||
 			understood != c.understood {
 			t.Errorf("%s: understood %v, -want +got\n%s", c.name, understood, d)
+		}
+	}
+}
+
+func TestMentions(t *testing.T) {
+	for text, want := range map[string]bool{
+		"x_192.0.2.1_": true, "(192.0.2.1)": true, "": false, "192.0.2.10": false,
+		"1192.0.2.1": false, "192.0.2.1.5": false,
+	} {
+		if Mentions(text, netip.MustParseAddr("192.0.2.1")) != want {
+			t.Errorf("%q", text)
 		}
 	}
 }

@@ -157,6 +157,22 @@ func TestIP(t *testing.T) {
 		l.expect(0, []int{6605, 6607, 6603}, with(backup, "ip", "recover")...)
 		on("Backup")
 		l.expect(0, []int{}, with(backup, "ip", "quickCheck")...)
+
+		// After a remove the backup is forgotten, and an address on the primary
+		// is in its place: the restore succeeds and updates the ARP caches.
+		// It is the second address on its line.
+		l.expect(0, []int{6101}, with(backup, "ip", "remove")...)
+		s = l.state()
+		s.Faults = map[string]*kitdouble.Fault{}
+		s.Nodes["NODEA"].NICs[0].Addresses = append(s.Nodes["NODEA"].NICs[0].Addresses,
+			kitdouble.Address{IP: "10.0.0.50", Mask: "255.255.255.0", Context: "9"})
+		s.Nodes["NODEA"].OneLine = true
+		l.set(s)
+		o = l.expect(0, []int{6013, 6001}, with(backup, "ip", "restore")...)
+		if !slices.Contains(o.called(), "ips_arpupdate.exe 10.0.0.50 "+primaryGUID) {
+			t.Errorf("the ARP caches are not updated: %q", o.called())
+		}
+		l.expect(0, []int{}, with(backup, "ip", "quickCheck")...)
 	})
 }
 
