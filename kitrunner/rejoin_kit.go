@@ -241,7 +241,7 @@ func texts(rows []row) string {
 func (r *Rejoin) lookForCommands(w *run) answer {
 	finder, can := r.Engine.Runner.(interface{ Find(Command) error })
 	if !can {
-		return ok
+		return ""
 	}
 	var missing []string
 	for _, c := range r.Uses() {
@@ -291,10 +291,10 @@ func (r *Rejoin) examine(w *run) answer {
 	return r.refuse(w, reasons)
 }
 
-// refuse ends the survey if there are reasons to.
+// refuse ends the action if there are reasons to.
 func (r *Rejoin) refuse(w *run, reasons []string) answer {
 	if r.Refused = reasons; len(reasons) == 0 {
-		return ok
+		return "nothing is against it"
 	}
 	w.asked, w.why = "it may not be done", strings.Join(reasons, "; ")
 	return failed

@@ -353,7 +353,9 @@ func TestRejoinRefusesArguments(t *testing.T) {
 		{"no drive", func(r *Rejoin) { r.Volumes = []string{`E:\`} }, "--volume"},
 		{"a drive twice", func(r *Rejoin) { r.Volumes = []string{"E", "e:"} }, "--volume"},
 		{"a step that there is not", func(r *Rejoin) { r.Skip, r.Reason = []string{"9"}, "x" },
-			`"9" is not a step (1, 2, 3, 4E, 5E-1, `},
+			`"9" is not a step that can be skipped (2, 3, 4E, 5E-2, `},
+		{"a step that decides", func(r *Rejoin) { r.Skip, r.Reason = []string{"5E-1"}, "x" },
+			`"5E-1" is not a step that can be skipped`},
 		{"no reason", func(r *Rejoin) { r.Skip = []string{"3"} }, "--reason"},
 		{"nothing to skip", func(r *Rejoin) { r.Reason = "x" }, "--skip"},
 	} {
