@@ -99,7 +99,8 @@ func (r *Rejoin) checkSkip() error {
 			}
 		}
 		if !slices.Contains(steps, strings.Trim(r.Skip[i], "()")) {
-			return fmt.Errorf("--skip: %q is not a step that can be skipped (%s)", r.Skip[i], strings.Join(steps, ", "))
+			return fmt.Errorf("--skip: %q is not a step that can be skipped (%s)", r.Skip[i],
+				strings.Join(steps, ", "))
 		}
 	}
 	return nil
