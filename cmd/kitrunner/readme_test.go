@@ -25,7 +25,7 @@ func TestReadme(t *testing.T) {
 	args := strings.Fields(shown[1])
 	kit := kitrunner.FindKit(args[0])
 	action := kit.Action(args[1])
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if err == nil {
 		err = o.check(kit, action)
 	}
