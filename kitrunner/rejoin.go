@@ -217,7 +217,7 @@ func (r *Rejoin) Checklist() []string {
 	if r.found.systems != nil {
 		others = strings.Join(named, ", ")
 	}
-	var list []string
+	list := r.nobodys()
 	for _, no := range r.Skip {
 		list = append(list, fmt.Sprintf("Step %s was skipped: do it by hand if it is needed (%s).",
 			no, r.Reason))
