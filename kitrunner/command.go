@@ -50,6 +50,7 @@ type cmd struct {
 	name     string
 	args     []string
 	template string
+	native   *cmd // what the place API has for it, see Engine.Native
 }
 
 func query(p Place, name string, args ...string) cmd {
@@ -62,6 +63,12 @@ func change(p Place, name string, args ...string) cmd {
 
 // within gives a command a deadline of its own.
 func (c cmd) within(k kind) cmd { c.kind = k; return c }
+
+// orNative declares what the place API has for a command.
+func (c cmd) orNative(name string, args ...string) cmd {
+	c.native = &cmd{kind: c.kind, place: API, name: name, args: args}
+	return c
+}
 
 // templated is a command that the user may set, see Templates.
 func templated(k kind, name string) cmd { return cmd{kind: k, template: name} }
@@ -90,8 +97,10 @@ var templates = []Template{
 	// has no OSF among its states.
 	{"set-state", `%LKBIN%\ins_setst.exe -d $PEER -t $TAG -S $STATE`,
 		"volume: sets the peer's resource state to $STATE, OSU or OSF"},
-	{"find-task", `%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID`,
-		"volume: succeeds when there is a scheduled task of the shadow copies"},
+	{"find-task",
+		`%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID /HRESULT`,
+		"volume: exits with 0 if there is a scheduled task of the shadow copies, with " +
+			"0x80070002 or 2 if there is none"},
 	{"enable-task",
 		`%SystemRoot%\System32\schtasks.exe /Change /TN ShadowCopyVolume$VOLUMEGUID /ENABLE`,
 		"volume: enables it"},
@@ -123,7 +132,7 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 			place, name = Place(i), strings.ReplaceAll(words[0][n+1:], `\`, "/")
 		}
 	}
-	if name == "" || slices.Contains(strings.Split(name, "/"), "..") {
+	if name == "" || place == API && natives[name] == nil || slices.Contains(strings.Split(name, "/"), "..") {
 		return 0, "", nil, fmt.Errorf("%q is not accepted (%s\\ and a file's name)", words[0],
 			strings.Join(placeNames[:API], `\, `))
 	}

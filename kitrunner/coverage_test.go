@@ -87,8 +87,8 @@ func everyEvent(t *testing.T, played map[string]transcript) {
 		}
 	}
 	for _, e := range Catalogue() {
-		if e.Number == ev20004.Number {
-			continue // TestStoreFails
+		if e.Number == ev20004.Number || slices.Contains(rejoinEvents, e) {
+			continue // TestStoreFails, TestRejoinCoversTheDocument
 		}
 		parts := regexp.MustCompile(`\$[A-Z]+`).Split(e.Text, -1)
 		for i, p := range parts {
@@ -104,6 +104,9 @@ func everyEvent(t *testing.T, played map[string]transcript) {
 	for _, ev := range texts {
 		if strings.Contains(ev.Text, "$") {
 			t.Errorf("a variable is not filled in: %d %s", ev.Number, ev.Text)
+		}
+		if strings.TrimSpace(oneLine(ev.Text)) != strings.TrimSpace(ev.Text) || strings.Contains(ev.Text, "context ") {
+			t.Errorf("not for people: %d %q", ev.Number, ev.Text)
 		}
 	}
 }
@@ -134,10 +137,10 @@ func everyBranch(t *testing.T, played map[string]transcript) {
 			switch o := o.(type) {
 			case askOp:
 				branches(where, o.branches)
-			case checkOp:
+			case actOp:
 				branches(where, o.branches)
-			case pollOp:
-				branches(where, o.branches)
+			case eachOp:
+				walk(where, o.ops)
 			case performOp:
 				if where == "ip recover (4-2)" || where == "ip recover (6-2)" {
 					continue // deepCheck never fails
@@ -150,39 +153,7 @@ func everyBranch(t *testing.T, played map[string]transcript) {
 		for _, a := range k.Actions {
 			for _, s := range a.Steps {
 				walk(k.Name+" "+a.Name+" "+s.No, s.Do)
-				everyJump(t, a, s.Do)
 			}
 		}
-	}
-}
-
-// everyJump checks that a step exists if another goes to it.
-func everyJump(t *testing.T, a Action, ops []Op) {
-	for _, o := range ops {
-		var bs []branch
-		switch o := o.(type) {
-		case jumpOp:
-			if o.next.step != "" && !slices.ContainsFunc(a.Steps, func(s Step) bool {
-				return s.No == o.next.step
-			}) {
-				t.Errorf("%s has no step %s", a.Name, o.next.step)
-			}
-		case askOp:
-			bs = o.branches
-		case checkOp:
-			bs = o.branches
-		case pollOp:
-			bs = o.branches
-		case performOp:
-			bs = o.branches
-		}
-		for _, b := range bs {
-			everyJump(t, a, b.do)
-		}
-	}
-	if a.Closing != "" && !slices.ContainsFunc(a.Steps, func(s Step) bool {
-		return s.No == a.Closing
-	}) {
-		t.Errorf("%s has no step %s", a.Name, a.Closing)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"fsmon/kitrunner/parse"
+	"fsmon/kitrunner/winsys"
 )
 
 // Exit codes of an action. 1 and 2 are the documents' return values.
@@ -44,6 +44,9 @@ type Engine struct {
 	Deadlines Deadlines
 	// Commands replace those of Templates, by name.
 	Commands map[string]string
+	// Native takes our own write test, SNMP trap and list of addresses in the
+	// place of the documented commands.
+	Native bool
 	// PlainVolume gives EMCMD the volume without its colon.
 	PlainVolume bool
 	// StateDir holds the locks, and which adapter holds an address of the ip
@@ -61,26 +64,33 @@ type Engine struct {
 // only asks, and nothing more is started: the action could then not be
 // determined.
 func (e *Engine) Run(ctx context.Context, kit *Kit, action *Action, res Resource) Report {
-	r := &run{
-		Engine: e, ctx: ctx, kit: kit, action: action, res: res, began: time.Now(),
-		vars: variables(res, e.PlainVolume),
-	}
-	r.report = Report{Kit: kit.Name, Action: action.Name, Tag: res.Tag, Began: r.began}
-	release, err := r.hold(action)
+	return e.perform(ctx, kit, action, e.known(res))
+}
+
+// perform is Run with what an earlier action has found out; what this one finds
+// out is added.
+func (e *Engine) perform(ctx context.Context, kit *Kit, action *Action, k known) Report {
+	r := &run{Engine: e, ctx: ctx, kit: kit, action: action, known: k, began: time.Now()}
+	r.report = Report{Kit: kit.Name, Action: action.Name, Tag: k.res.Tag, Began: r.began}
+	what, err := "kit "+kit.Name, e.Check(kit)
 	if err == nil {
-		defer release()
-		err = e.loadNIC(kit, res, r.vars)
+		what = "state directory " + e.StateDir
+		var release func() error
+		if release, err = r.hold(action); err == nil {
+			defer release()
+			err = kit.begun(e, k)
+		}
 	}
 	if err != nil {
 		r.begin(action, Step{No: "(0)", Text: "The action was not begun."})
-		r.undetermined("state directory "+e.StateDir, err.Error())
+		r.undetermined(what, err.Error())
 		r.finish()
 	} else {
 		r.steps(action)
 	}
 	r.report.Code = r.code
 	r.report.Seconds = time.Since(r.began).Seconds()
-	r.report.Outcome = outcomeOf(r.code)
+	r.report.Outcome = OutcomeOf(r.code)
 	return r.report
 }
 
@@ -90,24 +100,30 @@ type run struct {
 	ctx    context.Context
 	kit    *Kit
 	action *Action // the one under way; recover performs others
-	res    Resource
-	vars   map[string]string
-	code   int
-	began  time.Time
+	known
+	code  int
+	began time.Time
 
 	report Report
 	step   int // index of the step under way in report.Steps
 	start  time.Time
 
-	asked     string // the command asked last, and why its answer is unknown
-	why       string
-	retried   bool           // IP kit, restore: step (5) came by once
-	mirrors   []parse.Mirror // volume kit: what GETMIRRORVOLINFO has said
-	flagStood bool           // volume kit: the split-brain flag was there already
+	asked string // the command asked last, and why its answer is unknown
+	why   string
 }
 
-// variables are the ones known before anything runs.
-func variables(res Resource, plainVolume bool) map[string]string {
+// known is what is known at some point of a run or of a plan.
+type known struct {
+	res  Resource
+	vars map[string]string // $TAG, what readers have found, what a kit must remember
+	rows map[string][]row  // lists that readers have found, for each
+}
+
+// row has the variables of one line of a list.
+type row = map[string]string
+
+// known is what is known before anything runs.
+func (e *Engine) known(res Resource) known {
 	v := map[string]string{}
 	for name, value := range map[string]string{
 		"TAG": res.Tag, "ID": res.ID, "NODE": res.Node, "PEER": res.Peer, "NIC": res.NIC,
@@ -120,11 +136,11 @@ func variables(res Resource, plainVolume bool) map[string]string {
 	}
 	if res.Volume != "" {
 		v["MIRROR"] = res.Volume + ":"
-		if plainVolume {
+		if e.PlainVolume {
 			v["MIRROR"] = res.Volume
 		}
 	}
-	return v
+	return known{res, v, map[string][]row{}}
 }
 
 // expand fills in variables. One that is not known is left as it is.
@@ -139,11 +155,15 @@ func expand(text string, vars map[string]string) string {
 
 // command fills in a command.
 func (e *Engine) command(c cmd, vars map[string]string) Command {
+	if e.Native && c.native != nil {
+		c = *c.native
+	}
 	if c.template != "" {
-		// Check has parsed it before
+		// Check has read it before
 		c.place, c.name, c.args, _ = parseTemplate(e.template(c.template))
 	}
-	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind)}
+	out := Command{Place: c.place, Name: c.name, Timeout: e.Deadlines.of(c.kind),
+		Changes: c.kind != queries}
 	for _, a := range c.args {
 		out.Args = append(out.Args, expand(a, vars))
 	}
@@ -154,15 +174,27 @@ func (e *Engine) template(name string) string {
 	if line := e.Commands[name]; line != "" {
 		return line
 	}
-	i := slices.IndexFunc(templates, func(t Template) bool { return t.Name == name })
-	return templates[i].Command
+	for _, t := range templates {
+		if t.Name == name {
+			return t.Command
+		}
+	}
+	return ""
 }
 
-// Check returns an error if a command that the user set cannot be read.
-func (e *Engine) Check() error {
+// Check returns an error if a command that the user set cannot be read, or if
+// the kit names a step, an action or a template that there is not.
+func (e *Engine) Check(kit *Kit) error {
 	for _, t := range templates {
 		if _, _, _, err := parseTemplate(e.template(t.Name)); err != nil {
 			return fmt.Errorf("--%s-command: %w", t.Name, err)
+		}
+	}
+	for i := range kit.Actions {
+		p := e.planner(kit, e.known(Resource{}))
+		p.action(&kit.Actions[i])
+		if p.err != nil {
+			return fmt.Errorf("%s %s: %w", kit.Name, kit.Actions[i].Name, p.err)
 		}
 	}
 	return nil
@@ -181,7 +213,7 @@ func (r *run) steps(a *Action) {
 		case n.end:
 			return
 		case n.step != "":
-			i = slices.IndexFunc(a.Steps, func(s Step) bool { return s.No == n.step })
+			i = a.index(n.step) // Check has found it
 		default:
 			i++
 		}
@@ -208,7 +240,7 @@ func (r *run) perform(action string) answer {
 
 func (r *run) ops(ops []Op) next {
 	for _, o := range ops {
-		if n := o.run(r); n.elsewhere() {
+		if n := o.run(r); n != (next{}) {
 			return n
 		}
 	}
@@ -222,19 +254,28 @@ func (r *run) choose(a answer, branches []branch) next {
 			return r.ops(b.do)
 		}
 	}
-	if a == unknown {
+	switch {
+	case a == unknown:
 		return r.undetermined(r.asked, r.why)
+	case a == failed && r.action.Fails.Number != 0:
+		return r.stop(r.action.Fails, Failure, r.asked, r.why)
 	}
 	return next{}
 }
 
 // undetermined ends the action with exit code 3, through the closing step.
 func (r *run) undetermined(what, why string) next {
+	return r.stop(ev20001, Undetermined, what, why)
+}
+
+// stop ends the action with an event and a return value, through the closing
+// step.
+func (r *run) stop(e EventText, code int, what, why string) next {
 	if what != "" { // or else a performed action has said it
 		r.vars["STEP"], r.vars["COMMAND"], r.vars["WHY"] = r.where(), what, why
-		r.say(ev20001)
+		r.say(e)
 	}
-	r.code = Undetermined
+	r.code = code
 	if r.action.Closing != "" {
 		return next{step: r.action.Closing}
 	}
@@ -242,7 +283,7 @@ func (r *run) undetermined(what, why string) next {
 }
 
 // ask runs a command and reads its outcome.
-func (r *run) ask(c cmd, read reader) (answer, Result) {
+func (r *run) ask(c cmd, read reader) answer {
 	command := r.command(c, r.vars)
 	r.asked, r.why = command.String(), ""
 	r.show(CommandBegins, r.asked)
@@ -270,14 +311,14 @@ func (r *run) ask(c cmd, read reader) (answer, Result) {
 	}
 	r.vars["WHY"] = r.why
 	r.outcome(a)
-	return a, res
+	return a
 }
 
 // exec runs a command, unless the run was asked to stop. A command that changes
 // something is allowed to finish: half a change is worse than a late stop.
 func (r *run) exec(c cmd, command Command) Result {
 	ctx := r.ctx
-	if err := ctx.Err(); err != nil {
+	if err := winsys.Ended(ctx, 0); err != nil {
 		return Result{Err: err}
 	}
 	if c.kind != queries {

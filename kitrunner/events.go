@@ -14,7 +14,7 @@ type EventText struct {
 // documents, and our own from 20001. As in the documents, 13085 (LAN kit) and
 // 6605 (IP kit) have two texts each.
 func Catalogue() []EventText {
-	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents)
+	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents, rejoinEvents)
 }
 
 // The messages of the LAN kit. $ERR is the action's return value.
@@ -135,7 +135,7 @@ var (
 		`IP address $ID is already on another network adapter of this system ($FOUNDNIC).`}
 	ev20003 = EventText{20003, Error, `IP address $ID is already used by another host.`}
 	ev20004 = EventText{20004, Warning,
-		`The network adapter that now holds IP address $ID could not be stored, so that the next quickCheck may look at another one: $WHY`}
+		`Which network adapter holds IP address $ID could not be stored, so that the next action may look at another one: $WHY`}
 	ev20005 = EventText{20005, Warning,
 		`The state of resource $TAG on system $PEER could not be read, so it was not compared with the mirror of volume $VOLUME:: $WHY`}
 	ev20006 = EventText{20006, Warning,
@@ -148,7 +148,27 @@ var (
 		`The flag SplitBrain_$VOLUME: could not be set on both systems: $WHY`}
 	ev20010 = EventText{20010, Warning,
 		`The SNMP trap about the split brain of volume $VOLUME: could not be sent: $WHY`}
+	ev20011 = EventText{20011, Info,
+		`The split brain of volume $VOLUME: is over: $NODE is the only source, and the mirror is mirroring. The flag SplitBrain_$VOLUME: was removed.`}
+	ev20012 = EventText{20012, Warning,
+		`The split brain of volume $VOLUME: is over, but the flag SplitBrain_$VOLUME: could not be removed on both systems, so that the next one may not be reported: $WHY`}
 )
 
+// Our own messages about a rejoin.
+var (
+	ev20051 = EventText{20051, Info,
+		`LifeKeeper: CLEAN UP SYSTEM $NODE AFTER $PEER WAS INSTALLED ANEW START.`}
+	ev20052 = EventText{20052, Error,
+		`Clean-up of system $NODE after $PEER was installed anew: step $STEP failed, and nothing was changed after it: $COMMAND: $WHY`}
+	ev20053 = EventText{20053, Info,
+		`LifeKeeper: CLEAN UP SYSTEM $NODE AFTER $PEER WAS INSTALLED ANEW END (err=$ERR). This is an ERROR if err is not 0.`}
+	ev20054 = EventText{20054, Warning,
+		`Clean-up of system $NODE after $PEER was installed anew: step $SKIPPED was skipped on request: $REASON`}
+	ev20055 = EventText{20055, Error,
+		`Clean-up of system $NODE after $PEER was installed anew was refused, and nothing was changed: $WHY`}
+)
+
+var rejoinEvents = []EventText{ev20051, ev20052, ev20053, ev20054, ev20055}
+
 var ownEvents = []EventText{ev20001, ev20002, ev20003, ev20004, ev20005, ev20006, ev20007, ev20008,
-	ev20009, ev20010}
+	ev20009, ev20010, ev20011, ev20012}

@@ -6,6 +6,7 @@ const (
 	disconnected answer = "the cable is disconnected"
 
 	onAdapter    answer = "the address is on the network adapter"
+	onPrimaryNIC answer = "the address is on the primary network adapter, not on the stored one"
 	onOther      answer = "the address is on another network adapter"
 	onNone       answer = "the address is on no network adapter"
 	answered     answer = "a host answers"
@@ -22,7 +23,7 @@ const (
 var (
 	cable     = templated(queries, "nic-state")
 	peerCable = templated(queries, "peer-nic-state")
-	ipList    = query(LKRoot, ipchange, "-l")
+	ipList    = query(LKRoot, ipchange, "-l").orNative("addresses")
 	ipAdd     = change(LKRoot, ipchange, "-a", "-n$GUID", "-i$ID", "-m$MASK")
 	ipDelete  = change(LKRoot, ipchange, "-d", "-c$CONTEXT")
 	clearARP  = change(System32, "arp.exe", "-d", "$ID")
@@ -34,7 +35,8 @@ func ping(host string) cmd {
 
 // ip is the IP kit: a virtual IP address on a network adapter.
 var ip = Kit{
-	Name: "ip",
+	Name:  "ip",
+	begin: (*Engine).loadNIC,
 	Actions: []Action{
 		{Name: "quickCheck", Needs: []string{"tag", "id", "nic", "guid"}, Steps: []Step{
 			{"(1)", "Is the cable of the address's network adapter connected?", []Op{
@@ -74,8 +76,10 @@ var ipRestore = []Step{
 	{"(1)", "Log that the restore starts.", []Op{say(ev6013)}},
 	{"(2)", "Clear the address from the ARP cache.", []Op{do(clearARP)}},
 	{"(3)", "Is the address in use already?", []Op{
-		ask(ipList, readList,
+		ask(ipList, readUse,
 			on(onAdapter, goTo("(3-1)")),
+			on(onPrimaryNIC,
+				let("take the primary network adapter", usePrimary), goTo("(3-1)")),
 			on(onOther, goTo("(3-2)")),
 			on(onNone,
 				let("take the primary network adapter", usePrimary),
@@ -93,10 +97,7 @@ var ipRestore = []Step{
 	{"(4)", "If the cable is connected, assign the address to the network adapter.", []Op{
 		ask(cable, readCable,
 			on(disconnected, say(ev6019), goTo("(5)")),
-			onAny([]answer{connected, unknown},
-				ask(ipAdd, exitCode,
-					on(ok, goTo("(4-1)")),
-					onAny([]answer{failed, unknown}, goTo("(4-2)"))))), // it may be there already
+			onAny([]answer{connected, unknown}, assign("(4-1)", "(4-2)"))),
 	}},
 	{"(4-1)", "Update the ARP caches.", []Op{
 		ask(change(LKRoot, ipArpupdate, "$ID", "$GUID"), exitCode,
@@ -142,7 +143,11 @@ var ipRemove = []Step{
 			on(onNone, goTo("(5)")),
 			onAny([]answer{onAdapter, onOther}, say(ev6018), ret(Failure, "(6)"))),
 	}},
-	{"(5)", "Log that the remove has succeeded.", []Op{say(ev6101), end(Success)}},
+	{"(5)", "Log that the remove has succeeded.", []Op{
+		act("forget which network adapter held the address", forgetNIC),
+		say(ev6101),
+		end(Success),
+	}},
 	{"(6)", "Log that the remove has failed.", []Op{say(ev6102), endAsSet()}},
 }
 
@@ -153,7 +158,7 @@ var removeIfThere = ask(ipList, readList,
 
 // storeTheNIC comes as soon as the address is there, so that the next
 // quickCheck looks in the right place whatever else the recovery finds out.
-var storeTheNIC = set("store which network adapter holds the address", storeNIC)
+var storeTheNIC = act("store which network adapter holds the address", storeNIC)
 
 // assign gives the address to the adapter. It is fine if the adapter has it
 // already.

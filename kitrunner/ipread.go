@@ -1,6 +1,7 @@
 package kitrunner
 
 import (
+	"maps"
 	"net/netip"
 
 	"fsmon/kitrunner/parse"
@@ -23,10 +24,10 @@ func readCable(r *run, res Result) answer {
 // readList reads whether the address is on the adapter that is checked, on
 // another one, or on none. It sets $CONTEXT, which names the address to
 // ips_ipchange -d: the context if one is shown, or else the adapter's GUID, as
-// documented.
+// documented. As in the document the exit code does not count.
 func readList(r *run, res Result) answer {
 	addresses, understood := parse.Addresses(res.Output)
-	if !understood || res.Code != 0 {
+	if !understood {
 		return unknown
 	}
 	want, _ := netip.ParseAddr(r.res.ID)
@@ -47,7 +48,28 @@ func readList(r *run, res Result) answer {
 		}
 		found = onOther
 	}
+	if found == onNone && parse.Mentions(res.Output, want) {
+		r.why = "the list names " + r.res.ID + " in a way that is not understood"
+		return unknown
+	}
 	return found
+}
+
+// readUse is readList, and knows the configured primary adapter too if another
+// one is stored.
+func readUse(r *run, res Result) answer {
+	a := readList(r, res)
+	if a != onOther {
+		return a
+	}
+	outer := r.vars
+	r.vars = maps.Clone(outer)
+	defer func() { r.vars = outer }()
+	usePrimary(r.res, r.vars)
+	if readList(r, res) == onAdapter {
+		return onPrimaryNIC
+	}
+	return a
 }
 
 // nicName is the name of an adapter if the resource has one, or else its GUID.
@@ -88,10 +110,10 @@ func localRecovery(r *run) answer {
 
 // attempts tells whether the restore is here for the first time, and counts.
 func attempts(r *run) answer {
-	if r.retried {
+	if r.vars["RETRIED"] != "" {
 		return secondTime
 	}
-	r.retried = true
+	r.vars["RETRIED"] = "yes"
 	return firstTime
 }
 

@@ -15,43 +15,60 @@ import (
 )
 
 const (
-	journalFormat = 1
-	maxJournal    = 1 << 20 // bytes
+	journalFormat = 2       // 1 had no commands and no addresses
+	maxJournal    = 8 << 20 // bytes; a run adds 100 KiB at most
 )
 
-// journal is a file with the completed steps of a rejoin, so that a second run
-// goes on where the first one ended. It is written after every step. A step
-// whose entry was lost is done again, which is harmless: every step first asks
-// what is left to do.
+// journal is the audit trail of a rejoin: a file with every command and every
+// completed step. What is left to do is asked of the system, never read here,
+// but for the two steps whose effect nothing shows (clearswitchover, lcdsync).
 type journal struct {
-	Format       int            `json:"format"`
-	System       string         `json:"system"`
-	Gone         string         `json:"gone"`
-	Volumes      []string       `json:"volumes"`
-	AllResources bool           `json:"all_resources"`
-	Started      time.Time      `json:"started"`
-	Done         []journalEntry `json:"done"`
+	Format       int       `json:"format"`
+	System       string    `json:"system"`
+	Gone         string    `json:"gone"`
+	Volumes      []string  `json:"volumes"`
+	AllResources bool      `json:"all_resources"`
+	Started      time.Time `json:"started"`
+	// Addresses are the gone system's, as its jobs had them. A job is deleted
+	// before its mirror, which names the address alone.
+	Addresses []string         `json:"addresses"`
+	Done      []journalEntry   `json:"done"`
+	Commands  []journalCommand `json:"commands"`
 
 	path string
 	old  bool // it was there
 }
 
+// journalEntry is a step that was completed, or skipped for a reason.
 type journalEntry struct {
-	Step string    `json:"step"`
-	At   time.Time `json:"at"`
+	Step    string    `json:"step"`
+	At      time.Time `json:"at"`
+	Skipped string    `json:"skipped,omitempty"`
 }
 
-// errOtherJournal means that the journal belongs to a rejoin with other
+// journalCommand is a command that was run. One that changes something is
+// written before it runs, without an exit code, and again after it.
+type journalCommand struct {
+	At      time.Time `json:"at"`
+	Step    string    `json:"step"`
+	Command string    `json:"command"`
+	Code    *int      `json:"code,omitempty"`   // missing if it did not end, or could not run
+	Error   string    `json:"error,omitempty"`  // why
+	Output  string    `json:"output,omitempty"` // its head, on one line
+}
+
+// ErrOtherJournal means that the journal belongs to a rejoin with other
 // arguments.
-var errOtherJournal = errors.New("the journal is of another rejoin")
+var ErrOtherJournal = errors.New("the journal is of another rejoin")
 
 // openJournal reads the journal at path, or returns a new one that is not
 // written yet. want holds the arguments that it must have.
 func openJournal(path string, want journal) (*journal, error) {
 	want.Format, want.path, want.Done = journalFormat, path, []journalEntry{}
+	want.Addresses, want.Commands = []string{}, []journalCommand{}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		want.Started = time.Now().Truncate(time.Second)
+		want.Started = now()
 		return &want, nil
 	}
 	if err != nil {
@@ -82,15 +99,16 @@ func decodeJournal(data []byte, want journal) (*journal, error) {
 	switch {
 	case err != nil:
 		return nil, unread(path, err)
-	case j.Format != journalFormat:
-		return nil, fmt.Errorf("the journal %s has format %d, this version reads format %d", path,
+	case j.Format < 1 || j.Format > journalFormat:
+		return nil, fmt.Errorf("the journal %s has format %d, this version reads 1 to %d", path,
 			j.Format, journalFormat)
 	case !strings.EqualFold(j.System, want.System) || !strings.EqualFold(j.Gone, want.Gone) ||
 		!slices.Equal(j.Volumes, want.Volumes) || j.AllResources != want.AllResources:
 		return nil, fmt.Errorf("%w, begun %s (%s has: %s; "+
 			"go on with the same options, or move that file away)",
-			errOtherJournal, j.Started.Format(time.DateTime), path, j.options())
+			ErrOtherJournal, j.Started.Format(time.DateTime), path, j.options())
 	}
+	j.Format = journalFormat
 	return j, nil
 }
 
@@ -106,27 +124,39 @@ func (j *journal) options() string {
 	return s
 }
 
-// done tells whether a step was completed, and when.
+// done tells whether a step was completed, and when for the last time.
 func (j *journal) done(step string) (time.Time, bool) {
-	for _, e := range j.Done {
-		if e.Step == step {
+	for _, e := range slices.Backward(j.Done) {
+		if e.Step == step && e.Skipped == "" {
 			return e.At, true
 		}
 	}
 	return time.Time{}, false
 }
 
-// add records a completed step on the disk.
-func (j *journal) add(step string) error {
-	j.Done = append(j.Done, journalEntry{step, time.Now().Truncate(time.Second)})
+// add records a completed step on the disk, or a skipped one with its reason.
+func (j *journal) add(step, skipped string) error {
+	j.Done = append(j.Done, journalEntry{step, now(), skipped})
 	return j.write()
 }
 
-// drop removes a step that turned out not to be complete.
-func (j *journal) drop(step string) error {
-	j.Done = slices.DeleteFunc(j.Done, func(e journalEntry) bool { return e.Step == step })
-	return j.write()
+// begin adds a command that is about to run.
+func (j *journal) begin(step string, c Command) {
+	j.Commands = append(j.Commands, journalCommand{At: now(), Step: step, Command: c.String()})
 }
+
+// end completes the last command.
+func (j *journal) end(res Result) {
+	c := &j.Commands[len(j.Commands)-1]
+	c.Output = oneLine(res.Output)
+	if res.Err != nil {
+		c.Error = oneLine(res.Err.Error())
+		return
+	}
+	c.Code = &res.Code
+}
+
+func now() time.Time { return time.Now().Truncate(time.Second) }
 
 // write replaces the file. After a crash either the old or the new one is
 // there, whole.

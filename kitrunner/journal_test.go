@@ -17,7 +17,7 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []string{"one", "two"} {
-		if err := j.add(step); err != nil {
+		if err := j.add(step, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -35,7 +35,7 @@ func TestJournal(t *testing.T) {
 		{System: "A", Gone: "B"}, {System: "A", Gone: "B", Volumes: []string{"E"},
 			AllResources: true},
 	} {
-		if _, err := openJournal(path, other); !errors.Is(err, errOtherJournal) ||
+		if _, err := openJournal(path, other); !errors.Is(err, ErrOtherJournal) ||
 			!strings.Contains(err.Error(), "--system A --gone B --volume E") {
 			t.Errorf("%+v: %v", other, err)
 		}
@@ -57,11 +57,11 @@ func TestJournal(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, damaged := range []string{"", "{", `{"format":2}`, strings.Repeat(" ", maxJournal+1)} {
+	for _, damaged := range []string{"", "{", `{"format":3}`, strings.Repeat(" ", maxJournal+1)} {
 		if err := os.WriteFile(path, []byte(damaged), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openJournal(path, want); err == nil || errors.Is(err, errOtherJournal) {
+		if _, err := openJournal(path, want); err == nil || errors.Is(err, ErrOtherJournal) {
 			t.Errorf("%.20q: %v", damaged, err)
 		}
 	}

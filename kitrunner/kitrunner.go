@@ -26,7 +26,7 @@ const (
 	LKBin                    // %LKBIN%: the LifeKeeper commands
 	LKRoot                   // %LKROOT%
 	ExtMirrBase              // %ExtMirrBase%: EMCMD.exe
-	API                      // no file: WithNative asks the system itself ("cable", "arp")
+	API                      // no file: WithNative does it, by its name
 )
 
 var placeNames = []string{`%SystemRoot%\System32`, `%LKBIN%`, `%LKROOT%`, `%ExtMirrBase%`, `%API%`}
@@ -43,14 +43,15 @@ type Command struct {
 	Name    string
 	Args    []string
 	Timeout time.Duration // after which its whole process tree is ended
+	Changes bool          // it does more than ask
 }
 
 // String is the command as people read it: `%LKBIN%\LmServerNameDel.exe SRV01`.
 func (c Command) String() string {
 	if c.Place == API {
-		return "Windows API: " + strings.Join(append([]string{c.Name}, c.Args...), " ")
+		return "kitrunner itself: " + strings.Join(append([]string{c.Name}, c.Args...), " ")
 	}
-	words := []string{c.Place.String() + `\` + strings.ReplaceAll(c.Name, "/", `\`)}
+	words := []string{c.file()}
 	for _, a := range c.Args {
 		if a == "" || strings.ContainsAny(a, " \t") {
 			a = `"` + a + `"`
@@ -58,6 +59,11 @@ func (c Command) String() string {
 		words = append(words, a)
 	}
 	return strings.Join(words, " ")
+}
+
+// file is the command's file as people write it.
+func (c Command) file() string {
+	return c.Place.String() + `\` + strings.ReplaceAll(c.Name, "/", `\`)
 }
 
 // Result is the outcome of a Command.
@@ -76,9 +82,9 @@ type Runner interface {
 	Run(ctx context.Context, c Command) Result
 }
 
-// Native is what WithNative puts in the place of the documented helper
-// commands; winsys.API is one. Every method honours ctx's deadline. What a
-// system cannot do is an error that wraps errors.ErrUnsupported.
+// Native is what WithNative can do without a command; winsys.API is one. Every
+// method honours ctx's deadline. What a system cannot do is an error that wraps
+// errors.ErrUnsupported. Nothing here changes what clients see.
 type Native interface {
 	// WriteTest is CheckVolume.exe: it writes to the volume ("E") and reads
 	// back.
@@ -86,19 +92,13 @@ type Native interface {
 	// Trap is EISMEventNotice.exe: it sends an SNMP trap.
 	Trap(ctx context.Context, t winsys.Trap) error
 	// Cable is the state of a network adapter's cable. The GUID is in capitals
-	// and in braces, here and below.
+	// and in braces.
 	Cable(ctx context.Context, guid string) (winsys.Cable, error)
 	// Answers tells whether another host answers for the address on the link.
 	// An address of this machine is not asked about.
 	Answers(ctx context.Context, address netip.Addr) (bool, error)
-	// Addresses, AddAddress and DeleteAddress are ips_ipchange -l, -a and -d.
-	// An address is deleted by the context that Addresses tells.
+	// Addresses is ips_ipchange -l.
 	Addresses(ctx context.Context) ([]winsys.Address, error)
-	AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error
-	DeleteAddress(ctx context.Context, context uint32) error
-	// AddAlias and DeleteAlias are LmServerNameAdd.exe and LmServerNameDel.exe.
-	AddAlias(ctx context.Context, name string) error
-	DeleteAlias(ctx context.Context, name string) error
 }
 
 // Severity is an event's type in the event log.

@@ -76,9 +76,10 @@ var lanman = Kit{
 					on(failed, say(ev13086), ret(Failure, "(A)"))),
 			}},
 			{"(7)", "Wait until the alias is on this node.", []Op{
-				poll(nbtstat, readAlias, aliasThere, 3*time.Second, time.Minute, say(ev13087),
+				ask(nbtstat, readAlias,
 					on(aliasThere, ret(Success, "(A)")),
-					on(aliasMissing, say(ev13088), ret(TimeIsUp, "(A)"))),
+					on(aliasMissing, say(ev13088), ret(TimeIsUp, "(A)"))).
+					until(aliasThere, 3*time.Second, time.Minute, say(ev13087)),
 			}},
 			{"(A)", "Log that the restore ends.", []Op{say(ev13084), endAsSet()}},
 		}},
@@ -118,15 +119,20 @@ var lanman = Kit{
 // readAlias compares the whole name, as far as NetBIOS can hold it. (The
 // document's greps take the ID as a pattern; in deepCheck SRV would match
 // SRV01.) An alias that is missing gets deleted, so it must be missing from a
-// complete list.
+// list in which every name that may be it can be read. As in the document the
+// exit code does not count.
 func readAlias(r *run, res Result) answer {
 	names, understood := parse.NetBIOSNames(res.Output)
 	for _, name := range names {
 		if parse.SameNetBIOSName(name, r.res.ID) {
 			return aliasThere
 		}
+		if parse.MayBeNetBIOSName(name, r.res.ID) {
+			r.why = oneLine("the name " + name + " cannot be read, and may be " + r.res.ID)
+			understood = false
+		}
 	}
-	if !understood || res.Code != 0 {
+	if !understood {
 		return unknown
 	}
 	return aliasMissing

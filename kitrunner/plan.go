@@ -2,57 +2,78 @@ package kitrunner
 
 import (
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // planner writes an action's steps without running anything.
 type planner struct {
+	known
 	w      *strings.Builder
 	engine *Engine
 	kit    *Kit
-	vars   map[string]string
+	at     *Action // the one being written
 	indent int
 	used   []Command
-	res    Resource
+	steps  []StepReport
 	shown  []string // actions performed within this one
+	err    error    // the kit goes where there is nothing
 }
 
-// Plan writes the numbered steps of an action in order, with the commands
-// filled in, and runs nothing. Variables that become known only in a run are
-// left as the documents have them. The adapter of the ip kit is the stored one,
-// if it can be read.
-func (e *Engine) Plan(w io.Writer, kit *Kit, action *Action, res Resource) error {
-	p := e.planner(kit, res)
-	_ = e.loadNIC(kit, res, p.vars) // a run says it
+// Plan returns the numbered steps of an action in order, with the commands
+// filled in, as text and as the report of a run that is yet to come. It runs
+// nothing. Variables that become known only in a run are left as the documents
+// have them. The adapter of the ip kit is the stored one, if it can be read.
+func (e *Engine) Plan(kit *Kit, action *Action, res Resource) (text string, report Report) {
+	k := e.known(res)
+	_ = kit.begun(e, k) // a run says it
+	return e.plan(kit, action, k)
+}
+
+func (e *Engine) plan(kit *Kit, action *Action, k known) (text string, report Report) {
+	p := e.planner(kit, k)
 	p.action(action)
-	if action.Closing != "" {
-		fmt.Fprintf(p.w, "What cannot be determined: event 20001, return value 3, go to %s.\n",
-			action.Closing)
-	} else {
-		fmt.Fprintf(p.w, "What cannot be determined: event 20001, end with 3.\n")
+	if action.Fails.Number != 0 {
+		p.line("What fails: event %d, end with 1.", action.Fails.Number)
 	}
-	_, err := io.WriteString(w, p.w.String())
-	return err
+	if action.Closing != "" {
+		p.line("What cannot be determined: event 20001, return value 3, go to %s.", action.Closing)
+	} else {
+		p.line("What cannot be determined: event 20001, end with 3.")
+	}
+	return p.w.String(), Report{Kit: kit.Name, Action: action.Name, Tag: k.res.Tag,
+		Outcome: "planned", Began: time.Now(), Steps: p.steps}
 }
 
 // Uses lists the commands that an action may run.
 func (e *Engine) Uses(kit *Kit, action *Action, res Resource) []Command {
-	p := e.planner(kit, res)
+	p := e.planner(kit, e.known(res))
 	p.action(action)
 	return p.used
 }
 
-func (e *Engine) planner(kit *Kit, res Resource) *planner {
-	return &planner{w: new(strings.Builder), engine: e, kit: kit, res: res,
-		vars: variables(res, e.PlainVolume)}
+func (e *Engine) planner(kit *Kit, k known) *planner {
+	return &planner{known: k, w: new(strings.Builder), engine: e, kit: kit}
 }
 
 func (p *planner) action(a *Action) {
+	outer := p.at
+	p.at = a
 	for _, s := range a.Steps {
 		p.line("%s %s", s.No, s.Text)
+		p.steps = append(p.steps, StepReport{Action: a.Name, Step: s.No, Text: s.Text})
 		p.ops(s.Do)
+	}
+	p.goesTo(a.Closing)
+	p.at = outer
+}
+
+// goesTo notes it as an error if the action has no such step.
+func (p *planner) goesTo(step string) {
+	if step != "" && p.at.index(step) < 0 {
+		p.err = fmt.Errorf("%s has no step %s", p.at.Name, step)
 	}
 }
 
@@ -77,41 +98,80 @@ func (p *planner) branches(bs []branch) {
 		p.line("if %s:", strings.Join(words, ", or "))
 		p.ops(b.do)
 		if len(b.do) == 0 {
-			p.ops([]Op{set("nothing", nil)})
+			p.ops([]Op{act("nothing", nil)})
 		}
 	}
 }
 
 func (p *planner) command(c cmd) {
+	if _, _, _, err := parseTemplate(p.engine.template(c.template)); c.template != "" && err != nil {
+		p.err = fmt.Errorf("%s-command: %w", c.template, err)
+	}
 	command := p.engine.command(c, p.vars)
+	if command.Place == API && natives[command.Name] == nil {
+		p.err = fmt.Errorf("there is no command %s", command)
+	}
 	p.used = append(p.used, command)
+	s := &p.steps[len(p.steps)-1]
+	s.Commands = append(s.Commands, CommandReport{Command: command.String()})
 	p.line("> %s", command)
 }
 
 func (o askOp) plan(p *planner) {
-	p.command(o.cmd)
+	if o.wanted == "" {
+		p.command(o.cmd)
+	} else {
+		p.line("every %v for up to %v, until %s:", o.every, o.most, o.wanted)
+		p.indent += 2
+		p.command(o.cmd)
+		p.indent -= 2
+		p.line("if the first look does not find it:")
+		p.ops([]Op{o.first})
+	}
 	p.branches(o.branches)
 }
 
-func (o doOp) plan(p *planner) {
-	p.command(o.cmd)
+func (o actOp) plan(p *planner) {
+	if o.let != nil {
+		o.let(p.res, p.vars)
+	}
+	if o.text != "" {
+		p.line("%s", expand(o.text, p.vars))
+	}
+	p.branches(o.branches)
 }
-
-func (o checkOp) plan(p *planner) { p.branches(o.branches) }
 
 func (o sayOp) plan(p *planner) {
 	p.line("event %s %d %s", o.event.Severity, o.event.Number, expand(o.event.Text, p.vars))
 }
 
-func (o setOp) plan(p *planner) { p.line("%s", o.text) }
-
-func (o letOp) plan(p *planner) {
-	o.f(p.res, p.vars)
-	p.line("%s", o.text)
+func (o eachOp) plan(p *planner) {
+	rows, found := p.rows[o.list]
+	if !found {
+		rows = []row{nil}
+	}
+	if len(rows) == 0 {
+		p.line(string(nothingToDo))
+	}
+	outer := p.vars
+	for _, row := range rows {
+		p.vars = maps.Clone(outer)
+		maps.Copy(p.vars, row)
+		for _, op := range o.ops {
+			op.plan(p)
+		}
+	}
+	p.vars = outer
+	if o.stuck != nil {
+		p.line("if no other is left:")
+		p.ops([]Op{o.stuck})
+	}
 }
 
 func (o performOp) plan(p *planner) {
-	if slices.Contains(p.shown, o.action) {
+	if p.kit.Action(o.action) == nil {
+		p.err = fmt.Errorf("there is no action %s", o.action)
+	} else if slices.Contains(p.shown, o.action) {
 		p.line("perform %s, as above", o.action)
 	} else {
 		p.shown = append(p.shown, o.action)
@@ -123,15 +183,18 @@ func (o performOp) plan(p *planner) {
 	p.branches(o.branches)
 }
 
-func (o cannotOp) plan(p *planner) { p.line("cannot be determined") }
-
 func (o jumpOp) plan(p *planner) {
+	p.goesTo(o.next.step)
 	to := "go to " + o.next.step
 	switch {
+	case o.next.later:
+		p.line("do this again after the others")
+	case o.code == Undetermined:
+		p.line("cannot be determined")
 	case o.next.end && o.code < 0:
 		p.line("end with that return value")
 	case o.next.end:
-		p.line("end with %d (%s)", o.code, outcomeOf(o.code))
+		p.line("end with %d (%s)", o.code, OutcomeOf(o.code))
 	case o.code >= 0:
 		p.line("return value %d, %s", o.code, to)
 	default:

@@ -1,6 +1,7 @@
 package kitrunner
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,18 +15,18 @@ var rejoinSentences = []struct{ no, sentence, golden, line string }{
 	{"0", "the system was reinstalled with all patches, then the clean-up", "run",
 		"which has its operating system, LifeKeeper and all patches again"},
 	{"1", "on each server with hierarchies, list all shared equivalencies with eqv_list", "run",
-		`[REJOIN 1] list the shared equivalencies: done (3 with GPLAYER2008)`},
+		`%LKBIN%\eqv_list.exe -f;: exit code 0: LK1-BENHOGAN2K8 of BENHOGAN2008 with LK1-BENHOGAN2K8 of GPLAYER2008; Vol.E`},
 	{"1", "on each server", "run", "Run the same on SNEAD2008"},
 	{"2", "remove each resource's equivalency with eqv_remove", "run",
 		`%LKBIN%\eqv_remove.exe -s BENHOGAN2008 -t LK1-BENHOGAN2K8 -S GPLAYER2008 -o LK1-BENHOGAN2K8 -e SHARED`},
 	{"2", "-s this system, -t tag, -S the system that has gone, -o the other tag", "run",
 		`%LKBIN%\eqv_remove.exe -s BENHOGAN2008 -t Vol.E -S GPLAYER2008 -o Vol.E -e SHARED`},
 	{"3", "run eqv_list again: no shared equivalency is shown", "run",
-		`[REJOIN 3] list them again: none must be left: done (0 with GPLAYER2008)`},
-	{"3", "and if one is", "equivalency-stays", "shared equivalencies are still there"},
+		"rejoin (3) List them again: none must be left.\n    %LKBIN%\\eqv_list.exe -f;: exit code 0: none"},
+	{"3", "and if one is", "equivalency-stays", "equivalencies still there: LK1-BENHOGAN2K8 of"},
 	{"4", "clean the LKDRInfo file of every mirrored volume up", "run",
-		`del "DIR/subsys/filesys/resources/volume/LKDRInfo.E"`},
-	{"4", "every", "run", `del "DIR/subsys/filesys/resources/volume/LKDRInfo.F"`},
+		`kitrunner itself: delete-file DIR/subsys/filesys/resources/volume/LKDRInfo.E: exit code 0`},
+	{"4", "every", "run", `kitrunner itself: delete-file DIR/subsys/filesys/resources/volume/LKDRInfo.F: exit code 0`},
 	{"5", "emcmd . getjobinfoforvol E shows the job", "run",
 		`%ExtMirrBase%\EMCMD.exe . getjobinfoforvol E`},
 	{"5", "delete the job from the registry (yes)", "run",
@@ -33,7 +34,7 @@ var rejoinSentences = []struct{ no, sentence, golden, line string }{
 	{"5", "not with emcmd . deletejob, which wants all nodes", "third-system-in-the-job",
 		"whose mirror would end with it"},
 	{"5", "getjobinfoforvol shows nothing any more", "run",
-		`[REJOIN 5] ask for the job again: none must be left: done (no job)`},
+		"rejoin (5E-3) Ask for the job again: none must be left.\n    %ExtMirrBase%\\EMCMD.exe . getjobinfoforvol E: exit code 0: none"},
 	{"5", "emcmd . deletelocalmirroronly E: Status = 0", "run",
 		`%ExtMirrBase%\EMCMD.exe . deletelocalmirroronly E`},
 	{"5", "and if not 0", "mirror-stays", "Status = 5"},
@@ -43,7 +44,7 @@ var rejoinSentences = []struct{ no, sentence, golden, line string }{
 	{"5", "mirrors and jobs must be made anew when extending", "run",
 		"this makes their mirrors and DataKeeper jobs anew"},
 	{"6 a", "list all systems with sys_list", "run",
-		`[REJOIN 6 a] list the systems of the cluster: done (BENHOGAN2008, GPLAYER2008, SNEAD2008)`},
+		"rejoin (6a) List the systems of the cluster.\n    %LKBIN%\\sys_list.exe: exit code 0: BENHOGAN2008, GPLAYER2008, SNEAD2008"},
 	{"6 b", "remove the old system with sys_remove", "run",
 		`%LKBIN%\sys_remove.exe -s GPLAYER2008`},
 	{"6 b", "on all systems of the cluster", "run", "Run the same on SNEAD2008"},
@@ -80,6 +81,23 @@ func TestRejoinCoversTheDocument(t *testing.T) {
 		}
 		if !strings.Contains(text, s.line) {
 			t.Errorf("REJOIN %s (%s): %q is not in %s", s.no, s.sentence, s.line, s.golden)
+		}
+	}
+	var all strings.Builder
+	files, err := filepath.Glob(filepath.Join("testdata", "rejoin", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(data)
+	}
+	for _, e := range rejoinEvents {
+		if !strings.Contains(all.String(), fmt.Sprintf("event %s %d ", e.Severity, e.Number)) {
+			t.Errorf("no run logs %d %s", e.Number, e.Text)
 		}
 	}
 	for _, no := range strings.Fields("0 1 2 3 4 5 6 7 8 9 10") {

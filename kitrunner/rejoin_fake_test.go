@@ -21,12 +21,13 @@ type fakeCluster struct {
 	jobs          map[string]string
 	endPoints     map[string]string // of a job
 	volumes       map[string]string // of a volume, the job
-	mirrors       map[string]bool
+	mirrors       map[string]string // of a volume, its line without the volume; two: with |
 	cleared       map[string]bool
 	instances     []string          // rows of ins_list
 	parents       map[string]string // tag: the tag that depends on it
 	synced        int
-	separator     string // between the fields of a listing, "" for a blank
+	separator     string // between the fields of a listing: asked with -f, or this one
+	missing       string // a command that is not installed
 	onePath       bool   // net_remove removes one path, not all
 	files         []string
 
@@ -37,6 +38,7 @@ type fakeCluster struct {
 	dieAt   int
 	after   bool // it dies when the command has done its work
 	fault   func(n int, c Command) (Result, bool)
+	events  []string
 }
 
 // killed is the panic that stands for the end of the process.
@@ -45,6 +47,7 @@ type killed struct{}
 const (
 	jobE = "e829700c-27b0-447f-b852-1a3135da31a7"
 	jobF = "1b5e8715-a488-4030-8166-45c9232bc04e"
+	jobG = "7d1f4a7c-0a6e-4f0f-9a51-3f0d3c1b2a99"
 )
 
 func newFakeCluster(root string) *fakeCluster {
@@ -64,10 +67,12 @@ func newFakeCluster(root string) *fakeCluster {
 			// Broken as REJOIN shows it.
 			jobE: "BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E\r\n;10.200.8.26;A",
 			jobF: "GPLAYER2008.lab.example;F;10.200.8.26;BENHOGAN2008.lab.example;F;10.200.8.25;S",
+			jobG: "BENHOGAN2008;G;10.200.8.25;SNEAD2008;G;10.200.8.27;A",
 		},
-		jobs:    map[string]string{jobE: "E Vol", jobF: "F Vol"},
-		volumes: map[string]string{"E": jobE, "F": jobF},
-		mirrors: map[string]bool{"E": true, "F": true},
+		jobs:    map[string]string{jobE: "E Vol", jobF: "F Vol", jobG: "共有 G"},
+		volumes: map[string]string{"E": jobE, "F": jobF, "G": jobG},
+		mirrors: map[string]string{"E": "1 BENHOGAN2008 10.200.8.26 4",
+			"F": "2 GPLAYER2008.lab.example 10.200.8.25 5", "G": "1 BENHOGAN2008 10.200.8.27 1"},
 		cleared: map[string]bool{},
 		instances: []string{
 			"BENHOGAN2008 filesys volume Vol.E E: E: ISP",
@@ -87,6 +92,27 @@ func newFakeCluster(root string) *fakeCluster {
 		}
 	}
 	return f
+}
+
+// info writes an LKDRInfo file.
+func (f *fakeCluster) info(v, text string) {
+	for _, file := range f.files {
+		if strings.HasSuffix(file, "."+v) {
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				panic(err)
+			}
+		}
+	}
+}
+
+// withoutVolumes makes it a cluster whose only mirror, G, is another system's.
+func (f *fakeCluster) withoutVolumes() {
+	delete(f.jobs, jobE)
+	delete(f.jobs, jobF)
+	delete(f.mirrors, "E")
+	delete(f.mirrors, "F")
+	os.Remove(f.files[0])
+	os.Remove(f.files[1])
 }
 
 // state is what a clean-up is about, as text.
@@ -130,20 +156,41 @@ func (f *fakeCluster) Run(ctx context.Context, c Command) Result {
 	return Result{Code: code, Output: strings.ReplaceAll(out, "\n", "\r\n")}
 }
 
-func (f *fakeCluster) rows(rows []string) (int, string) {
+// rows prints a list. In a row "_" stands for a blank within a field.
+func (f *fakeCluster) rows(c Command, rows []string) (int, string) {
+	sep := " "
+	for _, a := range c.Args {
+		if len(a) == 3 && a[:2] == "-f" {
+			sep = a[2:]
+		}
+	}
+	if f.separator != "" {
+		sep = f.separator
+	}
 	out := ""
 	for _, row := range rows {
-		if f.separator != "" {
-			row = strings.ReplaceAll(row, " ", f.separator)
-		}
-		out += row + "\n"
+		out += strings.ReplaceAll(strings.ReplaceAll(row, " ", sep), "_", " ") + "\n"
 	}
 	return 0, out
 }
 
+// Find implements what Dirs has.
+func (f *fakeCluster) Find(c Command) error {
+	if c.Name == f.missing {
+		return fs.ErrNotExist
+	}
+	return nil
+}
+
+// Log implements EventLog.
+func (f *fakeCluster) Log(e Event) error {
+	f.events = append(f.events, fmt.Sprintf("%s %d %s", e.Severity, e.Number, e.Text))
+	return nil
+}
+
 func option(c Command, name string) string {
 	if i := slices.Index(c.Args, name); i >= 0 {
-		return c.Args[i+1]
+		return strings.ReplaceAll(c.Args[i+1], " ", "_")
 	}
 	return ""
 }
@@ -161,18 +208,18 @@ func removeRows(rows *[]string, match func(fields []string) bool) int {
 func (f *fakeCluster) play(c Command) (int, string) {
 	switch c.Place.String() + " " + c.Name {
 	case "%LKBIN% eqv_list.exe":
-		return f.rows(f.equivalencies)
+		return f.rows(c, f.equivalencies)
 	case "%LKBIN% eqv_remove.exe":
 		return removeRows(&f.equivalencies, func(r []string) bool {
 			return r[0] == option(c, "-s") && r[1] == option(c, "-t") && r[2] == option(c, "-S") &&
 				r[3] == option(c, "-o") && r[4] == option(c, "-e")
 		}), ""
 	case "%LKBIN% sys_list.exe":
-		return f.rows(f.systems)
+		return f.rows(c, f.systems)
 	case "%LKBIN% sys_remove.exe":
 		return removeRows(&f.systems, func(r []string) bool { return r[0] == option(c, "-s") }), ""
 	case "%LKBIN% net_list.exe":
-		return f.rows(f.paths)
+		return f.rows(c, f.paths)
 	case "%LKBIN% net_remove.exe":
 		first := true
 		return removeRows(&f.paths, func(r []string) bool {
@@ -181,7 +228,7 @@ func (f *fakeCluster) play(c Command) (int, string) {
 			return hit
 		}), ""
 	case "%LKBIN% ins_list.exe":
-		return f.rows(f.instances)
+		return f.rows(c, f.instances)
 	case "%LKBIN% ins_remove.exe":
 		for _, row := range f.instances {
 			if strings.Fields(row)[3] == f.parents[option(c, "-t")] {
@@ -236,15 +283,19 @@ func (f *fakeCluster) emcmd(c Command) (int, string) {
 		}
 		return 0, ""
 	case "GETMIRRORVOLINFO":
-		if f.mirrors[v] {
-			return 0, v + ": 1 BENHOGAN2008 10.200.8.26 1\n"
-		}
-		return 2, "Status = 2\n"
-	case "deletelocalmirroronly":
-		if !f.mirrors[v] {
+		if f.mirrors[v] == "" {
 			return 2, "Status = 2\n"
 		}
-		f.mirrors[v] = false
+		out := ""
+		for line := range strings.SplitSeq(f.mirrors[v], "|") {
+			out += v + ": " + line + "\n"
+		}
+		return 0, out
+	case "deletelocalmirroronly":
+		if f.mirrors[v] == "" {
+			return 2, "Status = 2\n"
+		}
+		delete(f.mirrors, v)
 		return 0, "Status = 0\n"
 	case "clearswitchover":
 		f.cleared[v] = true

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Notice is something to show to people while an action runs.
@@ -27,13 +29,13 @@ const (
 	OutcomeIsKnown                   // Text is what was found out
 )
 
-// Report is the outcome of an action.
+// Report is the outcome of an action, or its plan.
 type Report struct {
 	Kit     string       `json:"kit"`
 	Action  string       `json:"action"`
 	Tag     string       `json:"tag"`
 	Code    int          `json:"code"`    // 0, 1, 2 or 3
-	Outcome string       `json:"outcome"` // "success", "failure" or "could not determine"
+	Outcome string       `json:"outcome"` // "success", "failure", "could not determine", "planned"
 	Began   time.Time    `json:"began"`
 	Seconds float64      `json:"seconds"`
 	Steps   []StepReport `json:"steps"`
@@ -63,7 +65,20 @@ type CommandReport struct {
 	Output string `json:"output,omitempty"`
 }
 
-func outcomeOf(code int) string {
+// Why is the text of the last warning or error that was logged.
+func (r Report) Why() (text string) {
+	for _, s := range r.Steps {
+		for _, e := range s.Events {
+			if e.Severity != Info {
+				text = e.Text
+			}
+		}
+	}
+	return text
+}
+
+// OutcomeOf is a Report's outcome with this exit code.
+func OutcomeOf(code int) string {
 	switch code {
 	case Success:
 		return "success"
@@ -120,10 +135,16 @@ func (r *run) where() string {
 	return s.Step
 }
 
-// oneLine is a command's output on one line, for an event's text.
+// oneLine is a command's output on one line, for an event's text. What cannot
+// be printed becomes "?": the event log would end a text at a NUL.
 func oneLine(s string) string {
 	const most = 400
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most]) + "…"
 	}

@@ -43,8 +43,8 @@ func (e *Engine) nicFile(res Resource) string {
 
 // loadNIC sets the adapter that holds the address since the last restore or
 // recovery. A stored adapter that the resource no longer has does not count.
-func (e *Engine) loadNIC(kit *Kit, res Resource, vars map[string]string) error {
-	if kit != &ip || e.StateDir == "" {
+func (e *Engine) loadNIC(res Resource, vars map[string]string) error {
+	if e.StateDir == "" {
 		return nil
 	}
 	b, err := os.ReadFile(e.nicFile(res))
@@ -69,14 +69,31 @@ func onBackupNIC(stored []byte, res Resource) bool {
 }
 
 // storeNIC stores the adapter that now holds the address.
-func storeNIC(r *run) {
+func storeNIC(r *run) answer {
+	return r.stored(func() error {
+		return writeFile(r.nicFile(r.res), parse.CanonicalGUID(r.vars["GUID"])+"\n")
+	})
+}
+
+// forgetNIC forgets it: the next restore begins with the primary adapter.
+func forgetNIC(r *run) answer {
+	return r.stored(func() error {
+		if err := os.Remove(r.nicFile(r.res)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (r *run) stored(store func() error) answer {
 	if r.StateDir == "" {
-		return
+		return ""
 	}
-	if err := writeFile(r.nicFile(r.res), parse.CanonicalGUID(r.vars["GUID"])+"\n"); err != nil {
+	if err := store(); err != nil {
 		r.vars["WHY"] = err.Error()
 		r.say(ev20004)
 	}
+	return ""
 }
 
 // writeFile replaces a file: readers see the old or the new text, never a part.

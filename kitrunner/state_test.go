@@ -26,7 +26,7 @@ func TestStoreFails(t *testing.T) {
 		events[0].Number != 20001 {
 		t.Errorf("events %v, report %+v", events, report)
 	}
-	r := &run{Engine: e, kit: &ip, res: resources["ip"], vars: variables(resources["ip"], false)}
+	r := &run{Engine: e, kit: &ip, known: e.known(resources["ip"])}
 	r.begin(ip.Action("restore"), Step{No: "(6)"})
 	events = nil
 	storeNIC(r)
@@ -82,11 +82,11 @@ func TestStoreOfALongTag(t *testing.T) {
 	res := resources["ip"]
 	res.Tag = strings.Repeat("営", 255)
 	e := &Engine{Log: new(logged), StateDir: t.TempDir()}
-	r := &run{Engine: e, kit: &ip, res: res, vars: variables(res, false)}
+	r := &run{Engine: e, kit: &ip, known: e.known(res)}
 	useBackup(res, r.vars)
 	storeNIC(r)
-	vars := variables(res, false)
-	if err := e.loadNIC(&ip, res, vars); err != nil || vars["GUID"] != backupGUID {
+	vars := e.known(res).vars
+	if err := e.loadNIC(res, vars); err != nil || vars["GUID"] != backupGUID {
 		t.Errorf("%v, GUID %q, want %s", err, vars["GUID"], backupGUID)
 	}
 }
@@ -98,12 +98,9 @@ func TestPlanOfWhatIsStored(t *testing.T) {
 		0o600); err != nil {
 		t.Fatal(err)
 	}
-	var b strings.Builder
 	e := &Engine{Deadlines: DefaultDeadlines(), StateDir: dir}
-	if err := e.Plan(&b, &ip, ip.Action("quickCheck"), resources["ip"]); err != nil {
-		t.Fatal(err)
-	}
-	if plan := b.String(); !strings.Contains(plan, "cable "+backupGUID) ||
+	plan, _ := e.Plan(&ip, ip.Action("quickCheck"), resources["ip"])
+	if !strings.Contains(plan, "cable "+backupGUID) ||
 		!strings.Contains(plan, "network adapter Ethernet 2 is disconnected") {
 		t.Error(plan)
 	}

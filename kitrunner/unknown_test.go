@@ -84,22 +84,16 @@ func handlesUnknown(t *testing.T, kit *Kit, where StepReport, c Command) bool {
 			case askOp:
 				if isCommand(o.cmd, c) {
 					found = true
-					handled = slices.ContainsFunc(o.branches, func(b branch) bool {
+					// until asks again
+					handled = o.anyway || o.wanted != "" || slices.ContainsFunc(o.branches, func(b branch) bool {
 						return slices.Contains(b.on, unknown)
 					})
 				}
 				branches(o.branches)
-			case doOp:
-				if isCommand(o.cmd, c) {
-					found, handled = true, true // whatever it answers
-				}
-			case pollOp:
-				if isCommand(o.cmd, c) {
-					found, handled = true, true // it asks again
-				}
+			case actOp:
 				branches(o.branches)
-			case checkOp:
-				branches(o.branches)
+			case eachOp:
+				walk(o.ops)
 			}
 		}
 	}

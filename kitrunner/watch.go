@@ -35,7 +35,9 @@ type Watch struct {
 // give up. After a failed check (exit code 1) it recovers. A failed recover, or
 // a failed check of a kit without one, ends the watch with 1. After "could not
 // determine" (3) the action is tried again at its next turn; three in a row of
-// the same action end the watch with 3. Any other code ends the watch with that
+// the same action end the watch with 3, whatever the others say in between: only
+// an action's own answer, or for recover also a quickCheck that succeeds, begins
+// its count anew. Any other code ends the watch with that
 // code: it says nothing about the resource.
 //
 // A check that comes due while another action runs waits for it. If it was
@@ -72,7 +74,7 @@ func (w *Watch) Run(ctx context.Context) int {
 		if ctx.Err() != nil {
 			return 0
 		}
-		if code == 0 {
+		if code == 0 && t.action == "quickCheck" { // the resource is well
 			recovers.undetermined = 0
 		}
 		end, ended := w.judge(t, code)

@@ -102,6 +102,10 @@ func TestWatchEnds(t *testing.T) {
 		{"of one action, though the other answers", true, map[string][]int{"deepCheck": {3, 3, 3}},
 			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 " +
 				"deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 900 end 3"},
+		{"of recover, though deepCheck always succeeds", true,
+			map[string][]int{"quickCheck": {1, 1, 1}, "recover": {3, 3, 3}},
+			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 quickCheck, " +
+				"360 recover, 360 end 3"},
 		{"an answer between starts the count again", true,
 			map[string][]int{"quickCheck": {3, 3, 0, 3, 3, 0}},
 			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 " +
@@ -119,7 +123,7 @@ func TestWatchEnds(t *testing.T) {
 			"deepCheck": {1}, "recover": {3, 3, 3}},
 			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 300 " +
 				"recover, 300 end 3"},
-		{"unless a check succeeded between", true, map[string][]int{"quickCheck": {1, 1},
+		{"unless a quickCheck succeeded between", true, map[string][]int{"quickCheck": {1, 1},
 			"deepCheck": {0, 1}, "recover": {3, 3, 3}},
 			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 " +
 				"quickCheck, 540 quickCheck, 600 deepCheck, 600 recover, 720 quickCheck, 900 " +

@@ -38,123 +38,79 @@ func (n *fakeNative) Addresses(context.Context) ([]winsys.Address, error) {
 	return []winsys.Address{{GUID: strings.ToLower(nicGUID),
 		IP: netip.MustParseAddr("198.51.100.7"), Context: 42}}, n.tell("addresses")
 }
-func (n *fakeNative) AddAddress(_ context.Context, guid string, address, mask netip.Addr) error {
-	return n.tell("add %s %v %v", guid, address, mask)
-}
-func (n *fakeNative) DeleteAddress(_ context.Context, context uint32) error {
-	return n.tell("delete %d", context)
-}
-func (n *fakeNative) AddAlias(_ context.Context, name string) error {
-	return n.tell("alias %s", name)
-}
-func (n *fakeNative) DeleteAlias(_ context.Context, name string) error {
-	return n.tell("no alias %s", name)
-}
-
 func command(p Place, name string, args ...string) Command {
 	return Command{Place: p, Name: name, Args: args, Timeout: time.Minute}
 }
 
-// Each helper command and what stands for it.
-var helpers = []struct {
+// Each command of the place API: what is asked of the system, and the outcome.
+var apiCommands = []struct {
 	command Command
 	told    string
 	code    int
 	output  string
 }{
-	{command(LKBin, "CheckVolume.exe", "E:"), "write E", 0, ""},
-	{command(LKBin, "EISMEventNotice.exe", "NODE1", "6", "160", "s:Split Brain", "s:E:"),
+	{command(API, "write-test", "E"), "write E", 0, ""},
+	{command(API, "snmp-trap", "NODE1", "6", "160", "Split Brain", "E:"),
 		"trap {Node:NODE1 Generic:6 Specific:160 Strings:[Split Brain E:]}", 0, ""},
-	{command(LKBin, "LmServerNameAdd.exe", "SRV"), "alias SRV", 0, ""},
-	{command(LKBin, "LmServerNameDel.exe", "SRV"), "no alias SRV", 0, ""},
-	{command(LKRoot, ipchange, "-l"), "addresses", 0, nicGUID + " 198.51.100.7 Context=42\n"},
-	{command(LKRoot, ipchange, "-a", "-n"+nicGUID, "-i198.51.100.7", "-m255.255.255.0"),
-		"add " + nicGUID + " 198.51.100.7 255.255.255.0", 0, ""},
-	{command(LKRoot, ipchange, "-d", "-c42"), "delete 42", 0, ""},
+	{command(API, "addresses"), "addresses", 0, nicGUID + " 198.51.100.7 Context=42\n"},
 	{command(API, "cable", nicGUID), "cable " + nicGUID, 0, "7\n"},
 	{command(API, "arp", "198.51.100.7"), "answers 198.51.100.7", 1, ""},
 	{command(API, "arp", "198.51.100.9"), "answers 198.51.100.9", 0, ""},
 }
 
-// commandsWith answers every command with a result, and counts.
-func commandsWith(res Result, ran *int) Runner {
-	return runnerFunc(func(context.Context, Command) Result { *ran++; return res })
-}
-
-func TestNativeAlways(t *testing.T) {
-	for _, h := range helpers {
-		ran := 0
-		n := &fakeNative{}
-		res := WithNative(commandsWith(Result{Code: 9}, &ran), n, true).Run(t.Context(), h.command)
-		if res.Err != nil || res.Code != h.code || res.Output != h.output || ran != 0 ||
-			strings.Join(n.told, ";") != h.told {
-			t.Errorf("%s: %+v, told %q, %d commands", h.command, res, n.told, ran)
+// Only commands of the place API are done natively. What the system cannot do
+// counts as not installed. A question that fails has no answer; a write test or
+// trap that fails has failed.
+func TestWithNative(t *testing.T) {
+	for _, c := range apiCommands {
+		do := func(ctx context.Context, fail error) (Result, []string) {
+			n := &fakeNative{fail: fail}
+			return WithNative(nil, n).Run(ctx, c.command), n.told
 		}
-	}
-}
-
-// Without always only a helper that is not installed is replaced.
-func TestNativeWhenMissing(t *testing.T) {
-	for _, h := range helpers {
-		if h.command.Place == API {
-			continue
+		if res, told := do(t.Context(), nil); res.Err != nil || res.Code != c.code ||
+			res.Output != c.output || strings.Join(told, ";") != c.told {
+			t.Errorf("%s: %+v, told %q", c.command, res, told)
 		}
-		ran := 0
-		n := &fakeNative{}
-		if res := WithNative(commandsWith(Result{Code: 9}, &ran), n, false).Run(t.Context(),
-			h.command); res.Code != 9 || n.told != nil {
-			t.Errorf("%s, installed: %+v, told %q", h.command, res, n.told)
+		if res, _ := do(t.Context(), errors.ErrUnsupported); !errors.Is(res.Err, fs.ErrNotExist) {
+			t.Errorf("%s, unsupported: %+v", c.command, res)
 		}
-		if res := WithNative(commandsWith(timedOut[0], &ran), n, false).Run(t.Context(),
-			h.command); !errors.Is(res.Err, context.DeadlineExceeded) || n.told != nil {
-			t.Errorf("%s, hanging: %+v, told %q", h.command, res, n.told)
-		}
-		if res := WithNative(commandsWith(notThere[0], &ran), n, false).Run(t.Context(),
-			h.command); res.Err != nil || len(n.told) != 1 {
-			t.Errorf("%s, missing: %+v, told %q", h.command, res, n.told)
-		}
-	}
-	ran := 0
-	other := command(System32, "nbtstat.exe", "-n")
-	if res := WithNative(commandsWith(notThere[0], &ran), &fakeNative{}, true).Run(t.Context(),
-		other); !errors.Is(res.Err, fs.ErrNotExist) || ran != 1 {
-		t.Errorf("nbtstat: %+v", res)
-	}
-}
-
-// If the system cannot do something it counts as not installed. A question that
-// fails has no answer; a change that fails has failed.
-func TestNativeFails(t *testing.T) {
-	for _, h := range helpers {
-		ran := 0
-		res := WithNative(commandsWith(notThere[0], &ran), &fakeNative{fail: errors.ErrUnsupported},
-			true).Run(t.Context(), h.command)
-		if !errors.Is(res.Err, fs.ErrNotExist) {
-			t.Errorf("%s, unsupported: %+v", h.command, res)
-		}
-		res = WithNative(commandsWith(notThere[0], &ran), &fakeNative{fail: errors.New("no luck")},
-			true).Run(t.Context(), h.command)
-		question := h.command.Place == API || h.told == "addresses"
-		if (res.Err != nil) != question || !question && (res.Code != 1 || res.Output != "no luck") {
-			t.Errorf("%s, failing: %+v", h.command, res)
+		res, _ := do(t.Context(), errors.New("no luck"))
+		change := c.command.Name == "write-test" || c.command.Name == "snmp-trap"
+		if (res.Err == nil) != change || change && (res.Code != 1 || res.Output != "no luck") {
+			t.Errorf("%s, failing: %+v", c.command, res)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		res = WithNative(commandsWith(notThere[0], &ran), &fakeNative{fail: context.Canceled},
-			true).Run(ctx, h.command)
-		if !errors.Is(res.Err, context.Canceled) {
-			t.Errorf("%s, cancelled: %+v", h.command, res)
+		if res, _ := do(ctx, context.Canceled); !errors.Is(res.Err, context.Canceled) {
+			t.Errorf("%s, cancelled: %+v", c.command, res)
 		}
 	}
-	for _, c := range []Command{
-		command(LKRoot, ipchange, "-d", "-c"+nicGUID),
-		command(LKRoot, ipchange, "-a", "-n"+nicGUID, "-iX", "-mY"),
-		command(LKBin, "EISMEventNotice.exe", "NODE1", "six", "160"),
+	n := &fakeNative{}
+	if res := WithNative(nil, n).Run(t.Context(), command(API, "snmp-trap", "NODE1", "six",
+		"160")); res.Err == nil || n.told != nil {
+		t.Errorf("%+v, told %q", res, n.told)
+	}
+	missing := runnerFunc(func(context.Context, Command) Result { return notThere[0] })
+	if res := WithNative(missing, n).Run(t.Context(), command(LKBin, "CheckVolume.exe",
+		"E:")); !errors.Is(res.Err, fs.ErrNotExist) || n.told != nil {
+		t.Errorf("CheckVolume: %+v, told %q", res, n.told)
+	}
+}
+
+// Plan and report name what really runs: ours only if it was asked for, and
+// never what changes an address or an alias.
+func TestNativeIsAskedFor(t *testing.T) {
+	for native, want := range map[bool][]string{
+		false: {`%LKBIN%\CheckVolume.exe E:`, `%LKROOT%\Admin\kit\Ipapp\bin\ips_ipchange.exe -l`},
+		true:  {"kitrunner itself: write-test E", "kitrunner itself: addresses"},
 	} {
-		ran, n := 0, &fakeNative{}
-		if res := WithNative(commandsWith(fine[0], &ran), n, true).Run(t.Context(),
-			c); res.Code != 1 || res.Err != nil || n.told != nil {
-			t.Errorf("%s: %+v, told %q", c, res, n.told)
+		e := &Engine{Native: native}
+		checks, _ := e.Plan(&volume, volume.Action("deepCheck"), resources["volume"])
+		remove, _ := e.Plan(&ip, ip.Action("remove"), resources["ip"])
+		for _, w := range append(want, `%LKROOT%\Admin\kit\Ipapp\bin\ips_ipchange.exe -d `) {
+			if !strings.Contains(checks+remove, "> "+w) {
+				t.Errorf("native %v: no %s in\n%s%s", native, w, checks, remove)
+			}
 		}
 	}
 }

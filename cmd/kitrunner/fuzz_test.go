@@ -180,7 +180,7 @@ func accepted(t *testing.T, args []string, check func() error) {
 }
 
 func acceptedAction(t *testing.T, args []string) error {
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func acceptedAction(t *testing.T, args []string) error {
 }
 
 func acceptedWatch(t *testing.T, args []string) error {
-	o, quick, deep, err := parseWatch(args[1:])
+	o, err := parse(args[1:], true)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func acceptedWatch(t *testing.T, args []string) error {
 		return err
 	}
 	inBounds(t, o)
-	within(t, quick, deep)
+	within(t, o.quick, o.deep)
 	return nil
 }
 
@@ -221,7 +221,7 @@ func inBounds(t *testing.T, o *options) {
 		strings.EqualFold(r.Peer, r.Node) || o.stateDir == "" {
 		t.Errorf("accepted %+v", r)
 	}
-	if err := o.engine().Check(); err != nil {
+	if err := o.engine().Check(kitrunner.FindKit("lanman")); err != nil {
 		t.Error(err)
 	}
 }
@@ -235,7 +235,7 @@ func acceptedRejoin(t *testing.T, args []string) error {
 	if err := r.Check(); err != nil {
 		return err
 	}
-	within(t, r.Deadlines.Query, r.Deadlines.Change, o.wait)
+	within(t, o.deadlines.Query, o.deadlines.Change, o.wait)
 	if r.System == "" || r.Gone == "" || strings.EqualFold(r.System, r.Gone) ||
 		!filepath.IsAbs(r.Journal) || o.stateDir == "" {
 		t.Errorf("accepted %+v", r)
@@ -249,7 +249,7 @@ func acceptedRejoin(t *testing.T, args []string) error {
 			t.Errorf("volume %q", v)
 		}
 	}
-	if len(r.Plan()) == 0 {
+	if text, report := r.Plan(); text == "" || len(report.Steps) == 0 {
 		t.Error("a plan without steps")
 	}
 	return nil

@@ -82,7 +82,7 @@ func command(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf(
 			"%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
 	}
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if errors.Is(err, errHelp) {
 		return prints(usage()), nil
 	}
@@ -93,13 +93,7 @@ func command(args []string) (perform func() int, err error) {
 		return nil, err
 	}
 	if o.plan {
-		return func() int {
-			if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
-				complain("%v", err)
-				return kitrunner.Failure
-			}
-			return kitrunner.Success
-		}, nil
+		return func() int { return o.printPlan(kit, action, "  ") }, nil
 	}
 	dirs, err := o.dirs(o.engine().Uses(kit, action, o.resource))
 	if err != nil {

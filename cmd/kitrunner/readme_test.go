@@ -25,19 +25,16 @@ func TestReadme(t *testing.T) {
 	args := strings.Fields(shown[1])
 	kit := kitrunner.FindKit(args[0])
 	action := kit.Action(args[1])
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if err == nil {
 		err = o.check(kit, action)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var plan strings.Builder
-	if err := o.engine().Plan(&plan, kit, action, o.resource); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(readme, "```\n"+plan.String()+"```\n") {
-		t.Errorf("the plan is\n%s", plan.String())
+	plan, _ := o.engine().Plan(kit, action, o.resource)
+	if !strings.Contains(readme, "```\n"+plan+"```\n") {
+		t.Errorf("the plan is\n%s", plan)
 	}
 	for _, row := range []string{
 		fmt.Sprintf("| %d | success |", kitrunner.Success),

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,7 +60,10 @@ func rejoinFor(t *testing.T, c *twoSystems, args ...string) *rejoinOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.rejoin.Runner = c
+	o.rejoin.Engine.Runner, o.rejoin.Engine.Log = c, kitrunner.Logs()
+	if err := o.rejoin.Check(); err != nil {
+		t.Fatal(err)
+	}
 	return o
 }
 
@@ -147,7 +149,7 @@ func TestRejoinJSON(t *testing.T) {
 		t.Fatalf("%v in %s", err, &out)
 	}
 	last := report.Steps[len(report.Steps)-1]
-	if report.Outcome != "success" || last.Outcome != kitrunner.RejoinDone || last.Began.IsZero() ||
+	if report.Outcome != "success" || last.Step != "(A)" || report.Began.IsZero() ||
 		len(report.Checklist) == 0 {
 		t.Errorf("got %s", &out)
 	}
@@ -165,7 +167,7 @@ func TestRejoinJSON(t *testing.T) {
 	}
 	last = report.Steps[len(report.Steps)-1]
 	if code != 3 || report.Code != 3 || report.Outcome != "could not determine" ||
-		last.Outcome != kitrunner.RejoinUndetermined ||
+		last.Step != "(A)" ||
 		!strings.Contains(report.Error, "sys_remove") ||
 		cluster.ran[len(cluster.ran)-1] != "sys_remove" {
 		t.Errorf("exit code %d: %s", code, &out)
@@ -177,10 +179,14 @@ func TestRejoinUsage(t *testing.T) {
 		args string
 		code int
 	}{
-		{"rejoin --system HERE --gone GONE --volume E --plan", 0},
+		{"rejoin --system HERE --gone GONE --volume E --plan --offline", 0},
 		{"rejoin --system HERE --gone GONE --volume E --volume F: " +
-			"--all-resources --plan --json", 0},
+			"--all-resources --plan --offline --json", 0},
 		{"rejoin --help", 0},
+		{"rejoin --system HERE --gone GONE --plan --lkroot= --lkbin=", 64},
+		{"rejoin --system HERE --gone GONE --offline", 64},
+		{"rejoin --system HERE --gone GONE --plan --offline --skip 3", 64},
+		{"rejoin --system HERE --gone GONE --plan --offline --skip 3 --reason why", 0},
 		{"rejoin", 64},
 		{"rejoin --system HERE --gone here --plan", 64},
 		{"rejoin --system HERE --gone GONE --volume EF --plan", 64},
@@ -203,21 +209,5 @@ func TestRejoinUsage(t *testing.T) {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
 		})
-	}
-}
-
-func TestExitOf(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		want int
-	}{
-		{nil, 0},
-		{errors.New("x"), 1},
-		{fmt.Errorf("x: %w", &kitrunner.RejoinError{Code: 3, Err: errors.New("y")}), 3},
-		{&kitrunner.RejoinError{Code: 64, Err: errors.New("y")}, 64},
-	} {
-		if got, _ := exitOf(c.err); got != c.want {
-			t.Errorf("%v: %d, want %d", c.err, got, c.want)
-		}
 	}
 }

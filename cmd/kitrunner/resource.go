@@ -151,7 +151,7 @@ func (o *options) check(kit *kitrunner.Kit, action *kitrunner.Action) error {
 			return fmt.Errorf("--volume: %q is not accepted (a drive letter)", r.Volume)
 		}
 	}
-	return o.engine().Check()
+	return o.engine().Check(kit)
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -18,7 +18,8 @@ import (
 // engine is an engine for plans; perform adds what it needs to run.
 func (o *options) engine() *kitrunner.Engine {
 	e := &kitrunner.Engine{
-		Deadlines: o.deadlines, PlainVolume: o.plainVolume, StateDir: o.stateDir, Wait: o.wait,
+		Deadlines: o.deadlines, Native: o.native, PlainVolume: o.plainVolume,
+		StateDir: o.stateDir, Wait: o.wait,
 		Commands: map[string]string{},
 	}
 	for name, command := range o.commands {
@@ -46,9 +47,9 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 	} {
 		if d.value == "" {
 			for _, c := range uses {
-				if c.Place == d.place && !o.canDoWithout(c) {
+				if c.Place == d.place {
 					return nil, fmt.Errorf("%s: is missing "+
-						"(the directory of %s; --plan runs nothing)", d.option, c.Name)
+						"(the directory of %s; %s runs nothing)", d.option, c.Name, o.dryRun)
 				}
 			}
 			continue
@@ -62,15 +63,9 @@ func (o *options) dirs(uses []kitrunner.Command) (kitrunner.Dirs, error) {
 	return dirs, nil
 }
 
-// canDoWithout tells whether a command need not be installed.
-func (o *options) canDoWithout(c kitrunner.Command) bool {
-	return kitrunner.IsNative(c) && (o.native || runtime.GOOS == "windows")
-}
-
 // runner is a Runner for the commands.
 func (o *options) runner(dirs kitrunner.Dirs) kitrunner.Runner {
-	native := winsys.NewAPI(o.trapDestination, o.trapCommunity)
-	return kitrunner.WithNative(dirs, native, o.native)
+	return kitrunner.WithNative(dirs, winsys.NewAPI(o.trapDestination, o.trapCommunity))
 }
 
 // eventLog opens the event log of Windows and the file of --events, or stderr
@@ -124,6 +119,17 @@ func printJSON(w io.Writer, value any, indent string) {
 	if err := enc.Encode(value); err != nil {
 		complain("%v", err)
 	}
+}
+
+// printPlan prints an action's plan, as JSON with this indent.
+func (o *options) printPlan(kit *kitrunner.Kit, action *kitrunner.Action, indent string) int {
+	text, report := o.engine().Plan(kit, action, o.resource)
+	if o.json {
+		printJSON(os.Stdout, report, indent)
+	} else {
+		fmt.Print(text)
+	}
+	return kitrunner.Success
 }
 
 // run performs an action once and returns its exit code.

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"fsmon/kitrunner"
 	"os"
 	"time"
-
-	"github.com/spf13/pflag"
-
-	"fsmon/kitrunner"
 )
 
 const watchUsage = `Check a resource again and again, and recover it when a check fails.
@@ -41,7 +38,7 @@ func watch(args []string) (perform func() int, err error) {
 	if kit == nil {
 		return nil, fmt.Errorf("watch: %q is not a kit (lanman, ip or volume)", args[0])
 	}
-	o, quick, deep, err := parseWatch(args[1:])
+	o, err := parse(args[1:], true)
 	if errors.Is(err, errHelp) {
 		return prints(watchUsage), nil
 	}
@@ -62,17 +59,16 @@ func watch(args []string) (perform func() int, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
-	return func() int { return o.performWatch(dirs, kit, quick, deep) }, nil
+	return func() int { return o.performWatch(dirs, kit) }, nil
 }
 
-func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick,
-	deep time.Duration) int {
+func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit) int {
 	log, done := o.eventLog()
 	defer done()
 	ctx, stop := untilSignal()
 	defer stop()
 	w := kitrunner.Watch{
-		Quick: quick, Deep: deep, Recovers: kit.Action("recover") != nil,
+		Quick: o.quick, Deep: o.deep, Recovers: kit.Action("recover") != nil,
 		Act: func(ctx context.Context, name string) int {
 			report := o.perform(ctx, dirs, log, kit, kit.Action(name))
 			if o.json {
@@ -93,28 +89,18 @@ func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit, quick,
 // watched are the actions of a watch.
 var watched = []string{"quickCheck", "deepCheck", "recover"}
 
-// parseWatch reads the options of a kit and the intervals.
-func parseWatch(args []string) (o *options, quick, deep time.Duration, err error) {
-	quick, deep = kitrunner.DefaultQuickInterval, kitrunner.DefaultDeepInterval
-	o, err = parse(args, func(fs *pflag.FlagSet) {
-		fs.Var((*seconds)(&quick), "quick-interval", "")
-		fs.Var((*seconds)(&deep), "deep-interval", "")
-	})
-	return o, quick, deep, err
-}
-
 // planWatch prints what the actions of a watch would do.
 func (o *options) planWatch(kit *kitrunner.Kit) int {
 	for _, name := range watched {
 		action := kit.Action(name)
-		if action == nil {
+		switch {
+		case action == nil && !o.json:
 			fmt.Printf("%s: the kit has none\n", name)
-			continue
-		}
-		fmt.Printf("%s:\n", name)
-		if err := o.engine().Plan(os.Stdout, kit, action, o.resource); err != nil {
-			complain("%v", err)
-			return kitrunner.Failure
+		case action != nil:
+			if !o.json {
+				fmt.Printf("%s:\n", name)
+			}
+			o.printPlan(kit, action, "")
 		}
 	}
 	return kitrunner.Success

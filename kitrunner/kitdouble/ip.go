@@ -22,8 +22,16 @@ func ipChange(c *call) int {
 	switch c.arg(0) {
 	case "-l":
 		for _, nic := range c.node.NICs {
+			line := nic.GUID
 			for _, a := range nic.Addresses {
-				c.printf("%s %s %s Context=%s", nic.GUID, a.IP, a.Mask, a.Context)
+				line += " " + a.IP + " " + a.Mask + " Context=" + a.Context
+				if !c.node.OneLine {
+					c.printf("%s", line)
+					line = nic.GUID
+				}
+			}
+			if c.node.OneLine {
+				c.printf("%s", line)
 			}
 		}
 		return 0

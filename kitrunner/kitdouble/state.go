@@ -40,6 +40,7 @@ type Node struct {
 	Slow      int      // how many times nbtstat does not list a new alias yet
 	Hidden    []string // those that it does not list yet
 	NICs      []*NIC
+	OneLine   bool     // ips_ipchange -l has a line an adapter, not an address
 	InUse     []string // addresses that another host answers for
 	Volumes   map[string]*Volume
 	Flags     []string

@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// The roles of a system in a mirror, and the state of a healthy mirror.
+// The roles of a system in a mirror, and the states of a mirror that works.
 const (
 	RoleSource = 1
 	RoleTarget = 2
 
-	Mirroring = 1
+	Mirroring       = 1
+	Resynchronising = 2
 )
 
 // The first and the last state that a mirror can have.
@@ -22,7 +23,8 @@ const stateInvalid, stateResyncPending = -1, 5
 // Mirror is a line of EMCMD GETMIRRORVOLINFO, "E: 1 SOURCE 172.17.103.134 1":
 // the volume, its role, the source system, the target's address, the state.
 type Mirror struct {
-	Role int
+	Role           int
+	Source, Target string // a system's name or address, as EMCMD has it
 	// State is from -1 to 5: invalid, none, mirroring, resynchronising, broken,
 	// paused, resync pending.
 	State int
@@ -47,7 +49,7 @@ func Mirrors(output, volume string) (mirrors []Mirror, understood bool) {
 			len(mirrors) > 0 && role != mirrors[0].Role {
 			return nil, false
 		}
-		mirrors = append(mirrors, Mirror{role, state})
+		mirrors = append(mirrors, Mirror{role, f[2], f[3], state})
 	}
 	return mirrors, len(mirrors) > 0
 }
@@ -72,8 +74,9 @@ type Job struct {
 
 // End is one end of a job's mirrors.
 type End struct {
-	System string
-	Volume string // a drive letter, in capitals
+	System  string
+	Volume  string // a drive letter, in capitals
+	Address string // of the system, as the job has it
 }
 
 var (
@@ -155,7 +158,8 @@ func parseEnds(s string) ([]End, error) {
 			return nil, fmt.Errorf("MirrorEndPoints %q is not "+
 				"system;volume;address;system;volume;address;kind", mirror)
 		}
-		ends = append(ends, End{f[0], strings.ToUpper(f[1])}, End{f[3], strings.ToUpper(f[4])})
+		ends = append(ends, End{f[0], strings.ToUpper(f[1]), f[2]},
+			End{f[3], strings.ToUpper(f[4]), f[5]})
 	}
 	return ends, nil
 }
@@ -169,10 +173,13 @@ func (j Job) has(system, volume string) bool {
 	return false
 }
 
-// IsOf tells whether the end is on the system with this name. In a domain the
-// end's name has the domain appended.
-func (e End) IsOf(system string) bool {
-	return strings.EqualFold(e.System, system) ||
-		len(e.System) > len(system) && e.System[len(system)] == '.' &&
-			strings.EqualFold(e.System[:len(system)], system)
+// IsOf tells whether the end is on the system with this name.
+func (e End) IsOf(system string) bool { return Names(e.System, system) }
+
+// Names tells whether DataKeeper means the system with this name. In a domain
+// it appends the domain.
+func Names(name, system string) bool {
+	return strings.EqualFold(name, system) ||
+		len(name) > len(system) && name[len(system)] == '.' &&
+			strings.EqualFold(name[:len(system)], system)
 }

@@ -13,11 +13,14 @@ func TestMirrors(t *testing.T) {
 		want         []Mirror
 		understood   bool
 	}{
-		{"source", "E: 1 SOURCE 172.17.103.134 1\r\n", []Mirror{{1, 1}}, true},
-		{"target", "E: 2 SOURCE 172.17.103.134 5\r\nStatus = 0\r\n", []Mirror{{2, 5}}, true},
-		{"two targets", "E: 1 S 10.0.0.1 1\nE: 1 S 10.0.0.2 -1\n", []Mirror{{1, 1}, {1, -1}}, true},
+		{"source", "E: 1 SOURCE 172.17.103.134 1\r\n", []Mirror{{1, "SOURCE", "172.17.103.134", 1}}, true},
+		{"target", "E: 2 SOURCE 172.17.103.134 5\r\nStatus = 0\r\n", []Mirror{{2, "SOURCE", "172.17.103.134", 5}},
+			true},
+		{"two targets", "E: 1 S 10.0.0.1 1\nE: 1 S 10.0.0.2 -1\n", []Mirror{{1, "S", "10.0.0.1", 1},
+			{1, "S", "10.0.0.2", -1}}, true},
 		{"another volume", "F: 1 S 10.0.0.1 1\n", nil, false},
-		{"without a colon, in small letters", "e 1 S 10.0.0.1 4\n", []Mirror{{1, 4}}, true},
+		{"without a colon, in small letters", "e 1 S 10.0.0.1 4\n", []Mirror{{1, "S", "10.0.0.1", 4}},
+			true},
 		{"all targets, the last cut off", "E: 1 S 10.0.0.1 1\nE: 1 S 10.0", nil, false},
 		{"no state", "E: 2\n", nil, false},
 		{"no role", "E: SOURCE S 10.0.0.1 1\n", nil, false},

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 var (
 	ipText      = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}\b`)
+	addressText = regexp.MustCompile(`\d+(?:\.\d+)+`) // as long as it is
 	contextText = regexp.MustCompile(`(?i)context[ \t]*[=:]?[ \t]*(0x[0-9a-f]+|\d+)\b`)
 )
 
@@ -25,9 +27,10 @@ type Address struct {
 // Addresses reads ips_ipchange -l, whose layout no document shows. An address
 // belongs to the GUID on its line, or else to the last GUID above. An address
 // above every GUID means another layout, in which every address would seem to
-// be on a wrong adapter: it is not understood. A context counts only if it is
-// called one and stands on the address's own line, since deleting by a wrong
-// context would remove a wrong address.
+// be on a wrong adapter: it is not understood. What has the form of a netmask
+// is none. A context counts only if it is called one and belongs to one address
+// of the line, since deleting by a wrong context would remove a wrong address:
+// it stands anywhere if the line has one address, or else behind its own.
 func Addresses(output string) (addresses []Address, understood bool) {
 	guid := ""
 	for line := range strings.Lines(output) {
@@ -35,21 +38,51 @@ func Addresses(output string) (addresses []Address, understood bool) {
 			guid, understood = CanonicalGUID(g), true
 			line = guidText.ReplaceAllString(line, " ")
 		}
-		// The first on a line is the address, the second its mask.
-		ip, err := netip.ParseAddr(ipText.FindString(line))
-		if err != nil {
+		var found []netip.Addr
+		var at []int // where each begins, and the end of the line
+		for _, m := range ipText.FindAllStringIndex(line, -1) {
+			if ip, err := netip.ParseAddr(line[m[0]:m[1]]); err == nil && !isMask(ip) {
+				found, at = append(found, ip), append(at, m[0])
+			}
+		}
+		if len(found) == 0 {
 			continue
 		}
 		if guid == "" {
 			return nil, false
 		}
-		a := Address{GUID: guid, IP: ip}
-		if m := contextText.FindStringSubmatch(line); m != nil {
-			a.Context = m[1]
+		if len(found) == 1 || contextText.MatchString(line[:at[0]]) {
+			at[0] = 0
 		}
-		addresses = append(addresses, a)
+		for i, end := range append(at[1:], len(line)) {
+			a := Address{GUID: guid, IP: found[i]}
+			m := contextText.FindAllStringSubmatch(line[at[i]:end], -1)
+			if len(m) == 1 && (len(found) == 1 || at[0] > 0) {
+				a.Context = m[0][1]
+			}
+			addresses = append(addresses, a)
+		}
 	}
 	return addresses, understood
+}
+
+// isMask tells whether an IPv4 address has the form of a netmask: ones, then
+// zeros.
+func isMask(ip netip.Addr) bool {
+	b := ip.As4()
+	n := binary.BigEndian.Uint32(b[:])
+	return ^n&(^n+1) == 0
+}
+
+// Mentions tells whether a text has an address in it, even if it cannot be told
+// what the text says of it.
+func Mentions(text string, ip netip.Addr) bool {
+	for _, m := range addressText.FindAllString(text, -1) {
+		if m == ip.String() {
+			return true
+		}
+	}
+	return false
 }
 
 // NamesDrive tells whether the output of volume -d names a drive, "E:", in
@@ -114,20 +147,26 @@ func cutField(line, field string) (rest string, found bool) {
 
 func isBlank(r rune) bool { return r == ' ' || r == '\t' }
 
+// Separator is the sign for -fC (REJOIN 1): it stands between the fields of a
+// list, so that a tag may have blanks. No system's name and no tag has it.
+const Separator = ";"
+
 // lcdiRows splits a list of an LCDI command into lines and fields. REJOIN shows
 // blanks between the fields; LifeKeeper's other versions print SOH if no
-// delimiter is given (-fC). Both are accepted, and tabs. A line with a
-// character that no name can have is not a list's, or was not decoded.
-func lcdiRows(output string) ([][]string, error) {
-	var rows [][]string
+// delimiter is given (-fC). Both are accepted, and tabs, beside Separator. A
+// line with a character that no name can have is not a list's, or was not
+// decoded.
+// separated tells which lines have a sign, not blanks.
+func lcdiRows(output string) (rows [][]string, separated []bool, err error) {
 	for line := range strings.SplitSeq(output, "\n") {
 		line = strings.Trim(line, " \t\r")
 		if line == "" {
 			continue
 		}
 		var fields []string
-		if strings.Contains(line, "\x01") {
-			for field := range strings.SplitSeq(line, "\x01") {
+		sign := separatorOf(line)
+		if sign != "" {
+			for field := range strings.SplitSeq(line, sign) {
 				fields = append(fields, strings.Trim(field, " \t"))
 			}
 		} else {
@@ -137,11 +176,21 @@ func lcdiRows(output string) ([][]string, error) {
 		if strings.ContainsFunc(strings.Join(fields, " "), func(r rune) bool {
 			return r == utf8.RuneError || r == '"' || unicode.IsControl(r)
 		}) {
-			return nil, fmt.Errorf("unreadable line %q", line)
+			return nil, nil, fmt.Errorf("unreadable line %q", line)
 		}
-		rows = append(rows, fields)
+		rows, separated = append(rows, fields), append(separated, sign != "")
 	}
-	return rows, nil
+	return rows, separated, nil
+}
+
+// separatorOf is the sign between the fields of a line, "" for blanks.
+func separatorOf(line string) string {
+	for _, sign := range []string{"\x01", Separator} {
+		if strings.Contains(line, sign) {
+			return sign
+		}
+	}
+	return ""
 }
 
 // Equivalency is a row of eqv_list (REJOIN 1): the resource Tag on System is
@@ -151,7 +200,7 @@ type Equivalency struct{ System, Tag, OtherSystem, OtherTag string }
 // Equivalencies reads eqv_list and returns the rows of type SHARED that name
 // the gone system in either column. The result is not nil if err is.
 func Equivalencies(output, gone string) ([]Equivalency, error) {
-	rows, err := lcdiRows(output)
+	rows, _, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +246,7 @@ func IsSystem(name string) bool {
 // Systems reads sys_list (REJOIN 6 a). This system must be in the list: a list
 // without it comes from a LifeKeeper that does not run, or from another one.
 func Systems(output, system string) ([]string, error) {
-	rows, err := lcdiRows(output)
+	rows, _, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
@@ -230,49 +279,46 @@ func FindName(list []string, name string) string {
 // it, and its line.
 type Path struct{ System, Line string }
 
-// Paths reads net_list (REJOIN 7 a) and returns the communication paths to the
-// gone system. REJOIN does not show the columns, so a path's system is looked
-// for in all of them; a line that names none of the systems is not understood.
-func Paths(output, gone string, systems []string) ([]Path, error) {
-	rows, err := lcdiRows(output)
+// Paths reads net_list (REJOIN 7 a). REJOIN does not show the columns, so a
+// path's system is looked for in all of them: the first of systems that the
+// line names. A line that names none is not understood.
+func Paths(output string, systems []string) ([]Path, error) {
+	rows, _, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
 	paths := []Path{}
 	for _, f := range rows {
-		name := FindName(f, gone)
-		switch {
-		case len(f) >= 2 && name != "":
-			paths = append(paths, Path{name, strings.Join(f, " ")})
-		case len(f) < 2 || !namesOne(f, systems):
+		name := ""
+		for i := 0; i < len(systems) && name == ""; i++ {
+			name = FindName(f, systems[i])
+		}
+		if len(f) < 2 || name == "" {
 			return nil, fmt.Errorf("%q is no line of net_list (it names none of the systems %s)",
 				f, strings.Join(systems, ", "))
 		}
+		paths = append(paths, Path{name, strings.Join(f, " ")})
 	}
 	return paths, nil
 }
 
-func namesOne(fields, systems []string) bool {
-	for _, f := range fields {
-		if FindName(systems, f) != "" {
-			return true
-		}
-	}
-	return false
-}
+// Addresses are the IPv4 addresses in the path's line: of both its ends.
+func (p Path) Addresses() []string { return ipText.FindAllString(p.Line, -1) }
 
 // Instances reads ins_list (REJOIN 8) and returns the tags. A line is system,
-// application, type, tag, id and more. All must be of this system.
+// application, type, tag, id and more. All must be of this system. A line with
+// blanks between its fields is not understood: a tag that has one would be
+// taken for a shorter tag, and that resource removed.
 func Instances(output, system string) ([]string, error) {
-	rows, err := lcdiRows(output)
+	rows, separated, err := lcdiRows(output)
 	if err != nil {
 		return nil, err
 	}
 	tags := []string{}
-	for _, f := range rows {
-		if len(f) < 5 || !strings.EqualFold(f[0], system) || f[3] == "" {
-			return nil, fmt.Errorf("%q is no line of ins_list (%s, application, type, tag, id, …)",
-				f, system)
+	for i, f := range rows {
+		if !separated[i] || len(f) < 5 || !strings.EqualFold(f[0], system) || f[3] == "" {
+			return nil, fmt.Errorf("%q is no line of ins_list "+
+				"(%s, application, type, tag, id, …, with separators between them)", f, system)
 		}
 		tags = append(tags, f[3])
 	}

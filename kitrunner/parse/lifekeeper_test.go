@@ -28,6 +28,18 @@ func TestAddresses(t *testing.T) {
 			" 192.0.2.2 context: 7\n",
 			[]Address{{nicGUID, ip("192.0.2.1"), "0x2a"}, {backupGUID, ip("192.0.2.2"), "7"}},
 			true},
+		{"two on a line, with masks", nicGUID + " 192.0.2.1 255.255.255.0 192.0.2.2 255.255.255.0\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"two on a line, without", nicGUID + ": 192.0.2.1, 192.0.2.2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"two on a line, each before its context",
+			nicGUID + " 192.0.2.1 Context=1 192.0.2.2 255.0.0.0 Context=2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), "1"}, {nicGUID, ip("192.0.2.2"), "2"}}, true},
+		{"two on a line, and contexts of which nobody knows whose they are",
+			nicGUID + " Context=1 192.0.2.1 Context=2 192.0.2.2\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), ""}, {nicGUID, ip("192.0.2.2"), ""}}, true},
+		{"a context before its address", nicGUID + " Context=1 192.0.2.1\n",
+			[]Address{{nicGUID, ip("192.0.2.1"), "1"}}, true},
 		{"a number that is not called a context", nicGUID + " 192.0.2.1 24 99\n",
 			[]Address{{nicGUID, ip("192.0.2.1"), ""}}, true},
 		{"a context on another line", nicGUID + " 192.0.2.1\n Context=5\n192.0.2.2\n",
@@ -44,6 +56,17 @@ func TestAddresses(t *testing.T) {
 		if d := cmp.Diff(c.want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" ||
 			understood != c.understood {
 			t.Errorf("%s: understood %v, -want +got\n%s", c.name, understood, d)
+		}
+	}
+}
+
+func TestMentions(t *testing.T) {
+	for text, want := range map[string]bool{
+		"x_192.0.2.1_": true, "(192.0.2.1)": true, "": false, "192.0.2.10": false,
+		"1192.0.2.1": false, "192.0.2.1.5": false,
+	} {
+		if Mentions(text, netip.MustParseAddr("192.0.2.1")) != want {
+			t.Errorf("%q", text)
 		}
 	}
 }
@@ -103,6 +126,10 @@ func TestEquivalencies(t *testing.T) {
 			"error"},
 		{"too few fields", "BENHOGAN2008 Vol.E GPLAYER2008 Vol.E", "error"},
 		{"a priority that is none", "BENHOGAN2008 Vol.E GPLAYER2008 Vol.E SHARED one 10", "error"},
+		{"a blank in a tag, asked with -f;",
+			"BENHOGAN2008;Vol E;GPLAYER2008;Vol E 2;SHARED;1;10\r\n" +
+				"BENHOGAN2008;共有 F;SNEAD2008;共有 F;SHARED;1;10\r\n",
+			"BENHOGAN2008 Vol E GPLAYER2008 Vol E 2"},
 		{"a message", "共有イクイバレンシはありません。", "error"},
 		{"undecodable", "BENHOGAN2008 Vol.\ufffd GPLAYER2008 Vol.E SHARED 1 10", "error"},
 		{"an error between the lines",
@@ -152,11 +179,12 @@ func TestSystems(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	systems := []string{"BENHOGAN2008", "GPLAYER2008", "SNEAD2008"}
+	systems := []string{"GPLAYER2008", "SNEAD2008", "BENHOGAN2008"} // this system last
 	for _, c := range []struct{ name, output, want string }{
 		{"one of three",
 			"GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1\r\nSNEAD2008 TCP 10.0.0.1 10.0.0.3 2\r\n",
-			"GPLAYER2008: GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1"},
+			"GPLAYER2008: GPLAYER2008 TCP 10.0.0.1 10.0.0.2 1, " +
+				"SNEAD2008: SNEAD2008 TCP 10.0.0.1 10.0.0.3 2"},
 		{"both ends named", "BENHOGAN2008\x01gplayer2008\x01TCP\x0110.0.0.1/10.0.0.2\n",
 			"gplayer2008: BENHOGAN2008 gplayer2008 TCP 10.0.0.1/10.0.0.2"},
 		{"a longer name", "GPLAYER20081 TCP x\nSNEAD2008 TCP y", "error"},
@@ -166,7 +194,7 @@ func TestPaths(t *testing.T) {
 		{"a message", "通信に失敗しました\n", "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Paths(c.output, "GPLAYER2008", systems)
+			got, err := Paths(c.output, systems)
 			var text []string
 			for _, p := range got {
 				text = append(text, p.System+": "+p.Line)
@@ -178,7 +206,8 @@ func TestPaths(t *testing.T) {
 
 func TestInstances(t *testing.T) {
 	for _, c := range []struct{ name, output, want string }{
-		{"blanks", "BENHOGAN2008 filesys volume Vol.E E: x ISP\r\n", "Vol.E"},
+		{"asked with -f;", "BENHOGAN2008;filesys;volume;Vol E;E:;x;ISP\r\n", "Vol E"},
+		{"blanks", "BENHOGAN2008 filesys volume Vol E E: x ISP\r\n", "error"},
 		{"SOH with empty fields", "BENHOGAN2008\x01comm\x01ip\x01IP 1\x0110.0.0.9\x01\x01ISP\x01\n",
 			"IP 1"},
 		{"none", "", ""},
@@ -200,7 +229,7 @@ func FuzzRejoin(f *testing.F) {
 		"BENHOGAN2008 Vol.E GPLAYER2008 Vol.E SHARED 1 10\r\n",
 		"BENHOGAN2008\x01a\x01GPLAYER2008\x01b\x01SHARED\x011\x012",
 		"BENHOGAN2008\r\nGPLAYER2008\r\n", "GPLAYER2008 TCP 10.0.0.1 10.0.0.2\n",
-		"BENHOGAN2008 filesys volume ボリューム E: x ISP\n",
+		"BENHOGAN2008;filesys;volume;ボリューム;E:;x;ISP\n",
 		"ID = " + jobE +
 			"\r\nName = E Vol\r\nMirrorEndPoints = BENHOGAN2008;E;10.200.8.25;GPLAYER2008;E\r\n" +
 			";10.200.8.26;A\r\n", "Status = 0\n",
@@ -229,7 +258,7 @@ func FuzzRejoin(f *testing.F) {
 		if err == nil && FindName(systems, "BENHOGAN2008") == "" {
 			t.Errorf("%q is without this system", systems)
 		}
-		Paths(output, "GPLAYER2008", []string{"BENHOGAN2008", "GPLAYER2008"})
+		Paths(output, []string{"GPLAYER2008", "BENHOGAN2008"})
 		tags, _ := Instances(output, "BENHOGAN2008")
 		for _, tag := range tags {
 			clean(tag)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 var (
@@ -34,6 +35,16 @@ func NetBIOSNames(output string) (names []string, understood bool) {
 // part that a NetBIOS name can hold.
 func SameNetBIOSName(a, b string) bool {
 	return strings.EqualFold(netBIOSName(a), netBIOSName(b))
+}
+
+// MayBeNetBIOSName tells whether a name of which a part could not be decoded may
+// be the other name: they are the same up to there, where the other has a
+// character that is not ASCII. The code page's own sign for such a part, as
+// MultiByteToWideChar puts it in, is "?", or "・" in code page 932.
+func MayBeNetBIOSName(undecoded, name string) bool {
+	i := strings.IndexAny(undecoded, "\ufffd?・")
+	return i >= 0 && len(name) > i && strings.EqualFold(undecoded[:i], name[:i]) &&
+		name[i] >= utf8.RuneSelf
 }
 
 // netBIOSName cuts a name to 15 bytes in the system's OEM code page, where a

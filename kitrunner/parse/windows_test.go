@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,26 @@ func TestSameNetBIOSName(t *testing.T) {
 	} {
 		if SameNetBIOSName(c.a, c.b) != c.same {
 			t.Errorf("%s and %s", c.a, c.b)
+		}
+	}
+}
+
+func TestMayBeNetBIOSName(t *testing.T) {
+	for _, c := range []struct {
+		undecoded, name string
+		may             bool
+	}{
+		{"\ufffdc\ufffdƋ\ufffd\ufffd", "営業部", true}, // its code page 932 read as UTF-8
+		{"・・", "営業部", true},
+		{"srv\ufffd", "SRV営", true},
+		{"SRV\ufffd", "SRX営", false},
+		{"SRV\ufffd", "SRV", false},
+		{"\ufffdRV", "SRV", false}, // ASCII is decoded in every code page
+		{"NODE1", "営業部", false},
+		{"", "営業部", false},
+	} {
+		if MayBeNetBIOSName(c.undecoded, c.name) != c.may {
+			t.Errorf("%q and %s", c.undecoded, c.name)
 		}
 	}
 }
@@ -158,7 +179,7 @@ func FuzzParse(f *testing.F) {
 		pingSilence, noneListed, storage, shadow, mountvol, instance, garbage,
 		"E: 1 S 10.0.0.1 1\nE: 1 S 10.0.0.2 4\n", "E: 2 NODE2 10.0.0.1 1\r\nStatus = 0\r\n",
 		"NetConnectionStatus=7\r\r\n", nicGUID + " 192.0.2.1 Context=0x2a\n", "D:\r\n", "",
-		nicGUID + " 192.0.2.1 255.255.255.0\r\n", "192.0.2.1\r\n" + nicGUID + "\r\n",
+		nicGUID + " 192.0.2.1 255.255.255.0\r\n", nicGUID + " 192.0.2.1 Context=1 192.0.2.2 Context=2", "192.0.2.1\r\n" + nicGUID + "\r\n",
 	} {
 		f.Add(s)
 	}
@@ -179,8 +200,10 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("status %d", n)
 		}
 		addresses, ok := Addresses(s)
+		MayBeNetBIOSName(s, "SRV営業部")
+		Mentions(s, netip.MustParseAddr("192.0.2.1"))
 		for _, a := range addresses {
-			if !ok || !a.IP.Is4() || len(a.GUID) != 38 {
+			if !ok || isMask(a.IP) || !a.IP.Is4() || len(a.GUID) != 38 {
 				t.Errorf("address %+v", a)
 			}
 		}

@@ -113,9 +113,9 @@ func TestKilledRunnerTakesItsCommandAlong(t *testing.T) {
 	wait()
 }
 
-// The write test of a volume and the trap are our own if the helpers are not
-// installed. The drive is real.
-func TestWithoutHelpers(t *testing.T) {
+// Without CheckVolume.exe nothing is known; with --native the write test is our
+// own, and the report says so. The drive is real.
+func TestNativeWriteTest(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
 	drive := t.TempDir()
@@ -128,14 +128,19 @@ func TestWithoutHelpers(t *testing.T) {
 	source(s.Nodes["NODEA"], s.Nodes["NODEB"])
 	l := newLab(t, english, s)
 	l.missing("CheckVolume.exe")
-	l.expect(0, []int{}, with(mirrored, "volume", "deepCheck")...)
+	l.expect(3, []int{20001}, with(mirrored, "volume", "deepCheck")...)
+	native := with(mirrored, "volume", "deepCheck", "--native")
+	o := l.expect(0, []int{}, native...)
+	if !strings.Contains(o.stdout, "> kitrunner itself: write-test E") {
+		t.Errorf("it does not say what ran:\n%s", o.stdout)
+	}
 	if left, err := os.ReadDir(drive); err != nil || len(left) > 0 {
 		t.Errorf("the write test left %v, %v", left, err)
 	}
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
-	l.expect(1, []int{12022}, with(mirrored, "volume", "deepCheck")...) // the volume is gone
+	l.expect(1, []int{12022}, native...) // the volume is gone
 }
 
 // A second action on a resource waits, and does nothing if the first does not

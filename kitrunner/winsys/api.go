@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// API does what LifeKeeper's helper commands do, with calls of Windows. On
+// API does what some of LifeKeeper's helper commands do, with calls of Windows. On
 // other systems only Trap works.
 //
 // Every method honours ctx's deadline. A call that has not returned by then
@@ -54,7 +54,7 @@ const (
 type Address struct {
 	GUID    string // its adapter's
 	IP      netip.Addr
-	Context uint32 // for DeleteAddress; 0 if there is none
+	Context uint32 // for ips_ipchange -d; 0 if there is none
 }
 
 // within runs f, which cannot be cancelled, and waits for it until ctx is done.
@@ -76,7 +76,7 @@ func within[T any](ctx context.Context, what string, f func() (T, error)) (T, er
 		return o.v, o.err
 	case <-ctx.Done():
 		var none T
-		return none, fmt.Errorf("%s: %w", what, ctx.Err())
+		return none, fmt.Errorf("%s: %w", what, Ended(ctx, 0))
 	}
 }
 

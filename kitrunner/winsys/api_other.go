@@ -32,20 +32,4 @@ func (*API) Addresses(context.Context) ([]Address, error) {
 	return nil, unsupported("the list of addresses")
 }
 
-func (*API) AddAddress(context.Context, string, netip.Addr, netip.Addr) error {
-	return unsupported("adding an address")
-}
-
-func (*API) DeleteAddress(context.Context, uint32) error {
-	return unsupported("deleting an address")
-}
-
-func (*API) AddAlias(context.Context, string) error {
-	return unsupported("adding an alias")
-}
-
-func (*API) DeleteAlias(context.Context, string) error {
-	return unsupported("deleting an alias")
-}
-
 func sinceBoot() time.Duration { return 0 }

@@ -42,8 +42,7 @@ func TestNativeIsOfWindows(t *testing.T) {
 	_, answers := n.Answers(ctx, a)
 	_, addresses := n.Addresses(ctx)
 	for i, err := range []error{
-		cable, answers, addresses, n.WriteTest(ctx, "E"), n.AddAddress(ctx, "{}", a, a),
-		n.DeleteAddress(ctx, 1), n.AddAlias(ctx, "A"), n.DeleteAlias(ctx, "A"),
+		cable, answers, addresses, n.WriteTest(ctx, "E"),
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%d: %v", i, err)

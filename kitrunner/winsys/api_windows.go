@@ -14,16 +14,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-var (
-	iphlpapi = windows.NewLazySystemDLL("iphlpapi.dll")
-	netapi32 = windows.NewLazySystemDLL("netapi32.dll")
-
-	procSendARP         = iphlpapi.NewProc("SendARP")
-	procAddIPAddress    = iphlpapi.NewProc("AddIPAddress")
-	procDeleteIPAddress = iphlpapi.NewProc("DeleteIPAddress")
-	procNameAdd         = netapi32.NewProc("NetServerComputerNameAdd")
-	procNameDel         = netapi32.NewProc("NetServerComputerNameDel")
-)
+var procSendARP = windows.NewLazySystemDLL("iphlpapi.dll").NewProc("SendARP")
 
 // call calls a function that returns a Win32 error code. What its arguments
 // point to is not moved meanwhile.
@@ -39,18 +30,13 @@ func call(p *windows.LazyProc, args ...uintptr) error {
 	return nil
 }
 
-// attempt is within for a function that returns only an error.
-func attempt(ctx context.Context, what string, f func() error) error {
-	_, err := within(ctx, what, func() (struct{}, error) { return struct{}{}, f() })
-	return err
-}
-
 // WriteTest writes LK_nnnn.tmp with "test" to the volume ("E"), through to the
 // disk, reads it back and removes it: what CheckVolume.exe does.
 func (*API) WriteTest(ctx context.Context, volume string) error {
-	return attempt(ctx, "write test of volume "+volume, func() error {
-		return writeTest(strings.TrimSuffix(volume, ":") + `:\`)
+	_, err := within(ctx, "write test of volume "+volume, func() (struct{}, error) {
+		return struct{}{}, writeTest(strings.TrimSuffix(volume, ":") + `:\`)
 	})
+	return err
 }
 
 // ipv4 is an address as iphlpapi takes it: four bytes in network order in a
@@ -116,7 +102,8 @@ func interfaceIndex(guid string) (uint32, error) {
 }
 
 // adapterInfos lists the adapters with their IPv4 addresses. Only
-// GetAdaptersInfo tells an address's NTE context, which DeleteIPAddress needs.
+// GetAdaptersInfo tells an address's NTE context, which names it to
+// ips_ipchange -d.
 func adapterInfos(each func(a *syscall.IpAdapterInfo)) error {
 	size := uint32(16 << 10)
 	for range 5 {
@@ -187,63 +174,6 @@ func (*API) Answers(ctx context.Context, address netip.Addr) (bool, error) {
 			return false, nil
 		}
 		return err == nil, err
-	})
-}
-
-// AddAddress adds an address to an adapter: ips_ipchange -a.
-func (*API) AddAddress(ctx context.Context, guid string, address, mask netip.Addr) error {
-	return attempt(ctx, fmt.Sprintf("AddIPAddress %v to %s", address, guid), func() error {
-		ip, err := ipv4(address)
-		if err != nil {
-			return err
-		}
-		m, err := ipv4(mask)
-		if err != nil {
-			return err
-		}
-		index := uint32(0)
-		if err := adapterInfos(func(a *syscall.IpAdapterInfo) {
-			if strings.EqualFold(cString(a.AdapterName[:]), guid) {
-				index = a.Index
-			}
-		}); err != nil {
-			return err
-		}
-		if index == 0 {
-			return errors.New("there is no such adapter, or it is disabled")
-		}
-		var context, instance uint32
-		return call(procAddIPAddress, ip, m, uintptr(index),
-			uintptr(unsafe.Pointer(&context)), uintptr(unsafe.Pointer(&instance)))
-	})
-}
-
-// DeleteAddress removes the address with this Context: ips_ipchange -d.
-func (*API) DeleteAddress(ctx context.Context, context uint32) error {
-	return attempt(ctx, fmt.Sprintf("DeleteIPAddress %d", context), func() error {
-		return call(procDeleteIPAddress, uintptr(context))
-	})
-}
-
-// AddAlias adds a computer-name alias: LmServerNameAdd.
-func (*API) AddAlias(ctx context.Context, name string) error {
-	return attempt(ctx, "NetServerComputerNameAdd "+name, func() error {
-		p, err := windows.UTF16PtrFromString(name)
-		if err != nil {
-			return err
-		}
-		return call(procNameAdd, 0, 0, uintptr(unsafe.Pointer(p)))
-	})
-}
-
-// DeleteAlias removes a computer-name alias: LmServerNameDel.
-func (*API) DeleteAlias(ctx context.Context, name string) error {
-	return attempt(ctx, "NetServerComputerNameDel "+name, func() error {
-		p, err := windows.UTF16PtrFromString(name)
-		if err != nil {
-			return err
-		}
-		return call(procNameDel, 0, uintptr(unsafe.Pointer(p)))
 	})
 }
 

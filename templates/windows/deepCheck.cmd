@@ -17,13 +17,21 @@ if not exist "%KITRUNNER%" goto missing
 "%KITRUNNER%" %KIT% deepCheck --resource "%RESOURCE%"
 set "CODE=%ERRORLEVEL%"
 
-rem Only 1 is a failure of the resource. All other codes mean "could not
-rem determine" (3), or a script or resource that is not set up right. LifeKeeper
-rem must not fail over because of an unknown state.
+rem 1 is a failure of the resource. 3 is "could not determine": LifeKeeper must
+rem not fail over because of an unknown state. Both have an event of kitrunner's.
+rem Every other code means that nothing is watched, which somebody must see.
+if "%CODE%"=="0" exit /b 0
 if "%CODE%"=="1" exit /b 1
-if not "%CODE%"=="0" echo deepCheck: exit code %CODE% of kitrunner is no failure of the resource 1>&2
+if not "%CODE%"=="3" goto wrong
+echo deepCheck: exit code 3 of kitrunner is no failure of the resource 1>&2
 exit /b 0
 
 :missing
-echo deepCheck: "%KITRUNNER%" is not there, so nothing was checked 1>&2
-exit /b 0
+set "CODE=1"
+echo deepCheck: "%KITRUNNER%" is not there 1>&2
+
+:wrong
+set "TEXT=deepCheck of %RESOURCE% was not performed (%KITRUNNER%, exit code %CODE%). Run it by hand to see why."
+echo %TEXT% 1>&2
+"%SystemRoot%\System32\eventcreate.exe" /L APPLICATION /SO kitrunner-script /T ERROR /ID 100 /D "%TEXT%" >nul
+exit /b %CODE%
