@@ -97,8 +97,10 @@ var templates = []Template{
 	// has no OSF among its states.
 	{"set-state", `%LKBIN%\ins_setst.exe -d $PEER -t $TAG -S $STATE`,
 		"volume: sets the peer's resource state to $STATE, OSU or OSF"},
-	{"find-task", `%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID`,
-		"volume: succeeds when there is a scheduled task of the shadow copies"},
+	{"find-task",
+		`%SystemRoot%\System32\schtasks.exe /Query /TN ShadowCopyVolume$VOLUMEGUID /HRESULT`,
+		"volume: exits with 0 if there is a scheduled task of the shadow copies, with " +
+			"0x80070002 or 2 if there is none"},
 	{"enable-task",
 		`%SystemRoot%\System32\schtasks.exe /Change /TN ShadowCopyVolume$VOLUMEGUID /ENABLE`,
 		"volume: enables it"},

@@ -148,6 +148,10 @@ var (
 		`The flag SplitBrain_$VOLUME: could not be set on both systems: $WHY`}
 	ev20010 = EventText{20010, Warning,
 		`The SNMP trap about the split brain of volume $VOLUME: could not be sent: $WHY`}
+	ev20011 = EventText{20011, Info,
+		`The split brain of volume $VOLUME: is over: $NODE is the only source, and the mirror is mirroring. The flag SplitBrain_$VOLUME: was removed.`}
+	ev20012 = EventText{20012, Warning,
+		`The split brain of volume $VOLUME: is over, but the flag SplitBrain_$VOLUME: could not be removed on both systems, so that the next one may not be reported: $WHY`}
 )
 
 // Our own messages about a rejoin.
@@ -167,4 +171,4 @@ var (
 var rejoinEvents = []EventText{ev20051, ev20052, ev20053, ev20054, ev20055}
 
 var ownEvents = []EventText{ev20001, ev20002, ev20003, ev20004, ev20005, ev20006, ev20007, ev20008,
-	ev20009, ev20010}
+	ev20009, ev20010, ev20011, ev20012}

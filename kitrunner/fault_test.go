@@ -27,7 +27,8 @@ func onlyAsks(c Command) bool { return c.Timeout == DefaultDeadlines().Query }
 // later step asks for itself.
 func mayBeUnknown(c Command) bool {
 	s := short(c)
-	for _, part := range []string{"cable ", "arp ", "ping.exe", "lcdremexec.exe", "ins_list.exe"} {
+	for _, part := range []string{"cable ", "arp ", "ping.exe", "lcdremexec.exe", "ins_list.exe",
+		"flg_test.exe", "EMCMD.exe . getjobinfoforvol"} {
 		if strings.HasPrefix(s, part) {
 			return true
 		}
@@ -58,6 +59,9 @@ func TestFaults(t *testing.T) {
 			Output: "E: 1 NODE1 198.51.100.2 1\r\nSTATE : 4 RUNNING"},
 	}
 	for _, c := range scenarios() {
+		if c.kit == "volume" && c.action == "deepCheck" && c.name != "all is well" {
+			continue // the steps of quickCheck
+		}
 		sound := c.play(t, nil)
 		for i := range sound.ran {
 			if i > 12 {
@@ -88,16 +92,25 @@ func TestFaults(t *testing.T) {
 // destroyedAfterUnknown names the first destroying command that followed a
 // question without an answer.
 func destroyedAfterUnknown(tr transcript) string {
-	unanswered := ""
+	var unanswered []Command
 	for _, s := range tr.said {
-		if destroys(s.command) && unanswered != "" {
-			return unanswered + ", then " + short(s.command)
+		for _, q := range unanswered {
+			if destroys(s.command) && !ofOthers(q, s.command) {
+				return short(q) + ", then " + short(s.command)
+			}
 		}
 		if s.outcome == unknown && onlyAsks(s.command) && !mayBeUnknown(s.command) {
-			unanswered = short(s.command)
+			unanswered = append(unanswered, s.command)
 		}
 	}
 	return ""
+}
+
+// ofOthers tells whether a question is about one peer, and what is destroyed is
+// another's.
+func ofOthers(question, destroys Command) bool {
+	return question.Name == "EMCMD.exe" && question.Args[0] != "." && destroys.Args[0] == "-d" &&
+		destroys.Args[1] != question.Args[0]
 }
 
 // When it is asked to stop, an action begins nothing more and logs how it

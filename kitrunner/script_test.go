@@ -111,6 +111,7 @@ type scenario struct {
 	res               func(*Resource) // changes the kit's resource
 	engine            func(*Engine)
 	stored            string // the adapter that was stored before
+	like              string // the golden file has the differences from this one
 }
 
 func (c scenario) id() string { return c.kit + "/" + c.action + "/" + c.name }
@@ -243,10 +244,43 @@ func (c scenario) goldenName() string {
 	return "kits/" + c.kit + "/" + c.action + "/" + name + ".txt"
 }
 
+// differences are the lines of a text that another has not, and the other way
+// round, in order.
+func differences(name, a, b string) string {
+	was, is := strings.SplitAfter(a, "\n"), strings.SplitAfter(b, "\n")
+	common := make([][]int, len(was)+1) // of the lines from here on
+	for i := range common {
+		common[i] = make([]int, len(is)+1)
+	}
+	for i := len(was) - 1; i >= 0; i-- {
+		for j := len(is) - 1; j >= 0; j-- {
+			common[i][j] = max(common[i+1][j], common[i][j+1])
+			if was[i] == is[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			}
+		}
+	}
+	out := "as " + name + ", but\n"
+	for i, j := 0, 0; i < len(was) || j < len(is); {
+		switch {
+		case i < len(was) && j < len(is) && was[i] == is[j]:
+			i, j = i+1, j+1
+		case j == len(is) || i < len(was) && common[i+1][j] >= common[i][j+1]:
+			out += "- " + was[i]
+			i++
+		default:
+			out += "+ " + is[j]
+			j++
+		}
+	}
+	return out
+}
+
 // Every branch of every action: the commands run, the events logged, and the
 // outcome.
 func TestKits(t *testing.T) {
 	seen := map[string]bool{}
+	texts := map[string]string{}
 	for _, c := range scenarios() {
 		if seen[c.id()] {
 			t.Errorf("%s stands twice", c.id())
@@ -256,6 +290,10 @@ func TestKits(t *testing.T) {
 			tr := c.play(t, nil)
 			if tr.report.Code != c.code {
 				t.Errorf("exit code %d, not %d", tr.report.Code, c.code)
+			}
+			texts[c.id()] = tr.text
+			if c.like != "" {
+				tr.text = differences(c.like, texts[c.like], tr.text)
 			}
 			golden(t, c.goldenName(), tr.text)
 		})

@@ -200,6 +200,14 @@ var sentences = []struct{ kit, action, step, sentence, scenario, shows string }{
 		"flg_create.exe -f SplitBrain_E:\n> %LKBIN%\\flg_create.exe -d NODE2 -f SplitBrain_E:"},
 	{"volume", "quickCheck", "(4)", "SNMP trap", "split brain",
 		`EISMEventNotice.exe NODE1 6 160 "s:LifeKeeper replicated volume Split Brain detected." s:E: s:NODE2`},
+	{"volume", "quickCheck", "(4)", "the split brain is over: the flag is removed on both systems",
+		"split brain that is over", "flg_remove.exe -d NODE2 -f SplitBrain_E:\n> " +
+			"%LKBIN%\\flg_remove.exe -f SplitBrain_E:"},
+	{"volume", "quickCheck", "(3)", "several targets: the state of each is compared",
+		"two targets in different states", "ins_list.exe -d NODE3 -t Vol.E\n"},
+	{"volume", "quickCheck", "(4)", "several targets: each is asked",
+		"two targets, and one is a source", "Error 20008 Split brain: volume E: is the mirror's " +
+			"source on both NODE1 and NODE3."},
 	{"volume", "quickCheck", "(5)", "delete the peer's shadow copies", "all is well",
 		"lcdremexec.exe -d NODE2 -- vssadmin.exe delete shadows /for=E: /quiet"},
 	{"volume", "deepCheck", "(1)", "(1) of quickCheck", "the information is refused",

@@ -2,7 +2,9 @@ package kitrunner
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"fsmon/kitrunner/parse"
 )
@@ -21,7 +23,8 @@ func readEmcmd(r *run, res Result) answer {
 	return ok
 }
 
-// readMirror reads GETMIRRORVOLINFO and keeps it for the next steps.
+// readMirror reads GETMIRRORVOLINFO, and lists the mirror's targets. A single
+// one is the peer.
 func readMirror(r *run, res Result) answer {
 	if readEmcmd(r, res) == failed {
 		return failed
@@ -31,14 +34,14 @@ func readMirror(r *run, res Result) answer {
 		return unknown
 	}
 	r.vars["ROLE"], r.vars["EMOUT"] = strconv.Itoa(mirrors[0].Role), oneLine(res.Output)
-	r.vars["MIRRORS"] = ""
+	r.rows[targets], r.rows[trueTargets] = nil, nil
 	for _, m := range mirrors {
-		switch mirroring := map[bool]string{true: "yes", false: "no"}[m.State == parse.Mirroring]; {
-		case r.vars["MIRRORS"] == "":
-			r.vars["MIRRORS"] = mirroring
-		case r.vars["MIRRORS"] != mirroring:
-			r.vars["MIRRORS"] = "differ"
+		peer := m.Target
+		if len(mirrors) == 1 {
+			peer = r.res.Peer
 		}
+		r.rows[targets] = append(r.rows[targets],
+			row{"PEER": peer, "MIRROR_STATE": strconv.Itoa(m.State)})
 	}
 	return role(r)
 }
@@ -54,19 +57,46 @@ func role(r *run) answer {
 	return otherRole
 }
 
-// readPeerState compares the state of the peer's resource with the mirror's,
-// and sets $STATE to the one that it should have. If there are several targets
-// nobody knows which one is the peer, so they must agree.
-func readPeerState(r *run, res Result) answer {
-	if r.vars["MIRRORS"] == "differ" {
-		r.why = "the volume has several targets, in different states"
+func several(r *run) answer {
+	if len(r.rows[targets]) > 1 {
+		return moreTargets
+	}
+	return oneTarget
+}
+
+// readTargets reads the names of several targets from the volume's DataKeeper
+// job, which has them beside the addresses. One that it does not have keeps its
+// address: EMCMD knows it by that, LifeKeeper does not.
+func readTargets(r *run, res Result) answer {
+	jobs, err := parse.Jobs(res.Output, r.res.Node, r.res.Volume)
+	if err != nil || res.Code != 0 {
 		return unknown
 	}
+	named := 0
+	for _, target := range r.rows[targets] {
+		for _, j := range jobs {
+			for _, e := range j.Ends {
+				if e.Address == target["PEER"] && !e.IsOf(r.res.Node) {
+					target["PEER"], _, _ = strings.Cut(e.System, ".")
+					named++
+				}
+			}
+		}
+	}
+	return answer(fmt.Sprintf("it names %d of %d targets", named, len(r.rows[targets])))
+}
+
+// mirroring tells whether the mirror to the target of this row is mirroring.
+func mirroring(target row) bool { return target["MIRROR_STATE"] == strconv.Itoa(parse.Mirroring) }
+
+// readPeerState compares the state of the peer's resource with the mirror's,
+// and sets $STATE to the one that it should have.
+func readPeerState(r *run, res Result) answer {
 	state, understood := parse.InstanceState(res.Output, r.res.Tag)
 	if !understood || res.Code != 0 {
 		return unknown
 	}
-	if r.vars["MIRRORS"] == "yes" {
+	if mirroring(r.vars) {
 		r.vars["STATE"] = "OSU"
 		if state == "OSU" {
 			return mirrorsOSU
@@ -94,10 +124,19 @@ func readPeerRole(r *run, res Result) answer {
 	case parse.RoleSource:
 		return splitBrain
 	case parse.RoleTarget:
+		r.rows[trueTargets] = append(r.rows[trueTargets], row{"PEER": r.vars["PEER"]})
 		return peerTarget
 	}
 	r.why = fmt.Sprintf("the peer's role is %d", mirrors[0].Role)
 	return unknown
+}
+
+func isWhole(r *run) answer {
+	if len(r.rows[targets]) != len(r.rows[trueTargets]) ||
+		slices.ContainsFunc(r.rows[targets], func(t row) bool { return !mirroring(t) }) {
+		return notWhole
+	}
+	return whole
 }
 
 // flagExists is flg_create's exit code for a flag that exists already.
@@ -116,6 +155,23 @@ func readPeerFlag(r *run, res Result) answer {
 func readFlag(r *run, res Result) answer {
 	r.vars["FLAG"] = strconv.Itoa(res.Code)
 	return readPeerFlag(r, res)
+}
+
+func readFlagTest(r *run, res Result) answer {
+	switch res.Code {
+	case 0:
+		return flagStood
+	case lcdiNotThere:
+		return noFlag
+	}
+	return unknown
+}
+
+func readFlagRemoved(r *run, res Result) answer {
+	if res.Code != lcdiNotThere {
+		return exitCode(r, res)
+	}
+	return ok
 }
 
 // split tells whether the split brain is new. As long as the flag exists no
@@ -159,6 +215,22 @@ func readLifeKeeper(r *run, res Result) answer {
 		return stopping
 	case understood || res.Code == noSuchService:
 		return notStopping
+	}
+	return unknown
+}
+
+// fileNotFound is ERROR_FILE_NOT_FOUND, which is also in the low word of its
+// HRESULT, 0x80070002.
+const fileNotFound = 2
+
+// readTask reads schtasks /Query /HRESULT. Without that switch it exits with 1
+// for everything.
+func readTask(r *run, res Result) answer {
+	switch {
+	case res.Code == 0:
+		return ok
+	case res.Code&0xffff == fileNotFound:
+		return noTask
 	}
 	return unknown
 }

@@ -11,10 +11,15 @@ const (
 	brokenOSF     answer = "the mirror is not mirroring and the peer's resource is OSF"
 	brokenNotOSF  answer = "the mirror is not mirroring and the peer's resource is not OSF"
 
+	oneTarget   answer = "the mirror has one target"
+	moreTargets answer = "the mirror has several targets"
 	splitBrain  answer = "both systems are the mirror's source: split brain"
 	peerTarget  answer = "the peer is the mirror's target"
 	flagMade    answer = "the flag was made"
 	flagStood   answer = "the flag was there already"
+	noFlag      answer = "there is no flag"
+	whole       answer = "every target is a target and mirroring"
+	notWhole    answer = "not every target is a target and mirroring"
 	splitIsNew  answer = "the split brain is new"
 	splitStands answer = "the split brain was reported before"
 
@@ -24,6 +29,13 @@ const (
 	noShadows   answer = "there are none"
 	stopping    answer = "LifeKeeper is stopping"
 	notStopping answer = "LifeKeeper is not stopping"
+	noTask      answer = "there is no scheduled task"
+)
+
+// The lists of the volume kit. Most mirrors have one target, the peer.
+const (
+	targets     = "the mirror's targets"
+	trueTargets = "the targets that say so too"
 )
 
 func mirrorCmd(k kind, node, verb string) cmd {
@@ -35,8 +47,9 @@ func lcdremexec(words ...string) cmd {
 	return change(LKBin, "lcdremexec.exe", append([]string{"-d", "$PEER", "--"}, words...)...)
 }
 
-func splitFlag(where ...string) cmd {
-	return change(LKBin, "flg_create.exe", append(where, "-f", "SplitBrain_$VOLUME:")...)
+// splitFlag is flg_create or flg_remove, here or with -d on another system.
+func splitFlag(command string, where ...string) cmd {
+	return change(LKBin, command, append(where, "-f", "SplitBrain_$VOLUME:")...)
 }
 
 const splitText = "LifeKeeper replicated volume Split Brain detected."
@@ -85,31 +98,53 @@ func mirrorChecks(then Op) []Step {
 				on(isSource, goTo("(3)")),
 				onAny([]answer{isTarget, otherRole}, say(ev12030), end(Success))),
 		}},
-		{"(3)", "Does the peer's resource have the state that belongs to the mirror's?", []Op{
-			ask(query(LKBin, "ins_list.exe", "-d", "$PEER", "-t", "$TAG"), readPeerState,
-				onAny([]answer{mirrorsOSU, brokenOSF}, goTo("(4)")),
-				onAny([]answer{mirrorsNotOSU, brokenNotOSF},
-					ask(templated(changes, "set-state"), exitCode,
-						onAny([]answer{failed, unknown}, say(ev20006)))),
-				on(unknown, say(ev20005))),
+		{"(3)", "Does the peer's resource have the state that belongs to the mirror's? Every target " +
+			"of the mirror is a peer.", []Op{
+			check(several,
+				on(oneTarget),
+				on(moreTargets, // $PEER is one of them; the job has their names
+					ask(query(ExtMirrBase, "EMCMD.exe", ".", "getjobinfoforvol", "$VOLUME"),
+						readTargets, on(unknown)))),
+			each(targets, nil,
+				ask(query(LKBin, "ins_list.exe", "-d", "$PEER", "-t", "$TAG"), readPeerState,
+					onAny([]answer{mirrorsOSU, brokenOSF}),
+					onAny([]answer{mirrorsNotOSU, brokenNotOSF},
+						ask(templated(changes, "set-state"), exitCode,
+							onAny([]answer{failed, unknown}, say(ev20006)))),
+					on(unknown, say(ev20005)))),
 		}},
-		{"(4)", "Is the peer the mirror's source as well?", []Op{
-			ask(mirrorCmd(queries, "$PEER", "GETMIRRORVOLINFO"), readPeerRole,
-				on(peerTarget, goTo("(5)")),
-				onAny([]answer{failed, unknown}, say(ev20007), then),
-				on(splitBrain,
-					ask(splitFlag(), readFlag, onAny([]answer{failed, unknown}, say(ev20009))),
-					ask(splitFlag("-d", "$PEER"), readPeerFlag, onAny([]answer{failed, unknown},
-						say(ev20009))),
-					check(split,
-						on(splitIsNew, say(ev20008),
-							ask(splitTrap, exitCode, onAny([]answer{failed, unknown},
-								say(ev20010)))),
-						on(splitStands)),
-					then)),
+		{"(4)", "Is the peer the mirror's source as well? If the mirror is whole, remove the flag " +
+			"of a split brain that is over.", []Op{
+			each(targets, nil,
+				ask(mirrorCmd(queries, "$PEER", "GETMIRRORVOLINFO"), readPeerRole,
+					on(peerTarget),
+					onAny([]answer{failed, unknown}, say(ev20007)),
+					on(splitBrain,
+						ask(splitFlag("flg_create.exe"), readFlag,
+							onAny([]answer{failed, unknown}, say(ev20009))),
+						ask(splitFlag("flg_create.exe", "-d", "$PEER"), readPeerFlag,
+							onAny([]answer{failed, unknown}, say(ev20009))),
+						check(split,
+							on(splitIsNew, say(ev20008),
+								ask(splitTrap, exitCode,
+									onAny([]answer{failed, unknown}, say(ev20010)))),
+							on(splitStands))))),
+			check(isWhole,
+				on(notWhole),
+				on(whole,
+					ask(query(LKBin, "flg_test.exe", "-f", "SplitBrain_$VOLUME:"), readFlagTest,
+						onAny([]answer{noFlag, unknown}),
+						on(flagStood,
+							each(targets, nil,
+								ask(splitFlag("flg_remove.exe", "-d", "$PEER"), readFlagRemoved,
+									onAny([]answer{failed, unknown}, say(ev20012)))),
+							ask(splitFlag("flg_remove.exe"), readFlagRemoved,
+								on(ok, say(ev20011)),
+								onAny([]answer{failed, unknown}, say(ev20012))))))),
 		}},
-		{"(5)", "Delete the volume's shadow copies on the peer.", []Op{
-			do(deletePeerVSS),
+		{"(5)", "Delete the volume's shadow copies on the peer, unless it is a source or could not " +
+			"be asked.", []Op{
+			each(trueTargets, nil, do(deletePeerVSS)),
 			then,
 		}},
 	}
@@ -148,8 +183,8 @@ var volumeRestore = []Step{
 		"volume is restored in any case.", []Op{
 		ask(query(System32, "mountvol.exe", "$VOLUME:", "/L"), readVolumeGUID,
 			on(unknown, say(ev12066), end(Success))),
-		ask(templated(queries, "find-task"), exitCode,
-			on(failed, end(Success)),
+		ask(templated(queries, "find-task"), readTask,
+			on(noTask, end(Success)),
 			on(unknown, say(ev12066), end(Success))),
 		ask(templated(changes, "enable-task"), exitCode,
 			on(ok, say(ev12065), end(Success)),

@@ -43,6 +43,9 @@ var volumeScript = script{
 	"ins_setst.exe":                       fine,
 	"flg_create.exe -f":                   fine,
 	"flg_create.exe -d NODE2 -f":          fine,
+	"flg_test.exe -f":                     exits(7),
+	"flg_remove.exe -f":                   fine,
+	"flg_remove.exe -d NODE2 -f":          fine,
 	"EISMEventNotice.exe":                 fine,
 	"lcdremexec.exe":                      noneListed,
 	"CheckVolume.exe E:":                  fine,
@@ -68,7 +71,26 @@ func volumeScenarios() []scenario {
 		peerState = "ins_list.exe -d NODE2 -t Vol.E"
 		flagHere  = "flg_create.exe -f"
 		flagPeer  = "flg_create.exe -d NODE2 -f"
+		flagTest  = "flg_test.exe -f"
 	)
+	differs := func(c scenario) scenario {
+		if c.action != "quickCheck" || c.name != "split brain" {
+			c.like = "volume/quickCheck/split brain"
+		}
+		return c
+	}
+	twoTargets := script{
+		here: info("E: 1 NODE1 198.51.100.2 1\r\nE: 1 NODE1 198.51.100.3 4"),
+		"EMCMD.exe . getjobinfoforvol E": said("ID = e829700c-27b0-447f-b852-1a3135da31a7\r\n" +
+			"Name = E\r\nDescription = \r\nMirrorEndPoints = " +
+			"NODE1;E;198.51.100.1;NODE2;E;198.51.100.2;A " +
+			"NODE1.example.test;E;198.51.100.1;NODE3.example.test;E;198.51.100.3;A\r\n"),
+		"EMCMD.exe NODE3 GETMIRRORVOLINFO E:": target,
+		"ins_list.exe -d NODE3 -t Vol.E":      instance("OSF"),
+		// LifeKeeper does not know a system by its address.
+		"ins_list.exe -d 198.51.100": exits(9), "EMCMD.exe 198.51.100": target,
+		"lcdremexec.exe -d 198.51.100": exits(9),
+	}
 	plain := case1("quickCheck", "without a colon", 0, script{
 		"EMCMD.exe . GETMIRRORVOLINFO E": source, "EMCMD.exe NODE2 GETMIRRORVOLINFO E": target})
 	plain.engine = func(e *Engine) { e.PlainVolume = true }
@@ -96,19 +118,29 @@ func volumeScenarios() []scenario {
 			case1(action, "the peer's state cannot be read", 0, script{peerState: exits(9)}),
 			case1(action, "the state is none that there is", 3,
 				script{here: info("E: 1 NODE1 198.51.100.2 9")}),
-			case1(action, "two targets in one state", 0,
-				script{here: info("E: 1 NODE1 198.51.100.2 1\r\nE: 1 NODE1 198.51.100.3 1")}),
-			case1(action, "two targets in different states", 0,
-				script{here: info("E: 1 NODE1 198.51.100.2 1\r\nE: 1 NODE1 198.51.100.3 4")}),
+			case1(action, "two targets in different states", 0, twoTargets),
+			case1(action, "two targets, and one is a source", 0, twoTargets.with(script{
+				"EMCMD.exe NODE3 GETMIRRORVOLINFO E:": source, "flg_create.exe -d NODE3 -f": fine})),
+			case1(action, "two targets whose names are not known", 0, twoTargets.with(script{
+				"EMCMD.exe . getjobinfoforvol E": garbage,
+				"ins_list.exe -d 198":            exits(9), "EMCMD.exe 198": target})),
 			case1(action, "the peer cannot be asked", 0, script{peer: timedOut}),
 			case1(action, "the peer refuses", 0, script{peer: refuses("1722")}),
 			case1(action, "the peer is neither", 0, script{peer: noRole}),
-			case1(action, "split brain", 0, script{peer: source}),
-			case1(action, "split brain that stands", 0, script{peer: source, flagHere: exits(4),
-				flagPeer: exits(4)}),
-			case1(action, "split brain and no flag and no trap", 0,
+			differs(case1(action, "split brain", 0, script{peer: source})),
+			differs(case1(action, "split brain that stands", 0, script{peer: source,
+				flagHere: exits(4), flagPeer: exits(4)})),
+			differs(case1(action, "split brain and no flag and no trap", 0,
 				script{peer: source, flagHere: exits(1), flagPeer: timedOut,
-					"EISMEventNotice.exe": exits(1)}),
+					"EISMEventNotice.exe": exits(1)})),
+			case1(action, "split brain that is over", 0, script{flagTest: fine}),
+			case1(action, "split brain that is over, the peer has no flag", 0,
+				script{flagTest: fine, "flg_remove.exe -d NODE2 -f": exits(7)}),
+			case1(action, "split brain that is over and flags that stay", 0, script{flagTest: fine,
+				"flg_remove.exe -d NODE2 -f": timedOut, "flg_remove.exe -f": exits(1)}),
+			case1(action, "the flag cannot be asked for", 0, script{flagTest: notThere}),
+			case1(action, "split brain that is over but for the mirror", 0,
+				script{flagTest: fine, here: paused, peerState: instance("OSF")}),
 		}
 	}
 	all := append(checks("quickCheck"), plain, custom)
@@ -145,7 +177,10 @@ func volumeScenarios() []scenario {
 		case1("restore", "the volume cannot be written to", 1,
 			script{"CheckVolume.exe E:": exits(1)}),
 		case1("restore", "the write test hangs", 3, script{"CheckVolume.exe E:": timedOut}),
-		case1("restore", "there is no scheduled task", 0, script{"schtasks.exe /Query": exits(1)}),
+		case1("restore", "there is no scheduled task", 0, script{"schtasks.exe /Query": exits(
+			0x80070002, "エラー: 指定されたファイルが見つかりません。")}),
+		case1("restore", "the scheduled tasks may not be asked for", 0,
+			script{"schtasks.exe /Query": exits(0x80070005, "エラー: アクセスが拒否されました。")}),
 		case1("restore", "the scheduled task cannot be enabled", 0,
 			script{"schtasks.exe /Change": exits(1)}),
 		case1("restore", "the scheduled tasks hang", 0, script{"schtasks.exe /Query": timedOut}),

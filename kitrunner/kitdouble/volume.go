@@ -175,6 +175,9 @@ func schtasks(c *call) int {
 	name := c.option("/TN")
 	if _, ok := c.node.Tasks[name]; !ok {
 		c.printf(`ERROR: The specified task name "%s" does not exist in the system.`, name)
+		if c.arg(3) == "/HRESULT" {
+			return 0x80070002
+		}
 		return 1
 	}
 	if strings.EqualFold(c.arg(0), "/Query") {

@@ -101,7 +101,7 @@ var places = map[string][]string{
 		"schtasks.exe", "mountvol.exe", "reg.exe"},
 	"lkbin": {"LmServerNameAdd.exe", "LmServerNameDel.exe", "volume.exe", "CheckVolume.exe",
 		"EISMEventNotice.exe", "lcdremexec.exe",
-		"flg_create.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe",
+		"flg_create.exe", "flg_test.exe", "flg_remove.exe", "ins_list.exe", "ins_setst.exe", "ins_remove.exe", "eqv_list.exe",
 		"eqv_remove.exe", "sys_list.exe",
 		"sys_remove.exe", "net_list.exe", "net_remove.exe", "lcdsync.exe"},
 	"lkroot": {"Admin/kit/Ipapp/bin/ips_ipchange.exe",

@@ -232,6 +232,17 @@ func TestVolume(t *testing.T) {
 		l.expect(0, []int{12065}, with(mirrored, "volume", "restore")...)
 		is(1, false)
 
+		// Whether there is a scheduled task is told by an exit code alone.
+		s = l.state()
+		s.Nodes["NODEA"].Tasks = map[string]bool{}
+		l.set(s)
+		l.expect(0, []int{}, with(mirrored, "volume", "restore")...)
+		s = l.state()
+		s.Faults["schtasks.exe"] = &kitdouble.Fault{Mode: "exit", Match: "/Query", Code: 5,
+			Output: "Access is denied.\r\n"}
+		l.set(s)
+		l.expect(0, []int{12066}, with(mirrored, "volume", "restore")...)
+
 		s = l.state()
 		s.Nodes["NODEA"].Volumes["E"].Storage = true
 		l.set(s)
@@ -264,6 +275,23 @@ func TestSplitBrain(t *testing.T) {
 		}
 		if n := s.Nodes["NODEB"].Volumes["E"].Shadows; n != 1 {
 			t.Errorf("the other source has %d shadow copies, want the one it had", n)
+		}
+		// It is healed, which removes the flags; the next one is news again.
+		s.Nodes["NODEB"].Volumes["E"].Role = 2
+		l.set(s)
+		l.expect(0, []int{20011}, with(mirrored, "volume", "deepCheck")...)
+		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...)
+		s = l.state()
+		for name, n := range s.Nodes {
+			if len(n.Flags) > 0 {
+				t.Errorf("%s still has the flags %q", name, n.Flags)
+			}
+		}
+		s.Nodes["NODEB"].Volumes["E"].Role = 1
+		l.set(s)
+		l.expect(0, []int{20008}, with(mirrored, "volume", "quickCheck")...)
+		if traps := l.state().Nodes["NODEA"].Traps; len(traps) != 2 {
+			t.Errorf("traps %q", traps)
 		}
 	})
 }
