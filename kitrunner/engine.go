@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
 // Exit codes of an action. 1 and 2 are the documents' return values.
@@ -316,7 +318,7 @@ func (r *run) ask(c cmd, read reader) answer {
 // something is allowed to finish: half a change is worse than a late stop.
 func (r *run) exec(c cmd, command Command) Result {
 	ctx := r.ctx
-	if err := ctx.Err(); err != nil {
+	if err := winsys.Ended(ctx, 0); err != nil {
 		return Result{Err: err}
 	}
 	if c.kind != queries {

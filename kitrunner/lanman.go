@@ -1,7 +1,6 @@
 package kitrunner
 
 import (
-	"fmt"
 	"time"
 
 	"fsmon/kitrunner/parse"
@@ -129,7 +128,7 @@ func readAlias(r *run, res Result) answer {
 			return aliasThere
 		}
 		if parse.MayBeNetBIOSName(name, r.res.ID) {
-			r.why = fmt.Sprintf("the name %q cannot be read, and may be %s", name, r.res.ID)
+			r.why = oneLine("the name " + name + " cannot be read, and may be " + r.res.ID)
 			understood = false
 		}
 	}

@@ -31,6 +31,7 @@ type Rejoin struct {
 	// Exports of the registry are put beside it.
 	Journal string
 	Engine  *Engine
+	Refused []string // set by Survey and Run: why this may not be done
 
 	found   found
 	known   known
@@ -39,7 +40,6 @@ type Rejoin struct {
 	step    string // of the journal's next command
 	changed bool   // by this step
 	heard   bool   // EMCMD has answered for some drive
-	Refused []string
 }
 
 // Check checks the arguments, runs nothing, and brings the volumes into their
@@ -79,6 +79,8 @@ func (r *Rejoin) Check() error {
 	return r.checkSkip()
 }
 
+// checkSkip brings the steps to skip into their usual form. The first step says
+// that the clean-up begins, and the first of a volume's that it may be deleted.
 func (r *Rejoin) checkSkip() error {
 	if (len(r.Skip) > 0) != (r.Reason != "") {
 		return errors.New("--skip and --reason: one is missing (the journal tells why a step was " +
@@ -88,15 +90,16 @@ func (r *Rejoin) checkSkip() error {
 		no = "(" + strings.Trim(no, "()") + ")"
 		var steps []string
 		for _, s := range r.cleanUp().Steps {
-			if s.No != closing {
-				steps = append(steps, strings.Trim(s.No, "()"))
+			if s.No == "(1)" || s.No == closing || strings.HasSuffix(s.No, "-1)") {
+				continue
 			}
+			steps = append(steps, strings.Trim(s.No, "()"))
 			if strings.EqualFold(s.No, no) {
 				r.Skip[i] = s.No
 			}
 		}
 		if !slices.Contains(steps, strings.Trim(r.Skip[i], "()")) {
-			return fmt.Errorf("--skip: %q is not a step (%s)", r.Skip[i], strings.Join(steps, ", "))
+			return fmt.Errorf("--skip: %q is not a step that can be skipped (%s)", r.Skip[i], strings.Join(steps, ", "))
 		}
 	}
 	return nil

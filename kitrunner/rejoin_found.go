@@ -18,14 +18,12 @@ import (
 // found is what the systems look like: what the questions of a rejoin were
 // answered. Nil means not asked yet; empty means none.
 type found struct {
-	systems       []string
-	equivalencies []parse.Equivalency // with the gone system
-	paths         []parse.Path        // to every system
-	tags          []string
-	jobs          map[string][]parse.Job    // by volume, as the next two
-	mirrors       map[string][]parse.Mirror // those that exist
-	infos         map[string]string         // the text of the LKDRInfo file
-	addresses     []string                  // of the gone system, told or from the journal
+	systems   []string
+	paths     []parse.Path              // to every system
+	jobs      map[string][]parse.Job    // by volume, as the next two
+	mirrors   map[string][]parse.Mirror // those that exist
+	infos     map[string]string         // the text of the LKDRInfo file
+	addresses []string                  // of the gone system, told or from the journal
 }
 
 // isGone tells whether DataKeeper's name or address of a mirror's end is the
@@ -110,16 +108,16 @@ func (r *Rejoin) mayDeleteMirrors(v string) (why []string) {
 		gone, whose := r.isGone(end)
 		switch {
 		case !gone && whose != "":
-			why = append(why, fmt.Sprintf("volume %s is also mirrored with %s (%s), and that mirror "+
-				"would end too (delete only the mirror with %s in the DataKeeper GUI, and leave "+
-				"volume %s out here)", v, whose, end, r.Gone, v))
+			why = append(why, fmt.Sprintf("volume %s is mirrored with %s (%s), and that mirror "+
+				"would end (leave volume %s out here; if it has a mirror with %s too, delete that "+
+				"one in the DataKeeper GUI)", v, whose, end, v, r.Gone))
 		case !gone:
 			why = append(why, fmt.Sprintf("volume %s is mirrored with %s, and no job and no "+
 				"communication path says whose address that is (if it is %s: --gone-address %s)",
 				v, end, r.Gone, end))
 		case m.State == parse.Mirroring || m.State == parse.Resynchronising:
-			why = append(why, fmt.Sprintf("the mirror of volume %s with %s works (state %d), so %s "+
-				"was not reinstalled (to go on all the same, pause or break the mirror first, "+
+			why = append(why, fmt.Sprintf("the mirror of volume %s with %s works (state %d), so "+
+				"%s was not reinstalled (to go on all the same, pause or break the mirror first, "+
 				"in the DataKeeper GUI)", v, r.Gone, m.State, r.Gone))
 		}
 	}

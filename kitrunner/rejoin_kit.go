@@ -3,7 +3,6 @@ package kitrunner
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -89,7 +88,8 @@ func (r *Rejoin) survey() Action {
 // number is the volume's, or the document's own (6 a).
 func (r *Rejoin) cleanUp() Action {
 	steps := []Step{
-		{"(1)", "List the shared equivalencies.", []Op{say(ev20051), ask(eqvList, r.readEquivalencies)}},
+		{"(1)", "List the shared equivalencies.", []Op{say(ev20051),
+			ask(eqvList, r.readEquivalencies)}},
 		r.removal("(2)", "Remove every shared equivalency with $PEER.", equivalencies,
 			ask(eqvRemove, readRemoval)),
 		{"(3)", "List them again: none must be left.", []Op{ask(eqvList, r.readEquivalencies),
@@ -237,122 +237,11 @@ func texts(rows []row) string {
 	return strings.Join(all, "; ")
 }
 
-// set stores a list that was read. After the survey it may have only rows that
-// the plan has shown.
-func (r *Rejoin) set(w *run, list string, rows []row) answer {
-	for _, row := range rows {
-		if r.agreed != nil && !slices.ContainsFunc(r.agreed[list], func(a map[string]string) bool {
-			return a["TEXT"] == row["TEXT"]
-		}) {
-			w.why = row["TEXT"] + " is not in the plan that was shown: things have changed since " +
-				"(run this again)"
-			return failed
-		}
-	}
-	w.rows[list] = rows
-	if len(rows) == 0 {
-		return "none"
-	}
-	return answer(texts(rows))
-}
-
-// lcdi reads a list of LifeKeeper. The list of something that does not exist
-// (code 7) is empty.
-func lcdi(w *run, res Result, read func(output string) (answer, error)) answer {
-	var a answer
-	var err error
-	switch res.Code {
-	case lcdiNotThere:
-		a, err = read("")
-	case 0:
-		a, err = read(res.Output)
-	default:
-		err = codeError(res, lcdiCodes)
-	}
-	if err != nil {
-		w.why = err.Error()
-		return unknown
-	}
-	return a
-}
-
-func (r *Rejoin) readSystems(w *run, res Result) answer {
-	return lcdi(w, res, func(out string) (answer, error) {
-		systems, err := parse.Systems(out, r.System)
-		if err != nil {
-			return "", err
-		}
-		r.found.systems = systems
-		var rows []row
-		if name := parse.FindName(systems, r.Gone); name != "" {
-			rows = append(rows, row{"OTHERSYSTEM": name, "TEXT": name})
-		}
-		if a := r.set(w, goneSystem, rows); a == failed {
-			return a, nil
-		}
-		return answer(strings.Join(systems, ", ")), nil
-	})
-}
-
-func (r *Rejoin) readPaths(w *run, res Result) answer {
-	return lcdi(w, res, func(out string) (answer, error) {
-		names := []string{r.Gone}
-		for _, s := range r.found.systems {
-			if !strings.EqualFold(s, r.System) {
-				names = append(names, s)
-			}
-		}
-		paths, err := parse.Paths(out, append(names, r.System))
-		if err != nil {
-			return "", err
-		}
-		r.found.paths = paths
-		var rows []row
-		for _, p := range paths {
-			if strings.EqualFold(p.System, r.Gone) {
-				rows = append(rows, row{"OTHERSYSTEM": p.System, "TEXT": p.Line})
-			}
-		}
-		return r.set(w, gonePaths, rows), nil
-	})
-}
-
-func (r *Rejoin) readEquivalencies(w *run, res Result) answer {
-	return lcdi(w, res, func(out string) (answer, error) {
-		list, err := parse.Equivalencies(out, r.Gone)
-		if err != nil {
-			return "", err
-		}
-		r.found.equivalencies = list
-		var rows []row
-		for _, e := range list {
-			rows = append(rows, row{"SYSTEM": e.System, "EQVTAG": e.Tag, "OTHERSYSTEM": e.OtherSystem,
-				"OTHERTAG": e.OtherTag, "TEXT": fmt.Sprintf("%s of %s with %s of %s", e.Tag, e.System,
-					e.OtherTag, e.OtherSystem)})
-		}
-		return r.set(w, equivalencies, rows), nil
-	})
-}
-
-func (r *Rejoin) readInstances(w *run, res Result) answer {
-	return lcdi(w, res, func(out string) (answer, error) {
-		tags, err := parse.Instances(out, r.System)
-		if err != nil {
-			return "", err
-		}
-		var rows []row
-		for _, tag := range tags {
-			rows = append(rows, row{"INSTAG": tag, "TEXT": tag})
-		}
-		return r.set(w, instances, rows), nil
-	})
-}
-
 // lookForCommands finds out what is missing before half of the work is done.
 func (r *Rejoin) lookForCommands(w *run) answer {
 	finder, can := r.Engine.Runner.(interface{ Find(Command) error })
 	if !can {
-		return ok
+		return ""
 	}
 	var missing []string
 	for _, c := range r.Uses() {
@@ -366,114 +255,6 @@ func (r *Rejoin) lookForCommands(w *run) answer {
 	return r.refuse(w, missing)
 }
 
-// lookForInfos reads the LKDRInfo files, and makes the list of the drives to
-// ask for: those that exist, were named, or have such a file.
-func (r *Rejoin) lookForInfos(w *run) answer {
-	if err := r.readInfos(); err != nil {
-		w.asked, w.why = r.infoDir(), err.Error()
-		return unknown
-	}
-	letters := slices.Concat(r.Volumes, r.Drives)
-	for letter := range r.found.infos {
-		letters = append(letters, letter)
-		w.rows[infoOf+letter] = []row{{"TEXT": letter}}
-	}
-	slices.Sort(letters)
-	var rows []row
-	for _, letter := range slices.Compact(letters) {
-		rows = append(rows, row{"DRIVE": letter, "TEXT": letter})
-	}
-	w.rows[drives] = rows
-	for _, v := range r.Volumes {
-		w.rows[infoOf+v] = w.rows[infoOf+v] // known: none
-	}
-	return answer(fmt.Sprintf("%d LKDRInfo files", len(r.found.infos)))
-}
-
-func (r *Rejoin) readJobs(w *run, res Result) answer {
-	v := w.vars["DRIVE"]
-	if res.Code != 0 {
-		w.why = codeError(res, nil).Error()
-		if !slices.Contains(r.Volumes, v) {
-			return "no such volume" // nothing of it will be changed
-		}
-		return unknown
-	}
-	r.heard = true
-	list, err := parse.Jobs(res.Output, r.System, v)
-	if err != nil {
-		w.why = err.Error()
-		return unknown
-	}
-	if r.found.jobs == nil {
-		r.found.jobs = map[string][]parse.Job{}
-	}
-	r.found.jobs[v] = list
-	var rows []row
-	for _, j := range list {
-		rows = append(rows, row{"JOB": j.ID, "TEXT": j.ID})
-	}
-	return r.set(w, jobsOf+v, rows)
-}
-
-// exportFile is where a job's registry key is kept: beside the journal. A plan
-// may not know the job.
-func (r *Rejoin) exportFile(volume, guid string) string {
-	if guid == "" {
-		guid = "$JOB"
-	}
-	return filepath.Join(filepath.Dir(r.Journal),
-		"rejoin-"+strings.ToLower(r.Gone)+"-"+volume+"-"+guid+".reg")
-}
-
-// readDeleteEnd reads deletelocalmirroronly. If it fails the mirror is asked
-// for, which may have been deleted before.
-func (r *Rejoin) readDeleteEnd(w *run, res Result) answer {
-	a := readStatus(w, res)
-	if a == failed {
-		w.vars["DELETED"] = w.why + "; "
-	}
-	return a
-}
-
-// readMirrors reads GETMIRRORVOLINFO. EMCMD answers with Windows' error 2, not
-// found, if there is no mirror. For a volume that is not to be changed any
-// other status means so too.
-func (r *Rejoin) readMirrors(w *run, res Result) answer {
-	v := w.vars["DRIVE"]
-	list, understood := parse.Mirrors(res.Output, v)
-	status, answered := parse.Status(res.Output)
-	switch {
-	case understood && res.Code == 0:
-	case !understood && answered && (status == 2 || !slices.Contains(r.Volumes, v)):
-	default:
-		w.why = fmt.Sprintf("exit code %d: %s", res.Code, oneLine(res.Output))
-		return unknown
-	}
-	list = slices.DeleteFunc(list, func(m parse.Mirror) bool { return m.State == 0 })
-	var ends, states []string
-	for _, m := range list {
-		if m.Role != parse.RoleSource && m.Role != parse.RoleTarget {
-			w.why = fmt.Sprintf("role %d is neither source nor target", m.Role)
-			return unknown
-		}
-		ends = append(ends, "with "+otherEnd(m))
-		states = append(states, fmt.Sprintf("with %s, state %d", otherEnd(m), m.State))
-	}
-	if r.found.mirrors == nil {
-		r.found.mirrors = map[string][]parse.Mirror{}
-	}
-	r.found.mirrors[v] = list
-	var rows []row
-	if len(list) > 0 { // one command deletes all of a volume
-		rows = []row{{"DRIVE": v, "TEXT": strings.Join(ends, "; ")}}
-	}
-	if a := r.set(w, mirrorsOf+v, rows); a == failed || len(list) == 0 {
-		return a
-	}
-	return answer(strings.Join(states, "; "))
-}
-
 // examine decides whether the clean-up may be done, and whether the two things
 // that nothing shows must be done: the journal knows them as done, and nothing
 // that they follow is to be done again.
@@ -484,7 +265,7 @@ func (r *Rejoin) examine(w *run) answer {
 		return unknown
 	}
 	reasons := r.refusals()
-	if !r.journal.old && len(reasons) == 0 && !r.goneIsKnown() {
+	if !r.journal.old && len(reasons) == 0 && !r.goneIsKnown(w) {
 		reasons = []string{fmt.Sprintf("%s is named nowhere in the configuration of %s (is --gone "+
 			"spelt as sys_list had it, or has all of this been done before?)", r.Gone, r.System)}
 	}
@@ -498,7 +279,8 @@ func (r *Rejoin) examine(w *run) answer {
 		}
 	}
 	for _, v := range r.Volumes {
-		w.rows[flagOf+v] = r.unlessDone("(5"+v+"-5)", w, row{"DRIVE": v, "TEXT": v}, jobsOf+v, mirrorsOf+v)
+		w.rows[flagOf+v] = r.unlessDone("(5"+v+"-5)", w, row{"DRIVE": v, "TEXT": v},
+			jobsOf+v, mirrorsOf+v)
 	}
 	lists := []string{equivalencies, goneSystem, gonePaths}
 	last := "(8)"
@@ -509,33 +291,28 @@ func (r *Rejoin) examine(w *run) answer {
 	return r.refuse(w, reasons)
 }
 
-// refuse ends the survey if there are reasons to.
+// refuse ends the action if there are reasons to.
 func (r *Rejoin) refuse(w *run, reasons []string) answer {
 	if r.Refused = reasons; len(reasons) == 0 {
-		return ok
+		return "nothing is against it"
 	}
 	w.asked, w.why = "it may not be done", strings.Join(reasons, "; ")
 	return failed
 }
 
 func (r *Rejoin) unlessDone(no string, w *run, do row, after ...string) []row {
-	if _, done := r.journal.done(no); done && !slices.ContainsFunc(after, func(list string) bool {
-		return len(w.rows[list]) > 0
-	}) {
+	if _, done := r.journal.done(no); done && !anyRows(w, after) {
 		return nil
 	}
 	return []row{do}
 }
 
-func (r *Rejoin) goneIsKnown() bool {
-	f := &r.found
-	if parse.FindName(f.systems, r.Gone) != "" || len(f.equivalencies) > 0 {
-		return true
-	}
-	for _, p := range f.paths {
-		if strings.EqualFold(p.System, r.Gone) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(r.Volumes, func(v string) bool { return len(r.namesGone(v)) > 0 })
+// goneIsKnown tells whether something names the gone system.
+func (r *Rejoin) goneIsKnown(w *run) bool {
+	return anyRows(w, []string{equivalencies, goneSystem, gonePaths}) ||
+		slices.ContainsFunc(r.Volumes, func(v string) bool { return len(r.namesGone(v)) > 0 })
+}
+
+func anyRows(w *run, lists []string) bool {
+	return slices.ContainsFunc(lists, func(list string) bool { return len(w.rows[list]) > 0 })
 }

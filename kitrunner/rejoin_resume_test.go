@@ -100,8 +100,8 @@ func TestRejoinFaults(t *testing.T) {
 				got := report.Code
 				if got != want && !(at.Name == "net_remove.exe" && got == 0) &&
 					!(got == 0 && l.ofAnotherVolume(at)) {
-					t.Errorf("command %d, %s: exit code %d (%s), want %d", n, at, got, l.lastEvent(),
-						want)
+					t.Errorf("command %d, %s: exit code %d (%s), want %d", n, at, got,
+						l.lastEvent(), want)
 				}
 				if isQuery && got != 0 && len(l.fake.changed) > changedBefore {
 					t.Errorf("command %d, %s, did not answer, and then %q ran", n, at,

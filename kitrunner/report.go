@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Notice is something to show to people while an action runs.
@@ -133,10 +135,16 @@ func (r *run) where() string {
 	return s.Step
 }
 
-// oneLine is a command's output on one line, for an event's text.
+// oneLine is a command's output on one line, for an event's text. What cannot
+// be printed becomes "?": the event log would end a text at a NUL.
 func oneLine(s string) string {
 	const most = 400
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most]) + "…"
 	}

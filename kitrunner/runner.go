@@ -2,6 +2,7 @@ package kitrunner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,10 +29,14 @@ func (d Dirs) Find(c Command) error {
 // path returns the file of a command that is installed.
 func (d Dirs) path(c Command) (string, error) {
 	if d[c.Place] == "" {
-		return "", fmt.Errorf("its directory is not set: %w", fs.ErrNotExist)
+		return "", winsys.Reworded("its directory is not set", fs.ErrNotExist)
 	}
 	path := filepath.Join(d[c.Place], filepath.FromSlash(c.Name))
-	if _, err := os.Stat(path); err != nil {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = winsys.Reworded("it is not installed ("+path+")", err)
+	}
+	if err != nil {
 		return "", err
 	}
 	return path, nil
@@ -41,7 +46,7 @@ func (d Dirs) path(c Command) (string, error) {
 // winsys.Run, or wraps fs.ErrNotExist if the command is not installed.
 func (d Dirs) Run(ctx context.Context, c Command) (res Result) {
 	began := time.Now()
-	path, err := "", ctx.Err()
+	path, err := "", winsys.Ended(ctx, c.Timeout)
 	if err == nil {
 		path, err = d.path(c)
 	}

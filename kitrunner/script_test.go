@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fsmon/kitrunner/winsys"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -51,10 +53,9 @@ func then(rs ...[]Result) (all []Result) {
 
 var (
 	fine     = []Result{{}}
-	notThere = []Result{{Err: fmt.Errorf("stat: %w", fs.ErrNotExist)}}
-	timedOut = []Result{{Err: fmt.Errorf("no end within its deadline: %w",
-		context.DeadlineExceeded)}}
-	garbage = []Result{{Output: "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : " +
+	notThere = []Result{{Err: winsys.Reworded("it is not installed", fs.ErrNotExist)}}
+	timedOut = []Result{{Err: winsys.Reworded("no answer in time", context.DeadlineExceeded)}}
+	garbage  = []Result{{Output: "\x00\x1b[2J 0xDEADBEEF \ufffd\ufffd [] <> {} = : " +
 		"9999999999999999999999\r\n"}}
 )
 
@@ -174,9 +175,6 @@ func (c scenario) play(t *testing.T, at func(i int) (Result, bool)) (tr transcri
 				0o600); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := e.Check(kit); err != nil {
-			t.Fatal(err)
 		}
 		tr.report = e.Run(t.Context(), kit, kit.Action(c.action), res)
 		fmt.Fprintf(&b, "%s (%d) after %.0f s\n", tr.report.Outcome, tr.report.Code,

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
 // Kit is a recovery kit: its document as a value.
@@ -190,7 +192,7 @@ func (o askOp) run(r *run) next {
 			o.most.Seconds()))
 		select {
 		case <-r.ctx.Done():
-			r.why = r.ctx.Err().Error()
+			r.why = winsys.Ended(r.ctx, 0).Error()
 			return r.choose(unknown, o.branches)
 		case <-time.After(at - passed):
 		}

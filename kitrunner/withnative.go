@@ -32,8 +32,11 @@ func (n nativeRunner) Run(ctx context.Context, c Command) (res Result) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	res.Output, res.Code, res.Err = natives[c.Name](ctx, n.native, c.Args)
+	if err := winsys.Ended(ctx, c.Timeout); res.Err != nil && err != nil {
+		res.Err = err
+	}
 	if errors.Is(res.Err, errors.ErrUnsupported) {
-		res.Err = fmt.Errorf("%w (%w)", res.Err, fs.ErrNotExist)
+		res.Err = winsys.Reworded(c.Name+" is only done on Windows", fs.ErrNotExist)
 	}
 	res.Took = time.Since(began)
 	return res

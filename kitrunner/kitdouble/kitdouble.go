@@ -37,6 +37,7 @@ var commands = map[string]func(c *call) int{
 	"chkntfs.exe":  chkntfs,
 	"vssadmin.exe": vssadmin, "schtasks.exe": schtasks, "mountvol.exe": mountvol,
 	"eismeventnotice.exe": eventNotice,
+	"eventcreate.exe":     func(*call) int { return 0 }, // of the templates
 	"flg_create.exe":      flagCreate, "flg_remove.exe": flagRemove, "flg_list.exe": flagList,
 	"flg_test.exe": flagTest,
 	"ins_list.exe": insList, "ins_setst.exe": insSetState, "ins_remove.exe": insRemove,

@@ -270,7 +270,7 @@ func (l *lab) run(args ...string) outcome {
 		o := wait()
 		release()
 		said := o.stdout + o.stderr
-		notStarted := strings.Contains(said, "fork/exec ") &&
+		notStarted := strings.Contains(said, "it cannot be started: ") &&
 			(strings.Contains(said, "Internal error.") || strings.Contains(said, "内部エラー"))
 		if o.code != 0 && said == "" && len(o.called())+len(o.numbers()) == 0 {
 			notStarted = true // kitrunner itself: it fails with a word, a call or an event

@@ -84,6 +84,10 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	need(t, "windows")
 	l := newLab(t, english, cluster())
+	if err := os.Link(programs["windows"].double, filepath.Join(prefix,
+		"drive_c/windows/system32/eventcreate.exe")); err != nil { // Wine has none
+		t.Fatal(err)
+	}
 	resource := l.resource(t, alias)
 	scripts := map[string]string{}
 	for _, name := range []string{"restore", "remove", "quickCheck", "deepCheck"} {
@@ -137,12 +141,19 @@ func TestScripts(t *testing.T) {
 				0o644); err != nil {
 				t.Fatal(err)
 			}
-			want := 0
-			switch {
-			case name == "restore" || name == "remove":
-				want = map[string]int{"resource.toml": 64, "kitrunner.exe": 1}[from]
+			if err := os.Remove(l.stateFile() + ".log"); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
 			}
-			expect(name, want)
+			expect(name, map[string]int{"resource.toml": 64, "kitrunner.exe": 1}[from])
+			var events []string
+			for _, c := range readLines[kitdouble.Call](t, l.stateFile()+".log") {
+				events = append(events, c.Name+" "+strings.Join(c.Args, " "))
+			}
+			check := strings.HasSuffix(name, "Check") // LifeKeeper shows the others' failure
+			if check != (len(events) == 1) || check && !strings.HasPrefix(events[0],
+				"eventcreate.exe /L APPLICATION /SO kitrunner-script /T ERROR /ID 100 /D "+name+" of ") {
+				t.Errorf("%s without %s: events %q", name, from, events)
+			}
 		}
 	}
 }

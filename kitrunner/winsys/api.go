@@ -83,7 +83,7 @@ func within[T any](ctx context.Context, what string, f func() (T, error)) (T, er
 		return o.v, o.err
 	case <-ctx.Done():
 		var none T
-		return none, fmt.Errorf("%s: %w", what, ctx.Err())
+		return none, fmt.Errorf("%s: %w", what, Ended(ctx, 0))
 	}
 }
 

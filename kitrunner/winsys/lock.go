@@ -33,7 +33,7 @@ func Lock(ctx context.Context, dir, resource string) (release func() error, err 
 	held, err := l.TryLock()
 	if err == nil && !held {
 		if _, err = l.TryLockContext(ctx, lockPoll); ctx.Err() != nil {
-			err = fmt.Errorf("another action on this resource has not ended: %w", ctx.Err())
+			err = Reworded("another action on this resource has not ended", ctx.Err())
 		}
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -47,7 +48,7 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 	code int, output string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := ctx.Err(); err != nil {
+	if err := Ended(ctx, timeout); err != nil {
 		return 0, "", err
 	}
 	out := new(capped)
@@ -56,6 +57,9 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = r.drain
 	t, err := startTree(cmd)
+	if pe := (*os.PathError)(nil); errors.As(err, &pe) {
+		err = Reworded("it cannot be started: "+pe.Err.Error(), err)
+	}
 	if err != nil {
 		return 0, "", err
 	}
@@ -66,7 +70,7 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 		err = exitError(cmd, err)
 		t.end() // the program has answered, whatever else it left running
 	case <-ctx.Done():
-		err = errors.Join(timedOut(ctx, timeout), t.end())
+		err = errors.Join(Ended(ctx, timeout), t.end())
 		// A process in a driver's request ends when the driver lets it, if
 		// ever.
 		select {
@@ -87,11 +91,30 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 	return codeOf(cmd.ProcessState), decode(b), nil
 }
 
-func timedOut(ctx context.Context, timeout time.Duration) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no end within %v: %w", timeout, ctx.Err())
+// Reworded is err with a text of its own, for people who do not know Go.
+func Reworded(text string, err error) error { return reworded{text, err} }
+
+type reworded struct {
+	text string
+	err  error
+}
+
+func (r reworded) Error() string { return r.text }
+func (r reworded) Unwrap() error { return r.err }
+
+// Ended is ctx's error, reworded, or nil. limit is the time that it had, if that
+// is known.
+func Ended(ctx context.Context, limit time.Duration) error {
+	err := ctx.Err()
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, context.DeadlineExceeded):
+		return Reworded("it was asked to stop", err)
+	case limit > 0:
+		return Reworded(fmt.Sprintf("no answer within %g s", limit.Seconds()), err)
 	}
-	return ctx.Err()
+	return Reworded("no answer in time", err)
 }
 
 // exitError tells what is wrong with a program's end, apart from its exit code.

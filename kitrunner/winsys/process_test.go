@@ -230,7 +230,7 @@ func TestRunDeadline(t *testing.T) {
 	c := playing(t, "hang "+l.Addr().String())
 	c.timeout = 50 * time.Millisecond
 	if res := c.run(t.Context()); !errors.Is(res.err, context.DeadlineExceeded) ||
-		!strings.Contains(fmt.Sprint(res.err), "50ms") {
+		!strings.Contains(fmt.Sprint(res.err), "no answer within 0.05 s") {
 		t.Errorf("%+v", res)
 	}
 }
