@@ -45,7 +45,7 @@ What to do:
       --json                  report as JSON on stdout; the steps are shown on stderr
       --events FILE           append the events to FILE as JSON lines, on Windows too
       --native                our own write test, SNMP trap and list of addresses, not CheckVolume, EISMEventNotice
-                              and ips_ipchange -l; the report names them "kitrunner itself"
+                              and ips_ipchange; the report names them "kitrunner itself"
       --trap-destination HOST[:PORT]   where --native's SNMP trap goes
       --trap-community NAME   its community string (public)
 
