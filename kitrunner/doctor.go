@@ -120,9 +120,9 @@ func (x *examination) installed() {
 			seen = append(seen, file)
 			if _, err := x.Dirs.path(c); err != nil {
 				x.missing = append(x.missing, file)
-				x.say(Problem, file, "is not installed (%v)", err)
+				x.say(Problem, file, "%v", err)
 			} else {
-				x.say(Fine, file, "is installed")
+				x.say(Fine, file, "it is installed")
 			}
 		}
 	}
