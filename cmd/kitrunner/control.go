@@ -31,7 +31,7 @@ Exit codes: 0 success; 1 there is no such watch; 3 could not determine, or an ac
 // steer reads `kitrunner list`, pause, continue or stop with the arguments after
 // the verb, and returns what performs it, see command.
 func steer(verb string, args []string) (perform func() int, err error) {
-	o, _, _, err := parseWatch(args) // one file serves all verbs
+	o, err := parse(args, false)
 	if errors.Is(err, errHelp) {
 		return prints(controlUsage), nil
 	}

@@ -34,7 +34,7 @@ func doctor(args []string) (perform func() int, err error) {
 		return nil, errors.New("doctor: no kit (lanman, ip or volume)")
 	}
 	kit := kitrunner.FindKit(args[0])
-	o, _, _, err := parseWatch(args[1:])
+	o, err := parse(args[1:], true)
 	if errors.Is(err, errHelp) {
 		return prints(doctorUsage), nil
 	}

@@ -91,29 +91,33 @@ type options struct {
 
 	lkroot, lkbin, extmirrbase, system32, stateDir string
 
-	deadlines kitrunner.Deadlines
-	wait      time.Duration
-	commands  map[string]*string
+	deadlines   kitrunner.Deadlines
+	wait        time.Duration
+	quick, deep time.Duration // of a watch
+	commands    map[string]*string
 }
 
 // errHelp is parse's error for --help.
 var errHelp = pflag.ErrHelp
 
-// parse reads the options of a command line and the file of --resource. Its
-// errors mean wrong usage.
-func parse(args []string, declareMore ...func(*pflag.FlagSet)) (*options, error) {
+// parse reads the options of an action or a watch and the file of --resource,
+// which serves both: an action takes no interval, but its file may have some.
+// Its errors mean wrong usage.
+func parse(args []string, isWatch bool) (*options, error) {
 	o := &options{dryRun: "--plan"}
 	fs := pflag.NewFlagSet("kitrunner", pflag.ContinueOnError)
 	fs.Usage = func() {}
 	o.declare(fs)
-	for _, declare := range declareMore {
-		declare(fs)
-	}
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("%q belongs to no option (options have two dashes)", fs.Arg(0))
+	}
+	for _, name := range []string{"quick-interval", "deep-interval"} {
+		if fs.Changed(name) && !isWatch {
+			return nil, fmt.Errorf("--%s: only a watch has it (kitrunner watch)", name)
+		}
 	}
 	if o.file != "" {
 		if err := readResource(fs, o.file); err != nil {
@@ -151,6 +155,9 @@ func (o *options) declare(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stateDir, "state-dir", defaultStateDir(), "")
 	fs.BoolVar(&o.plainVolume, "plain-volume", false, "")
 
+	o.quick, o.deep = kitrunner.DefaultQuickInterval, kitrunner.DefaultDeepInterval
+	fs.Var((*seconds)(&o.quick), "quick-interval", "")
+	fs.Var((*seconds)(&o.deep), "deep-interval", "")
 	o.deadlines, o.wait = kitrunner.DefaultDeadlines(), 300*time.Second
 	d := &o.deadlines
 	fs.Var((*seconds)(&d.Query), "query-timeout", "")

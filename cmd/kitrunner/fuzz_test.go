@@ -180,7 +180,7 @@ func accepted(t *testing.T, args []string, check func() error) {
 }
 
 func acceptedAction(t *testing.T, args []string) error {
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func acceptedAction(t *testing.T, args []string) error {
 }
 
 func acceptedWatch(t *testing.T, args []string) error {
-	o, quick, deep, err := parseWatch(args[1:])
+	o, err := parse(args[1:], true)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func acceptedWatch(t *testing.T, args []string) error {
 		return err
 	}
 	inBounds(t, o)
-	within(t, quick, deep)
+	within(t, o.quick, o.deep)
 	return nil
 }
 

@@ -89,7 +89,7 @@ func command(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf(
 			"%q is not an action (quickCheck, deepCheck, restore, remove or recover)", args[1])
 	}
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if errors.Is(err, errHelp) {
 		return prints(usage()), nil
 	}

@@ -22,7 +22,7 @@ func TestReadme(t *testing.T) {
 	args := strings.Fields(shown[1])
 	kit := kitrunner.FindKit(args[0])
 	action := kit.Action(args[1])
-	o, err := parse(args[2:])
+	o, err := parse(args[2:], false)
 	if err == nil {
 		err = o.check(kit, action)
 	}
@@ -104,7 +104,7 @@ func TestExampleResources(t *testing.T) {
 		"ip": "ip-192.0.2.50.toml"} {
 		k := kitrunner.FindKit(kit)
 		for i := range k.Actions {
-			o, err := parse([]string{"--resource", "../../templates/windows/" + file})
+			o, err := parse([]string{"--resource", "../../templates/windows/" + file}, false)
 			if err == nil {
 				err = o.check(k, &k.Actions[i])
 			}

@@ -38,7 +38,7 @@ func service(args []string) (perform func() int, err error) {
 		return nil, errors.New("service: no kit (lanman, ip or volume)")
 	}
 	kit := kitrunner.FindKit(args[1])
-	o, _, _, err := parseWatch(args[2:])
+	o, err := parse(args[2:], true)
 	if errors.Is(err, errHelp) {
 		return prints(serviceUsage), nil
 	}

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"fsmon/kitrunner"
 	"os"
 	"time"
-
-	"github.com/spf13/pflag"
-
-	"fsmon/kitrunner"
 )
 
 const watchUsage = `Check a resource again and again, and recover it when a check fails.
@@ -44,7 +41,7 @@ func watch(args []string) (perform func() int, err error) {
 	if kit == nil {
 		return nil, fmt.Errorf("watch: %q is not a kit (lanman, ip or volume)", args[0])
 	}
-	o, quick, deep, err := parseWatch(args[1:])
+	o, err := parse(args[1:], true)
 	if errors.Is(err, errHelp) {
 		return prints(watchUsage), nil
 	}
@@ -66,20 +63,17 @@ func watch(args []string) (perform func() int, err error) {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
 	return func() int {
-		return asService(func(ctx context.Context) int {
-			return o.performWatch(ctx, dirs, kit, quick, deep)
-		})
+		return asService(func(ctx context.Context) int { return o.performWatch(ctx, dirs, kit) })
 	}, nil
 }
 
-func (o *options) performWatch(ctx context.Context, dirs kitrunner.Dirs, kit *kitrunner.Kit,
-	quick, deep time.Duration) int {
+func (o *options) performWatch(ctx context.Context, dirs kitrunner.Dirs, kit *kitrunner.Kit) int {
 	log, done := o.eventLog()
 	defer done()
 	wait := o.wait
 	o.wait = 0 // the watch holds the lock for a check and its recover together
 	w := kitrunner.Watch{
-		Quick: quick, Deep: deep, Recovers: kit.Action("recover") != nil,
+		Quick: o.quick, Deep: o.deep, Recovers: kit.Action("recover") != nil,
 		Act: func(ctx context.Context, name string) int {
 			report := o.perform(ctx, dirs, log, kit, kit.Action(name))
 			if o.json {
@@ -119,16 +113,6 @@ func (l complaining) Log(e kitrunner.Event) error {
 
 // watched are the actions of a watch.
 var watched = []string{"quickCheck", "deepCheck", "recover"}
-
-// parseWatch reads the options of a kit and the intervals.
-func parseWatch(args []string) (o *options, quick, deep time.Duration, err error) {
-	quick, deep = kitrunner.DefaultQuickInterval, kitrunner.DefaultDeepInterval
-	o, err = parse(args, func(fs *pflag.FlagSet) {
-		fs.Var((*seconds)(&quick), "quick-interval", "")
-		fs.Var((*seconds)(&deep), "deep-interval", "")
-	})
-	return o, quick, deep, err
-}
 
 // planWatch prints what the actions of a watch would do.
 func (o *options) planWatch(kit *kitrunner.Kit) int {
