@@ -74,7 +74,7 @@ func TestReadmeListsOurEvents(t *testing.T) {
 func TestDocumentedCommands(t *testing.T) {
 	const templates = "../../templates/windows/"
 	for _, variable := range []string{"LKROOT", "LKBIN", "ExtMirrBase"} {
-		t.Setenv(variable, t.TempDir())
+		t.Setenv(variable, os.TempDir())
 	}
 	for file, most := range map[string]int{"../../kitrunner/README.md": 17,
 		"../../kitrunner/README.ja.md": 15, templates + "README.txt": 4} {
@@ -91,7 +91,7 @@ func TestDocumentedCommands(t *testing.T) {
 					args[i] = templates + a[strings.LastIndexByte(a, '\\')+1:]
 				}
 			}
-			if _, err := command(append(args, "--system32", t.TempDir())); err != nil {
+			if _, err := command(append(args, "--system32", os.TempDir())); err != nil {
 				t.Errorf("%s: kitrunner %s: %v", file, line[1], err)
 			}
 		}
