@@ -132,7 +132,8 @@ func parseTemplate(line string) (place Place, name string, args []string, err er
 			place, name = Place(i), strings.ReplaceAll(words[0][n+1:], `\`, "/")
 		}
 	}
-	if name == "" || place == API && natives[name] == nil || slices.Contains(strings.Split(name, "/"), "..") {
+	if name == "" || place == API && natives[name] == nil ||
+		slices.Contains(strings.Split(name, "/"), "..") {
 		return 0, "", nil, fmt.Errorf("%q is not accepted (%s\\ and a file's name)", words[0],
 			strings.Join(placeNames[:API], `\, `))
 	}

@@ -106,7 +106,8 @@ func everyEvent(t *testing.T, played map[string]transcript) {
 		if strings.Contains(ev.Text, "$") {
 			t.Errorf("a variable is not filled in: %d %s", ev.Number, ev.Text)
 		}
-		if strings.TrimSpace(oneLine(ev.Text)) != strings.TrimSpace(ev.Text) || strings.Contains(ev.Text, "context ") {
+		if strings.TrimSpace(oneLine(ev.Text)) != strings.TrimSpace(ev.Text) ||
+			strings.Contains(ev.Text, "context ") {
 			t.Errorf("not for people: %d %q", ev.Number, ev.Text)
 		}
 	}

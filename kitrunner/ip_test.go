@@ -78,7 +78,8 @@ func ipScenarios() []scenario {
 		case1("quickCheck", "the list has an exit code and no address", 1,
 			script{l: exits(1, nowhere[0].Output)}),
 		case1("quickCheck", "the address is the second on its line", 0,
-			script{l: said(nicGUID + " 198.51.100.1 255.255.255.0 198.51.100.7 255.255.255.0\r\n")}),
+			script{l: said(nicGUID +
+				" 198.51.100.1 255.255.255.0 198.51.100.7 255.255.255.0\r\n")}),
 		case1("quickCheck", "the address is named in another way", 3,
 			script{l: said(nicGUID + " 198.51.100.1 and_198.51.100.7_too\r\n")}),
 		case1("quickCheck", "the list has another layout", 3, script{l: otherLayout}),

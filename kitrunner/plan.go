@@ -104,8 +104,10 @@ func (p *planner) branches(bs []branch) {
 }
 
 func (p *planner) command(c cmd) {
-	if _, _, _, err := parseTemplate(p.engine.template(c.template)); c.template != "" && err != nil {
-		p.err = fmt.Errorf("%s-command: %w", c.template, err)
+	if c.template != "" {
+		if _, _, _, err := parseTemplate(p.engine.template(c.template)); err != nil {
+			p.err = fmt.Errorf("%s-command: %w", c.template, err)
+		}
 	}
 	command := p.engine.command(c, p.vars)
 	if command.Place == API && natives[command.Name] == nil {

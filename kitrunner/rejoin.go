@@ -99,7 +99,8 @@ func (r *Rejoin) checkSkip() error {
 			}
 		}
 		if !slices.Contains(steps, strings.Trim(r.Skip[i], "()")) {
-			return fmt.Errorf("--skip: %q is not a step that can be skipped (%s)", r.Skip[i], strings.Join(steps, ", "))
+			return fmt.Errorf("--skip: %q is not a step that can be skipped (%s)", r.Skip[i],
+				strings.Join(steps, ", "))
 		}
 	}
 	return nil
@@ -216,7 +217,7 @@ func (r *Rejoin) Checklist() []string {
 	if r.found.systems != nil {
 		others = strings.Join(named, ", ")
 	}
-	var list []string
+	list := r.nobodys()
 	for _, no := range r.Skip {
 		list = append(list, fmt.Sprintf("Step %s was skipped: do it by hand if it is needed (%s).",
 			no, r.Reason))

@@ -147,6 +147,22 @@ func (r *Rejoin) notNamed() (why []string) {
 	return why
 }
 
+// nobodys are the volumes that were not named and have a mirror of which nothing
+// says whose it is. They are left alone, and a person is told.
+func (r *Rejoin) nobodys() (list []string) {
+	for _, v := range slices.Sorted(maps.Keys(r.found.mirrors)) {
+		for _, m := range r.found.mirrors[v] {
+			gone, whose := r.isGone(otherEnd(m))
+			if !gone && whose == "" && !slices.Contains(r.Volumes, v) {
+				list = append(list, fmt.Sprintf("Nothing says whose address %s is, with which "+
+					"volume %s is mirrored. If it is %s, run this again with --volume %s "+
+					"--gone-address %s.", otherEnd(m), v, r.Gone, v, otherEnd(m)))
+			}
+		}
+	}
+	return list
+}
+
 // namesGone tells what of a volume leads to the gone system. An LKDRInfo file
 // that names nobody counts if no job and no mirror says whose it is.
 func (r *Rejoin) namesGone(v string) (named []string) {
@@ -160,13 +176,9 @@ func (r *Rejoin) namesGone(v string) (named []string) {
 		}
 	}
 	for _, m := range f.mirrors[v] {
-		switch gone, whose := r.isGone(otherEnd(m)); {
-		case gone:
+		if gone, _ := r.isGone(otherEnd(m)); gone {
 			named = append(named, fmt.Sprintf("its mirror leads to %s (%s)", r.Gone, otherEnd(m)))
-		case whose == "":
-			named = append(named, fmt.Sprintf("its mirror leads to %s, which may be %s",
-				otherEnd(m), r.Gone))
-		default:
+		} else {
 			others = true
 		}
 	}

@@ -120,8 +120,8 @@ func TestRejoinFaults(t *testing.T) {
 	}
 }
 
-// ofAnotherVolume tells whether a question is about a volume of which nothing is
-// changed: an answer that says no is enough then.
+// ofAnotherVolume tells whether a question is about a volume of which nothing
+// is changed: an answer that says no is enough then.
 func (l *rejoinLab) ofAnotherVolume(c Command) bool {
 	return !c.Changes && c.Name == "EMCMD.exe" && strings.ContainsAny(c.Args[2], "CG")
 }

@@ -99,8 +99,8 @@ func (l *rejoinLab) lastEvent() string { return strings.Join(l.fake.events, "\n"
 
 var errKilled = errors.New("killed")
 
-// differences leaves out what is in the base's golden file too: whole steps, and
-// lines of the state and the checklist.
+// differences leaves out what is in the base's golden file too: whole steps,
+// and lines of the state and the checklist.
 func (l *rejoinLab) differences(base, text string) string {
 	data, err := os.ReadFile(filepath.Join("testdata", "rejoin", base+".txt"))
 	if err != nil {
@@ -247,6 +247,18 @@ func TestRejoinRun(t *testing.T) {
 		{"not-named-file", func(f *fakeCluster) {
 			f.withoutVolumes()
 			f.info("E", "g\x00p\x00l\x00a\x00y\x00e\x00r\x002\x000\x000\x008\x00")
+		}, false, nil},
+		{"not-named-file-without-names", func(f *fakeCluster) {
+			f.withoutVolumes()
+			f.info("E", "x")
+		}, false, nil},
+		{"not-named-mirror-with-nobody", func(f *fakeCluster) {
+			f.withoutVolumes()
+			f.mirrors["E"] = "1 BENHOGAN2008 10.9.9.9 4"
+		}, false, nil},
+		{"not-named-file-of-another", func(f *fakeCluster) { // it is not ours, and stays
+			f.withoutVolumes()
+			f.info("E", "SNEAD2008 E")
 		}, false, nil},
 		{"live-mirror", func(f *fakeCluster) {
 			f.mirrors["E"] = "1 BENHOGAN2008 10.200.8.26 1"

@@ -117,9 +117,10 @@ func let(text string, f func(res Resource, vars map[string]string)) Op {
 func say(e EventText) Op { return sayOp{e} }
 
 // each does the Ops for every row of a list that a reader has found, with the
-// row's variables set. A plan that does not know the list has them once. Rows
-// that end with later are done again after the others; if no row of a round
-// ends otherwise, stuck is done.
+// row's variables set; variables that are set meanwhile are forgotten after the
+// row. A plan that does not know the list has the Ops once. Rows that end with
+// later are done again after the others; if no row of a round ends otherwise,
+// stuck is done.
 func each(list string, stuck Op, ops ...Op) Op { return eachOp{list, stuck, ops} }
 
 // later ends a row of each: it is done again after the others.

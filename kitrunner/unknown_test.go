@@ -85,9 +85,10 @@ func handlesUnknown(t *testing.T, kit *Kit, where StepReport, c Command) bool {
 				if isCommand(o.cmd, c) {
 					found = true
 					// until asks again
-					handled = o.anyway || o.wanted != "" || slices.ContainsFunc(o.branches, func(b branch) bool {
-						return slices.Contains(b.on, unknown)
-					})
+					handled = o.anyway || o.wanted != "" ||
+						slices.ContainsFunc(o.branches, func(b branch) bool {
+							return slices.Contains(b.on, unknown)
+						})
 				}
 				branches(o.branches)
 			case actOp:

@@ -168,10 +168,10 @@ func readFlagTest(r *run, res Result) answer {
 }
 
 func readFlagRemoved(r *run, res Result) answer {
-	if res.Code != lcdiNotThere {
-		return exitCode(r, res)
+	if res.Code == lcdiNotThere {
+		return noFlag
 	}
-	return ok
+	return exitCode(r, res)
 }
 
 // split tells whether the split brain is new. As long as the flag exists no

@@ -98,8 +98,8 @@ func mirrorChecks(then Op) []Step {
 				on(isSource, goTo("(3)")),
 				onAny([]answer{isTarget, otherRole}, say(ev12030), end(Success))),
 		}},
-		{"(3)", "Does the peer's resource have the state that belongs to the mirror's? Every target " +
-			"of the mirror is a peer.", []Op{
+		{"(3)", "Does the peer's resource have the state that belongs to the mirror's? Every " +
+			"target of the mirror is a peer.", []Op{
 			check(several,
 				on(oneTarget),
 				on(moreTargets, // $PEER is one of them; the job has their names
@@ -113,8 +113,8 @@ func mirrorChecks(then Op) []Step {
 							onAny([]answer{failed, unknown}, say(ev20006)))),
 					on(unknown, say(ev20005)))),
 		}},
-		{"(4)", "Is the peer the mirror's source as well? If the mirror is whole, remove the flag " +
-			"of a split brain that is over.", []Op{
+		{"(4)", "Is the peer the mirror's source as well? If the mirror is whole, remove the " +
+			"flag of a split brain that is over.", []Op{
 			each(targets, nil,
 				ask(mirrorCmd(queries, "$PEER", "GETMIRRORVOLINFO"), readPeerRole,
 					on(peerTarget),
@@ -142,8 +142,8 @@ func mirrorChecks(then Op) []Step {
 								on(ok, say(ev20011)),
 								onAny([]answer{failed, unknown}, say(ev20012))))))),
 		}},
-		{"(5)", "Delete the volume's shadow copies on the peer, unless it is a source or could not " +
-			"be asked.", []Op{
+		{"(5)", "Delete the volume's shadow copies on the peer, unless it is a source or could " +
+			"not be asked.", []Op{
 			each(trueTargets, nil, do(deletePeerVSS)),
 			then,
 		}},

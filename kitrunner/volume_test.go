@@ -120,7 +120,8 @@ func volumeScenarios() []scenario {
 				script{here: info("E: 1 NODE1 198.51.100.2 9")}),
 			case1(action, "two targets in different states", 0, twoTargets),
 			case1(action, "two targets, and one is a source", 0, twoTargets.with(script{
-				"EMCMD.exe NODE3 GETMIRRORVOLINFO E:": source, "flg_create.exe -d NODE3 -f": fine})),
+				"EMCMD.exe NODE3 GETMIRRORVOLINFO E:": source,
+				"flg_create.exe -d NODE3 -f":          fine})),
 			case1(action, "two targets whose names are not known", 0, twoTargets.with(script{
 				"EMCMD.exe . getjobinfoforvol E": garbage,
 				"ins_list.exe -d 198":            exits(9), "EMCMD.exe 198": target})),

@@ -104,8 +104,8 @@ func TestWatchEnds(t *testing.T) {
 				"deepCheck, 720 quickCheck, 900 quickCheck, 900 deepCheck, 900 end 3"},
 		{"of recover, though deepCheck always succeeds", true,
 			map[string][]int{"quickCheck": {1, 1, 1}, "recover": {3, 3, 3}},
-			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, 360 quickCheck, " +
-				"360 recover, 360 end 3"},
+			"0 quickCheck, 0 recover, 180 quickCheck, 180 recover, 300 deepCheck, " +
+				"360 quickCheck, 360 recover, 360 end 3"},
 		{"an answer between starts the count again", true,
 			map[string][]int{"quickCheck": {3, 3, 0, 3, 3, 0}},
 			"0 quickCheck, 180 quickCheck, 300 deepCheck, 360 quickCheck, 540 quickCheck, 600 " +

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"fsmon/kitrunner"
 	"os"
 	"time"
+
+	"fsmon/kitrunner"
 )
 
 const watchUsage = `Check a resource again and again, and recover it when a check fails.

@@ -179,7 +179,8 @@ func FuzzParse(f *testing.F) {
 		pingSilence, noneListed, storage, shadow, mountvol, instance, garbage,
 		"E: 1 S 10.0.0.1 1\nE: 1 S 10.0.0.2 4\n", "E: 2 NODE2 10.0.0.1 1\r\nStatus = 0\r\n",
 		"NetConnectionStatus=7\r\r\n", nicGUID + " 192.0.2.1 Context=0x2a\n", "D:\r\n", "",
-		nicGUID + " 192.0.2.1 255.255.255.0\r\n", nicGUID + " 192.0.2.1 Context=1 192.0.2.2 Context=2", "192.0.2.1\r\n" + nicGUID + "\r\n",
+		nicGUID + " 192.0.2.1 255.255.255.0\r\n",
+		nicGUID + " 192.0.2.1 Context=1 192.0.2.2 Context=2", "192.0.2.1\r\n" + nicGUID + "\r\n",
 	} {
 		f.Add(s)
 	}

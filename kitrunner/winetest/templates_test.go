@@ -151,7 +151,8 @@ func TestScripts(t *testing.T) {
 			}
 			check := strings.HasSuffix(name, "Check") // LifeKeeper shows the others' failure
 			if check != (len(events) == 1) || check && !strings.HasPrefix(events[0],
-				"eventcreate.exe /L APPLICATION /SO kitrunner-script /T ERROR /ID 100 /D "+name+" of ") {
+				"eventcreate.exe /L APPLICATION /SO kitrunner-script /T ERROR /ID 100 /D "+
+					name+" of ") {
 				t.Errorf("%s without %s: events %q", name, from, events)
 			}
 		}
