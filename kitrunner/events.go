@@ -14,7 +14,7 @@ type EventText struct {
 // documents, and our own from 20001. As in the documents, 13085 (LAN kit) and
 // 6605 (IP kit) have two texts each.
 func Catalogue() []EventText {
-	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents, rejoinEvents)
+	return slices.Concat(lanEvents, ipEvents, volEvents, ownEvents, watchEvents, rejoinEvents)
 }
 
 // The messages of the LAN kit. $ERR is the action's return value.

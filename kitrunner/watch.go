@@ -2,8 +2,13 @@ package kitrunner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+
+	"fsmon/kitrunner/winsys"
 )
 
 // The intervals that LifeKeeper itself uses, from the start of one check to the
@@ -17,6 +22,9 @@ const (
 // anything before the watch gives up.
 const maxUndetermined = 3
 
+// errPaused means that the watch is paused.
+var errPaused = errors.New("the watch is paused")
+
 // Watch checks a resource again and again, on machines where LifeKeeper does
 // not. Set all fields before Run.
 type Watch struct {
@@ -29,6 +37,11 @@ type Watch struct {
 	// Note, if not nil, is called from Run's goroutine with each action, its
 	// exit code, and what the watch does about it.
 	Note func(action string, code int, text string)
+
+	// enter, if not nil, begins a turn: a check and the recover after it. No
+	// other action on the resource runs until leave. errPaused leaves the turn
+	// out.
+	enter func(ctx context.Context) (leave func() error, err error)
 }
 
 // Run checks until ctx is done, which is success (0), or until the watch has to
@@ -70,23 +83,44 @@ func (w *Watch) Run(ctx context.Context) int {
 			return 0
 		}
 		t.next = time.Now().Add(t.every)
-		code := w.Act(ctx, t.action)
-		if ctx.Err() != nil {
-			return 0
-		}
-		if code == 0 && t.action == "quickCheck" { // the resource is well
-			recovers.undetermined = 0
-		}
-		end, ended := w.judge(t, code)
-		if code == 1 && !ended {
-			// Not cancelled with ctx: see above.
-			code := w.Act(context.WithoutCancel(ctx), recovers.action)
-			end, ended = w.judge(recovers, code)
-		}
-		if ended {
+		if end, ended := w.turn(ctx, t, recovers); ended {
 			return end
 		}
 	}
+}
+
+// turn performs a check, and recover if it fails, and tells whether the watch
+// ends, and with which code.
+func (w *Watch) turn(ctx context.Context, t, recovers *turn) (code int, ended bool) {
+	if w.enter != nil {
+		leave, err := w.enter(ctx)
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				leave()
+			}
+			return 0, true
+		case errors.Is(err, errPaused):
+			return 0, false
+		case err != nil:
+			w.note(t.action, Undetermined, err.Error())
+			return w.judge(t, Undetermined)
+		}
+		defer leave() // the lock ends with the process at the latest
+	}
+	code = w.Act(ctx, t.action)
+	if ctx.Err() != nil {
+		return 0, true
+	}
+	if code == 0 && t.action == "quickCheck" { // the resource is well
+		recovers.undetermined = 0
+	}
+	end, ended := w.judge(t, code)
+	if code == 1 && !ended {
+		// Not cancelled with ctx: see Run.
+		return w.judge(recovers, w.Act(context.WithoutCancel(ctx), recovers.action))
+	}
+	return end, ended
 }
 
 // turn is an action that is due again and again.
@@ -137,4 +171,120 @@ func (w *Watch) note(action string, code int, text string) {
 	if w.Note != nil {
 		w.Note(action, code, text)
 	}
+}
+
+// RunControlled is Run for a resource that people can steer, see Control. Of
+// its errors ErrWatched is one; the watch was then not begun. An action on the
+// resource that is not the watch's is waited for, up to wait. Begin, end, pause
+// and continuation of the watch are logged.
+func (w *Watch) RunControlled(ctx context.Context, c Control, log EventLog,
+	wait time.Duration) (int, error) {
+	release, err := c.claim(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	vars := map[string]string{"TAG": c.Tag, "QUICK": seconds(w.Quick), "DEEP": seconds(w.Deep)}
+	say := func(e EventText) { // the log says itself if it cannot
+		_ = log.Log(Event{Time: time.Now(), Kit: c.Kit, Action: "watch", Tag: c.Tag,
+			Number: e.Number, Severity: e.Severity, Text: expand(e.Text, vars)})
+	}
+	note := w.Note
+	last := ""
+	w.Note = func(action string, code int, text string) {
+		last = action + " " + text
+		if note != nil {
+			note(action, code, text)
+		}
+	}
+	w.enter = func(ctx context.Context) (leave func() error, err error) {
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		if leave, err = winsys.Lock(ctx, c.Dir, c.resource()); err != nil {
+			return nil, err
+		}
+		// Looked at under the lock, so that nothing that was done by hand
+		// before it is undone.
+		paused, err := exists(c.file(".paused"))
+		if paused {
+			err = errPaused
+		}
+		if err != nil {
+			return nil, errors.Join(err, leave())
+		}
+		return leave, nil
+	}
+	say(ev20031)
+	ctx, stop := context.WithCancel(ctx)
+	listened := make(chan struct{})
+	go func() {
+		defer close(listened)
+		c.listen(ctx, stop, func(e EventText, why string) {
+			vars["WHY"] = why
+			say(e)
+		})
+	}()
+	code := w.Run(ctx)
+	stop()
+	<-listened
+	vars["ERR"], vars["WHY"] = strconv.Itoa(code), last
+	if code != Success {
+		say(ev20033)
+		return code, nil
+	}
+	say(ev20032)
+	paused, err := exists(c.file(".paused"))
+	if stopped, _ := exists(c.file(".stop")); stopped || err == nil && !paused {
+		_ = errors.Join(remove(c.file(watchSuffix)), c.Continue(), remove(c.file(".stop")))
+	}
+	return code, nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.0f", d.Seconds()) }
+
+// listen does what people tell the watch, until ctx is done.
+func (c Control) listen(ctx context.Context, stop func(), say func(e EventText, why string)) {
+	was := false
+	for tick := time.NewTicker(controlPoll); ; {
+		if paused, err := exists(c.file(".paused")); err == nil && paused != was {
+			was = paused
+			if paused {
+				say(ev20034, c.why())
+			} else {
+				say(ev20035, "")
+			}
+		}
+		if stopped, err := exists(c.file(".stop")); err == nil && stopped {
+			stop()
+		}
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// What a watch logs.
+var (
+	ev20031 = EventText{20031, Info,
+		`The watch of resource $TAG has begun: quickCheck every $QUICK s, deepCheck every $DEEP s.`}
+	ev20032 = EventText{20032, Info, `The watch of resource $TAG has ended on request.`}
+	ev20033 = EventText{20033, Error,
+		`The watch of resource $TAG has ended with exit code $ERR, and nothing checks the resource until it is started again: $WHY`}
+	ev20034 = EventText{20034, Warning,
+		`The watch of resource $TAG is paused ($WHY): nothing checks or recovers the resource until "kitrunner continue --tag $TAG".`}
+	ev20035 = EventText{20035, Info, `The watch of resource $TAG continues.`}
+	ev20036 = EventText{20036, Error, `kitrunner $COMMAND could not begin: $WHY`}
+)
+
+var watchEvents = []EventText{ev20031, ev20032, ev20033, ev20034, ev20035, ev20036}
+
+// NotBegun is the event for a command line that Windows started and that could
+// not begin.
+func NotBegun(args []string, why error) Event {
+	vars := map[string]string{"COMMAND": strings.Join(args, " "), "WHY": why.Error()}
+	return Event{Time: time.Now(), Action: "watch", Number: ev20036.Number,
+		Severity: ev20036.Severity, Text: expand(ev20036.Text, vars)}
 }

@@ -143,7 +143,8 @@ func TestManualOptions(t *testing.T) {
 		{[]string{"clp_nfsmon/clp_nfsmon.8.md", "fsmon.7.md"}, []string{"clp_nfsmon"}},
 		{
 			[]string{"kitrunner/kitrunner.1.md"},
-			[]string{"kitrunner", "kitrunner watch", "kitrunner rejoin"},
+			[]string{"kitrunner", "kitrunner watch", "kitrunner rejoin", "kitrunner doctor",
+				"kitrunner pause", "kitrunner service"},
 		},
 	} {
 		want, got := map[string]bool{}, map[string]bool{}

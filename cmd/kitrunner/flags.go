@@ -19,7 +19,10 @@ const usageText = `Perform a documented action of a LifeKeeper recovery kit, ste
 
   kitrunner KIT ACTION --tag TAG [options]   KIT: lanman, ip, volume
                                              ACTION: quickCheck, deepCheck, restore, remove, recover (volume has none)
+  kitrunner doctor KIT --tag TAG [options]   look whether all of it can work here, and change nothing
   kitrunner watch KIT --tag TAG [options]    quickCheck and deepCheck again and again, recover on a failure
+  kitrunner list|pause|continue|stop         the watches of this system, and what to tell them
+  kitrunner service install|remove KIT       a watch as a service of Windows
   kitrunner rejoin [options]                 clean up after a node's re-installation
 
 The resource:
@@ -42,7 +45,7 @@ What to do:
       --json                  report as JSON on stdout; the steps are shown on stderr
       --events FILE           append the events to FILE as JSON lines, on Windows too
       --native                our own write test, SNMP trap and list of addresses, not CheckVolume, EISMEventNotice
-                              and ips_ipchange -l; the report names them "kitrunner itself"
+                              and ips_ipchange; the report names them "kitrunner itself"
       --trap-destination HOST[:PORT]   where --native's SNMP trap goes
       --trap-community NAME   its community string (public)
 

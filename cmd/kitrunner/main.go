@@ -30,6 +30,7 @@ func dispatch(args []string) int {
 	perform, err := command(args)
 	if err != nil {
 		complain("%v", err)
+		reportService(err)
 		return exitCode(err)
 	}
 	return perform()
@@ -62,10 +63,16 @@ func command(args []string) (perform func() int, err error) {
 		return rejoin(args[1:])
 	case "watch":
 		return watch(args[1:])
+	case "list", "pause", "continue", "stop":
+		return steer(strings.ToLower(args[0]), args[1:])
+	case "doctor":
+		return doctor(args[1:])
+	case "service":
+		return service(args[1:])
 	}
 	kit := kitrunner.FindKit(args[0])
 	if kit == nil {
-		return nil, fmt.Errorf("%q is not a kit (lanman, ip or volume; or rejoin, watch)", args[0])
+		return nil, fmt.Errorf("%q is not a kit (lanman, ip or volume; or rejoin, watch, ... see --help)", args[0])
 	}
 	if len(args) == 1 {
 		return nil, fmt.Errorf("%s: no action (quickCheck, deepCheck, restore, remove or recover)",

@@ -138,6 +138,7 @@ func (o *options) run(dirs kitrunner.Dirs, kit *kitrunner.Kit, action *kitrunner
 	defer stop()
 	log, done := o.eventLog()
 	defer done()
+	o.pauseWatch(kit, action)
 	report := o.perform(ctx, dirs, log, kit, action)
 	if o.json {
 		printJSON(os.Stdout, report, "  ")

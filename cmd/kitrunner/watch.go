@@ -22,8 +22,11 @@ One action runs at a time. A failed check (1) is answered with recover; the volu
 (3) is tried again. SIGTERM, SIGINT and the closing of the console end the watch: a check is cancelled, a recover is let
 finish; a second signal ends the program at once.
 
+A resource has one watch at a time. kitrunner list, pause, continue and stop steer it, see kitrunner pause --help; a restore or
+remove by hand pauses it. kitrunner service runs it as a service of Windows.
+
 Exit codes: 0 ended on request; 1 recover failed, or a check of a kit without one; 3 three times in a row an action could not
-determine anything; 64 wrong usage.
+determine anything; 64 wrong usage, or the resource is watched already.
 `
 
 // watch reads `kitrunner watch KIT` with the arguments after the word watch,
@@ -60,14 +63,16 @@ func watch(args []string) (perform func() int, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
-	return func() int { return o.performWatch(dirs, kit) }, nil
+	return func() int {
+		return asService(func(ctx context.Context) int { return o.performWatch(ctx, dirs, kit) })
+	}, nil
 }
 
-func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit) int {
+func (o *options) performWatch(ctx context.Context, dirs kitrunner.Dirs, kit *kitrunner.Kit) int {
 	log, done := o.eventLog()
 	defer done()
-	ctx, stop := untilSignal()
-	defer stop()
+	wait := o.wait
+	o.wait = 0 // the watch holds the lock for a check and its recover together
 	w := kitrunner.Watch{
 		Quick: o.quick, Deep: o.deep, Recovers: kit.Action("recover") != nil,
 		Act: func(ctx context.Context, name string) int {
@@ -84,7 +89,27 @@ func (o *options) performWatch(dirs kitrunner.Dirs, kit *kitrunner.Kit) int {
 			}
 		},
 	}
-	return w.Run(ctx)
+	code, err := w.RunControlled(ctx, o.control(kit), complaining{log}, wait)
+	if errors.Is(err, kitrunner.ErrWatched) {
+		complain("watch: %s %s: %v (kitrunner list shows the watches)", kit.Name, o.resource.Tag, err)
+		return exitUsage
+	}
+	if err != nil {
+		complain("watch: %v", err)
+		return kitrunner.Undetermined
+	}
+	return code
+}
+
+// complaining is an event log that says on stderr what it did not take.
+type complaining struct{ kitrunner.EventLog }
+
+func (l complaining) Log(e kitrunner.Event) error {
+	err := l.EventLog.Log(e)
+	if err != nil {
+		complain("event log: %v", err)
+	}
+	return err
 }
 
 // watched are the actions of a watch.

@@ -231,6 +231,12 @@ func (l *lab) start(args ...string) (cmd *exec.Cmd, wait func() outcome) {
 			l.t.Fatal(err)
 		}
 	}
+	return l.launch(args...)
+}
+
+// launch is start beside a kitrunner that runs: it keeps the events.
+func (l *lab) launch(args ...string) (cmd *exec.Cmd, wait func() outcome) {
+	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), limit)
 	l.t.Cleanup(cancel)
 	cmd = l.sys.command(ctx, []string{"KITDOUBLE=" + l.sys.path(l.stateFile())},

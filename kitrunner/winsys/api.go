@@ -57,6 +57,13 @@ type Address struct {
 	Context uint32 // for ips_ipchange -d; 0 if there is none
 }
 
+// Adapter is a network adapter.
+type Adapter struct {
+	Name      string       `json:"name"` // as the connection is called; "" if not known
+	GUID      string       `json:"guid"`
+	Addresses []netip.Addr `json:"addresses"` // IPv4
+}
+
 // within runs f, which cannot be cancelled, and waits for it until ctx is done.
 func within[T any](ctx context.Context, what string, f func() (T, error)) (T, error) {
 	type outcome struct {

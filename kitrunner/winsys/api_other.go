@@ -32,4 +32,8 @@ func (*API) Addresses(context.Context) ([]Address, error) {
 	return nil, unsupported("the list of addresses")
 }
 
+func (*API) Adapters(context.Context) ([]Adapter, error) {
+	return nil, unsupported("the list of network adapters")
+}
+
 func sinceBoot() time.Duration { return 0 }

@@ -74,7 +74,45 @@ func (*API) Cable(ctx context.Context, guid string) (Cable, error) {
 }
 
 // interfaceIndex finds an adapter by its GUID, in any case.
-func interfaceIndex(guid string) (uint32, error) {
+func interfaceIndex(guid string) (index uint32, err error) {
+	found := false
+	err = eachAdapter(func(a *windows.IpAdapterAddresses) {
+		if found || !strings.EqualFold(windows.BytePtrToString(a.AdapterName), guid) {
+			return
+		}
+		found = true
+		if index = a.IfIndex; index == 0 {
+			index = a.Ipv6IfIndex
+		}
+	})
+	if err == nil && !found {
+		err = errors.New("there is no such adapter, or it is disabled")
+	}
+	return index, err
+}
+
+// Adapters lists the network adapters that are enabled.
+func (*API) Adapters(ctx context.Context) ([]Adapter, error) {
+	return within(ctx, "the list of network adapters", func() (list []Adapter, err error) {
+		err = eachAdapter(func(a *windows.IpAdapterAddresses) {
+			if a.IfType == windows.IF_TYPE_SOFTWARE_LOOPBACK {
+				return
+			}
+			adapter := Adapter{Name: windows.UTF16PtrToString(a.FriendlyName),
+				GUID: windows.BytePtrToString(a.AdapterName)}
+			for u := a.FirstUnicastAddress; u != nil; u = u.Next {
+				if ip, ok := netip.AddrFromSlice(u.Address.IP()); ok && ip.Unmap().Is4() {
+					adapter.Addresses = append(adapter.Addresses, ip.Unmap())
+				}
+			}
+			list = append(list, adapter)
+		})
+		return list, err
+	})
+}
+
+// eachAdapter calls f with every adapter that is enabled.
+func eachAdapter(f func(*windows.IpAdapterAddresses)) error {
 	const flags = windows.GAA_FLAG_SKIP_ANYCAST | windows.GAA_FLAG_SKIP_MULTICAST |
 		windows.GAA_FLAG_SKIP_DNS_SERVER
 	size := uint32(16 << 10)
@@ -86,19 +124,14 @@ func interfaceIndex(guid string) (uint32, error) {
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("GetAdaptersAddresses: %w", err)
+			return fmt.Errorf("GetAdaptersAddresses: %w", err)
 		}
 		for a := first; a != nil; a = a.Next {
-			if strings.EqualFold(windows.BytePtrToString(a.AdapterName), guid) {
-				if a.IfIndex != 0 {
-					return a.IfIndex, nil
-				}
-				return a.Ipv6IfIndex, nil
-			}
+			f(a)
 		}
-		return 0, errors.New("there is no such adapter, or it is disabled")
+		return nil
 	}
-	return 0, errors.New("GetAdaptersAddresses: the list does not stop growing")
+	return errors.New("GetAdaptersAddresses: the list does not stop growing")
 }
 
 // adapterInfos lists the adapters with their IPv4 addresses. Only

@@ -7,7 +7,7 @@ setlocal
 
 rem ---- edit from here ----------------------------------------------------
 rem The kit (lanman, ip or volume), and the file with the resource's options,
-rem for example tag = "vol-e", volume = "E", peer = "NODEB" on a line each.
+rem see vol-e.toml, ip-192.0.2.50.toml and srv01.toml beside this script.
 set "KIT=volume"
 set "RESOURCE=C:\Program Files\fsmon\vol-e.toml"
 set "KITRUNNER=C:\Program Files\fsmon\kitrunner.exe"
