@@ -44,6 +44,9 @@ soak: servers ## twenty minutes of spoilt answers, of a fight over the registry,
 	go run ./cmd/internal/lab/soak registry
 	go run ./cmd/internal/lab/soak starve
 
+smb-matrix: servers ## ask the SMB probe and smbclient about every configuration of Samba
+	go test -count=1 -timeout 60m -v -run TestDifferential ./smbprobe -matrix
+
 cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can happen to them, and a client that gets its files back
 	go run ./cmd/internal/lab/cluster bin templates
 
@@ -88,7 +91,7 @@ clean: ## remove what was built
 	rm -rf bin dist
 
 servers:
-	@.ci/packages samba smbclient nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils iptables iproute2
+	@.ci/packages samba smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils iptables iproute2
 
 plugins:
 	@.ci/packages monitoring-plugins-standard
@@ -102,4 +105,4 @@ cluster-packages:
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test test-busy race demo bench cluster-demo cluster-test cluster-soak fuzz packages man lint windows install clean soak servers plugins tools cluster-packages shellcheck
+.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak fuzz packages man lint windows install clean soak servers plugins tools cluster-packages shellcheck

@@ -11,9 +11,9 @@ const (
 	// latePart is the part of the deadline after which a version 3 that has not
 	// answered is given up, if version 4 has succeeded. The rest is for UMNT.
 	latePart = 0.9
-	// laterPart and laterTime are that limit, the shorter of both, after a probe
-	// that was healthy with version 4 alone: a port mapper that never answers
-	// must not make every probe late.
+	// laterPart and laterTime are that limit, the shorter of both, after a
+	// probe that was healthy with version 4 alone: a port mapper that never
+	// answers must not make every probe late.
 	laterPart = 0.25
 	laterTime = 5 * time.Second
 	// finishTime is how long version 4 may go on after version 3 has succeeded,

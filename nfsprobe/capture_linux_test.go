@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"fsmon/nfsprobe/nfstest"
@@ -45,7 +46,7 @@ func TestCapture(t *testing.T) {
 		if healthy := len(name) == 3 || name == "3" || name == "3-ipv6"; healthy != (err == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
-		connections := map[netip.AddrPort]string{} // by the probe's address and port
+		connections := map[[2]netip.AddrPort]string{} // by both ends
 		for _, s := range r.Wire {
 			service, answer := map[uint16]string{111: "-portmap", 20048: "-mount",
 				2049: "-nfs"}[s.From.Port()]
@@ -55,13 +56,17 @@ func TestCapture(t *testing.T) {
 			if c.Version != "3" {
 				service = "" // version 4 has only one
 			}
-			if connections[s.To] == "" {
-				connections[s.To] = name + service + ".bin"
-				if streams[connections[s.To]] != nil {
-					t.Errorf("%s: a second connection to port %d", name, s.From.Port())
+			ends := [2]netip.AddrPort{s.From, s.To}
+			if connections[ends] == "" {
+				connections[ends] = name + service + ".bin"
+				if streams[connections[ends]] != nil {
+					// After a refusal a second one asks for TLS.
+					if connections[ends] = "TLS"; !strings.HasSuffix(name, "-kerberos") {
+						t.Errorf("%s: a second connection to port %d", name, s.From.Port())
+					}
 				}
 			}
-			streams[connections[s.To]] = append(streams[connections[s.To]], s.Data...)
+			streams[connections[ends]] = append(streams[connections[ends]], s.Data...)
 		}
 	}
 	var stored map[string][]byte

@@ -130,8 +130,8 @@ func sources3(h *nfstest.Hostile) (ports []uint16) {
 	return ports
 }
 
-// A prober keeps to one privileged source port for the mount service and the NFS
-// server, and to two if both versions speak to the NFS port.
+// A prober keeps to one privileged source port for the mount service and the
+// NFS server, and to two if both versions speak to the NFS port.
 func TestSourcePorts(t *testing.T) {
 	asRoot(t)
 	for version, most := range map[string]int{"3": 1, "auto": 2} {

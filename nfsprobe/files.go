@@ -159,10 +159,10 @@ func (a *attempt) writeTest(
 	return fmt.Sprintf("%d bytes written, flushed, read back, removed", testBytes), nil
 }
 
-// onTestFile makes a new file, does work with it and removes it, after a failure
-// within what is left of whole. Several probes of one watch may do so at once
-// (such as "-check"): each uses a file that it has made itself, and starts again
-// when another took that file for a leftover and removed it.
+// onTestFile makes a new file, does work with it and removes it, after a
+// failure within what is left of whole. Several probes of one watch may do so
+// at once (such as "-check"): each uses a file that it has made itself, and
+// starts again when another took that file for a leftover and removed it.
 func (a *attempt) onTestFile(
 	ctx, whole context.Context, r *Report, f testFile,
 	work func(context.Context, testFile) error,

@@ -21,8 +21,8 @@ const (
 	statusVersion = 1
 )
 
-// lockTest3 asks whether the lock manager and the status monitor work, and tests
-// a lock on the directory. A test leaves nothing at the server.
+// lockTest3 asks whether the lock manager and the status monitor work, and
+// tests a lock on the directory. A test leaves nothing at the server.
 func (a *attempt) lockTest3(
 	ctx context.Context, dir []byte, cred rpcv2.OpaqueAuth,
 ) (learnt string, err error) {
@@ -44,8 +44,8 @@ func (a *attempt) lockTest3(
 	return learnt, nil
 }
 
-// askProgram asks the port mapper for a program, and calls its NULL and then ask
-// if that is not nil.
+// askProgram asks the port mapper for a program, and calls its NULL and then
+// ask if that is not nil.
 func (a *attempt) askProgram(
 	ctx context.Context, program, version uint32, cred rpcv2.OpaqueAuth,
 	ask func(*client) (string, error),

@@ -46,8 +46,9 @@ type Config struct {
 	// LockTest: in version 3 the probe asks the lock manager and the status
 	// monitor, through the port mapper, and tests a lock on the directory. In
 	// version 4 it locks the marker, or without one the write test's file, and
-	// unlocks it; it needs one of them. So it detects a lock manager that is gone
-	// while files still open. Another client's lock is as good as one's own.
+	// unlocks it; it needs one of them. So it detects a lock manager that is
+	// gone while files still open. Another client's lock is as good as one's
+	// own.
 	LockTest bool
 
 	portMapper int // tests: the port mapper's port; 0: 111

@@ -271,8 +271,8 @@ func TestRealFaults(t *testing.T) {
 	}
 }
 
-// Without a port mapper version 4 is healthy for now; when there is one, version
-// 3 is pinned, and its failure is one.
+// Without a port mapper version 4 is healthy for now; when there is one,
+// version 3 is pinned, and its failure is one.
 func TestRealAutoWithoutPortMapper(t *testing.T) {
 	l := realLab(t, nfstest.Config{NoPortmap: true})
 	p := New(export(l, "export", "auto"))

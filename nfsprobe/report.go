@@ -23,12 +23,13 @@ type Report struct {
 	SourcePort int
 	Warnings   []string
 	// Grace: the server is healthy, but in its grace period after a restart:
-	// files cannot be opened or locked yet (RFC 8881 8.4.2.1). A warning says so
-	// too.
+	// files cannot be opened or locked yet (RFC 8881 8.4.2.1). A warning says
+	// so too.
 	Grace bool
 	// RootID identifies the directory: its file system and its number in there,
-	// as the server gives them for this Version. "": it does not, or the probe did
-	// not come so far. Another one later is another disk behind the directory.
+	// as the server gives them for this Version. "": it does not, or the probe
+	// did not come so far. Another one later is another disk behind the
+	// directory.
 	RootID string
 	// NotVersion3 is why version 3 failed, an *Error, if it was tried beside
 	// version 4 and version 4 was taken, for good or for now (see

@@ -108,8 +108,8 @@ func TestStalls(t *testing.T) {
 	})
 }
 
-// Whatever stalls behind a granted MNT, UMNT has its time: a mount entry without
-// an end stays in the server's list for good.
+// Whatever stalls behind a granted MNT, UMNT has its time: a mount entry
+// without an end stays in the server's list for good.
 func TestUnmountInTime(t *testing.T) {
 	for _, proc := range []nfstest.Proc{nfstest.Null3, nfstest.Getattr3, nfstest.Access3,
 		nfstest.Write3} {

@@ -18,8 +18,8 @@ const (
 	startTLS = "STARTTLS"
 )
 
-// needsTLS adds ErrTLS to a refusal, if it may be for want of TLS and the server
-// speaks TLS. It asks over a connection of its own, and only then.
+// needsTLS adds ErrTLS to a refusal, if it may be for want of TLS and the
+// server speaks TLS. It asks over a connection of its own, and only then.
 func (a *attempt) needsTLS(ctx context.Context, r *Report, err error) error {
 	var failed *Error
 	if !errors.As(err, &failed) || !mayNeedTLS(failed) || r.NFSPort == 0 {
@@ -59,7 +59,8 @@ func bare(err error) error {
 	return err
 }
 
-// askTLS calls NULL with AUTH_TLS and returns startTLS if the server answers so.
+// askTLS calls NULL with AUTH_TLS and returns startTLS if the server answers
+// so.
 func (a *attempt) askTLS(ctx context.Context, port int) (answer string, err error) {
 	conn, err := a.connect(ctx, port, false)
 	if err != nil {

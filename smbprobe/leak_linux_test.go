@@ -54,8 +54,8 @@ func TestThousandsOfProbes(t *testing.T) {
 		wg.Wait()
 	}
 	run(10 * workers)
-	// The library's goroutines end soon after their connection, not with it.
-	waitFor(t, "the end of the library's goroutines", func() bool {
+	// The second opinions' goroutines end soon after their connection.
+	waitFor(t, "the end of other tests' goroutines", func() bool {
 		return !bytes.Contains(stacks(), []byte("go-smb2"))
 	})
 	before := held(t)

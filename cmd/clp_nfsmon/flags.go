@@ -38,6 +38,7 @@ Watching:
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
       --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
       --same-disk           fail when another file system is behind the directory than at the start (warn)
+      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -130,21 +131,22 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 			"(version 4 has no mount service)", f.version)
 	}
 	var notes []string
-	address := ownAddress()
 	if f.address == "" {
-		notes = append(notes, "the address "+address+", one of this machine's own, since there "+
+		f.address = ownAddress()
+		notes = append(notes, "the address "+f.address+", one of this machine's own, since there "+
 			"is no -a")
-	} else {
-		var err error
-		if address, err = cli.ParseAddress(f.address, "-n"); err != nil {
-			return cli.Target{}, err
-		}
 	}
-	nfs := nfsprobe.New(nfsprobe.Config{
-		Address: address, Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort,
-		Version: f.version, Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest,
-		LockTest: f.lockTest,
-	})
+	address, err := cli.ParseAddress(f.address, "-n")
+	if err != nil {
+		return cli.Target{}, err
+	}
+	at := func(address string) cli.Probe {
+		return f.probe(nfsprobe.New(nfsprobe.Config{
+			Address: unbracketed(address), Dir: f.dir, Path4: f.path4, Port: f.port,
+			MountPort: f.mountPort, Version: f.version, Unprivileged: f.unprivileged,
+			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
+		}))
+	}
 	where := address
 	if f.port != 0 {
 		where = net.JoinHostPort(address, strconv.Itoa(f.port))
@@ -153,8 +155,13 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	}
 	f.verdict, _ = policy.Verdict()
 	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
-		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: f.probe(nfs), Notes: notes,
-		SameDisk: f.sameDisk}, nil
+		GraceLimit: time.Duration(f.graceLimit) * time.Second, Probe: at(address), At: at,
+		Notes: notes, SameDisk: f.sameDisk}, nil
+}
+
+// unbracketed is the address of "[::1]".
+func unbracketed(address string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

@@ -37,6 +37,7 @@ Watching:
       --lock-test           also lock and unlock a byte of the marker or of the small file
       --same-disk           fail when another file system is behind the share than at the start (warn)
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
+      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
       --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
       --metrics-file FILE   keep metrics here, in the text format of Prometheus
@@ -127,16 +128,21 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		l.password = os.Getenv("PASSWD")
 	}
 	f.user = l.user // for diagnose
-	p := &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
-		Address: address, Port: f.port, Share: f.share,
-		User: l.user, Password: l.password, Domain: l.domain,
-		Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
-		Identity: f.sameDisk || f.opensFiles(),
-	})}
+	at := func(address string) *prober {
+		return &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
+			Address: unbracketed(address), Port: f.port, Share: f.share,
+			User: l.user, Password: l.password, Domain: l.domain,
+			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
+			// A probe as the FSM manual has it does not go to the disk.
+			Identity: f.sameDisk || f.marker != "" || f.writeTest || f.lockTest,
+		})}
+	}
+	p := at(address)
 	return cli.Target{
 		Name:     f.share,
 		Where:    "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
 		Probe:    p.Probe,
+		At:       func(address string) cli.Probe { return at(address).Probe },
 		SameDisk: f.sameDisk,
 		Keep:     p.keep,
 		Unseen:   p.unseen,
@@ -144,6 +150,7 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 	}, nil
 }
 
-// opensFiles reports whether the probe goes to the disk below the share. A probe
-// as the FSM manual has it does not.
-func (f *flags) opensFiles() bool { return f.marker != "" || f.writeTest || f.lockTest }
+// unbracketed is the address of "[::1]".
+func unbracketed(address string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
+}

@@ -34,6 +34,7 @@ type host struct {
 //
 //	start [LINE | [SHARE]]...  with these lines of smb.conf
 //	silent, malformed          a hostile server
+//	mute ADDRESS               nothing is answered there, at the port of the server
 //	spoilt HOW                 the server, with some replies spoilt
 //	freeze, thaw, kill, restart
 //	password USER WORD
@@ -86,6 +87,11 @@ func sambaCommand(s *cmdtest.Story, args []string) {
 		s.Script.Setenv("SHARES", h.Dir+"/shares")
 	case "silent":
 		reach("SAMBA", smbtest.Hostile(t, smbtest.Silent))
+	case "mute":
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", args[1], h.Port)); err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
 	case "malformed":
 		reach("SAMBA", smbtest.Hostile(t, malformed))
 	case "spoilt":

@@ -100,7 +100,8 @@ func tested(args []byte, stat nlm.Nlm4Stats) []byte {
 	return encode(&nlm.Nlm4Testres{Cookie: asked.Cookie, TestStat: answer})
 }
 
-// Unregistered answers GETPORT as a port mapper that does not know this program.
+// Unregistered answers GETPORT as a port mapper that does not know this
+// program.
 func Unregistered(program uint32) Answer {
 	return func(c net.Conn, call Call, healthy func() []byte) bool {
 		if len(call.Args) >= 4 && binary.BigEndian.Uint32(call.Args) == program {

@@ -206,8 +206,8 @@ func (s *state4) lock(args nfsv4.Lock4args, file uint64) (nfsv4.Nfsstat4, []byte
 	})
 }
 
-// openFile opens a file, and creates it if it is asked to. In version 4.0 every open owner is new, so
-// the open must be confirmed.
+// openFile opens a file, and creates it if it is asked to. In version 4.0 every
+// open owner is new, so the open must be confirmed.
 func (s *state4) openFile(args nfsv4.Open4args) (nfsv4.Nfsstat4, []byte) {
 	claim, named := args.Claim.(*nfsv4.OpenClaim4_CLAIM_NULL)
 	how, creates := args.Openhow.(*nfsv4.Openflag4_OPEN4_CREATE)

@@ -35,7 +35,7 @@ type Conn struct {
 	preauth [sha512.Size]byte // MS-SMB2 3.1.1.1: PreauthIntegrityHashValue
 
 	sessionID uint64
-	session   uint16 // session flags
+	session   Session
 	signer    *signer
 	sealer    *sealer
 	mustSign  bool // every success must carry a signature

@@ -200,7 +200,7 @@ func TestAuthentic(t *testing.T) {
 			c, _ := keyed(t, bytes.Clone(x.answer))
 			c.mustSign = x.must
 			if x.encrypted {
-				c.session = sessionEncrypt
+				c.session = Session{Signed: true, Encrypted: true}
 			}
 			err := c.Logoff()
 			var status Status
@@ -254,6 +254,34 @@ func TestTrace(t *testing.T) {
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {
 			t.Fatalf("traced %q, want %q", got, want)
+		}
+	}
+}
+
+// A server may demand encryption only of a session with keys, and then both
+// sides need a cipher in common.
+func TestDemandsEncryption(t *testing.T) {
+	body := make([]byte, 16)
+	body[0], body[2] = 16, ShareTypeDisk
+	le.PutUint32(body[4:], shareEncrypt)
+	for _, x := range []struct {
+		name              string
+		signed, sealer    bool
+		encrypted, failed bool
+	}{
+		{"user", true, true, true, false},
+		{"no cipher", true, false, false, true},
+		{"guest", false, false, false, false},
+	} {
+		c, _ := keyed(t, inSession(message(cmdTreeConnect, 0, 0, body)))
+		c.session = Session{Signed: x.signed}
+		if !x.sealer {
+			c.sealer = nil
+		}
+		tree, err := c.TreeConnect(`\\server\share`)
+		if (err != nil) != x.failed || err == nil && tree.Encrypted != x.encrypted ||
+			err != nil && !malformedAs(err, "no cipher in common") {
+			t.Errorf("%s: %+v, %v", x.name, tree, err)
 		}
 	}
 }

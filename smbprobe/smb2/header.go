@@ -8,7 +8,6 @@ const (
 
 	flagResponse = 0x1 // SMB2_FLAGS_SERVER_TO_REDIR
 	flagSigned   = 0x8
-	flagDFS      = 0x10000000
 
 	unsolicited = 1<<64 - 1 // MessageId of a message that answers nothing
 )

@@ -102,10 +102,13 @@ func (c *Conn) Negotiate(dialects []uint16) (Negotiated, error) {
 		return Negotiated{}, err
 	}
 	c.hash(a.message)
-	if c.server, err = parseNegotiate(&a); err != nil {
+	n, err := parseNegotiate(&a)
+	if err != nil {
+		c.broken = err // there is no dialect to go on in
 		return Negotiated{}, err
 	}
-	return c.server, nil
+	c.server = n
+	return n, nil
 }
 
 // pad8 aligns what follows to 8 bytes from the SMB2 header.

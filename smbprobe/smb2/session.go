@@ -28,7 +28,7 @@ type Session struct {
 	Guest     bool // the server did not know the user
 	Anonymous bool // the login named no user, or the server says so
 	Signed    bool // both sides sign; a guest and an anonymous session have no key
-	Encrypted bool // the server demands encryption of everything
+	Encrypted bool // everything is encrypted
 }
 
 // SessionSetup logs in (MS-SMB2 3.2.4.2.3). The initiator's session key is
@@ -103,25 +103,27 @@ func (c *Conn) begin(a *answer, login Initiator) (Session, error) {
 	s := Session{
 		Guest:     flags&sessionGuest != 0,
 		Anonymous: flags&sessionNull != 0,
-		Encrypted: flags&sessionEncrypt != 0,
 	}
 	key := login.SessionKey()
 	s.Signed = len(key) > 0 && !s.Guest && !s.Anonymous
+	// Samba with "server smb encrypt = desired" sets the flag for guests too,
+	// who have no key. They go on in clear.
+	s.Encrypted = flags&sessionEncrypt != 0 && s.Signed
 	if s.Signed {
 		if err := c.useKeys(key); err != nil {
 			return s, err
 		}
 	}
 	if s.Encrypted && c.sealer == nil {
-		return s, malformed("the session demands encryption, for which it has no key")
+		return s, errNoCipher
 	}
+	c.session = s
 	if s.Signed {
-		// MS-SMB2 3.3.5.5.3: in 3.1.1 this answer is always signed.
-		if err := c.verify(a, c.server.Dialect == dialect311); err != nil {
-			return s, err
-		}
+		// What the client signs, the server signs too (MS-SMB2 3.3.4.1.1), and
+		// in 3.1.1 this answer (3.3.5.5.3). Older servers may not.
+		c.mustSign = c.server.SigningRequired || c.server.Dialect == dialect311
+		return s, c.verify(a, c.server.Dialect == dialect311)
 	}
-	c.session, c.mustSign = flags, c.server.SigningRequired
 	return s, nil
 }
 
@@ -137,11 +139,10 @@ func (c *Conn) useKeys(key []byte) (err error) {
 	return err
 }
 
-// encrypted reports whether the whole session is encrypted.
-func (c *Conn) encrypted() bool { return c.session&sessionEncrypt != 0 }
+var errNoCipher = malformed("it demands encryption, but has no cipher in common with the probe")
 
 // Logoff ends the session (MS-SMB2 3.2.4.23).
 func (c *Conn) Logoff() error {
-	_, err := c.call(append(c.request(cmdLogoff, 0), 4, 0, 0, 0), c.encrypted())
+	_, err := c.call(append(c.request(cmdLogoff, 0), 4, 0, 0, 0), c.session.Encrypted)
 	return err
 }

@@ -12,20 +12,15 @@ const (
 	ShareTypePrinter = 3
 )
 
-const (
-	shareEncrypt = 0x8000 // SMB2_SHAREFLAG_ENCRYPT_DATA
-	shareInDFS   = 0x8    // SMB2_SHARE_CAP_DFS
-)
+const shareEncrypt = 0x8000 // SMB2_SHAREFLAG_ENCRYPT_DATA
 
 // Tree is a share in use.
 type Tree struct {
 	Type      byte // MS-SMB2 2.2.10: 1 disk, 2 pipe, 3 printer
-	Encrypted bool // the share demands encryption, or the whole session does
-	DFS       bool // the share is a part of a DFS namespace
+	Encrypted bool // what is sent and received about it is encrypted
 
 	conn *Conn
 	id   uint32
-	path string // as in \\host\share
 }
 
 // TreeConnect connects to a share by its path, \\host\share (MS-SMB2 3.2.4.2.4).
@@ -36,17 +31,17 @@ func (c *Conn) TreeConnect(path string) (*Tree, error) {
 	le.PutUint16(m[body:], 9)
 	le.PutUint16(m[body+4:], headerLen+8)
 	le.PutUint16(m[body+6:], uint16(len(m)-body-8))
-	a, err := c.call(m, c.encrypted())
+	a, err := c.call(m, c.session.Encrypted)
 	if err != nil {
 		return nil, err
 	}
 	b := a.body()
-	t := &Tree{conn: c, id: a.treeID, path: path, Type: b[2],
-		Encrypted: c.encrypted() || le.Uint32(b[4:])&shareEncrypt != 0,
-		DFS:       le.Uint32(b[8:])&shareInDFS != 0,
+	t := &Tree{conn: c, id: a.treeID, Type: b[2], Encrypted: c.session.Encrypted}
+	if le.Uint32(b[4:])&shareEncrypt != 0 && c.session.Signed {
+		t.Encrypted = true
 	}
 	if t.Encrypted && c.sealer == nil {
-		return nil, malformed("the share demands encryption, for which this session has no key")
+		return nil, errNoCipher
 	}
 	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // users are in the private password database. Every Debian has both as Unix
@@ -105,6 +106,22 @@ func writeTree(dir string, port int, c Config) error {
 		}
 	}
 	return os.WriteFile(filepath.Join(dir, "smb.conf"), []byte(fill.Replace(conf.String())), 0o644)
+}
+
+// Configure replaces the lines of Config.Global for the connections that come
+// now. smbd reads them at each connection, so this is much quicker than another
+// server. Only what the listening smbd itself decides stays as it was, such as
+// hosts deny, and the users.
+func (s *Server) Configure(global ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.Global = global
+	if err := writeTree(s.Dir, s.Port, s.config); err != nil {
+		return fmt.Errorf("smbtest: configure smbd: %w", err)
+	}
+	// smbd tells two files apart by this time, in whole seconds.
+	s.written = s.written.Add(time.Hour)
+	return os.Chtimes(s.conf(), s.written, s.written)
 }
 
 func isPath(line string) bool {

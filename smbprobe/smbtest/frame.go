@@ -38,6 +38,8 @@ const (
 	headerSize = 64 // of an SMB2 message
 	netbios    = 4  // bytes of type and length before each message on TCP (MS-SMB2 2.1)
 	flagReply  = 1  // SMB2_FLAGS_SERVER_TO_REDIR
+	flagAsync  = 2  // SMB2_FLAGS_ASYNC_COMMAND
+	flagSigned = 8  // SMB2_FLAGS_SIGNED
 )
 
 // Frame is one message on the wire. The fields are those of the first message

@@ -148,7 +148,7 @@ func TestScriptedSession(t *testing.T) {
 		"negotiate refused": {[]Reply{Status(0xc00000bb)}, "NT_STATUS_NOT_SUPPORTED"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := smbclient(t, Hostile(t, Script(Silent, c.replies...)), "share", "")
+			out, err := Client(t, Hostile(t, Script(Silent, c.replies...)), "share", "")
 			if err == nil || !strings.Contains(out, c.want) {
 				t.Errorf("want %s, got %v\n%s", c.want, err, out)
 			}

@@ -28,7 +28,7 @@ func TestRelayUnharmed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, user := range []string{"", "root%pw"} { // unsigned, signed
-		if out, err := smbclient(t, addr, "share", user, "-c", "put "+local+" copy"); err != nil {
+		if out, err := Client(t, addr, "share", user, "-c", "put "+local+" copy"); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		copied := filepath.Join(s.Dir, "shares", "share", "copy")
@@ -67,7 +67,7 @@ func TestRelayFilters(t *testing.T) {
 				}
 				return end
 			})
-			out, err := smbclient(t, addr, "share", "")
+			out, err := Client(t, addr, "share", "")
 			if (err == nil) != (c.want == "") || !strings.Contains(out, c.want) {
 				t.Errorf("want %q, got %v\n%s", c.want, err, out)
 			}
@@ -87,7 +87,7 @@ func TestRelayShareType(t *testing.T) {
 		got = f.Bytes[4+64+2]
 		return nil
 	}))
-	if smbclient(t, addr, "share", ""); got != 9 {
+	if Client(t, addr, "share", ""); got != 9 {
 		t.Errorf("share type %d, want 9", got)
 	}
 }

@@ -1,7 +1,7 @@
 // Package smbtest has servers for tests, demo and benchmark to probe: a private
-// real smbd on loopback (StartSamba), a hostile server that follows a script
-// (Hostile), and a relay in front of a real server, which can spoil single
-// replies (Relay).
+// real smbd on loopback (StartSamba), impacket's server (Impacket), a hostile
+// server that follows a script (Hostile), and a relay in front of a real server,
+// which can spoil single replies (Relay). Client is smbclient.
 package smbtest
 
 import (
@@ -61,6 +61,8 @@ type Server struct {
 	PID int
 
 	mu      sync.Mutex
+	config  Config
+	written time.Time    // modification time of smb.conf after Configure
 	port    net.Listener // reserves the port among the users of this package
 	reaper  *reaper
 	cmd     *exec.Cmd
@@ -110,7 +112,7 @@ func StartSamba(ctx context.Context, c Config) (*Server, error) {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
 	}
-	s := &Server{Address: c.Address}
+	s := &Server{Address: c.Address, config: c, written: time.Now()}
 	if err := s.setUp(ctx, c); err != nil {
 		return nil, errors.Join(fmt.Errorf("smbtest: start smbd: %w", err), s.Close())
 	}

@@ -31,28 +31,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// smbclient runs Samba's client on a share of addr and returns its output.
-func smbclient(t *testing.T, addr, share, user string, args ...string) (string, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	path, err := lookPath("smbclient", "smbclient")
-	Require(t, err)
-	host, port, _ := net.SplitHostPort(addr)
-	dir := t.TempDir()
-	if user == "" {
-		user = "%" // anonymous; --no-pass would first try the caller's own name
-	}
-	cmd := exec.CommandContext(ctx, path, append([]string{
-		"//" + host + "/" + share, "-p", port, "-U", user, "-c", "exit",
-		"--configfile=/dev/null", "--option=cache directory=" + dir,
-		"--option=lock directory=" + dir, "--option=state directory=" + dir,
-		"--option=private dir=" + dir,
-	}, args...)...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
 func answersSoon(addr string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -82,7 +60,7 @@ func TestShares(t *testing.T) {
 		{"IPC$", "", ""},
 	} {
 		t.Run(c.share+" "+c.user, func(t *testing.T) {
-			out, err := smbclient(t, s.Addr(), c.share, c.user)
+			out, err := Client(t, s.Addr(), c.share, c.user)
 			if c.want == "" && err != nil || !strings.Contains(out, c.want) {
 				t.Errorf("want %q, got %v\n%s", c.want, err, out)
 			}
@@ -98,7 +76,7 @@ func TestShareTypes(t *testing.T) {
 			got = f.Bytes[4+64+2]
 			return nil
 		}))
-		if out, err := smbclient(t, addr, share, ""); err != nil || got != want {
+		if out, err := Client(t, addr, share, ""); err != nil || got != want {
 			t.Errorf("%s: share type %d, want %d (%v)\n%s", share, got, want, err, out)
 		}
 	}
@@ -152,7 +130,7 @@ func TestSettings(t *testing.T) {
 					return nil
 				})
 			}
-			if out, err := smbclient(t, addr, "share", c.user, c.client...); err != nil {
+			if out, err := Client(t, addr, "share", c.user, c.client...); err != nil {
 				t.Errorf("smbclient: %v\n%s", err, out)
 			}
 			if c.dialect != 0 && dialect != c.dialect {

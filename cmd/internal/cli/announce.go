@@ -80,7 +80,11 @@ func (s Service) announce(target string, send func(Alert)) func(watch.Event) {
 			refusal, inGrace = "", false
 			send(c.Continued.Alert())
 		case watch.Judged:
-			for _, a := range s.explain(e.Err).Alerts {
+			alerts := s.explain(e.Err).Alerts
+			for _, w := range e.Witnesses {
+				alerts[0].Detail += "; witness " + s.explains(w)
+			}
+			for _, a := range alerts {
 				send(a)
 			}
 			send(c.Terminate.Alert())

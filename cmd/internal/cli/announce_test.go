@@ -61,6 +61,12 @@ func TestAnnounce(t *testing.T) {
 			{Kind: watch.Judged, Err: errBroken, Failures: 2, Allowed: 2}},
 			[]string{"101 Probe failed (2 of 2), " + broken,
 				"0 cause of share (class server: a failover should help)", "66 error", "6 terminate"}},
+		{"witnesses explain the verdict", []watch.Event{{Kind: watch.Judged, Err: errBroken,
+			Witnesses: []watch.Witness{
+				{Address: "127.0.0.1", Answered: true}, {Address: "node2"}}}},
+			[]string{"0 cause of share (class server: a failover should help; witness 127.0.0.1 " +
+				"answers the same probe: the server lives, the address or the network is at fault; " +
+				"witness node2 has not answered yet)", "66 error", "6 terminate"}},
 		{"a drill", []watch.Event{{Kind: watch.Judged, Err: watch.ErrDrill}},
 			[]string{"123 This is a drill: the watch ends as if the file server had failed.",
 				"6 terminate"}},

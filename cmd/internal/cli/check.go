@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,17 @@ type checked struct {
 	void   string // about a first probe that said nothing; empty: there was none
 	err    error  // nil: healthy
 	why    Diagnosis
+
+	witnesses []watch.Witness
+	explains  func(watch.Witness) string
+}
+
+// says is what a witness said, and beside a failed probe what that means.
+func (c *checked) says(w watch.Witness) string {
+	if c.err != nil {
+		return c.explains(w)
+	}
+	return strings.Replace(w.String(), "fails too", "fails", 1)
 }
 
 // check probes once, without the registry, and says what it found.
@@ -32,7 +44,11 @@ func (s Service) check(req request) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
-	c := checked{req: req, target: target}
+	c := checked{req: req, target: target, explains: s.explains}
+	asking, noMore := context.WithCancel(ctx)
+	defer noMore()
+	testimony := make(chan []watch.Witness, 1)
+	go func() { testimony <- newWitnesses(asking, req, target).ask() }()
 	began := time.Now()
 	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe,
 		func(late time.Duration, err error) {
@@ -41,6 +57,12 @@ func (s Service) check(req request) error {
 			began = time.Now()
 		})
 	c.took = time.Since(began)
+	if c.err == nil { // nothing is left to explain
+		time.AfterFunc(time.Second, noMore)
+	}
+	if ctx.Err() == nil {
+		c.witnesses = <-testimony
+	}
 	if ctx.Err() != nil {
 		text := fmt.Sprintf("interrupted after %s (nothing is known about the server)",
 			milliseconds(c.took))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,16 +41,11 @@ func TestRelease(t *testing.T) {
 
 // A thread that runs is seen, and a process whose threads wait is idle.
 func TestThreadsBusy(t *testing.T) {
-	stop := make(chan bool)
+	var stop atomic.Bool
 	ended := make(chan bool)
 	go func() {
 		defer close(ended)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 		}
 	}()
 	for deadline := time.Now().Add(time.Minute); !threadsBusy(); {
@@ -57,7 +53,7 @@ func TestThreadsBusy(t *testing.T) {
 			t.Fatal("a thread that runs is not seen")
 		}
 	}
-	close(stop)
+	stop.Store(true)
 	<-ended
 	for deadline := time.Now().Add(time.Minute); threadsBusy(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

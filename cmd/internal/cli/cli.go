@@ -72,6 +72,8 @@ type Target struct {
 	Name  string // as the messages name it: the share, the directory
 	Where string // in full, for -disp: "//127.0.0.1:445/share"
 	Probe watch.Probe
+	// At makes the same probe of another address.
+	At func(address string) watch.Probe
 	// Notes are what was settled before the first probe, "address 192.0.2.10
 	// chosen from this machine's own". The start message has them, and the
 	// status keeps them.

@@ -64,6 +64,8 @@ type request struct {
 
 	watch.Policy // of a watch and of -check: -i, -c, -r and what goes with them
 
+	Witnesses []string // --witness: addresses, at most 4
+
 	LogFile     string // --log-file; empty: the default place
 	MetricsFile string // --metrics-file; empty: none
 	EvidenceDir string // --evidence-dir; empty: the default place
@@ -105,6 +107,7 @@ func parse(args []string, declare func(*Options)) (request, error) {
 	opts.List(&tolerate, "tolerate", len(watch.Tolerable), "path, account, access or kdc, several "+
 		"with commas; a failure of the server or of this machine always counts",
 		inWords(watch.Tolerable)...)
+	opts.List(&req.Witnesses, "witness", 4, "an IP address or a host name, up to 4 with commas")
 	opts.String(&req.LogFile, "log-file", "", "the name of a file")
 	opts.Int(&startWait, "start-wait", "", 1, 604800, "seconds")
 	opts.String(&req.MetricsFile, "metrics-file", "", "the name of a file")

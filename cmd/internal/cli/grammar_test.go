@@ -66,6 +66,7 @@ func outcome(args []string) string {
 		add("interval=%v", req.Interval, time.Duration(0))
 	}
 	add("tolerate=%v", fmt.Sprint(req.Tolerate), "[]")
+	add("witnesses=%v", fmt.Sprint(req.Witnesses), "[]")
 	add("log=%q", req.LogFile, "")
 	add("startwait=%v", req.StartWait, time.Duration(0))
 	add("metrics=%q", req.MetricsFile, "")

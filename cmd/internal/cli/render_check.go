@@ -51,6 +51,9 @@ func (c *checked) ladder(out io.Writer, width int, paint palette) {
 	} else {
 		c.sayFailure(out, width, paint)
 	}
+	for _, w := range c.witnesses {
+		wrapped(out, width, "witness: ", printable(c.says(w)), "  ")
+	}
 	for _, w := range c.warnings() {
 		wrapped(out, width, paint.odd("warning")+": ", printable(w), "")
 	}
@@ -131,15 +134,23 @@ type checkJSON struct {
 	Healthy bool    `json:"healthy"`
 	MS      float64 `json:"ms"` // milliseconds of the whole probe
 	// Rungs are the steps begun, in wire order; if one broke, it is the last.
-	Rungs    []rungJSON  `json:"rungs"`
-	Failed   *failedJSON `json:"failed,omitempty"` // absent when healthy
-	Warnings []string    `json:"warnings"`
-	Notes    []string    `json:"notes"` // what the target was settled on, what the account risks
+	Rungs     []rungJSON    `json:"rungs"`
+	Failed    *failedJSON   `json:"failed,omitempty"` // absent when healthy
+	Witnesses []witnessJSON `json:"witnesses,omitempty"`
+	Warnings  []string      `json:"warnings"`
+	Notes     []string      `json:"notes"` // what the target was settled on, what the account risks
 	// Verdict is the seconds from the first failed probe to the verdict.
 	Verdict struct {
 		Refused int `json:"refused"` // on a server that refuses
 		Stalled int `json:"stalled"` // on one that does not answer
 	} `json:"verdict_seconds"`
+}
+
+type witnessJSON struct {
+	Address string  `json:"address"`
+	Healthy bool    `json:"healthy"`
+	MS      float64 `json:"ms"`
+	Says    string  `json:"says"` // what it answered, and what that means
 }
 
 type rungJSON struct {
@@ -168,6 +179,10 @@ func (c *checked) json(out io.Writer) {
 		Rungs:    []rungJSON{},
 		Warnings: append([]string{}, c.warnings()...),
 		Notes:    append([]string{}, c.target.Notes...),
+	}
+	for _, w := range c.witnesses {
+		j.Witnesses = append(j.Witnesses,
+			witnessJSON{w.Address, w.Answered && w.Err == nil, inMS(w.Took), c.says(w)})
 	}
 	rungs, _ := c.rungs()
 	for _, r := range rungs {
@@ -225,6 +240,9 @@ func (c *checked) summary() string {
 		if c.tolerated() {
 			text += ", tolerated"
 		}
+	}
+	for _, w := range c.witnesses {
+		text += "; witness " + c.says(w)
 	}
 	for _, w := range c.warnings() {
 		text += "; warning: " + w

@@ -124,11 +124,16 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 
 	disk := &sameDisk{must: target.SameDisk}
 	listeners = append(listeners, disk.on)
+	asking, noMore := context.WithCancel(ctx)
+	defer noMore()
+	witnesses := newWitnesses(asking, req, target)
+
 	w := watch.Watch{
 		Policy:   req.Policy,
 		Probe:    disk.probe(target.Probe),
 		Classify: s.classify,
 		Publish: func(e watch.Event) {
+			e.Witnesses = witnesses.on(e)
 			for _, on := range listeners {
 				on(e)
 			}

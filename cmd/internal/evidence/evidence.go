@@ -51,14 +51,15 @@ type probeReport struct {
 	TookMS float64   `json:"took_ms"`
 	// healthy, failed, void (this machine was late), forgiven (start wait),
 	// refused (tolerated).
-	Result   string       `json:"result"`
-	Class    watch.Class  `json:"class,omitempty"` // of the error
-	Failures int          `json:"failures,omitempty"`
-	Error    string       `json:"error,omitempty"`
-	Target   string       `json:"target,omitempty"`
-	Warnings []string     `json:"warnings,omitempty"`
-	Note     string       `json:"note,omitempty"`
-	Rungs    []rungReport `json:"rungs"`
+	Result    string       `json:"result"`
+	Class     watch.Class  `json:"class,omitempty"` // of the error
+	Failures  int          `json:"failures,omitempty"`
+	Error     string       `json:"error,omitempty"`
+	Target    string       `json:"target,omitempty"`
+	Witnesses []string     `json:"witnesses,omitempty"`
+	Warnings  []string     `json:"warnings,omitempty"`
+	Note      string       `json:"note,omitempty"`
+	Rungs     []rungReport `json:"rungs"`
 }
 
 type rungReport struct {
@@ -99,6 +100,7 @@ func (v *Evidence) On(e watch.Event) {
 	default:
 		return
 	}
+	r.Witnesses = inWords(e.Witnesses)
 	if e.Err != nil {
 		r.Error = alert.OneLine(e.Err.Error(), keptErrBytes)
 	}
@@ -124,6 +126,13 @@ func (v *Evidence) On(e watch.Event) {
 		r.Rungs = append(r.Rungs, kept)
 	}
 	v.last = append(v.last, r)
+}
+
+func inWords(witnesses []watch.Witness) (said []string) {
+	for _, w := range witnesses {
+		said = append(said, alert.OneLine(w.String(), keptErrBytes))
+	}
+	return said
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -156,7 +165,7 @@ func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error
 	return saveErrand.Run(ctx, saveRequest{
 		Dir: v.dir, Self: v.self, Reports: v.last, Wire: v.wire,
 		At: v.judged.At, Failures: v.judged.Failures, Because: fmt.Sprint(v.judged.Err),
-		Class: v.judged.Class, Drill: v.judged.Err == watch.ErrDrill,
+		Witnesses: inWords(v.judged.Witnesses), Class: v.judged.Class, Drill: v.judged.Err == watch.ErrDrill,
 		Address: address, Local: local,
 		Until: time.Now().Add(max(budget-writeBudget, budget/2)), collect: v.collect,
 	})

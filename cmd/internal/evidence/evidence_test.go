@@ -32,7 +32,11 @@ func verdict(v *Evidence, target string) {
 		To: netip.MustParseAddrPort("127.0.0.1:445"), Data: []byte("hello")}}
 	v.On(watch.Event{Kind: watch.Healthy, Began: at, Took: time.Millisecond, Report: report})
 	e := watch.Event{Kind: watch.Failed, At: at, Began: at, Took: time.Second, Report: report,
-		Err: errBroken, Allowed: 2}
+		Err: errBroken, Allowed: 2, Class: watch.Server,
+		Witnesses: []watch.Witness{{Address: "192.0.2.9", Answered: true, Err: errBroken}}}
+	refused := e
+	refused.Kind, refused.Class = watch.Refused, watch.Access
+	v.On(refused)
 	for e.Failures = 1; e.Failures <= 2; e.Failures++ {
 		v.On(e)
 	}
@@ -93,10 +97,12 @@ func TestEvidence(t *testing.T) {
 		&reports); err != nil {
 		t.Fatal(err)
 	}
-	if len(reports) != 3 || reports[0].Result != "healthy" ||
-		reports[2].Result != "failed" || reports[2].Error != "negotiate: broken" ||
-		reports[2].Failures != 2 || reports[2].TookMS != 1000 ||
-		len(reports[2].Rungs) != 2 || reports[2].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
+	if len(reports) != 4 || reports[0].Result != "healthy" ||
+		reports[1].Result != "refused" || reports[1].Class != watch.Access ||
+		reports[3].Result != "failed" || reports[3].Error != "negotiate: broken" ||
+		reports[3].Class != watch.Server || len(reports[3].Witnesses) != 1 ||
+		reports[3].Failures != 2 || reports[3].TookMS != 1000 ||
+		len(reports[3].Rungs) != 2 || reports[3].Rungs[1] != (rungReport{"negotiate", 2, ""}) {
 		t.Errorf("reports %+v", reports)
 	}
 	streams := reassemble(t, readPCAP(t, []byte(readFile(t, filepath.Join(path, "probe.pcap")))))
@@ -105,7 +111,8 @@ func TestEvidence(t *testing.T) {
 	}
 	summary := readFile(t, filepath.Join(path, "summary.txt"))
 	for _, part := range []string{"identifier w", "after 2 failed probes", "negotiate: broken",
-		"-i 30 -c 1 -r 60", "found.txt"} {
+		"-i 30 -c 1 -r 60", "class         server\n", "192.0.2.9 fails too (negotiate: broken)",
+		"found.txt"} {
 		if !strings.Contains(summary, part) {
 			t.Errorf("the summary does not say %q:\n%s", part, summary)
 		}

@@ -25,18 +25,19 @@ const maxRow = 4096 // bytes of a row of the summary
 
 // saveRequest holds all that is needed to save the evidence of one verdict.
 type saveRequest struct {
-	Dir      string
-	Self     watchreg.Status
-	Reports  []probeReport
-	Wire     []watch.Segment
-	At       time.Time // of the verdict
-	Failures int
-	Because  string
-	Class    watch.Class
-	Drill    bool           // there was no failure
-	Address  netip.AddrPort // of the server, if it is known
-	Local    bool           // the server is on this machine
-	Until    time.Time      // the end of collecting; then what was found is written
+	Dir       string
+	Self      watchreg.Status
+	Reports   []probeReport
+	Wire      []watch.Segment
+	At        time.Time // of the verdict
+	Failures  int
+	Because   string
+	Class     watch.Class
+	Drill     bool // there was no failure
+	Witnesses []string
+	Address   netip.AddrPort // of the server, if it is known
+	Local     bool           // the server is on this machine
+	Until     time.Time      // the end of collecting; then what was found is written
 
 	collect func(port uint16) []collector // nil: machine
 }
@@ -109,6 +110,9 @@ func (t saveRequest) summary(found, missing []string) []byte {
 		row("verdict", "%s, after %d failed probes in a row", at, t.Failures)
 		row("because", "%s", t.Because)
 		row("class", "%s", t.Class)
+	}
+	for _, said := range t.Witnesses {
+		row("witness", "%s", said)
 	}
 	row("settings", "%s", t.Self.Settings())
 	b.WriteString("\n")

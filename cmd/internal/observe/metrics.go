@@ -32,6 +32,7 @@ type Metrics struct {
 	success    time.Time // start of the last successful probe
 	rungs      map[string]time.Duration
 	totals     map[probed]int
+	witnesses  []watch.Witness
 }
 
 // probed is one way for a probe to end.
@@ -59,7 +60,7 @@ func NewMetrics(fixed watchreg.Status, path string, lost func(error)) *Metrics {
 
 // On takes one event.
 func (m *Metrics) On(e watch.Event) {
-	m.state = cmp.Or(entered(e), m.state)
+	m.state, m.witnesses = cmp.Or(entered(e), m.state), e.Witnesses
 	switch e.Kind {
 	case watch.Healthy:
 		m.up, m.failures, m.success = true, 0, e.Began
@@ -142,6 +143,13 @@ func (m *Metrics) text(now time.Time) []byte {
 		t.sample("fsmon_probes_total",
 			labels("result", p.result, "rung", p.rung, "class", string(p.class)),
 			float64(m.totals[p]))
+	}
+	if len(m.witnesses) > 0 {
+		t.head("fsmon_witness_up", "1 when a witness answered the same probe after a failure, "+
+			"0 when it failed or has not answered.", "gauge")
+		for _, w := range m.witnesses {
+			t.sample("fsmon_witness_up", labels("witness", w.Address), one(w.Answered && w.Err == nil))
+		}
 	}
 	t.gauge("fsmon_interval_seconds", "From the start of one probe to the start of the next (-i).",
 		float64(m.fixed.Interval))

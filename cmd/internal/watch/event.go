@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -47,6 +48,25 @@ type Rung struct {
 	Learnt string        // "NTLMv2 user labuser, signing required"; may be empty
 }
 
+// Witness is another address that is asked with the same probe after a failed
+// one. It explains the failure, and never decides.
+type Witness struct {
+	Address  string
+	Answered bool          // the fields below hold
+	Took     time.Duration // how long its probe ran
+	Err      error         // nil: it is healthy
+}
+
+func (w Witness) String() string {
+	switch {
+	case !w.Answered:
+		return w.Address + " has not answered yet"
+	case w.Err != nil:
+		return fmt.Sprintf("%s fails too (%v)", w.Address, w.Err)
+	}
+	return w.Address + " answers the same probe"
+}
+
 // Kind says what an Event is about.
 type Kind int
 
@@ -77,6 +97,10 @@ type Event struct {
 	Report   Report
 	Err      error // why it failed
 	Class    Class // of Err
+
+	// Witnesses are what others answered to the same probe since the failures in
+	// a row began (Failed, Refused, Judged).
+	Witnesses []Witness
 
 	First bool // Healthy: the first success of this watch
 	Slow  bool // Healthy: it took more than 80 % of its deadline

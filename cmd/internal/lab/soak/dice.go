@@ -89,6 +89,16 @@ var wounds, wounded = weigh([]weighted{
 		}
 		return m.send(b)
 	}},
+	{8, "fields exchanged", func(m *mangler, b []byte) error {
+		size := [...]int{2, 4, 8}[m.dice.IntN(3)]
+		if n := (len(b) - 4) / size; n > 0 {
+			one, other := b[4+size*m.dice.IntN(n):][:size], b[4+size*m.dice.IntN(n):][:size]
+			for i := range one {
+				one[i], other[i] = other[i], one[i]
+			}
+		}
+		return m.send(b)
+	}},
 	{10, "cut", func(m *mangler, b []byte) error {
 		return m.send(m.sized(b[:4+m.dice.IntN(len(b)-3)]))
 	}},

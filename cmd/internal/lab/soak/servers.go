@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 
 	"fsmon/nfsprobe"
@@ -19,31 +21,63 @@ type starter func(context.Context) (target, func() error, error)
 var starters = map[string]starter{"samba": startSamba, "nfs": startNFS}
 
 // startSamba starts a private Samba, probed as nobody, as a user whose answers
-// are signed, and on an encrypted share.
+// are signed, on an encrypted share, in a session encrypted as a whole, and with
+// marker and write test.
 func startSamba(ctx context.Context) (target, func() error, error) {
+	const marker = "MOUNTED"
 	s, err := smbtest.StartSamba(ctx, smbtest.Config{})
 	if err != nil {
 		return target{}, nil, err
 	}
+	sealed, err := smbtest.StartSamba(ctx,
+		smbtest.Config{Global: []string{"server smb encrypt = required"}})
+	if err != nil {
+		return target{}, nil, errors.Join(err, s.Close())
+	}
+	stop := func() error { return errors.Join(s.Close(), sealed.Close()) }
+	for _, one := range []*smbtest.Server{s, sealed} {
+		// Requests are spoilt too: none may overwrite or delete the marker, so it is
+		// another user's than the probe's.
+		dir := filepath.Join(one.Dir, "shares", "priv")
+		err := os.WriteFile(filepath.Join(dir, marker), []byte("the shared disk\n"), 0o644)
+		if err := errors.Join(err, os.Chmod(dir, 0o777|os.ModeSticky)); err != nil {
+			return target{}, nil, errors.Join(err, stop())
+		}
+	}
 	worker := func(int) (*proxy, []way, error) {
 		p := &proxy{framing: smbFraming, done: make(chan struct{}),
-			dial: func(int) (net.Conn, error) { return net.Dial("tcp", s.Addr()) }}
-		addr, err := p.listen("127.0.0.1:0", s.Port)
-		if err != nil {
-			return nil, nil, err
+			dial: func(port int) (net.Conn, error) {
+				return net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+			}}
+		ports := map[*smbtest.Server]int{}
+		for _, one := range []*smbtest.Server{s, sealed} {
+			addr, err := p.listen("127.0.0.1:0", one.Port)
+			if err != nil {
+				p.close()
+				return nil, nil, err
+			}
+			ports[one] = addr.(*net.TCPAddr).Port
 		}
-		at := func(name, share, user, password string) way {
-			prober := smbprobe.New(smbprobe.Config{Address: "127.0.0.1",
-				Port: addr.(*net.TCPAddr).Port, Share: share, User: user, Password: password})
-			return way{"samba " + name, 1, 7, func(ctx context.Context) (bool, error) {
+		at := func(name string, s *smbtest.Server, frames int, c smbprobe.Config) way {
+			c.Address, c.Port = "127.0.0.1", ports[s]
+			prober := smbprobe.New(c)
+			return way{"samba " + name, 1, frames, func(ctx context.Context) (bool, error) {
 				r, err := prober.Probe(ctx)
 				return len(r.Rungs) > 0, err
 			}}
 		}
-		return p, []way{at("anonymous", "share", "", ""), at("user", "priv", "root", "pw"),
-			at("encrypted", "encrypted", "root", "pw")}, nil
+		user := smbprobe.Config{Share: "priv", User: "root", Password: "pw"}
+		encrypted, files := user, user
+		encrypted.Share = "encrypted"
+		files.User, files.Password = "games", "pw-games"
+		files.Marker, files.WriteTest = marker, true
+		return p, []way{
+			at("anonymous", s, 7, smbprobe.Config{Share: "share"}), at("user", s, 7, user),
+			at("encrypted", s, 7, encrypted), at("encrypted session", sealed, 7, user),
+			at("files", s, 20, files), at("files, encrypted", sealed, 20, files),
+		}, nil
 	}
-	return target{"samba", worker}, s.Close, nil
+	return target{"samba", worker}, stop, nil
 }
 
 // startNFS starts a private NFS server, probed with versions 3, 4.0 and 4.1.
