@@ -235,10 +235,11 @@ func dial(t *testing.T, addr string) net.Conn {
 func TestSendFails(t *testing.T) {
 	addr := samba(t).Addr()
 	// Marker: open, read, close. Write test: create, write, flush, open, read,
-	// close, close; open, delete, close.
+	// close, close; open, delete, close. Lock test: open, lock, unlock, close.
 	for n, step := range slices.Concat(
 		[]Step{Negotiate, SessionSetup, SessionSetup, TreeConnect},
 		slices.Repeat([]Step{Marker}, 3), slices.Repeat([]Step{WriteTest}, 10),
+		slices.Repeat([]Step{LockTest}, 4),
 		[]Step{TreeDisconnect, Logoff},
 	) {
 		n++

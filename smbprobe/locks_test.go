@@ -68,6 +68,7 @@ func TestLocksSpoilt(t *testing.T) {
 		})
 	}
 	const notLocked = 0xC000007E
+	s := fresh(t)
 	for _, withMarker := range []bool{true, false} {
 		for _, c := range []struct {
 			status uint32
@@ -78,8 +79,8 @@ func TestLocksSpoilt(t *testing.T) {
 			{uint32(statusLockNotGranted), 1, statusLockNotGranted},
 			{notLocked, 1, Status(notLocked)}, {0xC0000002, 0, Status(0xC0000002)},
 		} {
-			addr := smbtest.Relay(t, samba(t).Addr(), nth(c.n, smbtest.SetStatus(c.status)))
-			config := at(t, addr, "share")
+			addr := smbtest.Relay(t, s.Addr(), nth(c.n, smbtest.SetStatus(c.status)))
+			config := at(t, addr, "fresh")
 			config.LockTest = true
 			if withMarker {
 				config.Marker = marker
@@ -90,7 +91,7 @@ func TestLocksSpoilt(t *testing.T) {
 			} else if err != nil || learntAt(r, LockTest) != "somebody else has the lock" {
 				t.Errorf("0x%X: %v, %+v", c.status, err, r.Rungs)
 			}
-			if got := filesIn(t, samba(t), "share"); !slices.Equal(got, []string{marker}) {
+			if got := filesIn(t, s, "fresh"); !slices.Equal(got, []string{marker}) {
 				t.Errorf("0x%X left behind %q", c.status, got)
 			}
 		}

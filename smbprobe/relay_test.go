@@ -28,7 +28,7 @@ var places = []struct {
 	{"marker close", smbtest.CloseFile, Marker},
 	{"write", smbtest.Write, WriteTest},
 	{"flush", smbtest.Flush, WriteTest},
-	{"rename", smbtest.SetInfo, WriteTest},
+	{"delete", smbtest.SetInfo, WriteTest},
 	{"lock", smbtest.Lock, LockTest},
 	{"tree disconnect", smbtest.TreeDisconnect, TreeDisconnect},
 	{"logoff", smbtest.Logoff, Logoff},
@@ -169,13 +169,7 @@ func TestRefused(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			addr := spoilt(t, p.answer, smbtest.SetStatus(code))
 			r, err := probe(t, at(t, addr, "share").files())
-			switch {
-			case p.answer == smbtest.SetInfo: // then the file is deleted instead
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			case p.step < TreeDisconnect:
+			if p.step < TreeDisconnect {
 				fails(t, err, p.step, Status(code))
 				return
 			}

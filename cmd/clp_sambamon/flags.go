@@ -133,7 +133,8 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			Address: address, Port: f.port, Share: f.share,
 			User: l.user, Password: l.password, Domain: l.domain,
 			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
-			Identity: f.sameDisk || f.opensFiles(),
+			// A probe as the FSM manual has it does not go to the disk.
+			Identity: f.sameDisk || f.marker != "" || f.writeTest || f.lockTest,
 		})}
 	}
 	p := at(address)
@@ -148,7 +149,3 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		User:     l.user,
 	}, nil
 }
-
-// opensFiles reports whether the probe goes to the disk below the share. A probe
-// as the FSM manual has it does not.
-func (f *flags) opensFiles() bool { return f.marker != "" || f.writeTest || f.lockTest }
