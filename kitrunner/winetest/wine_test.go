@@ -5,6 +5,7 @@ package winetest
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,29 +14,45 @@ import (
 )
 
 // startWine makes the prefix, Wine's C: drive, and starts its server, which
-// stays until endAtEnd ends it: every program starts faster then.
-func startWine() error {
-	if err := os.Mkdir(prefix, 0o700); err != nil {
-		return err
-	}
-	for _, argv := range [][]string{{wineserver, "-p"}, {wine, "wineboot.exe", "-i"}} {
-		// Wine's services would hold a pipe open.
-		out, err := os.Create(filepath.Join(root, "wineboot.log"))
-		if err != nil {
+// stays until endAtEnd ends it: every program starts faster then. Wine 8 now
+// and then fails to make a prefix ("could not open working directory"), so it
+// gets three tries.
+func startWine() (err error) {
+	for range 3 {
+		if err = os.Mkdir(prefix, 0o700); err != nil {
 			return err
 		}
-		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Env, cmd.Dir = wineEnv("C"), root
-		cmd.Stdout, cmd.Stderr = out, out
-		err = cmd.Run()
-		out.Close()
-		if err != nil {
-			said, _ := os.ReadFile(out.Name())
-			return fmt.Errorf("%q: %w\n%s", argv, err, said)
+		err = bootWine(wineserver, "-p")
+		if err == nil {
+			err = bootWine(wine, "wineboot.exe", "-i")
+		}
+		if err == nil {
+			return os.WriteFile(filepath.Join(prefix, "drive_c/windows/system32/bcryptprimitives.dll"),
+				forwarder(), 0o644)
+		}
+		bootWine(wineserver, "-k", "-w")
+		if rerr := os.RemoveAll(prefix); rerr != nil {
+			return errors.Join(err, rerr)
 		}
 	}
-	return os.WriteFile(filepath.Join(prefix, "drive_c/windows/system32/bcryptprimitives.dll"),
-		forwarder(), 0o644)
+	return err
+}
+
+func bootWine(argv ...string) error {
+	// Wine's services would hold a pipe open.
+	out, err := os.Create(filepath.Join(root, "wineboot.log"))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env, cmd.Dir = wineEnv("C"), root
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		said, _ := os.ReadFile(out.Name())
+		return fmt.Errorf("%q: %w\n%s", argv, err, said)
+	}
+	return nil
 }
 
 // wineEnv is the environment of a program for Windows, whose code pages Wine
