@@ -126,6 +126,7 @@ func TestIP(t *testing.T) {
 		}
 		l.expect(0, []int{6013, 6001}, with(address, "ip", "restore")...)
 		on("Public")
+		l.verb(0, "10.0.0.50", with(address, "doctor", "ip")...)
 		l.expect(0, []int{}, with(address, "ip", "quickCheck")...)
 		l.expect(0, []int{}, with(address, "ip", "deepCheck")...)
 		l.expect(0, []int{6013, 6001}, with(address, "ip", "restore")...) // twice
@@ -209,6 +210,7 @@ func TestVolume(t *testing.T) {
 		is(1, false)
 		l.expect(0, []int{}, with(mirrored, "volume", "quickCheck")...)
 		l.expect(0, []int{}, with(mirrored, "volume", "deepCheck")...)
+		l.verb(0, "mirror", with(mirrored, "doctor", "volume")...)
 
 		// A broken mirror makes the peer's resource OSF.
 		s := l.state()
