@@ -144,11 +144,15 @@ func (p *Process) Output() string {
 	return p.Process.Output()
 }
 
-// Signal sends a signal to the process, which must be alive.
+// Signal sends a signal to the process, which must be alive. It waits for the
+// effect of SIGSTOP.
 func (p *Process) Signal(sig syscall.Signal) {
 	p.t.Helper()
 	if err := p.Process.Signal(sig); err != nil {
 		p.t.Fatalf("%v to process %d: %v", sig, p.PID, err)
+	}
+	if sig == syscall.SIGSTOP {
+		Eventually(p.t, "the process to stop", func() bool { return proc.Stopped(p.PID) })
 	}
 }
 

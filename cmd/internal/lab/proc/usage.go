@@ -46,6 +46,18 @@ func CPUOf(pid int) (used time.Duration, err error) {
 	return used, err
 }
 
+// Stopped reports whether every thread of a process has stopped. After SIGSTOP a
+// thread goes on until the first one of the process has had its turn.
+func Stopped(pid int) bool {
+	threads, err := procfs.AllThreads(pid)
+	for _, thread := range threads {
+		if stat, serr := thread.Stat(); serr == nil && stat.State != "T" {
+			return false
+		}
+	}
+	return err == nil
+}
+
 // Machine names this machine by its cores and its kernel, and by nothing that a
 // distribution or a host adds to them.
 func Machine() string {
