@@ -19,7 +19,8 @@ type witnesses struct {
 }
 
 type witness struct {
-	probe watch.Probe
+	address string
+	probe   watch.Probe
 
 	mu     sync.Mutex
 	asking bool
@@ -31,7 +32,7 @@ func newWitnesses(ctx context.Context, req request, target Target) *witnesses {
 	w := &witnesses{ctx: ctx, timeout: req.Timeout}
 	for _, address := range req.Witnesses {
 		w.all = append(w.all,
-			&witness{probe: target.At(address), known: watch.Witness{Address: address}})
+			&witness{address: address, probe: target.At(address), known: watch.Witness{Address: address}})
 	}
 	return w
 }
@@ -91,7 +92,7 @@ func (w *witness) once(ctx context.Context, timeout time.Duration) watch.Witness
 	began := time.Now()
 	_, err := watch.Once(ctx, timeout, w.probe, func(time.Duration, error) {})
 	return watch.Witness{
-		Address: w.known.Address, Answered: ctx.Err() == nil, Took: time.Since(began), Err: err,
+		Address: w.address, Answered: ctx.Err() == nil, Took: time.Since(began), Err: err,
 	}
 }
 
@@ -105,7 +106,7 @@ func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.spell++
-	w.known = watch.Witness{Address: w.known.Address}
+	w.known = watch.Witness{Address: w.address}
 }
 
 // explains says what the answer of a witness means beside a failed probe.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,13 +19,16 @@ import (
 // again meanwhile, and nobody waits for it.
 func TestWitnesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // witnesses are asked at the same time
 		asked := map[string]int{}
 		ctx, cancel := context.WithCancel(t.Context())
 		req := request{Witnesses: []string{"127.0.0.1", "node2", "hangs"}}
 		req.Timeout = 5 * time.Second
 		w := newWitnesses(ctx, req, Target{At: func(address string) watch.Probe {
 			return func(ctx context.Context) (watch.Report, error) {
+				mu.Lock()
 				asked[address]++
+				mu.Unlock()
 				switch address {
 				case "node2":
 					return watch.Report{}, errors.New("refused")
