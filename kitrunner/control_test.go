@@ -49,6 +49,7 @@ func steer(t *testing.T, dir string, codes map[string]int) *steered {
 
 func (s *steered) wantEvents(t *testing.T, lines ...string) {
 	t.Helper()
+	synctest.Wait() // the watch is at rest
 	if got, want := strings.Join(s.events, "\n"), strings.Join(lines, "\n"); got != want {
 		t.Errorf("events\n%s\nwant\n%s", got, want)
 	}
