@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,12 +38,24 @@ var ErrOutputTooLong = errors.New("more than 1 MiB of output")
 // use even then.
 func Run(ctx context.Context, path string, args []string, timeout time.Duration) (
 	code int, output string, err error) {
-	return runner{drain: 2 * time.Second, grace: 2 * time.Second}.run(ctx, path, args, timeout)
+	return runner{2 * time.Second, 2 * time.Second, pause}.run(ctx, path, args, timeout)
 }
 
 type runner struct {
-	drain time.Duration // for the output of processes that outlive the program
-	grace time.Duration // for the program's end, once it was terminated
+	drain time.Duration         // for the output of processes that outlive the program
+	grace time.Duration         // for the program's end, once it was terminated
+	pause func(context.Context) // before a start is tried again
+}
+
+// starts is how often a start is tried that fails for want of something which
+// may be there a moment later. Nothing of the program has run then.
+const starts = 3
+
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(500 * time.Millisecond):
+	}
 }
 
 func (r runner) run(ctx context.Context, path string, args []string, timeout time.Duration) (
@@ -52,11 +66,16 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 		return 0, "", err
 	}
 	out := new(capped)
-	cmd := exec.Command(path, args...)
-	cmd.Dir = filepath.Dir(path)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.WaitDelay = r.drain
-	t, err := startTree(cmd)
+	cmd, t, err := r.start(path, args, out)
+	for try := 1; try < starts && slices.ContainsFunc(transient, func(want error) bool {
+		return errors.Is(err, want)
+	}); try++ {
+		r.pause(ctx)
+		if err := Ended(ctx, timeout); err != nil {
+			return 0, "", err
+		}
+		cmd, t, err = r.start(path, args, out)
+	}
 	if pe := (*os.PathError)(nil); errors.As(err, &pe) {
 		err = Reworded("it cannot be started: "+pe.Err.Error(), err)
 	}
@@ -89,6 +108,15 @@ func (r runner) run(ctx context.Context, path string, args []string, timeout tim
 		return 0, decode(b), err
 	}
 	return codeOf(cmd.ProcessState), decode(b), nil
+}
+
+func (r runner) start(path string, args []string, out io.Writer) (*exec.Cmd, *tree, error) {
+	cmd := exec.Command(path, args...)
+	cmd.Dir = filepath.Dir(path)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = r.drain
+	t, err := startTree(cmd)
+	return cmd, t, err
 }
 
 // Reworded is err with a text of its own, for people who do not know Go.

@@ -128,7 +128,7 @@ func playing(t *testing.T, role string, args ...string) *played {
 		t.Fatal(err)
 	}
 	t.Setenv(roleVar, role)
-	return &played{runner{drain: 2 * time.Second, grace: 2 * time.Second}, self, args, execLimit}
+	return &played{runner{2 * time.Second, 2 * time.Second, pause}, self, args, execLimit}
 }
 
 func (p *played) run(ctx context.Context) (res result) {

@@ -14,6 +14,9 @@ import (
 // command for Windows does.
 type tree struct{ group int }
 
+// transient are the errors of a start that may succeed a moment later.
+var transient = []error{syscall.EAGAIN, syscall.ENOMEM, syscall.ETXTBSY}
+
 func startTree(cmd *exec.Cmd) (*tree, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

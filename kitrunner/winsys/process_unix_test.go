@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,5 +69,58 @@ func TestRunReturnsAlthoughTheCommandDoesNotEnd(t *testing.T) {
 	}
 	if err := escaped.gone(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A program that is being written to cannot be started. One that cannot be
+// started for now is tried three times, any other once.
+func TestRunTriesAgainWhatMayStartLater(t *testing.T) {
+	c := playing(t, "exit 7")
+	program, err := os.ReadFile(c.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ freed, pauses int }{{1, 1}, {2, 2}, {9, 2}} {
+		c.path = filepath.Join(t.TempDir(), "program")
+		writer, err := os.OpenFile(c.path, os.O_CREATE|os.O_WRONLY, 0o700)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer writer.Close()
+		if _, err := writer.Write(program); err != nil {
+			t.Fatal(err)
+		}
+		pauses := 0
+		c.pause = func(context.Context) {
+			if pauses++; pauses == tt.freed {
+				writer.Close()
+			}
+		}
+		res := c.run(t.Context())
+		if pauses != tt.pauses || tt.freed <= 2 != (res.err == nil && res.code == 7) ||
+			tt.freed > 2 != errors.Is(res.err, syscall.ETXTBSY) {
+			t.Errorf("freed in pause %d: %+v after %d pauses", tt.freed, res, pauses)
+		}
+	}
+	pauses := 0
+	c.path, c.pause = filepath.Join(t.TempDir(), "absent"), func(context.Context) { pauses++ }
+	if res := c.run(t.Context()); pauses > 0 || !errors.Is(res.err, fs.ErrNotExist) {
+		t.Errorf("an absent program: %+v after %d pauses", res, pauses)
+	}
+}
+
+// It is not tried again once nobody waits for it.
+func TestRunAskedToStopBetweenStarts(t *testing.T) {
+	c := playing(t, "exit 0")
+	c.path = filepath.Join(t.TempDir(), "program")
+	writer, err := os.OpenFile(c.path, os.O_CREATE|os.O_WRONLY, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	c.pause = func(context.Context) { cancel() }
+	if res := c.run(ctx); !errors.Is(res.err, context.Canceled) {
+		t.Errorf("%+v", res)
 	}
 }

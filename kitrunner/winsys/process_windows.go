@@ -14,6 +14,13 @@ import (
 // tree is a job object: a process and all its descendants.
 type tree struct{ job windows.Handle }
 
+// transient are the errors of a start that may succeed a moment later: memory
+// and other means that are short, a virus scanner that holds the file. Wine has
+// ERROR_INTERNAL_ERROR once in some thousand starts.
+var transient = []error{windows.ERROR_NOT_ENOUGH_MEMORY, windows.ERROR_OUTOFMEMORY,
+	windows.ERROR_NO_SYSTEM_RESOURCES, windows.ERROR_COMMITMENT_LIMIT,
+	windows.ERROR_SHARING_VIOLATION, windows.ERROR_INTERNAL_ERROR}
+
 // startTree starts cmd in a job of its own. The process joins the job before it
 // runs, so that no child can start outside. If kitrunner is killed, the job
 // ends, and the command with it.
