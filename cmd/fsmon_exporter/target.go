@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/cmd/internal/nfsmon"
+	"fsmon/cmd/internal/sambamon"
 )
 
 // protocol is what differs between the two probes, as far as targets go.
@@ -20,11 +22,17 @@ type protocol struct {
 	kind  string // as the watches' metrics have it
 	forms string // of a target, for people
 	port  int    // the port that a target need not name; 0: there is none
+
+	service func() cli.Service
+	options []string // of -check, by their long names, that a module may have
 }
 
 var (
-	smb = &protocol{"smb", "samba", "//HOST/SHARE or //HOST:PORT/SHARE", 445}
-	nfs = &protocol{"nfs", "nfs", "HOST:/DIRECTORY or HOST:PORT:/DIRECTORY", 0}
+	smb = &protocol{"smb", "samba", "//HOST/SHARE or //HOST:PORT/SHARE", 445, sambamon.Service,
+		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test"}}
+	nfs = &protocol{"nfs", "nfs", "HOST:/DIRECTORY or HOST:PORT:/DIRECTORY", 0, nfsmon.Service,
+		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test", "nfs-version",
+			"nfs4-path", "port", "mount-port", "unprivileged-port"}}
 )
 
 // target is what a request asks to be probed: one spelling for one place, apart
