@@ -160,7 +160,7 @@ func newModule(options map[string]words) (*module, error) {
 
 // anyPath is a share or directory for checking the rest.
 func (m *module) anyPath() string {
-	if m.protocol == smb {
+	if m.protocol.shares() {
 		return "share"
 	}
 	return "/"
@@ -183,7 +183,7 @@ func (c *config) add(r rule, patterns []string) error {
 		if p = cmp.Or(p, m.protocol); p != m.protocol {
 			return errors.New("modules: both probers in one entry, whose targets are written differently")
 		}
-		if p == nfs && len(r.options) > 0 {
+		if !p.shares() && len(r.options) > 0 {
 			return errors.New("credentials: are for the prober smb")
 		}
 		if _, err := m.prober(target{protocol: p, host: "127.0.0.1", path: m.anyPath()}, r.options); err != nil {

@@ -35,6 +35,9 @@ var (
 			"nfs4-path", "port", "mount-port", "unprivileged-port"}}
 )
 
+// shares says how targets are written: with the name of a share, or a path.
+func (p *protocol) shares() bool { return p.kind == "samba" }
+
 // target is what a request asks to be probed: one spelling for one place, apart
 // from the capitals of a share, which no server tells apart.
 type target struct {
@@ -79,7 +82,7 @@ func parseTarget(p *protocol, text string) (target, error) {
 func (p *protocol) split(text string) (host, port, place string, err error) {
 	malformed := fmt.Errorf("not of the form %s (IPv6 addresses in brackets)", p.forms)
 	rest, ok := text, true
-	if p == smb {
+	if p.shares() {
 		if rest, ok = strings.CutPrefix(text, "//"); !ok {
 			return "", "", "", malformed
 		}
@@ -99,7 +102,7 @@ func (p *protocol) split(text string) (host, port, place string, err error) {
 	if host == "" {
 		return "", "", "", malformed
 	}
-	if p == smb {
+	if p.shares() {
 		port, place, ok = strings.Cut(rest, "/")
 		if port != "" {
 			var colon bool
@@ -145,13 +148,13 @@ func (p *protocol) checkPath(place string) error {
 		return errors.New("the share or directory is longer than 255 bytes")
 	case !utf8.ValidString(place), strings.ContainsFunc(place, unprintable):
 		return errors.New("the share or directory has a character that is not printable")
-	case p == smb && strings.ContainsAny(place, `/\`):
+	case p.shares() && strings.ContainsAny(place, `/\`):
 		return errors.New("the share is not the name of a share alone")
-	case p == smb && (place == "." || place == ".."):
+	case p.shares() && (place == "." || place == ".."):
 		return errors.New("the share has no name")
-	case p == nfs && place[0] != '/':
+	case !p.shares() && place[0] != '/':
 		return errors.New("the directory does not begin with /")
-	case p == nfs && path.Clean(place) != place:
+	case !p.shares() && path.Clean(place) != place:
 		return errors.New("the directory is not written in the shortest way (no //, no . and .., no / at " +
 			"the end)")
 	}
@@ -167,7 +170,7 @@ func (t target) String() string {
 	if t.port != 0 {
 		host = net.JoinHostPort(t.host, strconv.Itoa(t.port))
 	}
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		return "//" + host + "/" + t.path
 	}
 	return host + ":" + t.path
@@ -175,7 +178,7 @@ func (t target) String() string {
 
 // key is the same for all spellings of a target.
 func (t target) key() string {
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		t.path = small(t.path)
 	}
 	return t.String()
@@ -187,7 +190,7 @@ func (t target) options() []string {
 	if t.port != 0 {
 		options = append(options, "--port="+strconv.Itoa(t.port))
 	}
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		return append(options, "--share="+t.path)
 	}
 	return append(options, "--directory="+t.path)
