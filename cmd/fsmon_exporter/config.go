@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,8 @@ type written struct {
 	} `yaml:"targets"`
 }
 
+var moduleName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
+
 // words is one scalar or a list of them, as they are spelt: 4.0 is not 4.
 type words []string
 
@@ -65,7 +68,8 @@ func (w *words) UnmarshalYAML(node ast.Node) error {
 	for _, n := range all {
 		scalar, is := n.(ast.ScalarNode)
 		if !is || n.Type() == ast.NullType {
-			return errors.New("a word or a list of words is needed here")
+			at := n.GetToken().Position
+			return fmt.Errorf("[%d:%d] a word or a list of words is needed here", at.Line, at.Column)
 		}
 		*w = append(*w, scalar.GetToken().Value)
 	}
@@ -106,6 +110,9 @@ func parseConfig(data []byte, dir string) (*config, error) {
 	}
 	c := &config{modules: map[string]*module{}}
 	for _, name := range slices.Sorted(maps.Keys(w.Modules)) {
+		if !moduleName.MatchString(name) {
+			return nil, fmt.Errorf("module %q: letters, digits, '.', '_' and '-' make a name", name)
+		}
 		m, err := newModule(w.Modules[name])
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", name, err)
