@@ -97,7 +97,7 @@ plugins:
 	@.ci/packages monitoring-plugins-standard
 
 tools:
-	@.ci/packages prometheus systemd rpm zip wine64
+	@.ci/packages prometheus systemd rpm zip wine64 chromium
 
 cluster-packages:
 	@.ci/packages pacemaker pacemaker-cli-utils corosync resource-agents libxml2-utils keepalived crmsh pcs
