@@ -34,8 +34,9 @@ go 1.26.0
 // golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows; the names
 //                        of NTSTATUS, from which smbprobe/smb2/ntstatus.go is generated.
 //
-// goleak, go-cmp, go-internal and golang.org/x/net/html serve tests, honnef.co/go/tools is staticcheck. The tools for
-// packages and manuals are in .ci/tools.mod, so that what they bring stays out of here.
+// goleak, go-cmp, go-internal and golang.org/x/net/html serve tests, honnef.co/go/tools is
+// staticcheck. The tools for packages and manuals are in .ci/tools.mod, so that what they bring
+// stays out of here.
 
 require (
 	github.com/go-git/go-billy/v5 v5.6.0
@@ -54,7 +55,6 @@ require (
 	github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
 	github.com/goccy/go-yaml v1.19.2
 	github.com/prometheus/client_golang v1.25.0
-	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.0
 	github.com/prometheus/exporter-toolkit v0.16.0
 	golang.org/x/net v0.59.0
@@ -86,6 +86,7 @@ require (
 	github.com/mdlayher/vsock v1.2.1 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/mwitkow/go-conntrack v0.0.0-20190716064945-2f068394615f // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/rasky/go-xdr v0.0.0-20170124162913-1a41d1a06c93 // indirect
 	github.com/willscott/go-nfs-client v0.0.0-20240104095149-b44639837b00 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect

@@ -15,12 +15,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	dto "github.com/prometheus/client_model/go"
 
 	"fsmon/cmd/internal/lab/cmdtest"
 )
 
-// exec runs the built command.
+// launch starts the built command.
 func launch(t *testing.T, args ...string) *cmdtest.Process {
 	t.Helper()
 	return cmdtest.Launch(t, exec.Command(cmdtest.Program("fsmon_exporter"), args...))
@@ -166,11 +165,10 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := func(f *dto.MetricFamily) string { return fmt.Sprintf("| %s | %s |", f.GetName(), f.GetHelp()) }
 	var want []string
 	for _, f := range families {
 		if strings.HasPrefix(f.GetName(), "fsmon_") {
-			want = append(want, row(f))
+			want = append(want, fmt.Sprintf("| %s | %s |", f.GetName(), f.GetHelp()))
 		}
 	}
 	compare("metrics", want, regexp.MustCompile(`(?m)^\| fsmon_.*$`).FindAllString(text, -1))
