@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 		{"-h", 0, usage},
 		{"--version", 0, "fsmon_exporter "},
 		{"--config.check --config.file=" + good, 0, good + ": 1 modules, 1 entries of targets\n"},
-		{"--config.file=" + bad, 2, "--config.file: " + bad + ": module smb: pasword: unknown to the prober smb"},
+		{"--config.file=" + bad, 2, "--config.file: " + bad + ": module smb: pasword: unknown here (known: timeout"},
 		{"--config.file=" + dir + "/none.yml", 2, "--config.file: open "},
 		{"--config.file=", 2, "--config.file: the name of a file is needed"},
 		{"--nothing", 2, "unknown flag: --nothing (see fsmon_exporter --help)"},
@@ -154,7 +154,7 @@ func TestManual(t *testing.T) {
 	}
 	compare("options", append(regexp.MustCompile(`--[a-z][a-z.-]*[a-z]`).FindAllString(usage, -1), "-h"), got)
 	for _, p := range []*protocol{smb, nfs} {
-		for _, option := range p.options {
+		for _, option := range slices.Concat(p.options, p.files) {
 			if !strings.Contains(text, "_"+option+"_") {
 				t.Errorf("the module's option %s is not there", option)
 			}
