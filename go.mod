@@ -31,6 +31,7 @@ go 1.26.0
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
 // BurntSushi/toml        kitrunner's resource files.
 // golang.org/x/crypto    smbprobe/ntlm. Only md4, which hashes the password of an NTLM login.
+//                        Tests of fsmon_exporter: bcrypt.
 // golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows; the names
 //                        of NTSTATUS, from which smbprobe/smb2/ntstatus.go is generated.
 //

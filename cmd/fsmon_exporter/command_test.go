@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/bcrypt"
 
 	"fsmon/cmd/internal/lab/cmdtest"
 )
@@ -82,12 +83,18 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// The command serves, reloads at SIGHUP, and ends at SIGTERM.
+// The command serves whom its web configuration knows, reloads at SIGHUP, and
+// ends at SIGTERM.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(t.TempDir(), "exporter.yml")
+	config, web := filepath.Join(t.TempDir(), "exporter.yml"), filepath.Join(t.TempDir(), "web.yml")
+	hash, err := bcrypt.GenerateFromPassword([]byte("pw"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, web, fmt.Sprintf("basic_auth_users: {prometheus: %q}\n", hash))
 	write(t, config, "modules: {smb: {prober: smb}}\ntargets: []")
-	p := launch(t, "--config.file="+config, "--web.listen-address=127.0.0.1:0")
+	p := launch(t, "--config.file="+config, "--web.listen-address=127.0.0.1:0", "--web.config.file="+web)
 	var address string
 	listening := regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`)
 	cmdtest.Eventually(t, "that it listens", func() bool {
@@ -96,8 +103,9 @@ func TestLife(t *testing.T) {
 		}
 		return address != ""
 	})
+	user := "nobody:pw@"
 	get := func(path string) (int, string) {
-		answer, err := http.Get("http://" + address + path)
+		answer, err := http.Get("http://" + user + address + path)
 		if err != nil {
 			return 0, err.Error()
 		}
@@ -105,6 +113,8 @@ func TestLife(t *testing.T) {
 		text, err := io.ReadAll(answer.Body)
 		return answer.StatusCode, fmt.Sprint(string(text), err)
 	}
+	cmdtest.Eventually(t, "that it refuses strangers", func() bool { code, _ := get("/-/healthy"); return code == 401 })
+	user = "prometheus:pw@"
 	cmdtest.Eventually(t, "that it is healthy", func() bool { code, _ := get("/-/healthy"); return code == 200 })
 	asked := probe("smb", "//127.0.0.1:9/data")
 	if code, text := get(asked); code != 403 {
