@@ -201,7 +201,7 @@ func TestFrozenKDC(t *testing.T) {
 	}
 	counts, tolerates := newLab(t), newLab(t)
 	counted := counts.Watch(m.with("--keytab", m.keytab, "-i", "2", "-c", "1", "-r", "2")...)
-	tolerated := tolerates.Watch(m.with("--keytab", m.keytab, "-i", "2", "-c", "1", "-r", "4", "--tolerate", "kdc")...)
+	tolerated := tolerates.Watch(m.with("--keytab", m.keytab, "-i", "2", "-c", "1", "-r", "10", "--tolerate", "kdc")...)
 	checked(t, newLab(t), 1, m.with("--keytab", m.keytab, "-r", "2"), "failed at ticket: ETIMEDOUT",
 		"no answer within its share of the deadline", "The file server was not asked.", "Class kdc")
 	counted.Exits(1)
@@ -293,7 +293,7 @@ func TestKerberosHangs(t *testing.T) {
 		}
 		return nil
 	})
-	checked(t, newLab(t), 1, m.at(hung, memberSPN, "--keytab", m.keytab, "-r", "3"), "failed at session setup: ETIMEDOUT",
+	checked(t, newLab(t), 1, m.at(hung, memberSPN, "--keytab", m.keytab, "-r", "10"), "failed at session setup: ETIMEDOUT",
 		"ERROR 74", "Class server")
 }
 
@@ -315,7 +315,7 @@ func TestKerberosSecrets(t *testing.T) {
 	l := newLab(t)
 	dir := t.TempDir()
 	metrics := filepath.Join(dir, "metrics")
-	w := l.Watch(m.at(relay, memberSPN, "--keytab", m.keytab, "-i", "1", "-c", "1", "-r", "4",
+	w := l.Watch(m.at(relay, memberSPN, "--keytab", m.keytab, "-i", "1", "-c", "1", "-r", "8",
 		"--metrics-file", metrics, "--evidence-dir", filepath.Join(dir, "evidence"))...)
 	w.Message(cmdtest.Watching)
 	l.Healthy()
