@@ -9,6 +9,7 @@ import (
 
 	"github.com/jcmturner/gofork/encoding/asn1"
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
+	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
@@ -188,6 +189,38 @@ func TestCCache(t *testing.T) {
 			if _, list, err := parseCCache(whole[:n]); err == nil && len(list) > 0 {
 				t.Errorf("cut to %d bytes: %+v", n, list)
 			}
+		}
+	}
+}
+
+// A damaged keytab is an error that quotes none of its keys, and of several
+// versions of a key the newest counts.
+func TestKeytab(t *testing.T) {
+	kt := keytab.New()
+	for _, version := range []uint8{2, 3, 1} {
+		secret := "S3cr3t" + string('0'+rune(version))
+		if err := kt.AddEntry("u", "R", secret, time.Unix(1, 0), version, 18); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := kt.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kt, err = parseKeytab("FILE", whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := key{name: types.PrincipalName{NameString: []string{"u"}}, realm: "R", keytab: kt}
+	for kvno, entry := range map[int]int{0: 1, 1: 2, 2: 0, 3: 1, 9: 1} {
+		got, err := k.of(types.ETypeInfo2Entry{EType: 18}, kvno)
+		if err != nil || !bytes.Equal(got.KeyValue, kt.Entries[entry].Key.KeyValue) {
+			t.Errorf("version %d: another key, %v", kvno, err)
+		}
+	}
+	for n := range whole {
+		if _, err := parseKeytab("FILE", whole[:n]); err != nil && err.Error() != "no key: FILE is no sound keytab" {
+			t.Errorf("cut to %d bytes: %v", n, err)
 		}
 	}
 }
