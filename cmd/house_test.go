@@ -23,12 +23,12 @@ var rooms = map[string]string{
 	"cmd/fsmon_exporter": "cmd/internal/cli cmd/internal/sambamon cmd/internal/nfsmon " +
 		"cmd/internal/observe cmd/internal/watch watchreg",
 
-	"cmd/internal/sambamon": "cmd/internal/cli smbprobe",
-	"cmd/internal/nfsmon":   "cmd/internal/cli nfsprobe",
+	"cmd/internal/sambamon": "cmd/internal/cli smbprobe kerberos",
+	"cmd/internal/nfsmon":   "cmd/internal/cli nfsprobe kerberos",
 
 	"cmd/internal/argv": "",
 	"cmd/internal/cli": "cmd/internal/argv cmd/internal/watch cmd/internal/alert " +
-		"cmd/internal/observe cmd/internal/evidence cmd/internal/errand watchreg",
+		"cmd/internal/observe cmd/internal/evidence cmd/internal/errand watchreg kerberos",
 	"cmd/internal/watch": "",
 	"cmd/internal/alert": "cmd/internal/errand watchreg/trust",
 	// alert only for its printable lines.
@@ -43,6 +43,8 @@ var rooms = map[string]string{
 	"smbprobe/ntlm":    "",
 	"smbprobe/spnego":  "",
 	"smbprobe/...":     "smbprobe smbprobe/...", // a hostile server, for tests
+	"kerberos":         "",
+	"kerberos/...":     "kerberos", // a KDC, for tests
 	"nfsprobe":         "",
 	"nfsprobe/...":     "nfsprobe nfsprobe/...",
 	"watchreg":         "watchreg/trust",
