@@ -90,13 +90,15 @@ func (a *attempt) beforeGoodbye(ctx context.Context) (context.Context, context.C
 }
 
 // export3 looks at the export that was mounted.
-func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) error {
+func (a *attempt) export3(
+	ctx, whole context.Context, r *Report, m mounted,
+) (err error) {
 	c, err := a.dial(ctx, r, Connect, r.NFSPort)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if c.cred, err = m.credential(c.cred); err != nil {
+	if c.cred, err = a.credential(m, c.cred); err != nil {
 		return a.failed(ctx, r, Mount, err)
 	}
 	c.identify(r)
@@ -105,6 +107,10 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 		return err
 	}
 	r.Version = "3"
+	if err := a.secure(ctx, r, c, nfs3Version); err != nil {
+		return err
+	}
+	defer func() { err = a.release(ctx, r, c, err) }()
 	object := nfsv3.NfsFh3{Data: m.handle}
 	if err := a.climb(ctx, r, Getattr, func() (string, error) {
 		args := &nfsv3.Getattr3args{Object: object}

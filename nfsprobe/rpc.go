@@ -8,8 +8,10 @@ package nfsprobe
 //	           runs a step as a rung and makes an error an *Error of it
 //	wire.go    the transcript, which every client fills by itself
 //
+//
 // A client has the AUTH_SYS credential from dial on; a call with procedure 0
-// goes without it.
+// goes without it. With a security context (gss_context.go) all calls are in
+// it.
 
 import (
 	"bufio"
@@ -82,6 +84,11 @@ type client struct {
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
 	xid    uint32
 	broken error // why the connection is of no further use; nil: it is in use
+
+	gss *gssContext // instead of cred; nil: none
+	// renew makes another security context, since the server has lost this one.
+	// nil: there is none, or that was done already.
+	renew func(ctx context.Context, lost error) error
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
@@ -101,37 +108,64 @@ func (c *client) call(
 		return nil, c.broken
 	}
 	results, err := c.ask(ctx, prog, vers, proc, args)
-	var refused *RPCError
-	if err != nil && !errors.As(err, &refused) {
-		c.broken = err
+	if renew := c.renew; renew != nil && lostContext(err) {
+		c.renew = nil
+		if err = renew(ctx, err); err == nil {
+			results, err = c.ask(ctx, prog, vers, proc, args)
+		}
 	}
 	return results, err
 }
 
 func (c *client) ask(
 	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
-) (io.Reader, error) {
+) (results io.Reader, err error) {
+	c.xid++
+	if c.gss != nil {
+		return c.askSealed(ctx, c.gss, gssData, prog, vers, proc, args)
+	}
+	record, err := c.encode(prog, vers, proc, args)
+	if err == nil {
+		record, err = c.exchange(ctx, record)
+	}
+	if err == nil {
+		results, err = parseReply(record, c.xid)
+	}
+	return results, c.spoilt(err)
+}
+
+// spoilt returns err, and remembers one after which the connection is of no
+// further use.
+func (c *client) spoilt(err error) error {
+	var refused *RPCError
+	var noContext *GSSError
+	if err != nil && !errors.As(err, &refused) && !errors.As(err, &noContext) {
+		c.broken = err
+	}
+	return err
+}
+
+// exchange sends one record and returns the next that comes. The tokens in it
+// stay out of the transcript.
+func (c *client) exchange(
+	ctx context.Context, record []byte, tokens ...[]byte,
+) (answer []byte, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, whyEnded(ctx, err)
-	}
-	c.xid++
-	record, err := c.encode(prog, vers, proc, args)
-	if err != nil {
-		return nil, err
 	}
 	release, err := c.bound(ctx)
 	if err != nil {
 		return nil, whyEnded(ctx, err)
 	}
 	defer release()
+	c.show(true, record[recordMark:], nil, tokens...)
 	if _, err := c.Write(record); err != nil {
 		return nil, whyEnded(ctx, netError("write", c, err))
 	}
-	answer, err := readRecord(c.in)
-	if err != nil {
+	if answer, err = readRecord(c.in); err != nil {
 		return nil, whyEnded(ctx, netError("read", c, err))
 	}
-	return parseReply(answer, c.xid)
+	return answer, nil
 }
 
 // bound ends reads and writes of the connection when the context ends, until
@@ -159,19 +193,39 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 	if proc != 0 || c.cred.Flavor == authTLS {
 		body.Cred = c.cred
 	}
-	b := bytes.NewBuffer(make([]byte, 4, 256))
-	if _, err := (&rpcv2.RpcMsg{Xid: c.xid,
-		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
-		return nil, fmt.Errorf("call: %w", err)
+	b, err := newCall(c.xid, body)
+	if err != nil {
+		return nil, err
 	}
+	words{uint32(rpcv2.AUTH_NONE), 0}.WriteTo(b)
 	if args != nil {
 		if _, err := args.WriteTo(b); err != nil {
 			return nil, fmt.Errorf("arguments of the call: %w", err)
 		}
 	}
+	return finish(b), nil
+}
+
+// recordMark is the length of a record's mark, in bytes.
+const recordMark = 4
+
+// newCall begins a record: a call up to its verifier, which must follow.
+func newCall(xid uint32, body rpcv2.CallBody) (*bytes.Buffer, error) {
+	const verifier = 8 // bytes of an empty one
+	b := bytes.NewBuffer(make([]byte, recordMark, 256))
+	if _, err := (&rpcv2.RpcMsg{Xid: xid,
+		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
+		return nil, fmt.Errorf("call: %w", err)
+	}
+	b.Truncate(b.Len() - verifier)
+	return b, nil
+}
+
+// finish fills in the mark of a record.
+func finish(b *bytes.Buffer) []byte {
 	record := b.Bytes()
-	binary.BigEndian.PutUint32(record, uint32(len(record)-4)|lastFragment)
-	return record, nil
+	binary.BigEndian.PutUint32(record, uint32(len(record)-recordMark)|lastFragment)
+	return record
 }
 
 // readRecord reads one record (RFC 5531 11). Memory grows with what has
@@ -215,6 +269,23 @@ func (m message) Read(p []byte) (int, error) {
 
 // parseReply checks a reply and returns a reader of its results.
 func parseReply(record []byte, xid uint32) (io.Reader, error) {
+	return checkReply(record, xid, func(verifier rpcv2.OpaqueAuth) error {
+		// RFC 5531 14, appendix A, allows AUTH_NONE and AUTH_SHORT. The Linux
+		// client takes AUTH_SYS too, so a server that sends it works.
+		switch f := verifier.Flavor; f {
+		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
+			return nil
+		default:
+			return malformed("a verifier of flavor %d", f)
+		}
+	})
+}
+
+// checkReply is parseReply with another check of the verifier, which every
+// accepted call has.
+func checkReply(
+	record []byte, xid uint32, check func(verifier rpcv2.OpaqueAuth) error,
+) (io.Reader, error) {
 	r := message{bytes.NewReader(record)}
 	if len(record) < 8 {
 		return nil, malformed("a reply of %d bytes", len(record))
@@ -232,12 +303,8 @@ func parseReply(record []byte, xid uint32) (io.Reader, error) {
 	}
 	switch body := reply.Rbody.(type) {
 	case *rpcv2.ReplyBody_MSG_ACCEPTED:
-		// RFC 5531 14, appendix A, allows AUTH_NONE and AUTH_SHORT. The Linux
-		// client takes AUTH_SYS too, so a server that sends it works.
-		switch f := body.Areply.Verf.Flavor; f {
-		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
-		default:
-			return nil, malformed("a verifier of flavor %d", f)
+		if err := check(body.Areply.Verf); err != nil {
+			return nil, err
 		}
 		return r, accepted(body.Areply.ReplyData)
 	case *rpcv2.ReplyBody_MSG_DENIED:

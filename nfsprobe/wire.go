@@ -2,6 +2,7 @@ package nfsprobe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync"
@@ -40,18 +41,59 @@ type recorded struct {
 	net.Conn
 	wire          *transcript
 	local, remote netip.AddrPort
+	quiet         bool // the client notes it, since there are tokens in it
 }
 
-func (c recorded) Read(p []byte) (int, error) {
+func (c *recorded) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.wire.note(c.remote, c.local, p[:n])
+	if !c.quiet {
+		c.wire.note(c.remote, c.local, p[:n])
+	}
 	return n, err
 }
 
-func (c recorded) Write(p []byte) (int, error) {
+func (c *recorded) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.wire.note(c.local, c.remote, p[:n])
+	if !c.quiet {
+		c.wire.note(c.local, c.remote, p[:n])
+	}
 	return n, err
+}
+
+// quiet says that from here on tokens of GSS go over the connection.
+func (c *client) quiet() {
+	if conn, is := c.Conn.(*recorded); is {
+		conn.quiet = true
+	}
+}
+
+// show notes a message of a quiet connection, as one record. Its tokens are
+// zeros in there, and so is all behind the xid if it cannot be read.
+func (c *client) show(sent bool, message []byte, err error, tokens ...[]byte) {
+	conn, is := c.Conn.(*recorded)
+	if !is || !conn.quiet {
+		return
+	}
+	shown := binary.BigEndian.AppendUint32(nil, lastFragment|uint32(len(message)))
+	shown = append(shown, message...)
+	if unusable(err) {
+		clear(shown[min(len(shown), recordMark+4):])
+	}
+	for _, token := range tokens {
+		for rest := shown[recordMark:]; len(token) > 0; rest = rest[len(token):] {
+			at := bytes.Index(rest, token)
+			if at < 0 {
+				break
+			}
+			rest = rest[at:]
+			clear(rest[:len(token)])
+		}
+	}
+	if sent {
+		conn.wire.note(conn.local, conn.remote, shown)
+	} else {
+		conn.wire.note(conn.remote, conn.local, shown)
+	}
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
