@@ -22,6 +22,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
@@ -74,33 +75,72 @@ func (e *RPCError) Error() string {
 	return text
 }
 
-// client speaks ONC RPC version 2 over one TCP connection (RFC 5531), one call
-// at a time.
+// client speaks ONC RPC version 2 over one TCP connection (RFC 5531). Several
+// calls may be under way: queue prepares them, the first await sends all that
+// are queued in one write, and replies are told apart by their xid, in whatever
+// order they come.
 type client struct {
 	net.Conn
 	in     *bufio.Reader
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
-	xid    uint32
-	broken error // why the connection is of no further use; nil: it is in use
+	xid    uint32           // of the last call
+	unsent []byte           // the records of the calls that are queued
+	due    []*pending       // calls without a reply so far, queued ones included
+	broken error            // why the connection is of no further use; nil: it is in use
+}
+
+// pending is a call whose reply is awaited, or has come and was not looked at.
+type pending struct {
+	xid   uint32
+	reply []byte // the message; nil: it has not come
+	err   error  // why the call was not queued
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32()}
 }
 
-// call sends one call and returns a reader of its results, which the caller
-// owns. Bytes after the results are ignored, as by every client, so a server
-// that pads works. Errors are *RPCError, *MalformedError, *net.OpError (of
-// io.EOF if the connection was closed) or a context error. After any but
-// *RPCError the connection is of no further use, and every later call returns
-// the same error.
+// call sends one call, and what is queued before it, and awaits its reply.
 func (c *client) call(
 	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
 ) (io.Reader, error) {
+	return c.await(ctx, c.queue(prog, vers, proc, args))
+}
+
+// queue prepares a call with the credential of this moment. The next await
+// sends it. A server may work on calls that are sent together in any order.
+func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
+	c.xid++
+	p := &pending{xid: c.xid}
+	record, err := c.encode(prog, vers, proc, args)
+	if err != nil {
+		p.err = err
+		return p
+	}
+	c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+	return p
+}
+
+// await sends what is queued, reads until the reply to one call has come, and
+// returns a reader of its results, which the caller owns. Replies to other calls
+// that are due are kept for their await; any other reply, also a second one to
+// the same call, is malformed. Bytes after the results are ignored, as by every
+// client, so a server that pads works. Errors are *RPCError, *MalformedError,
+// *net.OpError (of io.EOF if the connection was closed) or a context error.
+// After any but *RPCError the connection is of no further use, and every later
+// await returns the same error.
+func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
-	results, err := c.ask(ctx, prog, vers, proc, args)
+	err := p.err
+	if err == nil {
+		err = c.receive(ctx, p)
+	}
+	var results io.Reader
+	if err == nil {
+		results, err = parseReply(p.reply, p.xid)
+	}
 	var refused *RPCError
 	if err != nil && !errors.As(err, &refused) {
 		c.broken = err
@@ -108,30 +148,42 @@ func (c *client) call(
 	return results, err
 }
 
-func (c *client) ask(
-	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
-) (io.Reader, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, whyEnded(ctx, err)
+// receive sends what is queued and reads replies until that to p has come.
+func (c *client) receive(ctx context.Context, p *pending) error {
+	if p.reply != nil {
+		return nil
 	}
-	c.xid++
-	record, err := c.encode(prog, vers, proc, args)
-	if err != nil {
-		return nil, err
+	if err := ctx.Err(); err != nil {
+		return whyEnded(ctx, err)
 	}
 	release, err := c.bound(ctx)
 	if err != nil {
-		return nil, whyEnded(ctx, err)
+		return whyEnded(ctx, err)
 	}
 	defer release()
-	if _, err := c.Write(record); err != nil {
-		return nil, whyEnded(ctx, netError("write", c, err))
+	if unsent := c.unsent; len(unsent) > 0 {
+		c.unsent = nil
+		if _, err := c.Write(unsent); err != nil {
+			return whyEnded(ctx, netError("write", c, err))
+		}
 	}
-	answer, err := readRecord(c.in)
-	if err != nil {
-		return nil, whyEnded(ctx, netError("read", c, err))
+	for p.reply == nil {
+		reply, err := readRecord(c.in)
+		if err != nil {
+			return whyEnded(ctx, netError("read", c, err))
+		}
+		if len(reply) < 8 {
+			return malformed("a reply of %d bytes", len(reply))
+		}
+		xid := binary.BigEndian.Uint32(reply)
+		i := slices.IndexFunc(c.due, func(d *pending) bool { return d.xid == xid })
+		if i < 0 {
+			return malformed("a reply to call 0x%X, where 0x%X was due", xid, p.xid)
+		}
+		c.due[i].reply = reply
+		c.due = slices.Delete(c.due, i, i+1)
 	}
-	return parseReply(answer, c.xid)
+	return nil
 }
 
 // bound ends reads and writes of the connection when the context ends, until
