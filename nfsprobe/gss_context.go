@@ -37,9 +37,6 @@ type gssContext struct {
 // begin makes a security context, for which Kerberos needs one call (RFC 2203
 // 5.2.2).
 func (c *client) begin(ctx context.Context, version, service uint32, ticket ServiceTicket) error {
-	if c.broken != nil {
-		return c.broken
-	}
 	kerberos, err := ticket.Begin()
 	if err != nil {
 		return err
@@ -53,16 +50,32 @@ func (c *client) begin(ctx context.Context, version, service uint32, ticket Serv
 	}
 	words{uint32(rpcv2.AUTH_NONE), 0}.WriteTo(b)
 	putOpaque(b, kerberos.Token())
-	answer, err := c.exchange(ctx, finish(b), kerberos.Token())
-	if err == nil {
-		var tokens [][]byte
-		tokens, err = g.accept(answer, c.xid)
-		c.show(false, answer, err, tokens...)
-	}
-	if err = c.spoilt(err); err == nil {
+	p := &pending{xid: c.xid, open: c.opening(
+		func(reply []byte, xid uint32) (io.Reader, [][]byte, error) {
+			tokens, err := g.accept(reply, xid)
+			return nil, tokens, err
+		})}
+	if _, err = c.await(ctx, c.enqueue(p, finish(b), kerberos.Token())); err == nil {
 		c.gss = g
 	}
 	return err
+}
+
+// opening is the end of a call in a context: it notes the reply without its
+// tokens. Of one that cannot be read only the xid is noted.
+func (c *client) opening(
+	open func(reply []byte, xid uint32) (io.Reader, [][]byte, error),
+) func(reply []byte, xid uint32) (io.Reader, error) {
+	return func(reply []byte, xid uint32) (io.Reader, error) {
+		results, tokens, err := open(reply, xid)
+		record := binary.BigEndian.AppendUint32(nil, lastFragment|uint32(len(reply)))
+		record = append(record, without(tokens, reply)...)
+		if unusable(err) {
+			clear(record[min(len(record), recordMark+4):])
+		}
+		c.note(false, record)
+		return results, err
+	}
 }
 
 // accept reads the answer to INIT.
@@ -123,29 +136,23 @@ func parseInit(results io.Reader) (a initAnswer, err error) {
 
 // destroy ends the context, whatever the answer is (RFC 2203 5.4).
 func (c *client) destroy(ctx context.Context) error {
-	if c.broken != nil {
-		return c.broken
-	}
 	g := c.gss
 	c.gss = nil
 	c.xid++
-	_, err := c.askSealed(ctx, g, gssDestroy, nfsProgram, g.version, procNull, nil)
+	_, err := c.await(ctx, c.queueSealed(g, gssDestroy, nfsProgram, g.version, procNull, nil))
 	return err
 }
 
-// askSealed is ask in a security context.
-func (c *client) askSealed(
-	ctx context.Context, g *gssContext, gssProc, prog, vers, proc uint32, args io.WriterTo,
-) (results io.Reader, err error) {
+// queueSealed is queue in a security context.
+func (c *client) queueSealed(
+	g *gssContext, gssProc, prog, vers, proc uint32, args io.WriterTo,
+) *pending {
 	record, tokens, err := g.seal(gssProc, c.xid, prog, vers, proc, args)
-	if err == nil {
-		record, err = c.exchange(ctx, record, tokens...)
-	}
-	if err == nil {
-		results, tokens, err = g.open(gssProc, record, c.xid)
-		c.show(false, record, err, tokens...)
-	}
-	return results, c.spoilt(err)
+	p := &pending{xid: c.xid, err: err, in: g, open: c.opening(
+		func(reply []byte, xid uint32) (io.Reader, [][]byte, error) {
+			return g.open(gssProc, reply, xid)
+		})}
+	return c.enqueue(p, record, tokens...)
 }
 
 // header begins a record: the call up to the credential.

@@ -26,7 +26,7 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 
 // climb4 runs all steps after the connect.
 func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) (err error) {
-	if err := a.null(ctx, r, conn, nfs4Version); err != nil {
+	if err := a.null(ctx, r, conn, conn.queueNull(nfs4Version)); err != nil {
 		return err
 	}
 	if err := a.secure(ctx, r, conn, nfs4Version); err != nil {

@@ -24,6 +24,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
@@ -76,96 +77,150 @@ func (e *RPCError) Error() string {
 	return text
 }
 
-// client speaks ONC RPC version 2 over one TCP connection (RFC 5531), one call
-// at a time.
+// client speaks ONC RPC version 2 over one TCP connection (RFC 5531). Several
+// calls may be under way: queue prepares them, the first await sends all that
+// are queued in one write, and replies are told apart by their xid, in whatever
+// order they come.
 type client struct {
 	net.Conn
 	in     *bufio.Reader
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
-	xid    uint32
-	broken error // why the connection is of no further use; nil: it is in use
+	xid    uint32           // of the last call
+	unsent []byte           // the records of the calls that are queued
+	shown  []byte           // the same for the transcript
+	due    []*pending       // calls without a reply so far, queued ones included
+	broken error            // why the connection is of no further use; nil: it is in use
 
-	gss *gssContext // instead of cred; nil: none
+	gss *gssContext // what calls are in, instead of cred; nil: none
 	// renew makes another security context, since the server has lost this one.
 	// nil: there is none, or that was done already.
 	renew func(ctx context.Context, lost error) error
+}
+
+// pending is a call whose reply is awaited, or has come and was not looked at.
+type pending struct {
+	xid   uint32
+	reply []byte // the message; nil: it has not come
+	err   error  // why the call was not queued
+
+	open  func(reply []byte, xid uint32) (results io.Reader, err error) // checks the reply
+	in    *gssContext                                                   // nil: none
+	again func() *pending                                               // queues the call once more
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32()}
 }
 
-// call sends one call and returns a reader of its results, which the caller
-// owns. Bytes after the results are ignored, as by every client, so a server
-// that pads works. Errors are *RPCError, *MalformedError, *net.OpError (of
-// io.EOF if the connection was closed) or a context error. After any but
-// *RPCError the connection is of no further use, and every later call returns
-// the same error.
+// call sends one call, and what is queued before it, and awaits its reply.
 func (c *client) call(
 	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
 ) (io.Reader, error) {
+	return c.await(ctx, c.queue(prog, vers, proc, args))
+}
+
+// queue prepares a call with the credential of this moment. The next await
+// sends it. A server may work on calls that are sent together in any order.
+func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
+	c.xid++
+	if c.gss != nil {
+		p := c.queueSealed(c.gss, gssData, prog, vers, proc, args)
+		p.again = func() *pending { return c.queue(prog, vers, proc, args) }
+		return p
+	}
+	record, err := c.encode(prog, vers, proc, args)
+	return c.enqueue(&pending{xid: c.xid, open: parseReply, err: err}, record)
+}
+
+// enqueue queues the record of a call. The tokens in it stay out of the
+// transcript.
+func (c *client) enqueue(p *pending, record []byte, tokens ...[]byte) *pending {
+	if p.err == nil {
+		c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+		if len(tokens) > 0 {
+			c.shown = append(c.shown, without(tokens, record)...)
+		}
+	}
+	return p
+}
+
+// await sends what is queued, reads until the reply to one call has come, and
+// returns a reader of its results, which the caller owns. Replies to other calls
+// that are due are kept for their await; any other reply, also a second one to
+// the same call, is malformed. Bytes after the results are ignored, as by every
+// client, so a server that pads works. Errors are *RPCError, *MalformedError,
+// *net.OpError (of io.EOF if the connection was closed) or a context error.
+// After any but *RPCError the connection is of no further use, and every later
+// await returns the same error. If the server has lost the security context,
+// another is made, once, and the call is sent in that.
+func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
-	results, err := c.ask(ctx, prog, vers, proc, args)
-	if renew := c.renew; renew != nil && lostContext(err) {
-		c.renew = nil
-		if err = renew(ctx, err); err == nil {
-			results, err = c.ask(ctx, prog, vers, proc, args)
+	err := p.err
+	if err == nil {
+		err = c.receive(ctx, p)
+	}
+	var results io.Reader
+	if err == nil {
+		results, err = p.open(p.reply, p.xid)
+	}
+	if p.in != nil && lostContext(err) && p.again != nil {
+		if p.in != c.gss { // another call has found out before
+			return c.await(ctx, p.again())
+		} else if renew := c.renew; renew != nil {
+			c.renew = nil
+			if err := renew(ctx, err); err != nil {
+				return nil, err
+			}
+			return c.await(ctx, p.again())
 		}
 	}
-	return results, err
-}
-
-func (c *client) ask(
-	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
-) (results io.Reader, err error) {
-	c.xid++
-	if c.gss != nil {
-		return c.askSealed(ctx, c.gss, gssData, prog, vers, proc, args)
-	}
-	record, err := c.encode(prog, vers, proc, args)
-	if err == nil {
-		record, err = c.exchange(ctx, record)
-	}
-	if err == nil {
-		results, err = parseReply(record, c.xid)
-	}
-	return results, c.spoilt(err)
-}
-
-// spoilt returns err, and remembers one after which the connection is of no
-// further use.
-func (c *client) spoilt(err error) error {
 	var refused *RPCError
 	var noContext *GSSError
 	if err != nil && !errors.As(err, &refused) && !errors.As(err, &noContext) {
 		c.broken = err
 	}
-	return err
+	return results, err
 }
 
-// exchange sends one record and returns the next that comes. The tokens in it
-// stay out of the transcript.
-func (c *client) exchange(
-	ctx context.Context, record []byte, tokens ...[]byte,
-) (answer []byte, err error) {
+// receive sends what is queued and reads replies until that to p has come.
+func (c *client) receive(ctx context.Context, p *pending) error {
+	if p.reply != nil {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
-		return nil, whyEnded(ctx, err)
+		return whyEnded(ctx, err)
 	}
 	release, err := c.bound(ctx)
 	if err != nil {
-		return nil, whyEnded(ctx, err)
+		return whyEnded(ctx, err)
 	}
 	defer release()
-	c.show(true, record[recordMark:], nil, tokens...)
-	if _, err := c.Write(record); err != nil {
-		return nil, whyEnded(ctx, netError("write", c, err))
+	if unsent := c.unsent; len(unsent) > 0 {
+		c.note(true, c.shown)
+		c.unsent, c.shown = nil, nil
+		if _, err := c.Write(unsent); err != nil {
+			return whyEnded(ctx, netError("write", c, err))
+		}
 	}
-	if answer, err = readRecord(c.in); err != nil {
-		return nil, whyEnded(ctx, netError("read", c, err))
+	for p.reply == nil {
+		reply, err := readRecord(c.in)
+		if err != nil {
+			return whyEnded(ctx, netError("read", c, err))
+		}
+		if len(reply) < 8 {
+			return malformed("a reply of %d bytes", len(reply))
+		}
+		xid := binary.BigEndian.Uint32(reply)
+		i := slices.IndexFunc(c.due, func(d *pending) bool { return d.xid == xid })
+		if i < 0 {
+			return malformed("a reply to call 0x%X, where 0x%X was due", xid, p.xid)
+		}
+		c.due[i].reply = reply
+		c.due = slices.Delete(c.due, i, i+1)
 	}
-	return answer, nil
+	return nil
 }
 
 // bound ends reads and writes of the connection when the context ends, until

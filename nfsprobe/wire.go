@@ -2,7 +2,6 @@ package nfsprobe
 
 import (
 	"bytes"
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync"
@@ -67,33 +66,32 @@ func (c *client) quiet() {
 	}
 }
 
-// show notes a message of a quiet connection, as one record. Its tokens are
-// zeros in there, and so is all behind the xid if it cannot be read.
-func (c *client) show(sent bool, message []byte, err error, tokens ...[]byte) {
-	conn, is := c.Conn.(*recorded)
-	if !is || !conn.quiet {
-		return
+// note enters records that were sent or received over a quiet connection into
+// the transcript.
+func (c *client) note(sent bool, records []byte) {
+	switch conn, is := c.Conn.(*recorded); {
+	case !is || !conn.quiet:
+	case sent:
+		conn.wire.note(conn.local, conn.remote, records)
+	default:
+		conn.wire.note(conn.remote, conn.local, records)
 	}
-	shown := binary.BigEndian.AppendUint32(nil, lastFragment|uint32(len(message)))
-	shown = append(shown, message...)
-	if unusable(err) {
-		clear(shown[min(len(shown), recordMark+4):])
-	}
+}
+
+// without returns b with zeros for tokens of GSS.
+func without(tokens [][]byte, b []byte) []byte {
+	b = bytes.Clone(b)
 	for _, token := range tokens {
-		for rest := shown[recordMark:]; len(token) > 0; rest = rest[len(token):] {
+		for rest := b; len(token) > 0; {
 			at := bytes.Index(rest, token)
 			if at < 0 {
 				break
 			}
-			rest = rest[at:]
-			clear(rest[:len(token)])
+			clear(rest[at : at+len(token)])
+			rest = rest[at+len(token):]
 		}
 	}
-	if sent {
-		conn.wire.note(conn.local, conn.remote, shown)
-	} else {
-		conn.wire.note(conn.remote, conn.local, shown)
-	}
+	return b
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
