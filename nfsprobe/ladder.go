@@ -66,7 +66,7 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &already) {
 		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) ||
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) && step != Ticket ||
 		errors.Is(err, context.Canceled) {
 		err = whyEnded(ctx, err)
 	}
