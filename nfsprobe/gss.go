@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
@@ -13,21 +12,25 @@ import (
 // ServiceTicket is a ticket for the server, from Kerberos. Its String is for
 // people and has no secrets.
 type ServiceTicket interface {
-	// Begin begins a security context, with an authenticator of its own.
-	Begin() (GSSContext, error)
+	// Context begins a security context, with an authenticator of its own.
+	Context() GSSContext
+	// Forget is told that the server refuses the ticket. It reports whether
+	// another may be better: a ticket that was kept may be older than the
+	// server's key.
+	Forget() bool
 	String() string
 }
 
 // GSSContext is the initiator's end of a security context (RFC 2743, RFC 4121).
-// Its methods are called by one goroutine at a time. Those after Accept are
-// called only if it returned nil.
+// Its methods are called by one goroutine at a time, Init and Accept once and
+// in this order. The others are called only if Accept returned nil.
 type GSSContext interface {
-	Token() []byte                       // for the server
-	Accept(token []byte) error           // the server's answer
-	MIC(message []byte) ([]byte, error)  // the checksum of a call
-	VerifyMIC(message, mic []byte) error // that of a reply
-	Wrap(message []byte) ([]byte, error) // seals a call
-	Unwrap(token []byte) ([]byte, error) // opens a reply
+	Init() (token []byte, err error)
+	Accept(token []byte) (next []byte, err error) // next is not sent: Kerberos has none
+	MIC(message []byte) []byte                    // nil: it failed
+	VerifyMIC(message, mic []byte) error
+	Wrap(message []byte, seal bool) ([]byte, error)
+	Unwrap(token []byte) (message []byte, sealed bool, err error)
 }
 
 // securities are the values of Config.Security after sys, by their service of
@@ -116,21 +119,12 @@ func (e *ProtectionError) Error() string {
 
 func (e *ProtectionError) Unwrap() error { return e.Err }
 
-// ticketShare: getting a ticket may take one part in ticketShare of the
-// deadline. The KDC is not the file server, which needs the rest.
-const ticketShare = 2
-
-// getTicket gets a ticket, or takes the one that is kept.
+// getTicket gets a ticket, or the one that is kept.
 func (a *attempt) getTicket(ctx context.Context, r *Report) error {
 	if a.service() == 0 {
 		return nil
 	}
 	return a.climb(ctx, r, Ticket, func() (learnt string, err error) {
-		if end, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, time.Until(end)/ticketShare)
-			defer cancel()
-		}
 		if a.ticket, err = a.Ticket(ctx); err != nil {
 			return "", err
 		}
@@ -144,7 +138,16 @@ func (a *attempt) secure(ctx context.Context, r *Report, c *client, version uint
 		return nil
 	}
 	begin := func(ctx context.Context) error {
-		return c.begin(ctx, version, a.service(), a.ticket)
+		err := c.begin(ctx, version, a.service(), a.ticket.Context())
+		if !refusedContext(err) || !a.ticket.Forget() {
+			return err
+		}
+		ticket, noTicket := a.Ticket(ctx)
+		if noTicket != nil {
+			return err
+		}
+		a.ticket = ticket
+		return c.begin(ctx, version, a.service(), ticket.Context())
 	}
 	if err := a.climb(ctx, r, BeginContext, func() (string, error) {
 		if err := begin(ctx); err != nil {
@@ -176,6 +179,13 @@ func (a *attempt) release(ctx context.Context, r *Report, c *client, before erro
 		guarded(func() (string, error) { return "", c.destroy(ctx) })
 	}
 	return before
+}
+
+// refusedContext reports that the server would not make a context.
+func refusedContext(err error) bool {
+	var refused *GSSError
+	var denied *RPCError
+	return errors.As(err, &refused) || errors.As(err, &denied) && denied.Stat == "AUTH_ERROR"
 }
 
 // lostContext reports that the server does not know the context any more, as

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -36,8 +37,10 @@ type gssContext struct {
 
 // begin makes a security context, for which Kerberos needs one call (RFC 2203
 // 5.2.2).
-func (c *client) begin(ctx context.Context, version, service uint32, ticket ServiceTicket) error {
-	kerberos, err := ticket.Begin()
+func (c *client) begin(
+	ctx context.Context, version, service uint32, kerberos GSSContext,
+) error {
+	token, err := kerberos.Init()
 	if err != nil {
 		return err
 	}
@@ -49,13 +52,13 @@ func (c *client) begin(ctx context.Context, version, service uint32, ticket Serv
 		return err
 	}
 	words{uint32(rpcv2.AUTH_NONE), 0}.WriteTo(b)
-	putOpaque(b, kerberos.Token())
+	putOpaque(b, token)
 	p := &pending{xid: c.xid, open: c.opening(
 		func(reply []byte, xid uint32) (io.Reader, [][]byte, error) {
 			tokens, err := g.accept(reply, xid)
 			return nil, tokens, err
 		})}
-	if _, err = c.await(ctx, c.enqueue(p, finish(b), kerberos.Token())); err == nil {
+	if _, err = c.await(ctx, c.enqueue(p, finish(b), token)); err == nil {
 		c.gss = g
 	}
 	return err
@@ -96,11 +99,11 @@ func (g *gssContext) accept(record []byte, xid uint32) (tokens [][]byte, err err
 	case answer.major != 0:
 		refused := &GSSError{Major: answer.major, Minor: answer.minor}
 		if len(answer.token) > 0 {
-			refused.Err = g.Accept(answer.token)
+			_, refused.Err = g.Accept(answer.token)
 		}
 		return tokens, refused
 	}
-	if err := g.Accept(answer.token); err != nil {
+	if _, err := g.Accept(answer.token); err != nil {
 		return tokens, &ProtectionError{"token", err}
 	}
 	g.handle, g.window = answer.handle, answer.window
@@ -173,17 +176,16 @@ func (g *gssContext) seal(
 	if err != nil {
 		return nil, nil, err
 	}
-	token := func(make func([]byte) ([]byte, error), of []byte) {
-		if err == nil {
-			var t []byte
-			t, err = make(of)
-			tokens = append(tokens, t)
-			putOpaque(b, t)
+	put := func(token []byte) {
+		if token == nil && err == nil {
+			err = errors.New("the call cannot be signed")
 		}
+		tokens = append(tokens, token)
+		putOpaque(b, token)
 	}
 	signed := bytes.Clone(b.Bytes()[recordMark:])
 	words{uint32(rpcv2.RPCSEC_GSS)}.WriteTo(b)
-	token(g.MIC, signed)
+	put(g.MIC(signed))
 	if gssProc != gssData {
 		return finish(b), tokens, err
 	}
@@ -197,9 +199,12 @@ func (g *gssContext) seal(
 	switch g.service {
 	case serviceIntegrity:
 		putOpaque(b, body.Bytes())
-		token(g.MIC, body.Bytes())
+		put(g.MIC(body.Bytes()))
 	case servicePrivacy:
-		token(g.Wrap, body.Bytes())
+		sealed, failed := g.Wrap(body.Bytes(), true)
+		if put(sealed); failed != nil {
+			err = failed
+		}
 	default:
 		b.Write(body.Bytes()[4:])
 	}
@@ -231,9 +236,14 @@ func (g *gssContext) open(
 		}
 	case servicePrivacy:
 		tokens = append(tokens, body)
-		if body, err = g.Unwrap(body); err != nil {
+		plain, sealed, err := g.Unwrap(body)
+		if err == nil && !sealed {
+			err = errors.New("it is signed, not sealed")
+		}
+		if err != nil {
 			return nil, tokens, &ProtectionError{"seal", err}
 		}
+		body = plain
 	default:
 		return r, tokens, nil
 	}

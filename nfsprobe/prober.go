@@ -34,8 +34,9 @@ type Config struct {
 	// or "krb5p" (they are sealed). The port mapper and the mount service are
 	// asked with AUTH_SYS.
 	Security string
-	// Ticket gets a ticket for the server, or the one that is kept. It must end
-	// with ctx, which has half of the deadline. Only for Security by Kerberos.
+	// Ticket gets a ticket for the server, or the one that is kept. It ends well
+	// before ctx does, whose deadline is the probe's: the KDC is not the file
+	// server. Only for Security by Kerberos.
 	Ticket func(ctx context.Context) (ServiceTicket, error)
 
 	// Marker is the path of a file below the directory that exists only on the

@@ -86,15 +86,15 @@ func (g *GSS) Begin() *Initiator {
 	return i
 }
 
-// Token is for the server.
-func (i *Initiator) Token() []byte { return i.token }
+// Init returns the token for the server.
+func (i *Initiator) Init() ([]byte, error) { return i.token, nil }
 
 // Accept checks the server's answer.
-func (i *Initiator) Accept(token []byte) error {
+func (i *Initiator) Accept(token []byte) (next []byte, err error) {
 	if !hmac.Equal(token, i.answer) {
-		return errors.New("not the answer to this token")
+		return nil, errors.New("not the answer to this token")
 	}
-	return nil
+	return nil, nil
 }
 
 // accept makes the server's end of a context.
@@ -127,7 +127,7 @@ func sum(key []byte, who string, data []byte) []byte {
 }
 
 // MIC is the checksum of a message.
-func (p peer) MIC(message []byte) ([]byte, error) { return sum(p.key, p.me, message), nil }
+func (p peer) MIC(message []byte) []byte { return sum(p.key, p.me, message) }
 
 // VerifyMIC checks the checksum of a message.
 func (p peer) VerifyMIC(message, mic []byte) error {
@@ -137,25 +137,33 @@ func (p peer) VerifyMIC(message, mic []byte) error {
 	return nil
 }
 
-// Wrap seals a message.
-func (p peer) Wrap(message []byte) ([]byte, error) {
+// Wrap seals a message, or signs it.
+func (p peer) Wrap(message []byte, seal bool) ([]byte, error) {
+	if !seal {
+		return append(sum(p.key, p.me+"signed", message), message...), nil
+	}
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
 	return slices.Concat(nonce, p.stream(p.me, nonce, message), sum(p.key, p.me+"seal",
 		append(nonce, message...))), nil
 }
 
-// Unwrap opens what the other end has sealed.
-func (p peer) Unwrap(token []byte) ([]byte, error) {
+// Unwrap opens what the other end has sealed or signed.
+func (p peer) Unwrap(token []byte) (message []byte, sealed bool, err error) {
+	if len(token) >= sha256.Size && hmac.Equal(token[:sha256.Size],
+		sum(p.key, p.theirs+"signed", token[sha256.Size:])) {
+		return token[sha256.Size:], false, nil
+	}
 	if len(token) < 16+sha256.Size {
-		return nil, errors.New("too short")
+		return nil, false, errors.New("too short")
 	}
-	nonce, sealed, seal := token[:16], token[16:len(token)-sha256.Size], token[len(token)-sha256.Size:]
-	message := p.stream(p.theirs, nonce, sealed)
+	end := len(token) - sha256.Size
+	nonce, seal := token[:16], token[end:]
+	message = p.stream(p.theirs, nonce, token[16:end])
 	if !hmac.Equal(seal, sum(p.key, p.theirs+"seal", slices.Concat(nonce, message))) {
-		return nil, errors.New("another seal")
+		return nil, false, errors.New("another seal")
 	}
-	return message, nil
+	return message, true, nil
 }
 
 func (p peer) stream(who string, nonce, data []byte) []byte {
@@ -179,6 +187,7 @@ func (h *Hostile) Secure(g *GSS) {
 type sealing struct {
 	*accepting
 	service, number uint32
+	unsealed        bool // results are signed where they should be sealed
 }
 
 // unseal opens a call in a context. request is the whole call, args what
@@ -209,7 +218,7 @@ func (g *GSS) unseal(call *Call, request []byte, verifier rpcv2.OpaqueAuth) Answ
 	if context.VerifyMIC(signed, verifier.Body) != nil {
 		return Denied(problem)
 	}
-	call.sealing = &sealing{context, words[3], words[2]}
+	call.sealing = &sealing{accepting: context, service: words[3], number: words[2]}
 	if context.seen[words[2]] || words[2] == 0 {
 		return dropped // RFC 2203 5.3.3.1
 	}
@@ -242,8 +251,9 @@ func (c *accepting) arguments(args []byte, service, number uint32) ([]byte, erro
 		return args, nil
 	}
 	if service == gssPrivacy {
-		if body, err = c.Unwrap(body); err != nil {
-			return nil, err
+		var sealed bool
+		if body, sealed, err = c.Unwrap(body); err != nil || !sealed {
+			return nil, fmt.Errorf("sealed %v, %w", sealed, err)
 		}
 	} else {
 		sum, _, err := runtime.ReadVariableLengthOpaque(r, 400)
@@ -266,16 +276,16 @@ func (s *sealing) protect(reply []byte) []byte {
 	if s == nil || len(reply) < head || !bytes.Equal(reply[4:20], encode(words{1, 0, 0, 0})) {
 		return reply
 	}
-	mic, _ := s.MIC(encode(words{s.number}))
+	mic := s.MIC(encode(words{s.number}))
 	results := reply[head:]
 	if binary.BigEndian.Uint32(reply[20:]) == uint32(rpcv2.SUCCESS) {
 		body := append(encode(words{s.number}), results...)
 		switch s.service {
 		case gssIntegrity:
-			sum, _ := s.MIC(body)
+			sum := s.MIC(body)
 			results = append(encode(text(body)), encode(text(sum))...)
 		case gssPrivacy:
-			token, _ := s.Wrap(body)
+			token, _ := s.Wrap(body, !s.unsealed)
 			results = encode(text(token))
 		}
 	}
@@ -295,7 +305,7 @@ func (g *GSS) begun(call *Call) []byte {
 	g.mu.Lock()
 	context := g.contexts[string(handle)]
 	g.mu.Unlock()
-	return (&sealing{context, 1, g.Window}).protect(success(call.XID,
+	return (&sealing{accepting: context, number: g.Window}).protect(success(call.XID,
 		slices.Concat(encode(text(handle)), encode(words{0, 0, g.Window}), encode(text(answer)))))
 }
 
@@ -331,6 +341,14 @@ func replayed(head int) Answer {
 		}
 		return append(reply[:at:at], first[at:]...)
 	})
+}
+
+// Unsealed answers with results that are signed where they should be sealed.
+func Unsealed(c net.Conn, call Call, healthy func() []byte) bool {
+	if call.sealing != nil {
+		call.unsealed = true
+	}
+	return Healthy(c, call, healthy)
 }
 
 // Flipped answers with one bit of the healthy reply changed: n bytes from its
