@@ -249,7 +249,7 @@ func (r *kdcReply) open(secret types.EncryptionKey, usage uint32, body kdcReques
 	defer caught(&err, "a reply of the KDC")
 	plain, err := decrypt(r.EncPart, secret, usage)
 	if err != nil {
-		return nil, fmt.Errorf("its answer cannot be unsealed: %w", err)
+		return nil, &Error{Code: BadIntegrity, Text: "its answer cannot be unsealed with this key: " + err.Error()}
 	}
 	defer clear(plain)
 	var part encKDCReply
