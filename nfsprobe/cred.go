@@ -36,7 +36,7 @@ func (c *client) identify(r *Report) {
 	who, kind := "AUTH_NONE", ""
 	switch {
 	case c.gss != nil:
-		who = securities[c.gss.service]
+		who = c.gss.user + " (" + securities[c.gss.service] + ")"
 	case c.cred.Flavor == rpcv2.AUTH_SYS:
 		who = fmt.Sprintf("AUTH_SYS uid %d", max(os.Getuid(), 0))
 	}

@@ -15,9 +15,9 @@ type Step int
 // Unmount; version 3 no ExchangeID, CreateSession, Lookup, DestroySession and
 // DestroyClientID.
 const (
-	Resolve         Step = iota // name to addresses
+	Ticket          Step = iota // Config.Ticket: nobody has asked the server yet
+	Resolve                     // name to addresses
 	Socket                      // whatever step this machine lacked something for
-	Ticket                      // a ticket of Kerberos for the server; off unless configured
 	PortMap                     // GETPORT or GETADDR, its connect included (RFC 1833)
 	MountConnect                // TCP connect to the mount port
 	Mount                       // MNT (RFC 1813 5.2.1)
@@ -39,7 +39,7 @@ const (
 )
 
 var stepNames = [...]string{
-	"resolve", "socket", "ticket", "port map", "mount connect", "mount", "connect", "null",
+	"ticket", "resolve", "socket", "port map", "mount connect", "mount", "connect", "null",
 	"security context", "exchange id", "create session",
 	"lookup", "getattr", "access", "marker", "write test", "lock test",
 	"destroy session", "destroy client id", "destroy context", "unmount",

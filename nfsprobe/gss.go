@@ -9,16 +9,18 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// ServiceTicket is a ticket for the server, from Kerberos. Its String is for
-// people and has no secrets.
-type ServiceTicket interface {
+// Login is a ticket of Kerberos for the server, for one probe. User, Learnt and
+// Warnings are for the report.
+type Login struct {
+	User     string // the principal
+	Learnt   string
+	Warnings []string
 	// Context begins a security context, with an authenticator of its own.
-	Context() GSSContext
+	Context func() GSSContext
 	// Forget is told that the server refuses the ticket. It reports whether
-	// another may be better: a ticket that was kept may be older than the
-	// server's key.
-	Forget() bool
-	String() string
+	// another may be better: one that was kept may be older than the server's
+	// key.
+	Forget func() bool
 }
 
 // GSSContext is the initiator's end of a security context (RFC 2743, RFC 4121).
@@ -31,6 +33,7 @@ type GSSContext interface {
 	VerifyMIC(message, mic []byte) error
 	Wrap(message []byte, seal bool) ([]byte, error)
 	Unwrap(token []byte) (message []byte, sealed bool, err error)
+	Wipe() // zeroes the keys, at the end
 }
 
 // securities are the values of Config.Security after sys, by their service of
@@ -125,10 +128,9 @@ func (a *attempt) getTicket(ctx context.Context, r *Report) error {
 		return nil
 	}
 	return a.climb(ctx, r, Ticket, func() (learnt string, err error) {
-		if a.ticket, err = a.Ticket(ctx); err != nil {
-			return "", err
-		}
-		return a.ticket.String(), nil
+		a.login, err = a.Ticket(ctx)
+		r.Warnings = append(r.Warnings, a.login.Warnings...)
+		return a.login.Learnt, err
 	})
 }
 
@@ -138,16 +140,16 @@ func (a *attempt) secure(ctx context.Context, r *Report, c *client, version uint
 		return nil
 	}
 	begin := func(ctx context.Context) error {
-		err := c.begin(ctx, version, a.service(), a.ticket.Context())
-		if !refusedContext(err) || !a.ticket.Forget() {
+		err := c.begin(ctx, version, a.service(), a.login)
+		if !refusedContext(err) || !a.login.Forget() {
 			return err
 		}
-		ticket, noTicket := a.Ticket(ctx)
+		login, noTicket := a.Ticket(ctx)
 		if noTicket != nil {
 			return err
 		}
-		a.ticket = ticket
-		return c.begin(ctx, version, a.service(), ticket.Context())
+		a.login = login
+		return c.begin(ctx, version, a.service(), login)
 	}
 	if err := a.climb(ctx, r, BeginContext, func() (string, error) {
 		if err := begin(ctx); err != nil {

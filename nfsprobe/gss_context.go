@@ -28,6 +28,7 @@ const (
 // sequence number a call has, so nothing is kept of the calls under way.
 type gssContext struct {
 	GSSContext
+	user    string
 	version uint32 // of NFS
 	service uint32
 	handle  []byte
@@ -38,15 +39,22 @@ type gssContext struct {
 // begin makes a security context, for which Kerberos needs one call (RFC 2203
 // 5.2.2).
 func (c *client) begin(
-	ctx context.Context, version, service uint32, kerberos GSSContext,
-) error {
+	ctx context.Context, version, service uint32, login Login,
+) (err error) {
+	kerberos := login.Context()
+	defer func() {
+		if err != nil {
+			kerberos.Wipe()
+		}
+	}()
 	token, err := kerberos.Init()
 	if err != nil {
 		return err
 	}
 	c.quiet()
 	c.xid++
-	g := &gssContext{GSSContext: kerberos, version: version, service: service, first: c.xid}
+	g := &gssContext{GSSContext: kerberos, user: login.User, version: version, service: service,
+		first: c.xid}
 	b, err := g.header(gssInit, c.xid, nfsProgram, version, procNull)
 	if err != nil {
 		return err
@@ -140,7 +148,7 @@ func parseInit(results io.Reader) (a initAnswer, err error) {
 // destroy ends the context, whatever the answer is (RFC 2203 5.4).
 func (c *client) destroy(ctx context.Context) error {
 	g := c.gss
-	c.gss = nil
+	defer func() { c.gss = nil; g.Wipe() }()
 	c.xid++
 	_, err := c.await(ctx, c.queueSealed(g, gssDestroy, nfsProgram, g.version, procNull, nil))
 	return err

@@ -13,6 +13,7 @@ import (
 // first byte, which says whether it was sealed.
 type trusting struct{}
 
+func (trusting) Wipe()                                 {}
 func (trusting) Init() ([]byte, error)                 { return []byte("token"), nil }
 func (trusting) Accept([]byte) ([]byte, error)         { return nil, nil }
 func (trusting) MIC([]byte) []byte                     { return []byte("mic") }

@@ -17,25 +17,11 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-// fakeTicket is a ticket for a hostile server.
-type fakeTicket struct {
-	*nfstest.GSS
-	begun  *[][]byte   // the tokens of its contexts; nil: nobody asks
-	forget func() bool // nil: false
+// fakeLogin is a ticket for a hostile server.
+func fakeLogin(gss *nfstest.GSS) Login {
+	return Login{User: "probe@TEST", Learnt: "a ticket", Forget: func() bool { return false },
+		Context: func() GSSContext { return gss.Begin() }}
 }
-
-func (f fakeTicket) String() string { return "a ticket" }
-
-func (f fakeTicket) Context() GSSContext {
-	context := f.GSS.Begin()
-	if f.begun != nil {
-		token, _ := context.Init()
-		*f.begun = append(*f.begun, token)
-	}
-	return context
-}
-
-func (f fakeTicket) Forget() bool { return f.forget != nil && f.forget() }
 
 // kerberized lists the securities that make a context.
 var kerberized = securities[1:]
@@ -53,7 +39,7 @@ func hostileGSS(
 		krb5Flavor+int32(slices.Index(securities, security))))
 	c.Version, c.Security = version, security
 	c.Port, c.MountPort = h.NFSPort, h.MountPort
-	c.Ticket = func(context.Context) (ServiceTicket, error) { return fakeTicket{GSS: gss}, nil }
+	c.Ticket = func(context.Context) (Login, error) { return fakeLogin(gss), nil }
 	return h, gss, c
 }
 
@@ -99,7 +85,7 @@ func TestSecurities(t *testing.T) {
 			}
 			if learnt(r, Ticket) != "a ticket" ||
 				learnt(r, BeginContext) != security+", sequence window 8" ||
-				learnt(r, DestroyContext) != "" || !strings.HasPrefix(r.Identity, security+", ") {
+				learnt(r, DestroyContext) != "" || !strings.HasPrefix(r.Identity, "probe@TEST ("+security+"), ") {
 				t.Errorf("%s, %s: %+v", version, security, r)
 			}
 			noState(t, h)
@@ -112,7 +98,7 @@ func TestSecureAuto(t *testing.T) {
 	h, gss, c := hostileGSS(t, "auto", "krb5i")
 	got := 0
 	ticket := c.Ticket
-	c.Ticket = func(ctx context.Context) (ServiceTicket, error) {
+	c.Ticket = func(ctx context.Context) (Login, error) {
 		got++
 		return ticket(ctx)
 	}
@@ -477,7 +463,7 @@ func TestTicket(t *testing.T) {
 	h, _, c := hostileGSS(t, "3", "krb5")
 	for _, cause := range []error{errors.New("no ticket"),
 		fmt.Errorf("the KDC: %w", context.DeadlineExceeded)} {
-		c.Ticket = func(context.Context) (ServiceTicket, error) { return nil, cause }
+		c.Ticket = func(context.Context) (Login, error) { return Login{}, cause }
 		r, err := probe(t, c)
 		if fails(t, err, Ticket, cause); len(r.Rungs) != 1 || !strings.Contains(err.Error(), cause.Error()) {
 			t.Errorf("%v, %+v", err, r)
@@ -505,14 +491,16 @@ func TestStaleTicket(t *testing.T) {
 			h, gss, c := hostileGSS(t, "4.1", "krb5i")
 			h.On(nfstest.GSSInit, nfstest.Times(one.refusals, refusal, nfstest.Healthy))
 			got, forgotten := 0, 0
-			c.Ticket = func(context.Context) (ServiceTicket, error) {
+			c.Ticket = func(context.Context) (Login, error) {
 				if got++; got > 1 && !one.another {
-					return nil, errors.New("the KDC is gone")
+					return Login{}, errors.New("the KDC is gone")
 				}
-				return fakeTicket{GSS: gss, forget: func() bool {
+				login := fakeLogin(gss)
+				login.Forget = func() bool {
 					forgotten++
 					return one.kept
-				}}, nil
+				}
+				return login, nil
 			}
 			_, err := probe(t, c)
 			if (err == nil) != one.well || h.Count(nfstest.GSSInit) != one.inits || forgotten != 1 {
@@ -532,8 +520,15 @@ func TestTokensAreNotKept(t *testing.T) {
 		for _, version := range []string{"3", "4.1"} {
 			h, gss, c := hostileGSS(t, version, security)
 			var tokens [][]byte
-			c.Ticket = func(context.Context) (ServiceTicket, error) {
-				return fakeTicket{GSS: gss, begun: &tokens}, nil
+			c.Ticket = func(context.Context) (Login, error) {
+				login := fakeLogin(gss)
+				login.Context = func() GSSContext {
+					context := gss.Begin()
+					token, _ := context.Init()
+					tokens = append(tokens, token)
+					return context
+				}
+				return login, nil
 			}
 			var replies [][]byte
 			for _, proc := range []nfstest.Proc{nfstest.GSSInit, nfstest.Access3, nfstest.Compound,

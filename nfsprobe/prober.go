@@ -37,7 +37,7 @@ type Config struct {
 	// Ticket gets a ticket for the server, or the one that is kept. It ends well
 	// before ctx does, whose deadline is the probe's: the KDC is not the file
 	// server. Only for Security by Kerberos.
-	Ticket func(ctx context.Context) (ServiceTicket, error)
+	Ticket func(ctx context.Context) (Login, error)
 
 	// Marker is the path of a file below the directory that exists only on the
 	// disk that is to be exported. The probe reads it, and so detects that the
@@ -166,17 +166,17 @@ type attempt struct {
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is
 	// an ordinary one, so AUTH_TOOWEAK can only be about the port.
 	portWanted bool
-	ticket     ServiceTicket // for Security by Kerberos
+	login      Login // for Security by Kerberos
 	// opens waits until this half may open files, and reports whether it
 	// should; nil: it should.
 	opens func(ctx context.Context) bool
 }
 
 func (a *attempt) probe(ctx context.Context, r *Report) error {
-	if err := a.resolve(ctx, r); err != nil {
+	if err := a.getTicket(ctx, r); err != nil {
 		return err
 	}
-	if err := a.getTicket(ctx, r); err != nil {
+	if err := a.resolve(ctx, r); err != nil {
 		return err
 	}
 	if a.Version == "auto" {
