@@ -90,6 +90,8 @@ type client struct {
 	shown  []byte           // the same for the transcript
 	due    []*pending       // calls without a reply so far, queued ones included
 	broken error            // why the connection is of no further use; nil: it is in use
+	ctx    context.Context  // of the calls under way; nil: there was none
+	unbind func()
 
 	gss *gssContext // what calls are in, instead of cred; nil: none
 	// renew makes another security context, since the server has lost this one.
@@ -109,7 +111,8 @@ type pending struct {
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
-	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32()}
+	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32(),
+		unbind: func() {}}
 }
 
 // call sends one call, and what is queued before it, and awaits its reply.
@@ -192,11 +195,9 @@ func (c *client) receive(ctx context.Context, p *pending) error {
 	if err := ctx.Err(); err != nil {
 		return whyEnded(ctx, err)
 	}
-	release, err := c.bound(ctx)
-	if err != nil {
+	if err := c.bound(ctx); err != nil {
 		return whyEnded(ctx, err)
 	}
-	defer release()
 	if unsent := c.unsent; len(unsent) > 0 {
 		c.note(true, c.shown)
 		c.unsent, c.shown = nil, nil
@@ -223,23 +224,36 @@ func (c *client) receive(ctx context.Context, p *pending) error {
 	return nil
 }
 
-// bound ends reads and writes of the connection when the context ends, until
-// release is called.
-func (c *client) bound(ctx context.Context) (release func(), err error) {
+// bound makes reads and writes of the connection end when the context ends. It
+// does so once for all calls of one context.
+func (c *client) bound(ctx context.Context) error {
+	if c.ctx == ctx {
+		return nil
+	}
+	c.unbind()
 	end, _ := ctx.Deadline() // without one the zero time, which means none here
-	if err := c.SetDeadline(end); err != nil {
-		return nil, netError("write", c, err)
+	conn := c.Conn
+	if err := conn.SetDeadline(end); err != nil {
+		return netError("write", c, err)
 	}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
-		c.SetDeadline(time.Unix(1, 0))
+		conn.SetDeadline(time.Unix(1, 0))
 	})
-	return func() {
+	c.ctx, c.unbind = ctx, func() {
 		if !stop() {
-			<-done // or it would end the next call too
+			<-done // or it would end the calls of the next context too
 		}
-	}, nil
+	}
+	return nil
+}
+
+// Close closes the connection.
+func (c *client) Close() error {
+	c.unbind()
+	c.unbind = func() {}
+	return c.Conn.Close()
 }
 
 func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, error) {
@@ -285,26 +299,37 @@ func finish(b *bytes.Buffer) []byte {
 
 // readRecord reads one record (RFC 5531 11). Memory grows with what has
 // arrived, not with what is claimed.
-func readRecord(r io.Reader) ([]byte, error) {
-	var record bytes.Buffer
+func readRecord(r io.Reader) (record []byte, err error) {
+	record = make([]byte, 0, 256)
 	for range maxFragments {
-		var mark [4]byte
-		if _, err := io.ReadFull(r, mark[:]); err != nil {
+		if record, err = readMore(r, record, 4); err != nil {
 			return nil, err
 		}
-		m := binary.BigEndian.Uint32(mark[:])
-		n := int64(m &^ lastFragment)
-		if int64(record.Len())+n > maxRecord {
-			return nil, malformed("a record of %d bytes or more", int64(record.Len())+n)
+		at := len(record) - 4
+		mark := binary.BigEndian.Uint32(record[at:])
+		record = record[:at]
+		n := int64(mark &^ lastFragment)
+		if int64(len(record))+n > maxRecord {
+			return nil, malformed("a record of %d bytes or more", int64(len(record))+n)
 		}
-		if _, err := io.CopyN(&record, r, n); err != nil {
-			return nil, err
+		for left := int(n); left > 0; left -= min(left, 1<<10) {
+			if record, err = readMore(r, record, min(left, 1<<10)); err != nil {
+				return nil, err
+			}
 		}
-		if m&lastFragment != 0 {
-			return record.Bytes(), nil
+		if mark&lastFragment != 0 {
+			return record, nil
 		}
 	}
 	return nil, malformed("a record of more than %d fragments", maxFragments)
+}
+
+// readMore appends n bytes to a record.
+func readMore(r io.Reader, record []byte, n int) ([]byte, error) {
+	record = slices.Grow(record, n)
+	more := record[len(record) : len(record)+n]
+	_, err := io.ReadFull(r, more)
+	return record[:len(record)+n], err
 }
 
 // message reads the XDR of one message. Clients ignore which bytes a server

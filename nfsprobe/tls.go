@@ -68,11 +68,9 @@ func (a *attempt) askTLS(ctx context.Context, port int) (answer string, err erro
 	}
 	c := newClient(conn, rpcv2.OpaqueAuth{Flavor: authTLS})
 	defer c.Close()
-	release, err := c.bound(ctx)
-	if err != nil {
+	if err := c.bound(ctx); err != nil {
 		return "", err
 	}
-	defer release()
 	version := uint32(nfs4Version)
 	if a.Version == "3" {
 		version = nfs3Version
