@@ -60,7 +60,8 @@ func (a *attempt) resolve(ctx context.Context, r *Report) error {
 }
 
 // dial connects to a port of the server, from a privileged source port if it
-// may. The step is the connect alone. The caller closes the connection.
+// may, and secures the connection to NFS if that is configured. The step is the
+// connect alone. The caller closes the connection.
 func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*client, error) {
 	var c *client
 	err := a.climb(ctx, r, step, func() (learnt string, err error) {
@@ -76,6 +77,11 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		c.identify(r)
 		return r.Address, nil
 	})
+	if err == nil && a.TLS != nil && step == Connect {
+		if err = a.secure(ctx, r, c); err != nil {
+			c.Close()
+		}
+	}
 	return c, err
 }
 

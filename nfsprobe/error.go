@@ -22,6 +22,7 @@ const (
 	MountConnect                // TCP connect to the mount port
 	Mount                       // MNT (RFC 1813 5.2.1)
 	Connect                     // TCP connect to the NFS port
+	StartTLS                    // AUTH_TLS and the handshake (RFC 9289 4.1); off unless configured
 	Null                        // NULL (RFC 1813 3.3.0, RFC 7530 15.1)
 	BeginContext                // RPCSEC_GSS_INIT (RFC 2203 5.2); off unless configured
 	ExchangeID                  // EXCHANGE_ID (RFC 8881 18.35)
@@ -39,7 +40,7 @@ const (
 )
 
 var stepNames = [...]string{
-	"ticket", "resolve", "socket", "port map", "mount connect", "mount", "connect", "null",
+	"ticket", "resolve", "socket", "port map", "mount connect", "mount", "connect", "tls", "null",
 	"security context", "exchange id", "create session",
 	"lookup", "getattr", "access", "marker", "write test", "lock test",
 	"destroy session", "destroy client id", "destroy context", "unmount",
@@ -55,7 +56,7 @@ func (s Step) String() string {
 // Error is a failed probe: the first step that failed, and why. Step is Socket,
 // whatever the step was, if the fault is on this machine.
 //
-// Err is or wraps one of *RPCError, *MalformedError, *GSSError,
+// Err is or wraps one of *RPCError, *MalformedError, *TLSError, *GSSError,
 // *ProtectionError, *FlavorError, a Status (MountStatus,
 // Status3, or *Status4, which names the operation), ErrNotRegistered,
 // ErrNotDirectory, ErrLinks, ErrKerberos, ErrTLS, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
@@ -149,9 +150,11 @@ func malformed(format string, args ...any) error {
 	return &MalformedError{What: fmt.Sprintf(format, args...)}
 }
 
-// unusable reports whether err is a *MalformedError or *ProtectionError.
+// unusable reports whether err is a *MalformedError, *TLSError or
+// *ProtectionError: what came, in time, leaves a connection of no further use.
 func unusable(err error) bool {
 	var bad *MalformedError
-	var spoilt *ProtectionError
-	return errors.As(err, &bad) || errors.As(err, &spoilt)
+	var insecure *TLSError
+	var unprotected *ProtectionError
+	return errors.As(err, &bad) || errors.As(err, &insecure) || errors.As(err, &unprotected)
 }

@@ -134,8 +134,8 @@ func (a *attempt) getTicket(ctx context.Context, r *Report) error {
 	})
 }
 
-// secure makes the security context of a connection.
-func (a *attempt) secure(ctx context.Context, r *Report, c *client, version uint32) error {
+// begin makes the security context of a connection.
+func (a *attempt) begin(ctx context.Context, r *Report, c *client, version uint32) error {
 	if a.service() == 0 {
 		return nil
 	}

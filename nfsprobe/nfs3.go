@@ -122,7 +122,7 @@ func (a *attempt) export3(
 	}
 	r.Version = "3"
 	if a.service() != 0 {
-		if err := a.secure(ctx, r, c, nfs3Version); err != nil {
+		if err := a.begin(ctx, r, c, nfs3Version); err != nil {
 			return err
 		}
 		defer func() { err = a.release(ctx, r, c, err) }()

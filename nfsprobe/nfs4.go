@@ -29,7 +29,7 @@ func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) (err erro
 	if err := a.null(ctx, r, conn, conn.queueNull(nfs4Version)); err != nil {
 		return err
 	}
-	if err := a.secure(ctx, r, conn, nfs4Version); err != nil {
+	if err := a.begin(ctx, r, conn, nfs4Version); err != nil {
 		return err
 	}
 	defer func() { err = a.release(ctx, r, conn, err) }()
@@ -154,11 +154,17 @@ func serverName4(us nfsv4.ExchangeId4resok) string {
 	if len(us.EirServerImplId) > 0 && us.EirServerImplId[0].NiiName != "" {
 		name = us.EirServerImplId[0].NiiName
 	}
-	var printable strings.Builder
+	return printable(name)
+}
+
+// printable is what can be shown of a name that the server gives, 60 bytes at
+// most.
+func printable(name string) string {
+	var shown strings.Builder
 	for _, char := range []byte(name) {
-		if ' ' <= char && char <= '~' && printable.Len() < 60 {
-			printable.WriteByte(char)
+		if ' ' <= char && char <= '~' && shown.Len() < 60 {
+			shown.WriteByte(char)
 		}
 	}
-	return strings.TrimSpace(printable.String())
+	return strings.TrimSpace(shown.String())
 }

@@ -3,11 +3,11 @@ package nfsprobe
 // The layers of this package, from the wire upwards:
 //
 //	dial.go    attempt.dial(ctx, r, step, port) → *client: a rung of its own
+//	secure.go  attempt.secure(ctx, r, *client): TLS on that, a rung of its own
 //	rpc.go     client.call(ctx, prog, vers, proc, args) → results: no rung
 //	ladder.go  attempt.climb(ctx, r, step, func() (learnt string, err error))
 //	           runs a step as a rung and makes an error an *Error of it
 //	wire.go    the transcript, which every client fills by itself
-//
 //
 // A client has the AUTH_SYS credential from dial on; a call with procedure 0
 // goes without it. With a security context (gss_context.go) all calls are in
@@ -424,8 +424,9 @@ func denied(reply rpcv2.RejectedReply) error {
 }
 
 // netError returns a failure of the connection as *net.OpError, also if it was
-// closed. Other errors are returned as they are.
+// closed, and one of TLS as *TLSError. Other errors are returned as they are.
 func netError(op string, c net.Conn, err error) error {
+	err = tlsError(err)
 	var already *net.OpError
 	if errors.As(err, &already) || unusable(err) {
 		return err
