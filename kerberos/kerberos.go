@@ -42,6 +42,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	config  Config
+	notes   []string
 	tickets map[string]*kept // by SPN
 	order   order
 }
@@ -54,21 +55,22 @@ type kept struct {
 }
 
 // New checks a configuration and reads the keytab or the cache once, to find
-// mistakes early. Its error is wrong usage or configuration.
+// mistakes early. Its error is wrong usage or configuration, and names the
+// option of the commands.
 func New(c Config) (*Client, error) {
 	c.CCache = strings.TrimPrefix(c.CCache, "FILE:")
 	kind, _, typed := strings.Cut(c.CCache, ":")
 	switch {
 	case typed && !strings.Contains(kind, "/"):
-		return nil, fmt.Errorf("a credentials cache of the type %s is not read, only a file", kind)
+		return nil, fmt.Errorf("--ccache: the type %s is not read, only a file", kind)
 	case c.Keytab == "" && c.CCache == "" && c.Principal == "":
-		return nil, errors.New("no principal is given")
+		return nil, errors.New("--principal: is needed")
 	}
 	var kdcs []string
 	for _, kdc := range c.KDCs {
 		host, err := hostPort(kdc)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--kdc: %w", err)
 		}
 		kdcs = append(kdcs, host)
 	}
@@ -76,11 +78,20 @@ func New(c Config) (*Client, error) {
 	cl := &Client{busy: make(chan struct{}, 1), config: c, tickets: map[string]*kept{}}
 	cl.get = cl.acquire
 	if c.CCache != "" {
-		_, _, err := readCCache(c.CCache)
-		return cl, err
+		if _, _, err := readCCache(c.CCache); err != nil {
+			return nil, fmt.Errorf("--ccache: %w", err)
+		}
+		return cl, nil
 	}
-	_, err := c.key(readConf(c.confPath()))
-	return cl, err
+	conf := readConf(c.confPath())
+	cl.notes = conf.notes
+	switch _, err := c.key(conf); {
+	case errors.Is(err, ErrSecret):
+		return nil, fmt.Errorf("--keytab: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("--realm: %w", err)
+	}
+	return cl, nil
 }
 
 // Login replaces principal and password, and forgets the tickets.
@@ -91,11 +102,11 @@ func (cl *Client) Login(principal, password string) {
 	clear(cl.tickets)
 }
 
-// Notes says what of krb5.conf could not be read, for people.
+// Notes says what of krb5.conf could not be read the last time, for people.
 func (cl *Client) Notes() []string {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	return readConf(cl.config.confPath()).notes
+	return cl.notes
 }
 
 // Forget drops the kept ticket for an SPN, since the server refuses it. It
@@ -164,7 +175,7 @@ func (cl *Client) Ticket(ctx context.Context, spn string) (*Ticket, error) {
 		cl.tickets[spn] = k
 		return t, nil
 	}
-	if k == nil || !now.Before(k.End) {
+	if now = time.Now(); k == nil || !now.Before(k.End) {
 		delete(cl.tickets, spn)
 		return nil, err
 	}
@@ -202,7 +213,7 @@ func (cl *Client) acquire(ctx context.Context, spn string) (t *Ticket, err error
 			t, err = nil, x.failed(fmt.Errorf("the Kerberos library panicked on its answer: %v", v))
 		}
 		cl.mu.Lock()
-		cl.order = order
+		cl.order, cl.notes = order, x.conf.notes
 		cl.mu.Unlock()
 	}()
 	host, realm, _ := strings.Cut(spn, "@")
@@ -288,7 +299,7 @@ func (c Config) key(conf conf) (*key, error) {
 		realm = conf.realm
 	}
 	if realm == "" {
-		return nil, fmt.Errorf("no realm is known for %s: give NAME@REALM or --realm, or default_realm in %s",
+		return nil, fmt.Errorf("none is known for %s (nor has NAME@REALM one, nor %s a default_realm)",
 			principal, c.confPath())
 	}
 	k.name, k.realm = types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, principal), realm

@@ -50,6 +50,9 @@ var (
 		"opened again.")
 	drill = entry(123, Warning, "This is a drill: the watch ends as if the file server had "+
 		"failed.")
+	// NoTicket is the message of Diagnosis.ExplainTicket.
+	NoTicket = entry(124, Error, "No Kerberos ticket for the watch of [%s] (%s). The file server "+
+		"was not asked.")
 	accepted = entry(120, Info, "The file server serves this watch again.")
 )
 
@@ -60,5 +63,6 @@ func Own() []Message {
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
 		GraceFailed, graceEnded, drill, LockFailed, OtherDisk, fileStays,
+		NoTicket,
 	}
 }
