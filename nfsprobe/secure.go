@@ -90,7 +90,7 @@ func (a *attempt) secure(ctx context.Context, r *Report, c *client) error {
 		}
 		own := state.PeerCertificates[0]
 		learnt := fmt.Sprintf("%s, %s, certificate of %s until %s", tls.VersionName(state.Version),
-			tls.CipherSuiteName(state.CipherSuite), certificateName(own), ending(own))
+			tls.CipherSuiteName(state.CipherSuite), certificateName(own), date(own.NotAfter))
 		if a.certificateWanted {
 			learnt += ", which asks for a client certificate"
 		}
@@ -121,13 +121,13 @@ func (c *client) handshake(
 func (r *Report) warnOfEnds(whose string, chain []*x509.Certificate) {
 	for _, one := range chain {
 		if time.Until(one.NotAfter) < soon {
-			r.warnOnce(fmt.Sprintf("%s (%s) ends on %s", whose, certificateName(one), ending(one)))
+			r.warnOnce(fmt.Sprintf("%s (%s) ends on %s", whose, certificateName(one), date(one.NotAfter)))
 		}
 		whose = "the authority of " + whose
 	}
 }
 
-func ending(c *x509.Certificate) string { return c.NotAfter.UTC().Format("2006-01-02 15:04 UTC") }
+func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // certificateName is the first name in a certificate that clients look at, or
 // else its common name.
@@ -162,10 +162,7 @@ func tlsError(err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &untrusted):
-		fault = certificateFault(untrusted.Err)
-		if first := untrusted.UnverifiedCertificates; len(first) > 0 {
-			err = fmt.Errorf("%s: %w", certificateName(first[0]), untrusted.Err)
-		}
+		return certificateError(untrusted.Err)
 	case errors.As(err, &op) && op.Op == "remote error":
 		err = op.Err
 		switch alert := strings.TrimPrefix(err.Error(), "tls: "); {
@@ -186,23 +183,26 @@ func tlsError(err error) error {
 	return &TLSError{fault, err}
 }
 
-// certificateFault says why a certificate of the server was not accepted.
-func certificateFault(err error) error {
+// certificateError says why a certificate of the server was not accepted, in
+// words that are the same each time.
+func certificateError(err error) *TLSError {
 	var (
 		invalid x509.CertificateInvalidError
 		name    x509.HostnameError
 		issuer  x509.UnknownAuthorityError
 	)
 	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		if invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore) {
-			return ErrCertificateEarly
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
+		whose := certificateName(invalid.Cert)
+		if start := invalid.Cert.NotBefore; time.Now().Before(start) {
+			return &TLSError{ErrCertificateEarly, fmt.Errorf("%s begins on %s", whose, date(start))}
 		}
-		return ErrCertificateExpired
+		return &TLSError{ErrCertificateExpired,
+			fmt.Errorf("%s ended on %s", whose, date(invalid.Cert.NotAfter))}
 	case errors.As(err, &name):
-		return ErrCertificateName
+		return &TLSError{ErrCertificateName, err}
 	case errors.As(err, &issuer):
-		return ErrCertificateIssuer
+		return &TLSError{ErrCertificateIssuer, err}
 	}
-	return ErrCertificate
+	return &TLSError{ErrCertificate, err}
 }
