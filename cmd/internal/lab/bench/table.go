@@ -178,6 +178,17 @@ func (b benchmark) targets() []target {
 				floorWall[r.group])
 		}
 	}
+	for _, k := range b.kept {
+		for n, name := range []string{"clp_sambamon", "clp_nfsmon"} {
+			if k.goal == 0 {
+				continue
+			}
+			middle := median(k.took[n])
+			all = append(all, target{fmt.Sprintf("%s: %s", name, k.what),
+				fmt.Sprintf("%.0f ms", inMS(middle)), fmt.Sprintf("<= %.0f ms", inMS(k.goal)),
+				yes(middle <= k.goal)})
+		}
+	}
 	size := func(what string, n, limit int) {
 		t := target{what: what, measured: megabytes(n)}
 		if limit > 0 {
