@@ -122,7 +122,8 @@ func (a *attempt) connectFrom(
 		if source == int(to.Port()) {
 			continue // the port would connect to itself
 		}
-		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared,
+			KeepAlive: -1} // a probe has a deadline
 		conn, err := d.DialContext(ctx, "tcp", address)
 		switch {
 		case forbidden(err):
@@ -135,7 +136,7 @@ func (a *attempt) connectFrom(
 		}
 	}
 	a.short = mayBind && reserved && ctx.Err() == nil
-	var d net.Dialer
+	d := net.Dialer{KeepAlive: -1}
 	return d.DialContext(ctx, "tcp", address)
 }
 
