@@ -39,8 +39,9 @@ const (
 var States = []State{Starting, Healthy, Failing, Refused, Grace, Paused, Ended}
 
 // Status is what a watch says about itself. Every user may read the file, so it
-// never holds a secret. Times are RFC 3339 there. A new field does not make a
-// new format; a field that changes its meaning does.
+// never holds a secret. Times are RFC 3339 there. A new field also stands in
+// appendJSON. It does not make a new format; a field that changes its meaning
+// does.
 type Status struct {
 	Format  int    `json:"format"` // set by WriteStatus
 	Command string `json:"command"`
@@ -120,18 +121,18 @@ func decodeStatus(data []byte) (*Status, error) {
 
 // encodeStatus shortens the texts of a status that is too long for a reader.
 func encodeStatus(s Status) ([]byte, error) {
-	data, err := json.Marshal(s)
-	if err == nil && len(data) >= maxStatus {
+	data := s.appendJSON(nil)
+	if len(data) >= maxStatus {
 		s.Warnings = nil
 		for _, text := range []*string{&s.Target, &s.Address, &s.LastError, &s.Note} {
 			*text = clip(*text, maxText)
 		}
-		data, err = json.Marshal(s)
+		data = s.appendJSON(data[:0])
 	}
-	if err == nil && len(data) >= maxStatus {
-		err = fmt.Errorf("the status has %d bytes, more than %d", len(data), maxStatus)
+	if len(data) >= maxStatus {
+		return nil, fmt.Errorf("the status has %d bytes, more than %d", len(data), maxStatus)
 	}
-	return append(data, '\n'), err
+	return append(data, '\n'), nil
 }
 
 func clip(s string, limit int) string {
