@@ -3,13 +3,15 @@ package nfsprobe
 // The layers of this package, from the wire upwards:
 //
 //	dial.go    attempt.dial(ctx, r, step, port) → *client: a rung of its own
+//	secure.go  attempt.secure(ctx, r, *client): TLS on that, a rung of its own
 //	rpc.go     client.call(ctx, prog, vers, proc, args) → results: no rung
 //	ladder.go  attempt.climb(ctx, r, step, func() (learnt string, err error))
 //	           runs a step as a rung and makes an error an *Error of it
 //	wire.go    the transcript, which every client fills by itself
 //
 // A client has the AUTH_SYS credential from dial on; a call with procedure 0
-// goes without it.
+// goes without it. With a security context (gss_context.go) all calls are in
+// it.
 
 import (
 	"bufio"
@@ -85,10 +87,16 @@ type client struct {
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
 	xid    uint32           // of the last call
 	unsent []byte           // the records of the calls that are queued
+	shown  []byte           // the same for the transcript
 	due    []*pending       // calls without a reply so far, queued ones included
 	broken error            // why the connection is of no further use; nil: it is in use
 	ctx    context.Context  // of the calls under way; nil: there was none
 	unbind func()
+
+	gss *gssContext // what calls are in, instead of cred; nil: none
+	// renew makes another security context, since the server has lost this one.
+	// nil: there is none, or that was done already.
+	renew func(ctx context.Context, lost error) error
 }
 
 // pending is a call whose reply is awaited, or has come and was not looked at.
@@ -96,6 +104,10 @@ type pending struct {
 	xid   uint32
 	reply []byte // the message; nil: it has not come
 	err   error  // why the call was not queued
+
+	open  func(reply []byte, xid uint32) (results io.Reader, err error) // checks the reply
+	in    *gssContext                                                   // nil: none
+	again func() *pending                                               // queues the call once more
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
@@ -114,13 +126,24 @@ func (c *client) call(
 // sends it. A server may work on calls that are sent together in any order.
 func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
 	c.xid++
-	p := &pending{xid: c.xid}
-	record, err := c.encode(prog, vers, proc, args)
-	if err != nil {
-		p.err = err
+	if c.gss != nil {
+		p := c.queueSealed(c.gss, gssData, prog, vers, proc, args)
+		p.again = func() *pending { return c.queue(prog, vers, proc, args) }
 		return p
 	}
-	c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+	record, err := c.encode(prog, vers, proc, args)
+	return c.enqueue(&pending{xid: c.xid, open: parseReply, err: err}, record)
+}
+
+// enqueue queues the record of a call. The tokens in it stay out of the
+// transcript.
+func (c *client) enqueue(p *pending, record []byte, tokens ...[]byte) *pending {
+	if p.err == nil {
+		c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+		if len(tokens) > 0 {
+			c.shown = append(c.shown, without(tokens, record)...)
+		}
+	}
 	return p
 }
 
@@ -131,7 +154,8 @@ func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
 // client, so a server that pads works. Errors are *RPCError, *MalformedError,
 // *net.OpError (of io.EOF if the connection was closed) or a context error.
 // After any but *RPCError the connection is of no further use, and every later
-// await returns the same error.
+// await returns the same error. If the server has lost the security context,
+// another is made, once, and the call is sent in that.
 func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
@@ -142,10 +166,22 @@ func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	}
 	var results io.Reader
 	if err == nil {
-		results, err = parseReply(p.reply, p.xid)
+		results, err = p.open(p.reply, p.xid)
+	}
+	if p.in != nil && lostContext(err) && p.again != nil {
+		if p.in != c.gss { // another call has found out before
+			return c.await(ctx, p.again())
+		} else if renew := c.renew; renew != nil {
+			c.renew = nil
+			if err := renew(ctx, err); err != nil {
+				return nil, err
+			}
+			return c.await(ctx, p.again())
+		}
 	}
 	var refused *RPCError
-	if err != nil && !errors.As(err, &refused) {
+	var noContext *GSSError
+	if err != nil && !errors.As(err, &refused) && !errors.As(err, &noContext) {
 		c.broken = err
 	}
 	return results, err
@@ -163,7 +199,8 @@ func (c *client) receive(ctx context.Context, p *pending) error {
 		return whyEnded(ctx, err)
 	}
 	if unsent := c.unsent; len(unsent) > 0 {
-		c.unsent = nil
+		c.note(true, c.shown)
+		c.unsent, c.shown = nil, nil
 		if _, err := c.Write(unsent); err != nil {
 			return whyEnded(ctx, netError("write", c, err))
 		}
@@ -225,19 +262,39 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 	if proc != 0 || c.cred.Flavor == authTLS {
 		body.Cred = c.cred
 	}
-	b := bytes.NewBuffer(make([]byte, 4, 256))
-	if _, err := (&rpcv2.RpcMsg{Xid: c.xid,
-		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
-		return nil, fmt.Errorf("call: %w", err)
+	b, err := newCall(c.xid, body)
+	if err != nil {
+		return nil, err
 	}
+	words{uint32(rpcv2.AUTH_NONE), 0}.WriteTo(b)
 	if args != nil {
 		if _, err := args.WriteTo(b); err != nil {
 			return nil, fmt.Errorf("arguments of the call: %w", err)
 		}
 	}
+	return finish(b), nil
+}
+
+// recordMark is the length of a record's mark, in bytes.
+const recordMark = 4
+
+// newCall begins a record: a call up to its verifier, which must follow.
+func newCall(xid uint32, body rpcv2.CallBody) (*bytes.Buffer, error) {
+	const verifier = 8 // bytes of an empty one
+	b := bytes.NewBuffer(make([]byte, recordMark, 256))
+	if _, err := (&rpcv2.RpcMsg{Xid: xid,
+		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
+		return nil, fmt.Errorf("call: %w", err)
+	}
+	b.Truncate(b.Len() - verifier)
+	return b, nil
+}
+
+// finish fills in the mark of a record.
+func finish(b *bytes.Buffer) []byte {
 	record := b.Bytes()
-	binary.BigEndian.PutUint32(record, uint32(len(record)-4)|lastFragment)
-	return record, nil
+	binary.BigEndian.PutUint32(record, uint32(len(record)-recordMark)|lastFragment)
+	return record
 }
 
 // readRecord reads one record (RFC 5531 11). Memory grows with what has
@@ -292,6 +349,23 @@ func (m message) Read(p []byte) (int, error) {
 
 // parseReply checks a reply and returns a reader of its results.
 func parseReply(record []byte, xid uint32) (io.Reader, error) {
+	return checkReply(record, xid, func(verifier rpcv2.OpaqueAuth) error {
+		// RFC 5531 14, appendix A, allows AUTH_NONE and AUTH_SHORT. The Linux
+		// client takes AUTH_SYS too, so a server that sends it works.
+		switch f := verifier.Flavor; f {
+		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
+			return nil
+		default:
+			return malformed("a verifier of flavor %d", f)
+		}
+	})
+}
+
+// checkReply is parseReply with another check of the verifier, which every
+// accepted call has.
+func checkReply(
+	record []byte, xid uint32, check func(verifier rpcv2.OpaqueAuth) error,
+) (io.Reader, error) {
 	r := message{bytes.NewReader(record)}
 	if len(record) < 8 {
 		return nil, malformed("a reply of %d bytes", len(record))
@@ -309,12 +383,8 @@ func parseReply(record []byte, xid uint32) (io.Reader, error) {
 	}
 	switch body := reply.Rbody.(type) {
 	case *rpcv2.ReplyBody_MSG_ACCEPTED:
-		// RFC 5531 14, appendix A, allows AUTH_NONE and AUTH_SHORT. The Linux
-		// client takes AUTH_SYS too, so a server that sends it works.
-		switch f := body.Areply.Verf.Flavor; f {
-		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
-		default:
-			return nil, malformed("a verifier of flavor %d", f)
+		if err := check(body.Areply.Verf); err != nil {
+			return nil, err
 		}
 		return r, accepted(body.Areply.ReplyData)
 	case *rpcv2.ReplyBody_MSG_DENIED:
@@ -354,8 +424,9 @@ func denied(reply rpcv2.RejectedReply) error {
 }
 
 // netError returns a failure of the connection as *net.OpError, also if it was
-// closed. Other errors are returned as they are.
+// closed, and one of TLS as *TLSError. Other errors are returned as they are.
 func netError(op string, c net.Conn, err error) error {
+	err = tlsError(err)
 	var already *net.OpError
 	if errors.As(err, &already) || unusable(err) {
 		return err

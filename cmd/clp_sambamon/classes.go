@@ -42,6 +42,7 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		status    smbprobe.Status
 		netbios   *smbprobe.NetBIOSError
 		shareType *smbprobe.ShareTypeError
+		refusal   *smbprobe.RefusedError
 	)
 	switch {
 	case probe.Step == smbprobe.Socket:
@@ -57,6 +58,8 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		return cli.Account // it may not log on
 	case errors.As(probe, &status):
 		return classes[status]
+	case errors.As(probe, &refusal), errors.Is(probe, smbprobe.ErrOtherLogin):
+		return cli.Account
 	}
 	return network
 }

@@ -52,8 +52,8 @@ var looks = map[smbprobe.Status]string{
 		"rights (\"access this computer from the network\")." + lookAccount,
 	0xC0000193: "The account has expired. Extend it, or watch with another one." + lookAccount,
 	0xC0000418: "NTLM is switched off on the server (ntlm auth = disabled in smb.conf, on Windows " +
-		"the policies \"Restrict NTLM\"): this server wants Kerberos. Log in with --kerberos if " +
-		"--help has it, or allow NTLM again. The server itself answers: this is about how the probe " +
+		"the policies \"Restrict NTLM\"): this server wants Kerberos. Log in with --kerberos, " +
+		"or allow NTLM again. The server itself answers: this is about how the probe " +
 		"logs in, not about the service.",
 	// The domain.
 	0xC000005E: "The server reached no domain controller to check the password with. Look at the " +
@@ -89,6 +89,15 @@ const (
 	deniedLogon = "The server refuses this account a session. Look at the server's user rights " +
 		"and policies, and at its encryption and signing requirements (server smb encrypt, " +
 		"server signing)."
+)
+
+// For a login by Kerberos.
+const (
+	lookTicketRefused = "The KDC gave a ticket, but the server does not take it: look whether --spn is the " +
+		"name that the server has in the realm, whether its keytab or machine password is the current one " +
+		"(klist -kte; net ads testjoin), whether it knows the user, and whether its clock is right." + lookAccount
+	lookNoKerberos = "The server does not take Kerberos: on Samba look at realm, kerberos method and the keytab " +
+		"(testparm -s; klist -kte), or leave --kerberos away." + lookAccount
 )
 
 const lookUnknown = "The server refused with a status for which this program has no advice: look " +

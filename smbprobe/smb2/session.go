@@ -1,6 +1,11 @@
 package smb2
 
-import "fsmon/smbprobe/spnego"
+import (
+	"bytes"
+	"errors"
+
+	"fsmon/smbprobe/spnego"
+)
 
 // Session flags (MS-SMB2 2.2.6).
 const (
@@ -22,6 +27,17 @@ type Initiator interface {
 	SessionKey() []byte                  // empty: neither side can sign or encrypt
 	MIC(message []byte) []byte           // RFC 2743 2.3.1; nothing: it cannot be made yet
 }
+
+// RefusedError is what Initiator.Accept returns for a token that refuses the
+// login. All its other errors are malformed answers.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return "the server refuses the login: " + e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// ErrOtherLogin is a server that chooses another mechanism than was offered: it
+// does not take that one.
+var ErrOtherLogin = errors.New("the server takes other logins than this one")
 
 // Session is what a login has led to.
 type Session struct {
@@ -83,11 +99,17 @@ func (a *answer) accept(login Initiator) ([]byte, error) {
 	if err != nil {
 		return nil, malformed("%v", err)
 	}
-	if a.status == 0 && len(reply.Token) == 0 {
+	switch {
+	case a.status == 0 && len(reply.Token) == 0:
 		return nil, nil
+	case len(reply.Token) == 0 && len(reply.Mech) > 0 && !bytes.Equal(reply.Mech, login.OID()):
+		return nil, ErrOtherLogin
 	}
 	token, err := login.Accept(reply.Token)
+	var refused *RefusedError
 	switch {
+	case errors.As(err, &refused):
+		return nil, refused
 	case err != nil:
 		return nil, malformed("%v", err)
 	case len(token) == 0:
