@@ -133,7 +133,8 @@ func (a *attempt) connectFrom(
 		if source == int(to.Port()) {
 			continue // the port would connect to itself
 		}
-		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared, KeepAlive: -1}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared,
+			KeepAlive: -1} // a probe has a deadline
 		conn, err := d.DialContext(ctx, "tcp", address)
 		switch {
 		case err == nil && source >= firstSpare:
@@ -152,7 +153,7 @@ func (a *attempt) connectFrom(
 		}
 	}
 	a.short = mayBind && reserved && ctx.Err() == nil
-	d := net.Dialer{KeepAlive: -1} // every wait has a deadline anyway
+	d := net.Dialer{KeepAlive: -1}
 	return d.DialContext(ctx, "tcp", address)
 }
 
