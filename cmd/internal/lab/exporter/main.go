@@ -1,0 +1,4 @@
+// Command exporter is not written yet.
+package main
+
+func main() {}
