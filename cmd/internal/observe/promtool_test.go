@@ -82,7 +82,7 @@ func TestTemplatesKnowOurMetrics(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Concat(rules, used) {
-		if !slices.Contains(ours, name) {
+		if !slices.Contains(ours, name) && name != "fsmon_exporter" { // the program
 			t.Errorf("nobody writes %s", name)
 		}
 	}

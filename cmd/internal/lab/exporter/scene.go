@@ -182,7 +182,8 @@ func (s *scene) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.start(ctx, config); err != nil {
+	if err := errors.Join(s.startNodeExporter(ctx), s.startAlertmanager(ctx),
+		s.startPrometheus(ctx, config)); err != nil {
 		return err
 	}
 	if err := s.startWatch(); err != nil {

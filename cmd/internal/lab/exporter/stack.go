@@ -23,6 +23,8 @@ const (
 	prometheus   = "127.0.0.1:9090"
 	alertmanager = "127.0.0.1:9093"
 	nodeExporter = "127.0.0.1:9100"
+	blackbox     = "127.0.0.1:9115"
+	exporter     = "127.0.0.1:9974"
 	receiver     = "127.0.0.1:9099" // ours, for what alertmanager sends
 )
 
@@ -52,45 +54,67 @@ func (n notice) String() string {
 // textfiles is the directory that the node exporter reads.
 func (s *stack) textfiles() string { return filepath.Join(s.dir, "textfiles") }
 
-// start starts prometheus with this configuration, and the others.
-func (s *stack) start(ctx context.Context, config string) error {
+// startAlertmanager starts alertmanager, which tells this program of alerts.
+func (s *stack) startAlertmanager(ctx context.Context) error {
 	listener, err := net.Listen("tcp", receiver)
 	if err != nil {
 		return err
 	}
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive)}
 	go s.server.Serve(listener) // until close
-	if err := os.Mkdir(s.textfiles(), 0o755); err != nil {
-		return err
-	}
 	const route = `route: {receiver: person, group_by: ["..."], group_wait: 0s, group_interval: 1s}
 receivers: [{name: person, webhook_configs: [{url: "http://` + receiver + `/", send_resolved: true}]}]
 `
-	alerts, err := s.write("alertmanager.yml", route)
+	config, err := s.write("alertmanager.yml", route)
 	if err != nil {
 		return err
 	}
+	return s.run(ctx, alertmanager+"/-/ready", "prometheus-alertmanager", "--config.file="+config,
+		"--storage.path="+filepath.Join(s.dir, "alertmanager"), "--cluster.listen-address=",
+		"--web.listen-address="+alertmanager, "--web.external-url=http://"+alertmanager,
+		"--log.level=warn")
+}
+
+// startNodeExporter starts the node exporter, which reads text files.
+func (s *stack) startNodeExporter(ctx context.Context) error {
+	if err := os.Mkdir(s.textfiles(), 0o755); err != nil {
+		return err
+	}
+	return s.run(ctx, nodeExporter+"/metrics", "prometheus-node-exporter",
+		"--collector.disable-defaults", "--collector.textfile",
+		"--collector.textfile.directory="+s.textfiles(), "--web.listen-address="+nodeExporter)
+}
+
+// startPrometheus starts prometheus with this configuration.
+func (s *stack) startPrometheus(ctx context.Context, config string) error {
 	path, err := s.write("prometheus.yml", config)
 	if err != nil {
 		return err
 	}
-	for _, p := range []struct{ program, ready, args string }{
-		{"prometheus-node-exporter", nodeExporter + "/metrics", "--web.listen-address=" +
-			nodeExporter + " --collector.disable-defaults --collector.textfile " +
-			"--collector.textfile.directory=" + s.textfiles()},
-		{"prometheus-alertmanager", alertmanager + "/-/ready", "--web.listen-address=" +
-			alertmanager + " --web.external-url=http://" + alertmanager +
-			" --cluster.listen-address= --log.level=warn --config.file=" + alerts +
-			" --storage.path=" + filepath.Join(s.dir, "alertmanager")},
-		{"prometheus", prometheus + "/-/ready", "--web.listen-address=" + prometheus +
-			" --web.external-url=http://" + prometheus + " --log.level=warn --config.file=" + path +
-			" --storage.tsdb.path=" + filepath.Join(s.dir, "prometheus")},
-	} {
-		if err := s.run(ctx, p.ready, p.program, strings.Fields(p.args)...); err != nil {
-			return err
-		}
+	return s.run(ctx, prometheus+"/-/ready", "prometheus", "--config.file="+path,
+		"--storage.tsdb.path="+filepath.Join(s.dir, "prometheus"),
+		"--web.listen-address="+prometheus, "--web.external-url=http://"+prometheus,
+		"--log.level=warn")
+}
+
+// startExporter starts our exporter with this configuration.
+func (s *stack) startExporter(ctx context.Context, bin, config string) error {
+	path, err := s.write("exporter.yml", config)
+	if err != nil {
+		return err
 	}
-	return nil
+	return s.run(ctx, exporter+"/-/healthy", filepath.Join(bin, "fsmon_exporter"),
+		"--config.file="+path, "--web.listen-address="+exporter)
+}
+
+// startBlackbox starts blackbox_exporter with a module that only connects.
+func (s *stack) startBlackbox(ctx context.Context) error {
+	path, err := s.write("blackbox.yml", "modules: {tcp: {prober: tcp, timeout: 10s}}\n")
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, blackbox+"/-/healthy", "prometheus-blackbox-exporter",
+		"--config.file="+path, "--web.listen-address="+blackbox, "--log.level=warn")
 }
 
 // run starts a program and waits until it answers at a URL without its scheme.
