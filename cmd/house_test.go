@@ -15,9 +15,12 @@ const module = "fsmon/"
 // that ends in "/..." means everything below it; the rule with the longest name
 // holds. A package without a rule has no place here yet: add it on purpose.
 var rooms = map[string]string{
-	"cmd/clp_sambamon": "cmd/internal/cli smbprobe",
-	"cmd/clp_nfsmon":   "cmd/internal/cli nfsprobe",
+	"cmd/clp_sambamon": "cmd/internal/cli cmd/internal/sambamon",
+	"cmd/clp_nfsmon":   "cmd/internal/cli cmd/internal/nfsmon",
 	"cmd/kitrunner":    "kitrunner kitrunner/...",
+
+	"cmd/internal/sambamon": "cmd/internal/cli smbprobe",
+	"cmd/internal/nfsmon":   "cmd/internal/cli nfsprobe",
 
 	"cmd/internal/argv": "",
 	"cmd/internal/cli": "cmd/internal/argv cmd/internal/watch cmd/internal/alert " +

@@ -1,4 +1,4 @@
-package main
+package nfsmon
 
 import (
 	"testing"
@@ -8,6 +8,6 @@ import (
 
 // The manual page lists the messages of the FSM manual 8.2 as the code has
 // them.
-func TestManual(t *testing.T) { cmdtest.ManualLists(t, "clp_nfsmon.8.md", messages) }
+func TestManual(t *testing.T) { cmdtest.ManualLists(t, "../../clp_nfsmon/clp_nfsmon.8.md", messages) }
 
 func TestNothingHeavyIsLinked(t *testing.T) { cmdtest.LinksNothingHeavy(t, "fsmon/smbprobe") }

@@ -1,4 +1,4 @@
-package main
+package sambamon
 
 import (
 	"testing"
@@ -17,8 +17,8 @@ var messages = []alert.Entry{
 
 // The manual pages list the messages as the code has them.
 func TestManual(t *testing.T) {
-	cmdtest.ManualLists(t, "clp_sambamon.8.md", messages)
-	cmdtest.ManualLists(t, "../fsmon.7.md", cli.Own())
+	cmdtest.ManualLists(t, "../../clp_sambamon/clp_sambamon.8.md", messages)
+	cmdtest.ManualLists(t, "../../fsmon.7.md", cli.Own())
 }
 
 func TestNothingHeavyIsLinked(t *testing.T) { cmdtest.LinksNothingHeavy(t, "fsmon/nfsprobe") }

@@ -1,4 +1,4 @@
-package main
+package sambamon
 
 import "fsmon/cmd/internal/cli"
 

@@ -1,4 +1,4 @@
-package main
+package sambamon
 
 import (
 	"bufio"
@@ -210,6 +210,9 @@ func (p *prober) second() bool {
 
 func forWatch(r smbprobe.Report) cli.Report {
 	w := cli.Report{Target: r.Address, Warnings: r.Warnings, RootID: r.RootID}
+	if r.Dialect != "" {
+		w.Dialect = "SMB " + r.Dialect
+	}
 	for _, r := range r.Rungs {
 		rung := cli.Rung{Name: r.Step.String(), Took: r.Took, Learnt: r.Learnt}
 		w.Rungs = append(w.Rungs, rung)

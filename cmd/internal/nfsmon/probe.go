@@ -1,4 +1,4 @@
-package main
+package nfsmon
 
 import (
 	"context"
@@ -30,6 +30,9 @@ func (f *flags) opens() bool { return f.writeTest || f.lockTest }
 func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
 	w := cli.Report{Target: r.Address, Warnings: r.Warnings, Grace: r.Grace,
 		RootForm: r.Version[:min(1, len(r.Version))], RootID: r.RootID}
+	if r.Version != "" {
+		w.Dialect = "NFS " + r.Version
+	}
 	if pinned != "" {
 		w.Note = "NFS version " + pinned
 	}
