@@ -97,14 +97,15 @@ scrape_configs:
 	if err := wait(ctx, interval+2*time.Second); err != nil {
 		return err
 	}
-	rows := []*row{
+	exporters := []measured{
 		{name: "fsmon_exporter", job: "fsmon", took: "fsmon_probe_duration_seconds", up: "fsmon_up"},
-		{name: "blackbox_exporter, TCP alone", job: "blackbox", took: "probe_duration_seconds",
+		{name: "blackbox_exporter", job: "blackbox", took: "probe_duration_seconds",
 			up: "probe_success"},
 	}
-	for n, r := range rows {
-		r.process = s.processes[n]
-		if r.cpu, err = proc.CPUOf(r.process.PID); err != nil {
+	var before [2]time.Duration
+	for n := range exporters {
+		exporters[n].process = s.processes[n]
+		if before[n], err = proc.CPUOf(s.processes[n].PID); err != nil {
 			return err
 		}
 	}
@@ -112,64 +113,79 @@ scrape_configs:
 	if err := wait(ctx, c.duration); err != nil {
 		return err
 	}
-	took := time.Since(began)
-	fmt.Printf("\n%s\n\n%-28s %8s %7s %9s %9s   %-23s   %-23s   %s\n", proc.Machine(), "", "scrapes",
-		"failed", "% of core", "MB (peak)", "scrape ms: 50% 99% max", "probe ms: 50% 99% max",
-		"the rest: 50% 99%")
-	for _, r := range rows {
-		if err := r.measure(ctx, took); err != nil {
+	const columns = "%-22s %8s %7s %9s %8s  %24s  %24s  %16s\n"
+	fmt.Printf("\n%s\n\n", proc.Machine())
+	fmt.Printf(columns, "", "", "", "", "", "scrape, ms", "its probe, ms", "the rest, ms")
+	fmt.Printf(columns, "", "scrapes", "failed", "% of core", "peak MB", "50 %    99 %     max",
+		"50 %    99 %     max", "50 %    99 %")
+	for n, e := range exporters {
+		cpu, cpuErr := proc.CPUOf(e.process.PID)
+		memory, memoryErr := proc.MemoryOf(e.process.PID)
+		if err := errors.Join(cpuErr, memoryErr, e.ask(ctx, began, c.duration)); err != nil {
 			return err
 		}
-		if r.scrapes < c.targets*int(took/interval)*9/10 || r.failed > 0 {
-			err = errors.Join(err, fmt.Errorf("%s: %d scrapes, of which %d failed: %s", r.name, r.scrapes,
-				r.failed, r.process.Errors()))
+		fmt.Printf(columns, e.name, fmt.Sprint(len(e.whole)), fmt.Sprint(len(e.whole)-len(e.probes[""])),
+			fmt.Sprintf("%.2f", 100*(cpu-before[n]).Seconds()/c.duration.Seconds()),
+			fmt.Sprintf("%.1f", float64(memory.Peak)/1024), quantiles(e.whole, 0.5, 0.99, 1),
+			quantiles(e.probes[""], 0.5, 0.99, 1), quantiles(e.rest[""], 0.5, 0.99))
+		for _, kind := range []string{"samba", "nfs"} {
+			if len(e.probes[kind]) > 0 {
+				fmt.Printf(columns, "  "+kind, fmt.Sprint(len(e.probes[kind])), "", "", "", "",
+					quantiles(e.probes[kind], 0.5, 0.99, 1), quantiles(e.rest[kind], 0.5, 0.99))
+			}
+		}
+		if len(e.whole) < c.targets*int(c.duration/interval)*9/10 ||
+			len(e.probes[""]) < len(e.whole) {
+			err = errors.Join(err, fmt.Errorf("%s: scrapes are missing or have failed: %s", e.name,
+				e.process.Errors()))
 		}
 	}
 	return err
 }
 
-// row is what one exporter costs.
-type row struct {
+// measured is an exporter, and what prometheus knows of its scrapes.
+type measured struct {
 	name, job, took, up string
 	process             *proc.Process
-	cpu                 time.Duration // at the beginning
-	scrapes, failed     int
+	whole               []float64            // milliseconds of each scrape
+	probes, rest        map[string][]float64 // of those that succeeded, also by kind
 }
 
-func (r *row) measure(ctx context.Context, took time.Duration) error {
-	cpu, err := proc.CPUOf(r.process.PID)
-	if err != nil {
-		return err
-	}
-	memory, err := proc.MemoryOf(r.process.PID)
-	if err != nil {
-		return err
-	}
-	var all [3]map[scrape]float64
-	for n, metric := range []string{"scrape_duration_seconds", r.took, r.up} {
-		if all[n], err = query(ctx, metric, r.job, took); err != nil {
+func (e *measured) ask(ctx context.Context, from time.Time, d time.Duration) error {
+	var all [3]map[scrape]sample
+	for n, metric := range []string{"scrape_duration_seconds", e.took, e.up} {
+		var err error
+		if all[n], err = query(ctx, fmt.Sprintf("%s{job=%q}", metric, e.job), from, d); err != nil {
 			return err
 		}
 	}
-	var whole, probe, rest []float64
-	for at, seconds := range all[0] {
-		whole = append(whole, 1000*seconds)
-		if all[2][at] != 1 {
-			r.failed++
+	e.probes, e.rest = map[string][]float64{}, map[string][]float64{}
+	for at, whole := range all[0] {
+		e.whole = append(e.whole, 1000*whole.value)
+		if all[2][at].value != 1 {
 			continue
 		}
-		probe = append(probe, 1000*all[1][at])
-		rest = append(rest, 1000*(seconds-all[1][at]))
+		probe := all[1][at]
+		for _, kind := range slices.Compact([]string{"", probe.kind}) {
+			e.probes[kind] = append(e.probes[kind], 1000*probe.value)
+			e.rest[kind] = append(e.rest[kind], 1000*(whole.value-probe.value))
+		}
 	}
-	r.scrapes = len(whole)
-	three := func(all []float64) string {
-		return fmt.Sprintf("%7.1f %7.1f %7.1f", quantile(all, 0.5), quantile(all, 0.99),
-			quantile(all, 1))
-	}
-	fmt.Printf("%-28s %8d %7d %9.2f %9.1f   %s   %s   %7.1f %7.1f\n", r.name, r.scrapes, r.failed,
-		100*(cpu-r.cpu).Seconds()/took.Seconds(), float64(memory.Peak)/1024, three(whole), three(probe),
-		quantile(rest, 0.5), quantile(rest, 0.99))
 	return nil
+}
+
+// quantiles formats them: the value that a share of all does not exceed.
+func quantiles(all []float64, shares ...float64) string {
+	all = slices.Sorted(slices.Values(all))
+	var b strings.Builder
+	for _, share := range shares {
+		value := math.NaN()
+		if len(all) > 0 {
+			value = all[max(0, int(math.Ceil(share*float64(len(all))))-1)]
+		}
+		fmt.Fprintf(&b, "%8.1f", value)
+	}
+	return b.String()
 }
 
 // scrape is one scrape: of whom, and when. All its samples have this time.
@@ -178,12 +194,19 @@ type scrape struct {
 	at       float64
 }
 
-// query asks prometheus for the samples of a metric in the last d
+type sample struct {
+	kind  string // samba, nfs, or empty
+	value float64
+}
+
+// query asks prometheus for the samples of a metric in a time
 // (prometheus.io/docs/prometheus/latest/querying/api).
-func query(ctx context.Context, metric, job string, d time.Duration) (map[scrape]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, "GET", "http://"+prometheus+
-		"/api/v1/query?query="+url.QueryEscape(fmt.Sprintf("%s{job=%q}[%dms]", metric, job,
-		d.Milliseconds())), nil)
+func query(ctx context.Context, metric string, from time.Time, d time.Duration) (
+	map[scrape]sample, error) {
+	ask := url.Values{"query": {fmt.Sprintf("%s[%dms]", metric, d.Milliseconds())},
+		"time": {from.Add(d).UTC().Format(time.RFC3339Nano)}}
+	request, err := http.NewRequestWithContext(ctx, "GET",
+		"http://"+prometheus+"/api/v1/query?"+ask.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +230,7 @@ func query(ctx context.Context, metric, job string, d time.Duration) (map[scrape
 	if body.Error != "" {
 		return nil, fmt.Errorf("prometheus: %s", body.Error)
 	}
-	all := map[scrape]float64{}
+	all := map[scrape]sample{}
 	for _, series := range body.Data.Result {
 		for _, v := range series.Values {
 			value, err := strconv.ParseFloat(fmt.Sprint(v[1]), 64)
@@ -215,19 +238,10 @@ func query(ctx context.Context, metric, job string, d time.Duration) (map[scrape
 				return nil, err
 			}
 			at, _ := v[0].(float64)
-			all[scrape{series.Metric["instance"], at}] = value
+			all[scrape{series.Metric["instance"], at}] = sample{series.Metric["kind"], value}
 		}
 	}
 	return all, nil
-}
-
-// quantile returns the value that a share q of all does not exceed.
-func quantile(all []float64, q float64) float64 {
-	if len(all) == 0 {
-		return math.NaN()
-	}
-	all = slices.Sorted(slices.Values(all))
-	return all[max(0, int(math.Ceil(q*float64(len(all))))-1)]
 }
 
 // quoted is a list of YAML without its brackets.

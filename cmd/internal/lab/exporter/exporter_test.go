@@ -6,26 +6,25 @@ import (
 
 	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/smbtest"
 )
 
 const templates = "../../../../templates"
 
 func TestMain(m *testing.M) {
 	nfstest.Isolate()
-	cmdtest.Main(m, map[string]string{"clp_sambamon": "fsmon/cmd/clp_sambamon"})
+	cmdtest.Main(m, map[string]string{"clp_sambamon": "fsmon/cmd/clp_sambamon",
+		"fsmon_exporter": "fsmon/cmd/fsmon_exporter"})
 }
 
+// The story of the demo, told by the shipped rules, scrape_configs and exporter.yml.
 func TestAlerts(t *testing.T) {
 	s, err := newScene(t.Context(), filepath.Dir(cmdtest.Program("clp_sambamon")), templates, t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	smbtest.Require(t, err)
 	defer func() {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	if err := s.play(t.Context()); err != nil {
-		t.Error(err)
-	}
+	smbtest.Require(t, s.play(t.Context()))
 }

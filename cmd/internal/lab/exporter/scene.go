@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"fsmon/cmd/internal/lab/proc"
 	"fsmon/nfsprobe/nfstest"
@@ -63,29 +67,57 @@ func (s *scene) close() (err error) {
 	return err
 }
 
-// waits are the times that a condition must last before it alerts. A story
-// cannot wait for minutes.
-var waits = regexp.MustCompile(`(?m)^( +for:) \d+m$`)
+// target is how the exporter and prometheus name a share.
+func target(s *smbtest.Server) string { return "//" + s.Addr() + "/share" }
 
-// config is prometheus.yml: the shipped rules and scrape_configs, for these
-// servers and in seconds.
-func (s *scene) config() (string, error) {
-	rules, err := os.ReadFile(filepath.Join(s.templates, "prometheus", "fsmon.rules.yml"))
-	if err != nil {
-		return "", err
+func (s *scene) export() string { return s.nfs.AddrPort().Addr().String() + ":" + s.nfs.Dir() }
+
+// start starts the exporters, a watch of archive, alertmanager and prometheus,
+// with what is shipped: only the servers are ours, and the times are seconds.
+func (s *scene) start(ctx context.Context) error {
+	edit := func(path string, pairs ...string) (string, error) {
+		text, err := os.ReadFile(filepath.Join(s.templates, path))
+		for n := 0; n < len(pairs) && err == nil; n += 2 {
+			if !strings.Contains(string(text), pairs[n]) {
+				err = fmt.Errorf("%s does not have %q", path, pairs[n])
+			}
+		}
+		return strings.NewReplacer(pairs...).Replace(string(text)), err
 	}
-	path, err := s.write("fsmon.rules.yml", waits.ReplaceAllString(string(rules), "$1 1s"))
+	exporter, err := edit("exporter/exporter.yml", "timeout: 10s", "timeout: 5s\n    retry: 1",
+		"targets: []", fmt.Sprintf(`targets:
+  - {pattern: [%q, %q], modules: smb}
+  - {pattern: %q, modules: nfs3}`, target(s.files), target(s.archive), s.export()))
 	if err != nil {
-		return "", err
+		return err
 	}
-	return `global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
-rule_files: [` + path + `]
-alerting: {alertmanagers: [{static_configs: [{targets: ["` + alertmanager + `"]}]}]}
-scrape_configs:
-  - job_name: node
-    static_configs: [{targets: ["` + nodeExporter + `"]}]
-`, nil
+	jobs, err := edit("prometheus/scrape_configs.yml",
+		`"//files.example.com/data"`, fmt.Sprintf("%q, %q", target(s.files), target(s.archive)),
+		"nfs.example.com:/srv/export", s.export(),
+		"scrape_interval: 30s", "scrape_interval: 5s", "scrape_timeout: 15s", "scrape_timeout: 5s")
+	if err != nil {
+		return err
+	}
+	rules, err := edit("prometheus/fsmon.rules.yml")
+	if err != nil {
+		return err
+	}
+	rulesFile, err := s.write("fsmon.rules.yml", waits.ReplaceAllString(rules, "${1}s"))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.startExporter(ctx, s.bin, exporter), s.startNodeExporter(ctx),
+		s.startAlertmanager(ctx), s.startWatch()); err != nil {
+		return err
+	}
+	return s.startPrometheus(ctx, `global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [`+rulesFile+`]
+alerting: {alertmanagers: [{static_configs: [{targets: ["`+alertmanager+`"]}]}]}
+`+jobs)
 }
+
+// waits are the minutes that a condition must last before it alerts.
+var waits = regexp.MustCompile(`(?m)^( +for: \d+)m$`)
 
 // startWatch starts the watch of archive, whose metrics the node exporter reads.
 // A healthy server has 5 seconds to answer, however busy the machine is.
@@ -97,76 +129,122 @@ func (s *scene) startWatch() (err error) {
 	return err
 }
 
-// alerts returns what alertmanager has active: the names, and who each is about.
-func (s *scene) alerts(ctx context.Context) (map[string]string, error) {
-	out, err := tool(ctx, "amtool", "--alertmanager.url=http://"+alertmanager, "alert", "query",
-		"--output=json")
-	if err != nil {
-		return nil, err
-	}
-	var all []struct{ Labels map[string]string }
-	if err := json.Unmarshal([]byte(out), &all); err != nil {
-		return nil, fmt.Errorf("amtool printed %q: %w", out, err)
-	}
-	active := map[string]string{}
-	for _, one := range all {
-		active[one.Labels["alertname"]] += one.Labels["id"]
-	}
-	return active, nil
+// ended waits for the end of the watch, and of what it has started.
+func (s *scene) ended(ctx context.Context) (code int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, proc.Patience)
+	defer cancel()
+	err = errors.Join(s.watch.Wait(ctx), proc.Left(s.watch.Process))
+	return s.watch.Code(), err
 }
 
-// rest waits until alertmanager has these alerts and no others.
-func (s *scene) rest(ctx context.Context, want map[string]string) error {
-	return until(ctx, fmt.Sprintf("the alerts %v", want), func() error {
-		got, err := s.alerts(ctx)
-		if err == nil && !maps.Equal(got, want) {
-			err = fmt.Errorf("alertmanager has %v", got)
+// up waits until prometheus has this fsmon_up of each watch and target, and
+// shows it.
+func (s *scene) up(ctx context.Context, want map[string]string) error {
+	var shown string
+	err := until(ctx, fmt.Sprintf("fsmon_up of %v", want), func() (err error) {
+		shown, err = tool(ctx, "promtool", "query", "instant", "http://"+prometheus, "fsmon_up")
+		if err != nil {
+			return err
 		}
-		return err
+		got := map[string]string{}
+		for _, m := range shownUp.FindAllStringSubmatch(shown, -1) {
+			got[m[1]] = m[2]
+		}
+		if !maps.Equal(got, want) {
+			return fmt.Errorf("promtool shows %s", shown)
+		}
+		return nil
 	})
+	s.say("    $ promtool query instant http://%s fsmon_up", prometheus)
+	s.show(shown)
+	return err
 }
 
-// told waits until alertmanager has told its receiver that these alerts have
-// reached a status, after the first n that it has told.
-func (s *scene) tells(ctx context.Context, n int, status string, alerts map[string]string) error {
-	return until(ctx, fmt.Sprintf("alertmanager to tell that %v are %s", alerts, status),
+// shownUp is a line of promtool: fsmon_up{id="…", …} => 1 @[…]
+var shownUp = regexp.MustCompile(`(?m)^fsmon_up\{.*\bid="([^"]*)".*\} => (\d) @`)
+
+// active waits until alertmanager has exactly these alerts.
+func (s *scene) active(ctx context.Context, want ...string) error {
+	query := []string{"--alertmanager.url=http://" + alertmanager, "alert", "query"}
+	err := until(ctx, fmt.Sprintf("the alerts %q", want), func() error {
+		out, err := tool(ctx, "amtool", append(query, "--output=json")...)
+		if err != nil {
+			return err
+		}
+		var all []struct{ Labels map[string]string }
+		if err := json.Unmarshal([]byte(out), &all); err != nil {
+			return fmt.Errorf("amtool printed %q: %w", out, err)
+		}
+		var got []string
+		for _, one := range all {
+			got = append(got, name(one.Labels))
+		}
+		if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+			return fmt.Errorf("alertmanager has %q", got)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	out, err := tool(ctx, "amtool", query...)
+	s.say("    $ amtool %s", strings.Join(query, " "))
+	s.show(out)
+	return err
+}
+
+// name names an alert: of what, and about whom.
+func name(labels map[string]string) string {
+	return strings.TrimSpace(labels["alertname"] + " " + labels["id"])
+}
+
+// tells waits until alertmanager has told its receiver, after the first n alerts,
+// that these have this status, and shows all that it has told.
+func (s *scene) tells(ctx context.Context, n int, status string, alerts ...string) error {
+	err := until(ctx, fmt.Sprintf("alertmanager to tell that %q are %s", alerts, status),
 		func() error {
-			got := map[string]string{}
+			var got []string
 			for _, one := range s.heard(n) {
 				if one.Status == status {
-					got[one.Labels["alertname"]] = one.Labels["id"]
+					got = append(got, name(one.Labels))
 				}
 			}
-			for name, id := range alerts {
-				if got[name] != id {
-					return fmt.Errorf("it has told of %v", got)
+			for _, alert := range alerts {
+				if !slices.Contains(got, alert) {
+					return fmt.Errorf("it has told of %q", got)
 				}
 			}
 			return nil
 		})
+	for _, one := range s.heard(n) {
+		s.say("      %v", one)
+	}
+	return err
 }
 
-// up waits until prometheus knows each file server with this value.
-func (s *scene) up(ctx context.Context, want map[string]string) (shown string, err error) {
-	err = until(ctx, fmt.Sprintf("fsmon_up %v", want), func() error {
-		if shown, err = tool(ctx, "promtool", "query", "instant", "http://"+prometheus,
-			"fsmon_up"); err != nil {
-			return err
-		}
-		got := map[string]string{}
-		for _, m := range sample.FindAllStringSubmatch(shown, -1) {
-			got[m[1]] = m[2]
-		}
-		if !maps.Equal(got, want) {
-			return fmt.Errorf("promtool shows %q", shown)
-		}
-		return nil
-	})
-	return shown, err
+// ladder shows what the exporter says of a target, step by step.
+func (s *scene) ladder(ctx context.Context, module, target string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, proc.Patience)
+	defer cancel()
+	ask := "http://" + exporter + "/probe?" + url.Values{"target": {target}, "module": {module},
+		"debug": {"true"}}.Encode()
+	request, err := http.NewRequestWithContext(ctx, "GET", ask, nil)
+	if err != nil {
+		return "", err
+	}
+	// It waits for half of this time: prometheus may be asking.
+	request.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "20")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	shown, _, _ := strings.Cut(string(text), "\n# HELP ")
+	s.say("    $ curl '%s'", ask)
+	s.show(shown)
+	return string(text), err
 }
-
-// sample is a line of promtool: fsmon_up{instance="…", …} => 1 @[…]
-var sample = regexp.MustCompile(`(?m)^fsmon_up\{.*\bid="([^"]*)".*\} => (\d) @`)
 
 // show shows what a program printed.
 func (s *scene) show(text string) {
@@ -178,59 +256,71 @@ func (s *scene) show(text string) {
 // play is the whole story: all is well, archive hangs, an alert comes, archive
 // goes on, and the alert ends.
 func (s *scene) play(ctx context.Context) error {
-	config, err := s.config()
-	if err != nil {
+	files, archive, export := target(s.files), target(s.archive), s.export()
+	up := func(value string) map[string]string {
+		return map[string]string{files: "1", export: "1", archive: value, "archive": value}
+	}
+	down := []string{"FsmonDown archive", "FsmonDown " + archive}
+
+	s.say("\n==> Three file servers: %s and %s (Samba), %s (NFS-Ganesha).", files, archive, export)
+	s.say("    fsmon_exporter asks all of them; a watch, archive, also guards the second one, and the node")
+	s.say("    exporter reads its metrics. Rules and scrape_configs are the shipped ones, in seconds.")
+	if err := s.start(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(s.startNodeExporter(ctx), s.startAlertmanager(ctx),
-		s.startPrometheus(ctx, config)); err != nil {
+	s.say("\n==> All are healthy: prometheus knows the same metric from both sources, and there is no alert.")
+	if err := errors.Join(s.up(ctx, up("1")), s.active(ctx)); err != nil {
 		return err
 	}
-	if err := s.startWatch(); err != nil {
+	if err := s.reloaded(ctx); err != nil {
 		return err
 	}
-	shown, err := s.up(ctx, map[string]string{"archive": "1"})
-	if err != nil {
-		return err
-	}
-	s.show(shown)
-	if err := s.rest(ctx, map[string]string{}); err != nil {
-		return err
-	}
+
+	s.say("\n==> smbd of %s is frozen with SIGSTOP: TCP still connects, nothing answers.", archive)
+	frozen := time.Now()
 	if err := s.archive.Freeze(); err != nil {
 		return err
 	}
-	want := map[string]string{"FsmonDown": "archive"}
-	if err := s.tells(ctx, 0, "firing", want); err != nil {
+	if err := s.tells(ctx, 0, "firing", down...); err != nil {
 		return err
 	}
-	if err := s.rest(ctx, want); err != nil {
+	s.say("\n==> %.0f s later both have told alertmanager, and alertmanager has told this program what stands\n"+
+		"    above. Nobody complains about the other servers:", time.Since(frozen).Seconds())
+	if err := errors.Join(s.up(ctx, up("0")), s.active(ctx, down...)); err != nil {
 		return err
 	}
-	if _, err = s.up(ctx, map[string]string{"archive": "0"}); err != nil {
+	s.say("\n==> What the exporter says of it:")
+	if text, err := s.ladder(ctx, "smb", archive); err != nil {
 		return err
+	} else if !strings.Contains(text, "\nfsmon_up{") {
+		return fmt.Errorf("the exporter says %s", text)
 	}
-	for _, n := range s.heard(0) {
-		s.say("      %v", n)
-	}
+
+	s.say("\n==> It is thawed. The exporter sees that by itself; the watch has ended, and is started again.")
 	told := len(s.heard(0))
-	if err := s.archive.Thaw(); err != nil {
+	code, err := s.ended(ctx)
+	if err == nil && code != 1 {
+		err = fmt.Errorf("the watch ended with code %d", code)
+	}
+	if err := errors.Join(err, s.archive.Thaw(), s.startWatch()); err != nil {
 		return err
 	}
-	if err := s.startWatch(); err != nil {
+	if err := s.tells(ctx, told, "resolved", down...); err != nil {
 		return err
 	}
-	if _, err = s.up(ctx, map[string]string{"archive": "1"}); err != nil {
+	s.say("\n==> All is well again:")
+	return errors.Join(s.up(ctx, up("1")), s.active(ctx))
+}
+
+// reloaded waits until prometheus knows that the exporter took its
+// configuration, which an alert rule asks for.
+func (s *scene) reloaded(ctx context.Context) error {
+	return until(ctx, "the exporter's own metrics", func() error {
+		out, err := tool(ctx, "promtool", "query", "instant", "http://"+prometheus,
+			"fsmon_exporter_config_last_reload_successful")
+		if err == nil && !strings.Contains(out, "} => 1 @") {
+			err = fmt.Errorf("promtool shows %q", out)
+		}
 		return err
-	}
-	if err := s.tells(ctx, told, "resolved", want); err != nil {
-		return err
-	}
-	if err := s.rest(ctx, map[string]string{}); err != nil {
-		return err
-	}
-	for _, n := range s.heard(told) {
-		s.say("      %v", n)
-	}
-	return nil
+	})
 }
