@@ -18,8 +18,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"fsmon/cmd/internal/cli"
-	"fsmon/cmd/internal/nfsmon"
-	"fsmon/cmd/internal/sambamon"
 )
 
 // maxConfig caps the configuration's file, in bytes.
@@ -44,14 +42,6 @@ type rule struct {
 	patterns []pattern
 	modules  []string
 	options  []string
-}
-
-// moduleOptions are the options of -check that a module may have, by their long
-// names. The target's own, and those of a rule, stand elsewhere.
-var moduleOptions = map[*protocol][]string{
-	smb: {"timeout", "retry", "tolerate", "marker", "write-test", "lock-test"},
-	nfs: {"timeout", "retry", "tolerate", "marker", "write-test", "lock-test", "nfs-version",
-		"nfs4-path", "port", "mount-port", "unprivileged-port"},
 }
 
 // written is the file.
@@ -151,9 +141,9 @@ func newModule(options map[string]words) (*module, error) {
 		value := strings.Join(options[name], ",")
 		switch {
 		case name == "prober":
-		case !slices.Contains(moduleOptions[m.protocol], name):
+		case !slices.Contains(m.protocol.options, name):
 			return nil, fmt.Errorf("%s: unknown to the prober %s (it has %s)", name, m.protocol.name,
-				strings.Join(moduleOptions[m.protocol], ", "))
+				strings.Join(m.protocol.options, ", "))
 		case value == "true":
 			m.options = append(m.options, "--"+name)
 		case value == "false":
@@ -170,7 +160,7 @@ func newModule(options map[string]words) (*module, error) {
 
 // anyPath is a share or directory for checking the rest.
 func (m *module) anyPath() string {
-	if m.protocol == smb {
+	if m.protocol.shares() {
 		return "share"
 	}
 	return "/"
@@ -193,7 +183,7 @@ func (c *config) add(r rule, patterns []string) error {
 		if p = cmp.Or(p, m.protocol); p != m.protocol {
 			return errors.New("modules: both probers in one entry, whose targets are written differently")
 		}
-		if p == nfs && len(r.options) > 0 {
+		if !p.shares() && len(r.options) > 0 {
 			return errors.New("credentials: are for the prober smb")
 		}
 		if _, err := m.prober(target{protocol: p, host: "127.0.0.1", path: m.anyPath()}, r.options); err != nil {
@@ -227,11 +217,7 @@ func (c *config) allows(name string, t target) *rule {
 // prober makes the probe of a target. Its error is about the options, or a
 // credentials file that cannot be read.
 func (m *module) prober(t target, more []string) (*cli.Prober, error) {
-	service := sambamon.Service
-	if m.protocol == nfs {
-		service = nfsmon.Service
-	}
-	return service().NewProber(slices.Concat(m.options, t.options(), more)...)
+	return m.protocol.service().NewProber(slices.Concat(m.options, t.options(), more)...)
 }
 
 // seconds is a number of seconds as the scrape's header has it.

@@ -27,7 +27,7 @@ Asking:
 
 Serving:
       --web.listen-address ADDRESS
-                            listen here, may be given several times (:9750)
+                            listen here, may be given several times (:9974)
       --web.config.file FILE
                             TLS and users with their passwords, as the exporter-toolkit of Prometheus has them
       --web.systemd-socket  take the sockets from systemd instead
@@ -58,7 +58,7 @@ func parseFlags(args []string) (*flags, error) {
 	s.Float64Var(&f.offset, "timeout-offset", 0.5, "")
 	s.IntVar(&f.most, "max-probes", 200, "")
 	s.BoolVar(&f.any, "allow-any-target", false, "")
-	s.StringArrayVar(&f.listen, "web.listen-address", []string{":9750"}, "")
+	s.StringArrayVar(&f.listen, "web.listen-address", []string{":9974"}, "")
 	s.StringVar(&f.webConfig, "web.config.file", "", "")
 	s.BoolVar(&f.socket, "web.systemd-socket", false, "")
 	s.StringVar(&f.level, "log.level", "info", "")

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 
@@ -30,7 +30,7 @@ type pattern struct {
 func parsePattern(p *protocol, text string) (pattern, error) {
 	pat := pattern{protocol: p}
 	host, port, place, err := p.split(text)
-	if err != nil && strings.HasPrefix(text, "//") != (p == smb) {
+	if err != nil && strings.HasPrefix(text, "//") != p.shares() {
 		return pat, fmt.Errorf("%q is no target of the prober %s (%s)", text, p.name, p.forms)
 	}
 	if err != nil {
@@ -49,9 +49,9 @@ func parsePattern(p *protocol, text string) (pattern, error) {
 	if pat.port == p.port {
 		pat.port = 0
 	}
-	if p == nfs {
+	if !p.shares() {
 		if above, found := strings.CutSuffix(place, "/**"); found {
-			place, pat.below = path.Join("/", above), true
+			place, pat.below = cmp.Or(above, "/"), true
 		}
 	}
 	if err := p.checkPath(place); err != nil {
@@ -112,7 +112,7 @@ func (pat *pattern) matches(t target) bool {
 		return false
 	}
 	ours, theirs := pat.path, t.path
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		ours, theirs = small(ours), small(theirs)
 	}
 	return sameNames(split(ours), split(theirs), pat.below)

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/cmd/internal/nfsmon"
+	"fsmon/cmd/internal/sambamon"
 )
 
 // protocol is what differs between the two probes, as far as targets go.
@@ -20,12 +22,21 @@ type protocol struct {
 	kind  string // as the watches' metrics have it
 	forms string // of a target, for people
 	port  int    // the port that a target need not name; 0: there is none
+
+	service func() cli.Service
+	options []string // of -check, by their long names, that a module may have
 }
 
 var (
-	smb = &protocol{"smb", "samba", "//HOST/SHARE or //HOST:PORT/SHARE", 445}
-	nfs = &protocol{"nfs", "nfs", "HOST:/DIRECTORY or HOST:PORT:/DIRECTORY", 0}
+	smb = &protocol{"smb", "samba", "//HOST/SHARE or //HOST:PORT/SHARE", 445, sambamon.Service,
+		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test"}}
+	nfs = &protocol{"nfs", "nfs", "HOST:/DIRECTORY or HOST:PORT:/DIRECTORY", 0, nfsmon.Service,
+		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test", "nfs-version",
+			"nfs4-path", "port", "mount-port", "unprivileged-port"}}
 )
+
+// shares says how targets are written: with the name of a share, or a path.
+func (p *protocol) shares() bool { return p.kind == "samba" }
 
 // target is what a request asks to be probed: one spelling for one place, apart
 // from the capitals of a share, which no server tells apart.
@@ -71,7 +82,7 @@ func parseTarget(p *protocol, text string) (target, error) {
 func (p *protocol) split(text string) (host, port, place string, err error) {
 	malformed := fmt.Errorf("not of the form %s (IPv6 addresses in brackets)", p.forms)
 	rest, ok := text, true
-	if p == smb {
+	if p.shares() {
 		if rest, ok = strings.CutPrefix(text, "//"); !ok {
 			return "", "", "", malformed
 		}
@@ -91,7 +102,7 @@ func (p *protocol) split(text string) (host, port, place string, err error) {
 	if host == "" {
 		return "", "", "", malformed
 	}
-	if p == smb {
+	if p.shares() {
 		port, place, ok = strings.Cut(rest, "/")
 		if port != "" {
 			var colon bool
@@ -137,13 +148,13 @@ func (p *protocol) checkPath(place string) error {
 		return errors.New("the share or directory is longer than 255 bytes")
 	case !utf8.ValidString(place), strings.ContainsFunc(place, unprintable):
 		return errors.New("the share or directory has a character that is not printable")
-	case p == smb && strings.ContainsAny(place, `/\`):
+	case p.shares() && strings.ContainsAny(place, `/\`):
 		return errors.New("the share is not the name of a share alone")
-	case p == smb && (place == "." || place == ".."):
+	case p.shares() && (place == "." || place == ".."):
 		return errors.New("the share has no name")
-	case p == nfs && place[0] != '/':
+	case !p.shares() && place[0] != '/':
 		return errors.New("the directory does not begin with /")
-	case p == nfs && path.Clean(place) != place:
+	case !p.shares() && path.Clean(place) != place:
 		return errors.New("the directory is not written in the shortest way (no //, no . and .., no / at " +
 			"the end)")
 	}
@@ -159,7 +170,7 @@ func (t target) String() string {
 	if t.port != 0 {
 		host = net.JoinHostPort(t.host, strconv.Itoa(t.port))
 	}
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		return "//" + host + "/" + t.path
 	}
 	return host + ":" + t.path
@@ -167,7 +178,7 @@ func (t target) String() string {
 
 // key is the same for all spellings of a target.
 func (t target) key() string {
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		t.path = small(t.path)
 	}
 	return t.String()
@@ -179,7 +190,7 @@ func (t target) options() []string {
 	if t.port != 0 {
 		options = append(options, "--port="+strconv.Itoa(t.port))
 	}
-	if t.protocol == smb {
+	if t.protocol.shares() {
 		return append(options, "--share="+t.path)
 	}
 	return append(options, "--directory="+t.path)

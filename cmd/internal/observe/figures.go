@@ -20,6 +20,7 @@ type Figures struct {
 	state      watchreg.State
 	failures   int
 	took       time.Duration
+	deadline   time.Duration // of the last finished probe
 	success    time.Time // start of the last successful probe
 	rungs      map[string]time.Duration
 	dialect    string // that the last finished probe spoke
@@ -70,7 +71,7 @@ func (m *Figures) On(e watch.Event) {
 }
 
 func (m *Figures) count(e watch.Event, how probed) {
-	m.took, m.dialect = e.Took, e.Report.Dialect
+	m.took, m.deadline, m.dialect = e.Took, e.Deadline, e.Report.Dialect
 	m.totals[how]++
 	m.rungs = map[string]time.Duration{}
 	for _, r := range e.Report.Rungs {
@@ -137,7 +138,8 @@ func (m *Figures) Families(now time.Time) []Family {
 			"From the start of a failed probe to the start of the next (--retry-interval).",
 			float64(m.fixed.RetryInterval))
 	}
-	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).", float64(m.fixed.Timeout))
+	t.gauge("fsmon_timeout_seconds", "The deadline of one probe (-r).",
+		cmp.Or(m.deadline.Seconds(), float64(m.fixed.Timeout)))
 	t.gauge("fsmon_retries", "Retries that must fail after the first failure (-c).",
 		float64(m.fixed.Retries))
 	t.head("fsmon_info", "What is watched, and by what.", "gauge")
