@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,7 +35,9 @@ const maxCredentials = 64 << 10
 
 // readCredentials reads a file in the format of mount.cifs and smbclient: lines
 // of username=, password=, password2= and domain=. A file that anyone but its
-// owner has any right to is refused: assume that its password has leaked. No
+// owner has any right to is refused: assume that its password has leaked. Only in
+// $CREDENTIALS_DIRECTORY its group may read it, since systemd (systemd.exec(5))
+// and Kubernetes (a Secret's volume with an fsGroup) hand it over like that. No
 // error quotes a value.
 func readCredentials(path string) (login, error) {
 	// A FIFO in its place must not block the watch.
@@ -50,7 +53,12 @@ func readCredentials(path string) (login, error) {
 	if !info.Mode().IsRegular() {
 		return login{}, fmt.Errorf("%s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	strangers := os.FileMode(0o077)
+	if handed := os.Getenv("CREDENTIALS_DIRECTORY"); handed != "" &&
+		filepath.Dir(path) == filepath.Clean(handed) {
+		strangers = 0o037
+	}
+	if mode := info.Mode().Perm(); mode&strangers != 0 {
 		return login{}, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)",
 			path, mode)
 	}
