@@ -78,7 +78,7 @@ lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
 	shellcheck $(SCRIPTS)
 
-SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/prerm .packages/postrm .packages/completion.bash \
+SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/postinst .packages/prerm .packages/postrm .packages/completion.bash \
 	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab cmd/internal/lab/system/*.sh
 
 # These packages also run on Windows. The others need the registry, and so Linux.

@@ -38,13 +38,18 @@ outside)
 	mount -t overlay -o "lowerdir=$image,upperdir=upper,workdir=work" overlay root
 	mkdir root/shared root/disk
 	mount --bind "$shared" root/shared
+	mount -t proc proc root/proc
 	chroot root /bin/sh /shared/prepare
-	umount root/shared
+	umount root/proc root/shared
 	# Ganesha opens files by their handle, which the seccomp filter of
 	# systemd-nspawn forbids.
 	export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_SECCOMP=0
-	exec systemd-nspawn --boot --quiet --directory=root --machine="fsmon${3##*-}" --register=no --keep-unit \
-		--private-network --link-journal=no --resolv-conf=off --timezone=off --console=pipe --capability=all \
-		--bind-ro="$shared:/shared" --bind=/run/machine/disk:/disk
+	code=133 # a reboot
+	while [ $code = 133 ]; do
+		code=0
+		systemd-nspawn --boot --quiet --directory=root --machine="fsmon${3##*-}" --register=no --keep-unit \
+			--private-network --link-journal=no --resolv-conf=off --timezone=off --console=pipe --capability=all \
+			--bind-ro="$shared:/shared" --bind=/run/machine/disk:/disk || code=$?
+	done
 	;;
 esac

@@ -75,17 +75,32 @@ func boot(t *testing.T, release string, before ...string) *machine {
 			t.Errorf("the machine: %v\n%s%s", err, m.guardian.Output(), m.guardian.Errors())
 		}
 	})
+	m.booted("")
+	return m
+}
+
+// booted finds the machine's process 1, which is not the one before, and waits
+// until it has reached multi-user.target.
+func (m *machine) booted(before string) {
+	m.Helper()
 	m.until("boot", func() bool {
 		m.init = strconv.Itoa(m.guardian.PID)
-		for range 3 { // unshare, systemd-nspawn, systemd
+		for range 4 { // unshare, its shell, systemd-nspawn, systemd
 			b, _ := os.ReadFile("/proc/" + m.init + "/task/" + m.init + "/children")
 			m.init, _, _ = strings.Cut(string(b), " ")
 		}
 		b, _ := os.ReadFile("/proc/" + m.init + "/comm")
-		return string(b) == "systemd\n" && m.guardian.Alive()
+		return string(b) == "systemd\n" && m.init != before
 	})
 	m.holds("systemctl is-active multi-user.target")
-	return m
+}
+
+// reboot boots the machine once more.
+func (m *machine) reboot() {
+	m.Helper()
+	before := m.init
+	m.try("systemctl reboot") // an error: it was killed by what it has begun
+	m.booted(before)
 }
 
 // until waits until done says so.
@@ -101,7 +116,7 @@ func (m *machine) until(what string, done func() bool) {
 
 // try runs a shell script in the machine and returns what it prints.
 func (m *machine) try(script string) (string, error) {
-	cmd := exec.Command("nsenter", "--target="+m.init, "--all", "--wd=/", "env", "-i", "HOME=/root", "LANG=C.UTF-8",
+	cmd := exec.Command("nsenter", "--target="+m.init, "--all", "--root", "--wd", "env", "-i", "HOME=/root", "LANG=C.UTF-8",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", script)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
@@ -183,3 +198,9 @@ func env(name, text string) string {
 }
 
 const install = "dpkg -i /shared/fsmon.deb >/dev/null"
+
+// fired makes systemd leave /run/fired-UNIT when a watch's unit fails.
+const fired = `mkdir -p /etc/systemd/system/clp_sambamon@.service.d /etc/systemd/system/clp_nfsmon@.service.d
+for d in clp_sambamon clp_nfsmon; do printf '[Unit]\nOnFailure=fired@%%N.service\n' >/etc/systemd/system/$d@.service.d/fired.conf; done
+printf '[Service]\nExecStart=/bin/touch /run/fired-%%i\n' >/etc/systemd/system/fired@.service
+`
