@@ -63,6 +63,10 @@ cluster-test: servers cluster-packages ## the same as a test
 cluster-soak: servers cluster-packages build ## ten minutes of healthy clusters under load, all protocols at once
 	go run ./cmd/internal/lab/cluster bin templates 10m
 
+system-test: tools packages ## boot Debian 12 and 13 with systemd, install the package there, and run the units
+	@.ci/packages mmdebstrap systemd-container
+	go test -tags system -count=1 -timeout 30m -v ./cmd/internal/lab/system
+
 FUZZTIME = 30s
 fuzz: ## fuzz every decoder, each for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
@@ -75,14 +79,14 @@ man: ## render the manual pages in dist/man; man -l dist/man/fsmon.7 shows one
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	@unformatted=$$(gofmt -l .ci cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
+	go vet -tags system ./...
+	go tool staticcheck -tags system ./...
 	GOOS=windows go vet $(PORTABLE)
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
 	shellcheck $(SCRIPTS)
 
-SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/prerm .packages/postrm .packages/exporter-postinst .packages/exporter-prerm .packages/exporter-postrm .packages/completion.bash \
-	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab
+SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/postinst .packages/prerm .packages/postrm .packages/exporter-* .packages/completion.bash \
+	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab cmd/internal/lab/system/*.sh
 
 # These packages also run on Windows. The others need the registry, and so Linux.
 PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
@@ -117,4 +121,4 @@ cluster-packages:
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak fuzz packages man lint windows install clean soak exporter-demo exporter-bench servers plugins monitoring tools cluster-packages shellcheck
+.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak system-test fuzz packages man lint windows install clean soak exporter-demo exporter-bench servers plugins monitoring tools cluster-packages shellcheck

@@ -72,6 +72,9 @@ func Handle[Request, Answer any](name string,
 			if err != nil {
 				r.Err = err.Error()
 			}
+			if errors.Is(err, unix.EROFS) {
+				r.Err += " (a unit of systemd may write there with ReadWritePaths=)"
+			}
 			json.NewEncoder(os.Stdout).Encode(r)
 			os.Stdout.Close()
 		})
