@@ -190,7 +190,7 @@ func TestKubernetes(t *testing.T) {
 	}
 	config := objects["ConfigMap"].Data["exporter.yml"]
 	for _, p := range probes {
-		if want := service.Metadata.Name + ":9750"; p.Spec.Prober.URL != want || p.Spec.Prober.Path != "/probe" {
+		if want := service.Metadata.Name + ":9974"; p.Spec.Prober.URL != want || p.Spec.Prober.Path != "/probe" {
 			t.Errorf("Probe %s asks %+v, the Service is %s", p.Metadata.Name, p.Spec.Prober, want)
 		}
 		if !strings.Contains(config, fmt.Sprintf("\n  %s: {prober", p.Spec.Module)) {

@@ -24,7 +24,7 @@ const (
 	alertmanager = "127.0.0.1:9093"
 	nodeExporter = "127.0.0.1:9100"
 	blackbox     = "127.0.0.1:9115"
-	exporter     = "127.0.0.1:9750"
+	exporter     = "127.0.0.1:9974"
 	receiver     = "127.0.0.1:9099" // ours, for what alertmanager sends
 )
 

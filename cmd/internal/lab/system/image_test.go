@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"fsmon/cmd/internal/lab/proc"
@@ -19,6 +20,9 @@ import (
 var releases = []string{"bookworm", "trixie"}
 
 const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm"
+
+// files are the packages in shared.
+var files = []string{"fsmon.deb", "fsmon.rpm", "fsmon-exporter.deb", "fsmon-exporter.rpm"}
 
 var (
 	images = map[string]string{} // by release, what is booted
@@ -42,14 +46,15 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	shared = dir
-	for _, kind := range []string{"deb", "rpm"} {
-		found, err := filepath.Glob("../../../../dist/fsmon?[0-9]*." + kind)
+	for _, name := range files {
+		pkg, kind, _ := strings.Cut(name, ".")
+		found, err := filepath.Glob("../../../../dist/" + pkg + "?[0-9]*." + kind)
 		if err != nil || len(found) != 1 {
-			return 0, fmt.Errorf("dist has %d packages of kind %s, want 1 (make packages; %w)",
-				len(found), kind, err)
+			return 0, fmt.Errorf("dist has %d packages %s, want 1 (make packages; %w)",
+				len(found), name, err)
 		}
-		if err := os.Link(found[0], filepath.Join(dir, "fsmon."+kind)); err != nil {
-			if err := copyFile(found[0], filepath.Join(dir, "fsmon."+kind)); err != nil {
+		if err := os.Link(found[0], filepath.Join(dir, name)); err != nil {
+			if err := copyFile(found[0], filepath.Join(dir, name)); err != nil {
 				return 0, err
 			}
 		}

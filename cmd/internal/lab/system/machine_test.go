@@ -50,8 +50,8 @@ func boot(t *testing.T, release string, before ...string) *machine {
 	if err := os.WriteFile(filepath.Join(dir, "prepare"), []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"deb", "rpm"} {
-		if err := os.Link(filepath.Join(shared, "fsmon."+kind), filepath.Join(dir, "fsmon."+kind)); err != nil {
+	for _, name := range files {
+		if err := os.Link(filepath.Join(shared, name), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
