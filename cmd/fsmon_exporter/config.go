@@ -217,7 +217,9 @@ func (c *config) allows(name string, t target) *rule {
 // prober makes the probe of a target. Its error is about the options, or a
 // credentials file that cannot be read.
 func (m *module) prober(t target, more []string) (*cli.Prober, error) {
-	return m.protocol.service().NewProber(slices.Concat(m.options, t.options(), more)...)
+	service := m.protocol.service()
+	service.Command = "fsmon_exporter" // in what is said to people
+	return service.NewProber(slices.Concat(m.options, t.options(), more)...)
 }
 
 // seconds is a number of seconds as the scrape's header has it.

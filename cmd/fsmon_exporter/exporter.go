@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -219,7 +220,7 @@ func (x *exporter) leave(a *asked) {
 	}
 }
 
-// known returns what is remembered, the last asked first.
+// known returns what is remembered, the failed first.
 func (x *exporter) known() []shown {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -229,7 +230,12 @@ func (x *exporter) known() []shown {
 			all = append(all, shown{a.module, a.target.String(), *a.last})
 		}
 	}
-	slices.SortFunc(all, func(a, b shown) int { return b.At.Compare(a.At) })
+	slices.SortFunc(all, func(a, b shown) int {
+		if a.Healthy != b.Healthy {
+			return cmp.Compare(a.Result(), b.Result())
+		}
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Module, b.Module))
+	})
 	return all
 }
 

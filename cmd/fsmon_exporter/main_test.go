@@ -62,6 +62,16 @@ type underTest struct {
 // start starts an exporter with this configuration.
 func start(t testing.TB, config string, args ...string) *underTest {
 	t.Helper()
+	u := unserved(t, config, args...)
+	server := httptest.NewServer(u.handler())
+	t.Cleanup(server.Close)
+	u.url = server.URL
+	return u
+}
+
+// unserved is an exporter without its pages.
+func unserved(t testing.TB, config string, args ...string) *underTest {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "exporter.yml")
 	write(t, path, config)
 	f, err := parseFlags(append(args, "--config.file="+path))
@@ -73,9 +83,6 @@ func start(t testing.TB, config string, args ...string) *underTest {
 	if err := u.reload(); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(u.handler())
-	t.Cleanup(server.Close)
-	u.url = server.URL
 	return u
 }
 
@@ -142,9 +149,15 @@ func fake(p cli.Probe) *protocol {
 // anything.
 func startFake(t testing.TB, p cli.Probe, args ...string) *underTest {
 	t.Helper()
-	u := start(t, "modules: {smb: {prober: smb}}", append(args, "--allow-any-target")...)
-	u.config = &config{modules: map[string]*module{"fake": {protocol: fake(p)}}}
+	u := start(t, anything, append(args, "--allow-any-target")...)
+	u.config = faked(p)
 	return u
+}
+
+const anything = "modules: {smb: {prober: smb}}"
+
+func faked(p cli.Probe) *config {
+	return &config{modules: map[string]*module{"fake": {protocol: fake(p)}}}
 }
 
 // sample is the beginning of a line of a target's metrics.

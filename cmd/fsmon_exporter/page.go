@@ -22,6 +22,14 @@ type shown struct {
 	result
 }
 
+// Result sorts the failed before the healthy.
+func (s shown) Result() string {
+	if s.Healthy {
+		return "healthy"
+	}
+	return "failed"
+}
+
 // Ago is for people.
 func (s shown) Ago() string { return time.Since(s.At).Round(time.Second).String() }
 
