@@ -272,7 +272,7 @@ func (s *scene) play(ctx context.Context) error {
 	if err := errors.Join(s.up(ctx, up("1")), s.active(ctx)); err != nil {
 		return err
 	}
-	if err := s.reloaded(ctx); err != nil {
+	if err := errors.Join(s.dashboard(ctx), s.reloaded(ctx)); err != nil {
 		return err
 	}
 
@@ -310,6 +310,43 @@ func (s *scene) play(ctx context.Context) error {
 	}
 	s.say("\n==> All is well again:")
 	return errors.Join(s.up(ctx, up("1")), s.active(ctx))
+}
+
+// dashboard waits until each query of the shipped dashboard finds the watch as
+// well as a target of the exporter. Only a watch has an interval, and this one
+// has no witness.
+func (s *scene) dashboard(ctx context.Context) error {
+	text, err := os.ReadFile(filepath.Join(s.templates, "grafana", "fsmon.json"))
+	if err != nil {
+		return err
+	}
+	var board struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	if err := json.Unmarshal(text, &board); err != nil {
+		return err
+	}
+	for _, panel := range board.Panels {
+		for _, target := range panel.Targets {
+			if strings.Contains(target.Expr, "fsmon_witness_up") {
+				continue
+			}
+			query := strings.NewReplacer("$id", ".*", "$__rate_interval", "1m").Replace(target.Expr)
+			err := until(ctx, "the dashboard's "+query, func() error {
+				out, err := tool(ctx, "promtool", "query", "instant", "http://"+prometheus, query)
+				watch := strings.Contains(out, `id="archive"`)
+				asked := strings.Contains(out, fmt.Sprintf("id=%q", s.export()))
+				if err == nil && (!watch || asked == strings.Contains(query, "fsmon_interval_seconds")) {
+					err = fmt.Errorf("promtool shows %q", out)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // reloaded waits until prometheus knows that the exporter took its
