@@ -163,7 +163,8 @@ func TestKubernetes(t *testing.T) {
 		}
 		for name, text := range files {
 			text = strings.ReplaceAll(text, "/etc/fsmon-credentials", dir+"/etc/fsmon-credentials")
-			if err := os.WriteFile(filepath.Join(dir+mount.MountPath, name), []byte(text), 0o440); err != nil {
+			path := filepath.Join(dir+mount.MountPath, name)
+			if err := os.WriteFile(path, []byte(text), 0o440); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -190,8 +191,9 @@ func TestKubernetes(t *testing.T) {
 	}
 	config := objects["ConfigMap"].Data["exporter.yml"]
 	for _, p := range probes {
-		if want := service.Metadata.Name + ":9974"; p.Spec.Prober.URL != want || p.Spec.Prober.Path != "/probe" {
-			t.Errorf("Probe %s asks %+v, the Service is %s", p.Metadata.Name, p.Spec.Prober, want)
+		want := struct{ URL, Path string }{service.Metadata.Name + ":9974", "/probe"}
+		if p.Spec.Prober != want {
+			t.Errorf("Probe %s asks %+v, the Service is %+v", p.Metadata.Name, p.Spec.Prober, want)
 		}
 		if !strings.Contains(config, fmt.Sprintf("\n  %s: {prober", p.Spec.Module)) {
 			t.Errorf("Probe %s names the module %s", p.Metadata.Name, p.Spec.Module)

@@ -98,7 +98,8 @@ scrape_configs:
 		return err
 	}
 	exporters := []measured{
-		{name: "fsmon_exporter", job: "fsmon", took: "fsmon_probe_duration_seconds", up: "fsmon_up"},
+		{name: "fsmon_exporter", job: "fsmon", took: "fsmon_probe_duration_seconds",
+			up: "fsmon_up"},
 		{name: "blackbox_exporter", job: "blackbox", took: "probe_duration_seconds",
 			up: "probe_success"},
 	}
@@ -124,7 +125,8 @@ scrape_configs:
 		if err := errors.Join(cpuErr, memoryErr, e.ask(ctx, began, c.duration)); err != nil {
 			return err
 		}
-		fmt.Printf(columns, e.name, fmt.Sprint(len(e.whole)), fmt.Sprint(len(e.whole)-len(e.probes[""])),
+		fmt.Printf(columns, e.name, fmt.Sprint(len(e.whole)),
+			fmt.Sprint(len(e.whole)-len(e.probes[""])),
 			fmt.Sprintf("%.2f", 100*(cpu-before[n]).Seconds()/c.duration.Seconds()),
 			fmt.Sprintf("%.1f", float64(memory.Peak)/1024), quantiles(e.whole, 0.5, 0.99, 1),
 			quantiles(e.probes[""], 0.5, 0.99, 1), quantiles(e.rest[""], 0.5, 0.99))

@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 
 // The story of the demo, told by the shipped rules, scrape_configs and exporter.yml.
 func TestAlerts(t *testing.T) {
-	s, err := newScene(t.Context(), filepath.Dir(cmdtest.Program("clp_sambamon")), templates, t.Logf)
+	bin := filepath.Dir(cmdtest.Program("clp_sambamon"))
+	s, err := newScene(t.Context(), bin, templates, t.Logf)
 	smbtest.Require(t, err)
 	defer func() {
 		if err := s.close(); err != nil {

@@ -34,7 +34,8 @@ type scene struct {
 }
 
 // newScene starts the servers.
-func newScene(ctx context.Context, bin, templates string, say func(string, ...any)) (*scene, error) {
+func newScene(ctx context.Context, bin, templates string,
+	say func(string, ...any)) (*scene, error) {
 	dir, remove, err := proc.TempDir("fsmon-exporter-")
 	if err != nil {
 		return nil, err
@@ -110,7 +111,8 @@ func (s *scene) start(ctx context.Context) error {
 		s.startAlertmanager(ctx), s.startWatch()); err != nil {
 		return err
 	}
-	return s.startPrometheus(ctx, `global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+	return s.startPrometheus(ctx, `
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 rule_files: [`+rulesFile+`]
 alerting: {alertmanagers: [{static_configs: [{targets: ["`+alertmanager+`"]}]}]}
 `+jobs)
@@ -263,12 +265,12 @@ func (s *scene) play(ctx context.Context) error {
 	down := []string{"FsmonDown archive", "FsmonDown " + archive}
 
 	s.say("\n==> Three file servers: %s and %s (Samba), %s (NFS-Ganesha).", files, archive, export)
-	s.say("    fsmon_exporter asks all of them; a watch, archive, also guards the second one, and the node")
-	s.say("    exporter reads its metrics. Rules and scrape_configs are the shipped ones, in seconds.")
+	s.say("    fsmon_exporter asks all of them; a watch, archive, also guards the second one, and")
+	s.say("    the node exporter reads its metrics. Rules and jobs are the shipped ones, in seconds.")
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	s.say("\n==> All are healthy: prometheus knows the same metric from both sources, and there is no alert.")
+	s.say("\n==> All are healthy: prometheus has the same metric from both, and there is no alert.")
 	if err := errors.Join(s.up(ctx, up("1")), s.active(ctx)); err != nil {
 		return err
 	}
@@ -284,8 +286,8 @@ func (s *scene) play(ctx context.Context) error {
 	if err := s.tells(ctx, 0, "firing", down...); err != nil {
 		return err
 	}
-	s.say("\n==> %.0f s later both have told alertmanager, and alertmanager has told this program what stands\n"+
-		"    above. Nobody complains about the other servers:", time.Since(frozen).Seconds())
+	s.say("\n==> After %.0f s alertmanager has told this program of both; it stands above. The other\n"+
+		"    servers are well:", time.Since(frozen).Seconds())
 	if err := errors.Join(s.up(ctx, up("0")), s.active(ctx, down...)); err != nil {
 		return err
 	}
@@ -296,7 +298,7 @@ func (s *scene) play(ctx context.Context) error {
 		return fmt.Errorf("the exporter says %s", text)
 	}
 
-	s.say("\n==> It is thawed. The exporter sees that by itself; the watch has ended, and is started again.")
+	s.say("\n==> It is thawed. The exporter sees that by itself; the watch has ended, and starts again.")
 	told := len(s.heard(0))
 	code, err := s.ended(ctx)
 	if err == nil && code != 1 {
@@ -336,7 +338,8 @@ func (s *scene) dashboard(ctx context.Context) error {
 				out, err := tool(ctx, "promtool", "query", "instant", "http://"+prometheus, query)
 				watch := strings.Contains(out, `id="archive"`)
 				asked := strings.Contains(out, fmt.Sprintf("id=%q", s.export()))
-				if err == nil && (!watch || asked == strings.Contains(query, "fsmon_interval_seconds")) {
+				alone := strings.Contains(query, "fsmon_interval_seconds")
+				if err == nil && (!watch || asked == alone) {
 					err = fmt.Errorf("promtool shows %q", out)
 				}
 				return err

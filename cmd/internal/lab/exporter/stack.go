@@ -63,7 +63,8 @@ func (s *stack) startAlertmanager(ctx context.Context) error {
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive)}
 	go s.server.Serve(listener) // until close
 	const route = `route: {receiver: person, group_by: ["..."], group_wait: 0s, group_interval: 1s}
-receivers: [{name: person, webhook_configs: [{url: "http://` + receiver + `/", send_resolved: true}]}]
+receivers:
+  - {name: person, webhook_configs: [{url: "http://` + receiver + `/", send_resolved: true}]}
 `
 	config, err := s.write("alertmanager.yml", route)
 	if err != nil {

@@ -21,10 +21,11 @@ func TestExporter(t *testing.T) {
 chown alice /srv/private
 printf 'pw\npw\n' | smbpasswd -s -a alice >/dev/null
 sed -i 's/SecType = sys;/& PrivilegedPort = true;/' /etc/ganesha/ganesha.conf`
+	const dpkg = "dpkg -i /shared/fsmon-exporter.deb"
 	for kind, p := range map[string]struct{ install, upgrade, remove string }{
-		"deb": {"dpkg -i /shared/fsmon-exporter.deb", "dpkg -i /shared/fsmon-exporter.deb", "dpkg -r fsmon-exporter"},
-		"rpm": {rpm + "-i /shared/fsmon-exporter.rpm", rpm + "-U --replacepkgs /shared/fsmon-exporter.rpm",
-			rpm + "-e fsmon-exporter"},
+		"deb": {dpkg, dpkg, "dpkg -r fsmon-exporter"},
+		"rpm": {rpm + "-i /shared/fsmon-exporter.rpm",
+			rpm + "-U --replacepkgs /shared/fsmon-exporter.rpm", rpm + "-e fsmon-exporter"},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -40,17 +41,28 @@ sed -i 's/SecType = sys;/& PrivilegedPort = true;/' /etc/ganesha/ganesha.conf`
 				if out, err := m.try("systemctl is-enabled fsmon_exporter"); err == nil {
 					t.Errorf("it is %s before it has a target", out)
 				}
-				m.do(`umask 077; printf 'username=alice\npassword=pw\n' >/etc/fsmon/exporter-credentials/files.cred`)
-				m.do(`sed -i 's|^targets: .*|targets:\n  - {pattern: //127.0.0.1/private, modules: smb, credentials: ` +
-					`/run/credentials/fsmon_exporter.service/fsmon_files.cred}|' /etc/fsmon/exporter.yml`)
-				m.do("systemctl enable --now fsmon_exporter")
+				m.do(`umask 077
+printf 'username=alice\npassword=pw\n' >/etc/fsmon/exporter-credentials/files.cred
+sed -i '/^targets:/d' /etc/fsmon/exporter.yml
+cat >>/etc/fsmon/exporter.yml <<'X'
+targets:
+  - pattern: //127.0.0.1/private
+    modules: smb
+    credentials: /run/credentials/fsmon_exporter.service/fsmon_files.cred
+X
+systemctl enable --now fsmon_exporter`)
 				m.holds(ask + "ask /-/healthy | grep -q 200")
-				const smb, nfs = "'/probe?target=//127.0.0.1/private&module=smb'", "'/probe?target=127.0.0.1:/disk/export&module=nfs3'"
+				const (
+					smb = "'/probe?target=//127.0.0.1/private&module=smb'"
+					nfs = "'/probe?target=127.0.0.1:/disk/export&module=nfs3'"
+				)
 				m.says(ask+"ask "+smb, "\nfsmon_up{id=\"//127.0.0.1/private\",kind=\"samba\"} 1")
 				m.says(ask+"ask "+nfs, " 403 ")
-				m.do(`echo '  - {pattern: "127.0.0.1:/disk/**", modules: nfs3}' >>/etc/fsmon/exporter.yml; systemctl reload fsmon_exporter`)
+				m.do(`echo '  - {pattern: "127.0.0.1:/disk/**", modules: nfs3}' >>/etc/fsmon/exporter.yml
+systemctl reload fsmon_exporter`)
 				m.holds(ask + "ask " + nfs + " | grep '^fsmon_up{.*} 1'")
-				t.Log(m.do("ls -l /run/credentials/fsmon_exporter.service; grep -E 'Uid|Groups|CapEff|VmHWM|Seccomp:' /proc/$(" + pid + ")/status"))
+				t.Log(m.do("ls -l /run/credentials/fsmon_exporter.service; " +
+					"grep -E 'Uid|CapEff|VmHWM|Seccomp:' /proc/$(" + pid + ")/status"))
 				out := m.do("systemd-analyze security --no-pager fsmon_exporter | tail -1")
 				if t.Log(out); !strings.Contains(out, " OK ") {
 					t.Errorf("%s", out)
@@ -58,7 +70,8 @@ sed -i 's/SecType = sys;/& PrivilegedPort = true;/' /etc/ganesha/ganesha.conf`
 
 				before := m.do(pid)
 				m.do(p.upgrade)
-				m.holds(ask + "ask " + nfs + " | grep '^fsmon_up{.*} 1'") // the configuration is the edited one
+				// The configuration is still the edited one.
+				m.holds(ask + "ask " + nfs + " | grep '^fsmon_up{.*} 1'")
 				if after := m.do(pid); after == before || after == "0" {
 					t.Errorf("an upgrade left process %s (%s)", before, after)
 				}
