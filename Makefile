@@ -113,7 +113,7 @@ monitoring:
 	@.ci/packages prometheus prometheus-alertmanager prometheus-node-exporter prometheus-blackbox-exporter
 
 tools:
-	@.ci/packages prometheus systemd rpm zip wine64
+	@.ci/packages prometheus systemd rpm zip wine64 chromium
 
 cluster-packages:
 	@.ci/packages pacemaker pacemaker-cli-utils corosync resource-agents libxml2-utils keepalived crmsh pcs

@@ -22,14 +22,22 @@ go 1.26.0
 // gofrs/flock            watchreg. The lock, with O_NOFOLLOW and the inode of what it holds.
 // spf13/pflag            Options. Our parser does the one-dash words before it. Its errors quote
 //                        values, also passwords, so they are never shown.
+// prometheus/client_golang, common, exporter-toolkit
+//                        fsmon_exporter only: the formats of Prometheus, its own metrics, and TLS, users
+//                        and systemd's sockets as every exporter has them. Its options are pflag's,
+//                        which was here: kingpin, which the others use, would bring three modules.
+// goccy/go-yaml          fsmon_exporter's configuration. Maintained, says where in the file a mistake
+//                        is, and has no dependencies. yaml.v3 (go.yaml.in) names Go types instead.
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
 // BurntSushi/toml        kitrunner's resource files.
 // golang.org/x/crypto    smbprobe/ntlm. Only md4, which hashes the password of an NTLM login.
+//                        Tests of fsmon_exporter: bcrypt.
 // golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows; the names
 //                        of NTSTATUS, from which smbprobe/smb2/ntstatus.go is generated.
 //
-// goleak, go-cmp and go-internal serve tests, honnef.co/go/tools is staticcheck. The tools for
-// packages and manuals are in .ci/tools.mod, so that what they bring stays out of here.
+// goleak, go-cmp, go-internal and golang.org/x/net/html serve tests, honnef.co/go/tools is
+// staticcheck. The tools for packages and manuals are in .ci/tools.mod, so that what they bring
+// stays out of here.
 
 require (
 	github.com/go-git/go-billy/v5 v5.6.0

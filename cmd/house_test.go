@@ -19,6 +19,10 @@ var rooms = map[string]string{
 	"cmd/clp_nfsmon":   "cmd/internal/cli cmd/internal/nfsmon",
 	"cmd/kitrunner":    "kitrunner kitrunner/...",
 
+	// Of observe only the figures, which are those of a watch's metrics.
+	"cmd/fsmon_exporter": "cmd/internal/cli cmd/internal/sambamon cmd/internal/nfsmon " +
+		"cmd/internal/observe cmd/internal/watch watchreg",
+
 	"cmd/internal/sambamon": "cmd/internal/cli smbprobe",
 	"cmd/internal/nfsmon":   "cmd/internal/cli nfsprobe",
 
@@ -55,7 +59,9 @@ var rooms = map[string]string{
 // heavy is what no watch may carry, whatever a library brings along: memory
 // counts there.
 var heavy = []string{
-	"net/http", "crypto/tls", "encoding/gob", "github.com/prometheus/procfs", "gonum.org",
+	"net/http", "crypto/tls", "encoding/gob", "github.com/prometheus", "gonum.org",
+	// The exporter's alone:
+	"github.com/goccy", "go.yaml.in", "google.golang.org/protobuf", "html/template",
 }
 
 // within reports whether a package is the named one, or below a name that ends

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type config struct {
 type module struct {
 	protocol *protocol
 	options  []string // of -check: "--marker=.fsmon"
+	timeout  time.Duration
 }
 
 // rule allows targets to some modules, and has what belongs to both: the
@@ -47,12 +49,10 @@ type rule struct {
 // written is the file.
 type written struct {
 	Modules map[string]map[string]words `yaml:"modules"`
-	Targets []struct {
-		Pattern     words  `yaml:"pattern"`
-		Modules     words  `yaml:"modules"`
-		Credentials string `yaml:"credentials"`
-	} `yaml:"targets"`
+	Targets []map[string]words          `yaml:"targets"`
 }
+
+var moduleName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
 
 // words is one scalar or a list of them, as they are spelt: 4.0 is not 4.
 type words []string
@@ -65,7 +65,8 @@ func (w *words) UnmarshalYAML(node ast.Node) error {
 	for _, n := range all {
 		scalar, is := n.(ast.ScalarNode)
 		if !is || n.Type() == ast.NullType {
-			return errors.New("a word or a list of words is needed here")
+			at := n.GetToken().Position
+			return fmt.Errorf("[%d:%d] a word or a list of words is needed here", at.Line, at.Column)
 		}
 		*w = append(*w, scalar.GetToken().Value)
 	}
@@ -106,6 +107,9 @@ func parseConfig(data []byte, dir string) (*config, error) {
 	}
 	c := &config{modules: map[string]*module{}}
 	for _, name := range slices.Sorted(maps.Keys(w.Modules)) {
+		if !moduleName.MatchString(name) {
+			return nil, fmt.Errorf("module %q: letters, digits, '.', '_' and '-' make a name", name)
+		}
 		m, err := newModule(w.Modules[name])
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", name, err)
@@ -116,58 +120,67 @@ func parseConfig(data []byte, dir string) (*config, error) {
 		return nil, errors.New("there is no module in it")
 	}
 	for i, t := range w.Targets {
-		r := rule{modules: t.Modules}
-		if t.Credentials != "" {
-			file := t.Credentials
-			if !filepath.IsAbs(file) {
-				file = filepath.Join(dir, file)
-			}
-			r.options = append(r.options, "--credentials="+file)
-		}
-		if err := c.add(r, t.Pattern); err != nil {
+		if err := c.add(t, dir); err != nil {
 			return nil, fmt.Errorf("targets, entry %d: %w", i+1, err)
 		}
 	}
 	return c, nil
 }
 
-func newModule(options map[string]words) (*module, error) {
-	prober := strings.Join(options["prober"], ",")
+func newModule(w map[string]words) (*module, error) {
+	prober := strings.Join(w["prober"], ",")
 	m := &module{protocol: map[string]*protocol{"smb": smb, "nfs": nfs}[prober]}
 	if m.protocol == nil {
 		return nil, fmt.Errorf("prober: %q is not accepted (smb or nfs)", prober)
 	}
-	for _, name := range slices.Sorted(maps.Keys(options)) {
-		value := strings.Join(options[name], ",")
+	delete(w, "prober")
+	var err error
+	if m.options, err = options(w, m.protocol.options); err != nil {
+		return nil, err
+	}
+	return m, m.check(nil)
+}
+
+// options turns what is written into options of -check, and refuses the unknown.
+func options(w map[string]words, known []string) (options []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(w)) {
+		value := strings.Join(w[name], ",")
 		switch {
-		case name == "prober":
-		case !slices.Contains(m.protocol.options, name):
-			return nil, fmt.Errorf("%s: unknown to the prober %s (it has %s)", name, m.protocol.name,
-				strings.Join(m.protocol.options, ", "))
+		case !slices.Contains(known, name):
+			return nil, fmt.Errorf("%s: unknown here (known: %s)", name, strings.Join(known, ", "))
 		case value == "true":
-			m.options = append(m.options, "--"+name)
+			options = append(options, "--"+name)
 		case value == "false":
 		case name == "timeout":
-			m.options = append(m.options, "--timeout="+strings.TrimSuffix(value, "s"))
+			options = append(options, "--timeout="+strings.TrimSuffix(value, "s"))
 		default:
-			m.options = append(m.options, "--"+name+"="+value)
+			options = append(options, "--"+name+"="+value)
 		}
 	}
-	// Nothing is sent yet: it only says what is wrong.
-	_, err := m.prober(target{protocol: m.protocol, host: "127.0.0.1", path: m.anyPath()}, nil)
-	return m, err
+	return options, nil
 }
 
-// anyPath is a share or directory for checking the rest.
-func (m *module) anyPath() string {
+// check makes the probe of some target, to hear what is wrong with the options.
+// Nothing is sent.
+func (m *module) check(more []string) error {
+	t := target{protocol: m.protocol, host: "host.example", path: "/"}
 	if m.protocol.shares() {
-		return "share"
+		t.path = "share"
 	}
-	return "/"
+	p, err := m.prober(t, more)
+	if err == nil {
+		m.timeout = p.Timeout
+	}
+	return err
 }
 
-// add checks a rule and adds it.
-func (c *config) add(r rule, patterns []string) error {
+// add checks an entry of targets and adds it. Files that it names are looked for
+// in dir.
+func (c *config) add(w map[string]words, dir string) error {
+	r := rule{modules: w["modules"]}
+	patterns := w["pattern"]
+	delete(w, "modules")
+	delete(w, "pattern")
 	if len(patterns) == 0 {
 		return errors.New("pattern: missing")
 	}
@@ -183,10 +196,18 @@ func (c *config) add(r rule, patterns []string) error {
 		if p = cmp.Or(p, m.protocol); p != m.protocol {
 			return errors.New("modules: both probers in one entry, whose targets are written differently")
 		}
-		if !p.shares() && len(r.options) > 0 {
-			return errors.New("credentials: are for the prober smb")
+	}
+	for _, name := range p.files {
+		if file := w[name]; len(file) == 1 && !filepath.IsAbs(file[0]) {
+			w[name] = words{filepath.Join(dir, file[0])}
 		}
-		if _, err := m.prober(target{protocol: p, host: "127.0.0.1", path: m.anyPath()}, r.options); err != nil {
+	}
+	var err error
+	if r.options, err = options(w, slices.Concat([]string{"pattern", "modules"}, p.files)); err != nil {
+		return err
+	}
+	for _, name := range r.modules {
+		if err := c.modules[name].check(r.options); err != nil {
 			return err
 		}
 	}

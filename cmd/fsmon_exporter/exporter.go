@@ -29,6 +29,8 @@ type exporter struct {
 	turns  turns
 	own    *ownMetrics
 
+	reloading sync.Mutex
+
 	mu      sync.Mutex
 	config  *config
 	asked   map[pair]*asked
@@ -78,6 +80,8 @@ func busy(text string) error { return &refusal{http.StatusServiceUnavailable, "b
 
 // reload takes the file into use, or keeps the configuration as it is.
 func (x *exporter) reload() error {
+	x.reloading.Lock()
+	defer x.reloading.Unlock()
 	c, err := loadConfig(x.path)
 	x.own.reloaded(err == nil)
 	if err != nil {
@@ -122,20 +126,23 @@ func (x *exporter) find(name, text string) (c *config, m *module, t target, more
 		"target: no entry of targets: in the configuration allows it to this module"}
 }
 
-// probe asks a target once its turn has come, within budget, and returns the
-// metrics and the answer.
+// probe asks a target once its turn has come, within budget (0: as long as the
+// module's timeout for each of the two), and returns the metrics and the answer.
 func (x *exporter) probe(ctx context.Context, name, text string, budget time.Duration) (
 	[]observe.Family, *result, error) {
 	c, m, t, more, err := x.find(name, text)
 	if err != nil {
 		return nil, nil, err
 	}
+	if budget == 0 {
+		budget = 2 * m.timeout
+	}
 	end := time.Now().Add(budget)
 	a := x.enter(name, t)
 	defer x.leave(a)
-	// Half of the time is for the probe: one that has less would call a healthy
-	// server dead.
-	release, err := x.turns.wait(ctx, t.key(), budget/2)
+	// Half of the time is for the probe if it needs so much: with less it would call
+	// a healthy server dead.
+	release, err := x.turns.wait(ctx, t.key(), budget-min(m.timeout, budget/2))
 	if err != nil {
 		return nil, nil, err
 	}

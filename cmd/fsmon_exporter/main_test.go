@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/cmd/internal/lab/cmdtest"
@@ -157,7 +158,7 @@ func startFake(t testing.TB, p cli.Probe, args ...string) *underTest {
 const anything = "modules: {smb: {prober: smb}}"
 
 func faked(p cli.Probe) *config {
-	return &config{modules: map[string]*module{"fake": {protocol: fake(p)}}}
+	return &config{modules: map[string]*module{"fake": {protocol: fake(p), timeout: time.Minute}}}
 }
 
 // sample is the beginning of a line of a target's metrics.

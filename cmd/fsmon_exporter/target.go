@@ -24,15 +24,19 @@ type protocol struct {
 	port  int    // the port that a target need not name; 0: there is none
 
 	service func() cli.Service
-	options []string // of -check, by their long names, that a module may have
+	// By their long names, the options of -check that a module may have, and those
+	// that name files with secrets, which belong to an entry of targets.
+	options, files []string
 }
 
 var (
 	smb = &protocol{"smb", "samba", "//HOST/SHARE or //HOST:PORT/SHARE", 445, sambamon.Service,
-		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test"}}
+		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test"},
+		[]string{"credentials"}}
 	nfs = &protocol{"nfs", "nfs", "HOST:/DIRECTORY or HOST:PORT:/DIRECTORY", 0, nfsmon.Service,
 		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test", "nfs-version",
-			"nfs4-path", "port", "mount-port", "unprivileged-port"}}
+			"nfs4-path", "port", "mount-port", "unprivileged-port"},
+		nil}
 )
 
 // shares says how targets are written: with the name of a share, or a path.

@@ -106,6 +106,11 @@ func TestGivenUp(t *testing.T) {
 		if took := time.Since(began); code(err) != 503 || took != time.Second {
 			t.Errorf("%v after %s", err, took)
 		}
+		began = time.Now() // without a scrape's time it waits as long as a probe may take
+		_, _, err = x.probe(t.Context(), "fake", "//a/b", 0)
+		if took := time.Since(began); code(err) != 503 || took != time.Minute {
+			t.Errorf("%v after %s", err, took)
+		}
 		close(end)
 		synctest.Wait()
 		if _, last, err = x.probe(t.Context(), "fake", "//a/b", 10*time.Second); err != nil || !last.Healthy {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -87,7 +86,7 @@ func (x *exporter) answer(r *http.Request) (collector, *result, error) {
 			return nil, nil, wrong(name + ": is needed once (/probe?target=TARGET&module=MODULE)")
 		}
 	}
-	budget := time.Duration(math.MaxInt64)
+	var budget time.Duration
 	if text := r.Header.Get(scrapeHeader); text != "" {
 		limit, ok := seconds(text)
 		if !ok {

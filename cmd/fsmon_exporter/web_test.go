@@ -15,8 +15,6 @@ import (
 	"fsmon/cmd/internal/cli"
 )
 
-func healthy(context.Context) (cli.Report, error) { return cli.Report{}, nil }
-
 // What a request can have wrong.
 func TestRefusedRequests(t *testing.T) {
 	t.Parallel()

@@ -103,7 +103,7 @@ func (m *Figures) Families(now time.Time) []Family {
 		t.gauge("fsmon_last_success_timestamp_seconds", "When the last successful probe started.",
 			unixSeconds(m.success))
 	}
-	t.gauge("fsmon_updated_timestamp_seconds", "When this file was last brought up to date.",
+	t.gauge("fsmon_updated_timestamp_seconds", "When these metrics were last brought up to date.",
 		unixSeconds(now))
 	if m.took > 0 {
 		t.gauge("fsmon_probe_duration_seconds", "How long the last finished probe took.",
