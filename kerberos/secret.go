@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
 // ReadSecret reads a file of at most size bytes that only its owner has any
-// right to. Another one is refused: assume that its secret has leaked.
+// right to. Another one is refused: assume that its secret has leaked. Only in
+// $CREDENTIALS_DIRECTORY its group may read it, since systemd (systemd.exec(5))
+// and Kubernetes (a Secret's volume with an fsGroup) hand it over like that.
 func ReadSecret(path string, size int) ([]byte, error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
@@ -22,7 +25,12 @@ func ReadSecret(path string, size int) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	strangers := os.FileMode(0o077)
+	if handed := os.Getenv("CREDENTIALS_DIRECTORY"); handed != "" &&
+		filepath.Dir(path) == filepath.Clean(handed) {
+		strangers = 0o037
+	}
+	if mode := info.Mode().Perm(); mode&strangers != 0 {
 		return nil, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)",
 			path, mode)
 	}

@@ -67,6 +67,9 @@ func Handle[Request, Answer any](name string,
 			if err != nil {
 				r.Err = err.Error()
 			}
+			if errors.Is(err, unix.EROFS) {
+				r.Err += " (a unit of systemd may write there with ReadWritePaths=)"
+			}
 			os.Stdout.Write(pack(nil, reflect.ValueOf(r)))
 			os.Stdout.Close()
 		})
