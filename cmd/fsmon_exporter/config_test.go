@@ -51,6 +51,7 @@ func TestWrongConfig(t *testing.T) {
 		modules + "targets: [{pattern: '*', modules: smb}]":                                      `targets, entry 1: pattern: "*" is no target of the prober smb (//HOST/SHARE`,
 		modules + "targets: [{pattern: 'a:/b', modules: smb}]":                                   `targets, entry 1: pattern: "a:/b" is no target of the prober smb`,
 		modules + "targets: [{pattern: //a/b, modules: smb, password: S3cr3t}]":                  "targets, entry 1: password: unknown here (known: credentials, keytab, ccache, principal, spn)",
+		modules + "targets: [{pattern: //*/b, modules: smb, credentials: good.cred}]":            `targets, entry 1: pattern: "//*/b" with credentials`,
 		modules + "targets: [{pattern: //a/b, modules: smb, credentials: none.cred}]":            "targets, entry 1: with module smb: --credentials: open " + dir,
 		modules + "targets: [{pattern: //a/b, modules: smb, credentials: empty.cred}]":           "names no user",
 		modules + "targets: [{pattern: 'a:/b', modules: nfs3, credentials: good.cred}]":          "targets, entry 1: with module nfs3: --credentials: needs --sec krb5",
