@@ -65,7 +65,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, LockFailed, OtherDisk, TLSFailed, fileStays,
-		NoTicket,
+		GraceFailed, graceEnded, drill, NoTicket, LockFailed, OtherDisk, TLSFailed, fileStays,
 	}
 }
