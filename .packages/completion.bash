@@ -11,6 +11,10 @@ _fsmon() {
 		mapfile -t COMPREPLY < <(compgen -W "auto 3 4 4.0 4.1 4.2" -- "$word")
 		return
 		;;
+	--sec)
+		mapfile -t COMPREPLY < <(compgen -W "sys krb5 krb5i krb5p" -- "$word")
+		return
+		;;
 	--tolerate)
 		mapfile -t COMPREPLY < <(compgen -W "account access path kdc" -- "$word")
 		return

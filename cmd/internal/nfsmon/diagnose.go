@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -103,6 +104,10 @@ func (f *flags) explain(d *cli.Diagnosis, probe *nfsprobe.Error) (text string) {
 	switch {
 	case errors.As(probe, &status):
 		explainStatus(d, probe, status)
+		if f.usesKerberos() && fileLooks[probe.Step] != nil &&
+			slices.Contains([]string{"PERM", "ACCES", "ACCESS"}, status.Name()) {
+			d.Look = lookKerberosUser
+		}
 		text = status.Error()
 		switch status.(type) {
 		case nfsprobe.MountStatus:

@@ -106,6 +106,9 @@ const (
 		"-kte, compare kvno), whether gssproxy or rpc.svcgssd runs there, and whether its clock is right."
 	lookServerSkew = "The clocks of the server and of this machine are too far apart: five minutes " +
 		"are allowed. Look at the time service of both (chronyc tracking)."
+	lookKerberosUser = "The server takes who logs in for a user of its own (nfsidmap -l, idmapd.conf), " +
+		"mostly for nobody, and that one may not. Give that user the marker to read (chmod a+r), or a " +
+		"directory to write to (chown nobody), or let the server know who logs in."
 	lookProtection = "What came is not what the server of this security context sends: it was " +
 		"changed or repeated on its way, or the server signs or seals wrongly. Try another --sec, " +
 		"and look at what stands in between and at the server's log."
