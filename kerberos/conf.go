@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // conf is what this package takes of krb5.conf(5): the rest of a file, and what
@@ -50,7 +51,7 @@ func (r *confReader) file(path string, mayBeAbsent bool) {
 		r.note(path + " is not read: too many files are included")
 		return
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		if !mayBeAbsent || !os.IsNotExist(err) {
 			r.note(err.Error() + ": it is not read")
@@ -109,7 +110,8 @@ func (r *confReader) directory(path string) {
 	}
 	for _, e := range entries {
 		name := strings.TrimSuffix(e.Name(), ".conf")
-		plain := strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+		plain := strings.Trim(name,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 		if name != e.Name() && e.Name()[0] != '.' || plain {
 			r.file(filepath.Join(path, e.Name()), false)
 		}
@@ -142,13 +144,13 @@ func (r *confReader) relation(key, value string) {
 		if key = strings.ToLower(key); r.domains[key] == "" {
 			r.domains[key] = value
 		}
-	case r.realm != "" && r.depth == 1 && (key == "kdc" || key == "master_kdc" || key == "primary_kdc"):
+	case r.realm != "" && r.depth == 1 && key == "kdc":
 		host, err := hostPort(strings.TrimSuffix(value, "*"))
 		if err != nil {
 			r.note("[realms] " + r.realm + ": " + err.Error())
 			return
 		}
-		if key == "kdc" && !slices.Contains(r.kdcs[r.realm], host) {
+		if !slices.Contains(r.kdcs[r.realm], host) {
 			r.kdcs[r.realm] = append(r.kdcs[r.realm], host)
 		}
 	}

@@ -221,7 +221,7 @@ func (cl *Client) acquire(ctx context.Context, spn string) (t *Ticket, err error
 	if realm == "" && len(service.NameString) > 1 {
 		realm = x.conf.realmOf(service.NameString[1])
 	}
-	tgt, t, err := c.start(x, service, realm)
+	tgt, t, err := c.start(x, service)
 	if t == nil && err == nil {
 		t, err = x.ticket(tgt, service, realm)
 	}
@@ -238,7 +238,7 @@ func (cl *Client) acquire(ctx context.Context, spn string) (t *Ticket, err error
 
 // start returns a ticket-granting ticket, or, from a cache, perhaps the ticket
 // for the service.
-func (c Config) start(x *exchange, service types.PrincipalName, realm string) (tgt, t *Ticket, err error) {
+func (c Config) start(x *exchange, service types.PrincipalName) (tgt, t *Ticket, err error) {
 	if c.CCache != "" {
 		tgt, t, err = fromCCache(c.CCache, service)
 		if tgt != nil {
@@ -299,7 +299,8 @@ func (c Config) key(conf conf) (*key, error) {
 		realm = conf.realm
 	}
 	if realm == "" {
-		return nil, fmt.Errorf("none is known for %s (nor has NAME@REALM one, nor %s a default_realm)",
+		return nil, fmt.Errorf("none is known for %s (nor has NAME@REALM one, nor %s a "+
+			"default_realm)",
 			principal, c.confPath())
 	}
 	k.name, k.realm = types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, principal), realm
@@ -352,8 +353,9 @@ func fromCCache(path string, service types.PrincipalName) (tgt, t *Ticket, err e
 		case parseTagged(c.ticket, tagTicket, &head) != nil:
 			continue
 		}
-		found := &Ticket{name: owner.PrincipalName, realm: owner.realm, server: c.server, key: c.key,
-			ticket: c.ticket, issued: c.start, End: c.end, Enctype: enctypeName(head.EncPart.EType)}
+		found := &Ticket{name: owner.PrincipalName, realm: owner.realm, server: c.server,
+			key: c.key, ticket: c.ticket, issued: c.start, End: c.end,
+			Enctype: enctypeName(head.EncPart.EType)}
 		if fits {
 			return nil, found, nil
 		}

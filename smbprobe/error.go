@@ -30,8 +30,8 @@ const (
 )
 
 var stepNames = [...]string{
-	"ticket", "resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type",
-	"root", "marker", "write test", "lock test", "tree disconnect", "logoff",
+	"ticket", "resolve", "socket", "connect", "negotiate", "session setup", "tree connect",
+	"share type", "root", "marker", "write test", "lock test", "tree disconnect", "logoff",
 }
 
 func (s Step) String() string {
