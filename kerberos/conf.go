@@ -19,16 +19,22 @@ type conf struct {
 	notes   []string            // what could not be read, for people
 }
 
+// nonblock is for opening files: a FIFO in the place of one must not block the
+// watch.
+const nonblock = syscall.O_NONBLOCK | syscall.O_CLOEXEC
+
 const (
 	maxConf    = 256 << 10 // bytes of one file
 	maxInclude = 64        // files, so that two that include each other end
 )
 
-// readConf reads a krb5.conf with all that it includes. A file that is not there
-// is an empty one.
-func readConf(path string) conf {
+// readConf reads files like krb5.conf, whose names have colons in between, with
+// all that they include. A file that is not there is an empty one.
+func readConf(paths string) conf {
 	r := confReader{conf: conf{kdcs: map[string][]string{}, domains: map[string]string{}}}
-	r.file(path, true)
+	for _, path := range filepath.SplitList(paths) {
+		r.file(path, true)
+	}
 	return r.conf
 }
 
@@ -51,7 +57,7 @@ func (r *confReader) file(path string, mayBeAbsent bool) {
 		r.note(path + " is not read: too many files are included")
 		return
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		if !mayBeAbsent || !os.IsNotExist(err) {
 			r.note(err.Error() + ": it is not read")

@@ -8,9 +8,11 @@
 package kerberos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +21,7 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
-// DefaultConf is where krb5.conf(5) is.
+// DefaultConf is where krb5.conf(5) is, unless the environment has KRB5_CONFIG.
 const DefaultConf = "/etc/krb5.conf"
 
 // Config says who logs in and who gives the tickets. Exactly one of Keytab,
@@ -31,7 +33,7 @@ type Config struct {
 	Keytab    string   // a file
 	CCache    string   // a file, "FILE:" before it or not
 	Password  string
-	Conf      string // the file krb5.conf, which need not be there; empty: DefaultConf
+	Conf      string // files like krb5.conf, with colons, which need not be there; empty: DefaultConf
 }
 
 // Client gets tickets and keeps them. Its methods may be called from any
@@ -114,7 +116,7 @@ func (cl *Client) Notes() []string {
 func (cl *Client) Forget(t *Ticket) bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if k := cl.tickets[t.SPN]; k == nil || k.Ticket != t {
+	if k := cl.tickets[t.SPN]; k == nil || !k.got.Equal(t.got) {
 		return true
 	}
 	delete(cl.tickets, t.SPN)
@@ -263,10 +265,7 @@ func (c conf) add(realm string, kdcs []string) {
 }
 
 func (c Config) confPath() string {
-	if c.Conf == "" {
-		return DefaultConf
-	}
-	return c.Conf
+	return cmp.Or(c.Conf, os.Getenv("KRB5_CONFIG"), DefaultConf)
 }
 
 // key is who logs in with what. Its error is a mistake of the configuration, but

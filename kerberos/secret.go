@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 )
 
 // ReadSecret reads a file of at most size bytes that only its owner has any
 // right to. Another one is refused: assume that its secret has leaked.
 func ReadSecret(path string, size int) ([]byte, error) {
 	// A FIFO in its place must not block the watch.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, err
 	}

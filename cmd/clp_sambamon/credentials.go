@@ -59,7 +59,7 @@ func (p *prober) keep() (cleanUp func(context.Context) error) {
 func (p *prober) Ticket(ctx context.Context) (smbprobe.Login, error) {
 	t, err := p.tickets.Ticket(ctx)
 	if err != nil {
-		return smbprobe.Login{}, err
+		return smbprobe.Login{Warnings: p.tickets.TicketWarnings(nil)}, err
 	}
 	p.mu.Lock()
 	p.last = t

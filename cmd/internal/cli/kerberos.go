@@ -142,9 +142,9 @@ func Learnt(t *kerberos.Ticket) string {
 		t.End.Local().Format(time.DateTime))
 }
 
-// TicketWarnings is what is worth a warning though there is a ticket.
+// TicketWarnings is what is worth a warning beside a ticket, or without one (nil).
 func (t *Tickets) TicketWarnings(ticket *kerberos.Ticket) (all []string) {
-	if ticket.Late != nil {
+	if ticket != nil && ticket.Late != nil {
 		all = append(all, fmt.Sprintf("the KDC gives no newer ticket, and this one ends at %s (%v)",
 			ticket.End.Local().Format(time.DateTime), ticket.Late))
 	}
