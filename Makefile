@@ -78,7 +78,7 @@ man: ## render the manual pages in dist/man; man -l dist/man/fsmon.7 shows one
 	.packages/manuals dist/man
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
-	@unformatted=$$(gofmt -l .ci cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l .ci cmd kerberos kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet -tags system ./...
 	go tool staticcheck -tags system ./...
 	GOOS=windows go vet $(PORTABLE)
@@ -89,7 +89,7 @@ SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packa
 	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab cmd/internal/lab/system/*.sh
 
 # These packages also run on Windows. The others need the registry, and so Linux.
-PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
+PORTABLE = ./kerberos ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
 
 windows: ## build everything that is meant for Windows
 	GOOS=windows GOARCH=amd64 go build $(PORTABLE)
@@ -104,7 +104,7 @@ clean: ## remove what was built
 	rm -rf bin dist
 
 servers:
-	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils iptables iproute2
+	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils krb5-kdc krb5-admin-server krb5-user faketime iptables iproute2
 
 plugins:
 	@.ci/packages monitoring-plugins-standard

@@ -164,7 +164,7 @@ func TestManual(t *testing.T) {
 	}
 	compare("options", append(regexp.MustCompile(`--[a-z][a-z.-]*[a-z]`).FindAllString(usage, -1), "-h"), got)
 	for _, p := range []*protocol{smb, nfs} {
-		for _, option := range slices.Concat(p.options, p.files) {
+		for _, option := range slices.Concat(p.options, p.logins) {
 			if !strings.Contains(text, "_"+option+"_") {
 				t.Errorf("the module's option %s is not there", option)
 			}

@@ -110,7 +110,7 @@ func parseConfig(data []byte, dir string) (*config, error) {
 		if !moduleName.MatchString(name) {
 			return nil, fmt.Errorf("module %q: letters, digits, '.', '_' and '-' make a name", name)
 		}
-		m, err := newModule(w.Modules[name])
+		m, err := newModule(w.Modules[name], dir)
 		if err != nil {
 			return nil, fmt.Errorf("module %s: %w", name, err)
 		}
@@ -124,10 +124,17 @@ func parseConfig(data []byte, dir string) (*config, error) {
 			return nil, fmt.Errorf("targets, entry %d: %w", i+1, err)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.modules)) {
+		if m := c.modules[name]; m.timeout == 0 { // no entry has it, so nothing logs in with it
+			if err := m.check(nil); err != nil {
+				return nil, fmt.Errorf("module %s: %w", name, err)
+			}
+		}
+	}
 	return c, nil
 }
 
-func newModule(w map[string]words) (*module, error) {
+func newModule(w map[string]words, dir string) (*module, error) {
 	prober := strings.Join(w["prober"], ",")
 	m := &module{protocol: map[string]*protocol{"smb": smb, "nfs": nfs}[prober]}
 	if m.protocol == nil {
@@ -135,14 +142,13 @@ func newModule(w map[string]words) (*module, error) {
 	}
 	delete(w, "prober")
 	var err error
-	if m.options, err = options(w, m.protocol.options); err != nil {
-		return nil, err
-	}
-	return m, m.check(nil)
+	m.options, err = options(w, m.protocol.options, dir)
+	return m, err
 }
 
 // options turns what is written into options of -check, and refuses the unknown.
-func options(w map[string]words, known []string) (options []string, err error) {
+// Files are looked for in dir.
+func options(w map[string]words, known []string, dir string) (options []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(w)) {
 		value := strings.Join(w[name], ",")
 		switch {
@@ -153,6 +159,8 @@ func options(w map[string]words, known []string) (options []string, err error) {
 		case value == "false":
 		case name == "timeout":
 			options = append(options, "--timeout="+strings.TrimSuffix(value, "s"))
+		case slices.Contains(files, name) && !filepath.IsAbs(value):
+			options = append(options, "--"+name+"="+filepath.Join(dir, value))
 		default:
 			options = append(options, "--"+name+"="+value)
 		}
@@ -174,8 +182,7 @@ func (m *module) check(more []string) error {
 	return err
 }
 
-// add checks an entry of targets and adds it. Files that it names are looked for
-// in dir.
+// add checks an entry of targets with its modules, and adds it.
 func (c *config) add(w map[string]words, dir string) error {
 	r := rule{modules: w["modules"]}
 	patterns := w["pattern"]
@@ -197,18 +204,13 @@ func (c *config) add(w map[string]words, dir string) error {
 			return errors.New("modules: both probers in one entry, whose targets are written differently")
 		}
 	}
-	for _, name := range p.files {
-		if file := w[name]; len(file) == 1 && !filepath.IsAbs(file[0]) {
-			w[name] = words{filepath.Join(dir, file[0])}
-		}
-	}
 	var err error
-	if r.options, err = options(w, slices.Concat([]string{"pattern", "modules"}, p.files)); err != nil {
+	if r.options, err = options(w, p.logins, dir); err != nil {
 		return err
 	}
 	for _, name := range r.modules {
 		if err := c.modules[name].check(r.options); err != nil {
-			return err
+			return fmt.Errorf("with module %s: %w", name, err)
 		}
 	}
 	for _, text := range patterns {

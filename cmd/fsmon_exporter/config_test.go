@@ -50,11 +50,16 @@ func TestWrongConfig(t *testing.T) {
 		modules + "targets: [{pattern: //a/b, modules: [smb, nfs3]}]":                            "targets, entry 1: modules: both probers",
 		modules + "targets: [{pattern: '*', modules: smb}]":                                      `targets, entry 1: pattern: "*" is no target of the prober smb (//HOST/SHARE`,
 		modules + "targets: [{pattern: 'a:/b', modules: smb}]":                                   `targets, entry 1: pattern: "a:/b" is no target of the prober smb`,
-		modules + "targets: [{pattern: //a/b, modules: smb, password: S3cr3t}]":                  "targets, entry 1: password: unknown here (known: pattern, modules, credentials)",
-		modules + "targets: [{pattern: //a/b, modules: smb, credentials: none.cred}]":            "targets, entry 1: --credentials: open " + dir,
+		modules + "targets: [{pattern: //a/b, modules: smb, password: S3cr3t}]":                  "targets, entry 1: password: unknown here (known: credentials, keytab, ccache, principal, spn)",
+		modules + "targets: [{pattern: //a/b, modules: smb, credentials: none.cred}]":            "targets, entry 1: with module smb: --credentials: open " + dir,
 		modules + "targets: [{pattern: //a/b, modules: smb, credentials: empty.cred}]":           "names no user",
-		modules + "targets: [{pattern: 'a:/b', modules: nfs3, credentials: good.cred}]":          "targets, entry 1: credentials: unknown here (known: pattern, modules)",
+		modules + "targets: [{pattern: 'a:/b', modules: nfs3, credentials: good.cred}]":          "targets, entry 1: with module nfs3: --credentials: needs --sec krb5",
 		modules + "targets:\n  - {pattern: //a/b, modules: smb}\n  - {pattern: x, modules: smb}": "targets, entry 2: ",
+		"modules: {k: {prober: smb, kerberos: true}}":                                            "module k: Kerberos needs --keytab, --ccache or a password",
+		"modules: {k: {prober: smb, kerberos: true, keytab: x}}":                                 "module k: keytab: unknown here",
+		modules + "targets: [{pattern: //a/b, modules: smb, keytab: x}]":                         "targets, entry 1: with module smb: --keytab: needs --kerberos",
+		"modules: {t: {prober: nfs, tls-ca: none.pem}}":                                          "module t: --tls-ca",
+		"modules: {t: {prober: nfs, tls: true, tls-ca: none.pem}}":                               "module t: --tls-ca: open " + dir,
 	} {
 		c, err := parseConfig([]byte(text), dir)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "S3cr3t") ||

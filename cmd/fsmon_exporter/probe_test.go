@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 )
@@ -142,6 +143,32 @@ targets:
 			t.Errorf("%s:\n%s", request, text)
 		}
 	}
+}
+
+// A ticket logs in, as the entry's keytab says; without one the class is kdc.
+func TestKerberos(t *testing.T) {
+	t.Parallel()
+	kdc := kerberostest.New(t, kerberostest.Config{Users: map[string]string{"games": "pw-games"},
+		Services: []string{"cifs/files.lab.test"}})
+	s := smbtest.Samba(t, smbtest.Config{Global: []string{"realm = LAB.TEST",
+		"kerberos method = dedicated keytab", "dedicated keytab file = " + kdc.Keytab}})
+	_, port, _ := net.SplitHostPort(s.Addr())
+	u := start(t, fmt.Sprintf(`
+modules:
+  smb: {prober: smb, kerberos: true, realm: LAB.TEST, kdc: %[1]s}
+targets:
+  - {pattern: "//127.0.0.1:%[2]s/valid", modules: smb, keytab: %[3]s, spn: cifs/files.lab.test}
+  - {pattern: "//localhost:%[2]s/valid", modules: smb, keytab: %[3]s}
+`, kdc.Addr, port, kdc.UserKeytab(t, "games")))
+	target := "//127.0.0.1:" + port + "/valid"
+	_, text := u.get(probe("smb", target, "&debug=true"))
+	has(t, text, sample("fsmon_up", "samba", target, "")+" 1")
+	if !strings.Contains(text, "Kerberos user games@LAB.TEST") || !strings.Contains(text, `rung="ticket"`) {
+		t.Error(text)
+	}
+	target = "//localhost:" + port + "/valid" // whose service the KDC does not know
+	_, text = u.get(probe("smb", target))
+	has(t, text, fmt.Sprintf(`fsmon_probes_total{class="kdc",id="%s",kind="samba",result="failure",rung="ticket"} 1`, target))
 }
 
 // A wrong password is a failure of its class, tolerated where the module says

@@ -25,18 +25,21 @@ type protocol struct {
 
 	service func() cli.Service
 	// By their long names, the options of -check that a module may have, and those
-	// that name files with secrets, which belong to an entry of targets.
-	options, files []string
+	// about who asks, which belong to an entry of targets.
+	options, logins []string
 }
 
 var (
 	smb = &protocol{"smb", "samba", "//HOST/SHARE or //HOST:PORT/SHARE", 445, sambamon.Service,
-		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test"},
-		[]string{"credentials"}}
+		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test", "kerberos", "realm",
+			"kdc"},
+		[]string{"credentials", "keytab", "ccache", "principal", "spn"}}
 	nfs = &protocol{"nfs", "nfs", "HOST:/DIRECTORY or HOST:PORT:/DIRECTORY", 0, nfsmon.Service,
 		[]string{"timeout", "retry", "tolerate", "marker", "write-test", "lock-test", "nfs-version",
-			"nfs4-path", "port", "mount-port", "unprivileged-port"},
-		nil}
+			"nfs4-path", "port", "mount-port", "unprivileged-port", "sec", "realm", "kdc", "tls", "tls-ca"},
+		[]string{"credentials", "keytab", "ccache", "principal", "spn", "tls-cert", "tls-key", "tls-name"}}
+	// files are the options that name a file.
+	files = []string{"credentials", "keytab", "ccache", "tls-ca", "tls-cert", "tls-key"}
 )
 
 // shares says how targets are written: with the name of a share, or a path.

@@ -16,16 +16,21 @@ import (
 type Figures struct {
 	fixed watchreg.Status
 
+	health
+	took      time.Duration
+	deadline  time.Duration // of the last finished probe
+	success   time.Time     // start of the last successful probe
+	rungs     []watch.Rung
+	dialect   string // that the last finished probe spoke
+	totals    map[probed]int
+	witnesses []watch.Witness
+}
+
+// health is what alerts are made of.
+type health struct {
 	up, paused bool
 	state      watchreg.State
 	failures   int
-	took       time.Duration
-	deadline   time.Duration // of the last finished probe
-	success    time.Time // start of the last successful probe
-	rungs      map[string]time.Duration
-	dialect    string // that the last finished probe spoke
-	totals     map[probed]int
-	witnesses  []watch.Witness
 }
 
 // probed is one way for a probe to end.
@@ -71,12 +76,9 @@ func (m *Figures) On(e watch.Event) {
 }
 
 func (m *Figures) count(e watch.Event, how probed) {
-	m.took, m.deadline, m.dialect = e.Took, e.Deadline, e.Report.Dialect
+	m.took, m.deadline = e.Took, e.Deadline
+	m.rungs, m.dialect = e.Report.Rungs, e.Report.Dialect
 	m.totals[how]++
-	m.rungs = map[string]time.Duration{}
-	for _, r := range e.Report.Rungs {
-		m.rungs[r.Name] += r.Took // a ladder may climb two servers side by side
-	}
 }
 
 // broken returns the rung that broke; empty if none was reached.
@@ -111,8 +113,12 @@ func (m *Figures) Families(now time.Time) []Family {
 	}
 	t.head("fsmon_rung_duration_seconds",
 		"How long each step of the last finished probe took.", "gauge")
-	for _, rung := range slices.Sorted(maps.Keys(m.rungs)) {
-		t.sample(m.rungs[rung].Seconds(), "rung", rung)
+	took := map[string]time.Duration{}
+	for _, r := range m.rungs {
+		took[r.Name] += r.Took // a ladder may climb two servers side by side
+	}
+	for _, rung := range slices.Sorted(maps.Keys(took)) {
+		t.sample(took[rung].Seconds(), "rung", rung)
 	}
 	t.head("fsmon_probes_total",
 		"Finished probes, by how they ended, the step that broke and the class of its cause.",

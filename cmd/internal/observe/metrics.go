@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"fsmon/cmd/internal/watch"
 	"fsmon/watchreg"
@@ -15,12 +16,17 @@ import (
 // Metrics keeps a file in the text format of Prometheus up to date, for the
 // textfile collector of the node exporter
 // (prometheus.io/docs/instrumenting/exposition_formats). A rename replaces the
-// whole file. After a verdict the file stays, with fsmon_up 0; after a stop on
-// request it is removed.
+// whole file, at once when the health changes and otherwise at most every 10 s,
+// since each time costs as much CPU as several probes. After a verdict the file
+// stays, with fsmon_up 0; after a stop on request it is removed.
 type Metrics struct {
 	*newest[[]byte]
 	Figures
+	written health    // what the file says, or soon will
+	at      time.Time // since when
 }
+
+const metricsEvery = 10 * time.Second
 
 // NewMetrics starts with what does not change about a watch. If there is
 // anything but a regular file at path, writing fails. It calls lost when
@@ -45,7 +51,10 @@ func (m *Metrics) On(e watch.Event) {
 		m.put(nil)
 		return
 	}
-	m.put(text(m.Families(e.At)))
+	if m.health != m.written || e.At.Sub(m.at) >= metricsEvery {
+		m.written, m.at = m.health, e.At
+		m.put(text(m.Families(e.At)))
+	}
 }
 
 // text is the whole file.

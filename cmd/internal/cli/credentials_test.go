@@ -1,4 +1,4 @@
-package sambamon
+package cli
 
 import (
 	"os"
@@ -27,7 +27,7 @@ func TestCredentialsMode(t *testing.T) {
 		if err := os.Chmod(path, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		if l, err := readCredentials(path); (err == nil) != c.accepted || c.accepted && l.user != "monitor" {
+		if l, err := readCredentials(path); (err == nil) != c.accepted || c.accepted && l.User != "monitor" {
 			t.Errorf("mode %04o, CREDENTIALS_DIRECTORY=%s: %v", c.mode, c.handed, err)
 		}
 	}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package kerberos
+
+const nonblock = 0
