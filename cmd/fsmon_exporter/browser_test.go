@@ -4,17 +4,17 @@ import (
 	"bufio"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"fsmon/cmd/internal/lab/cmdtest"
+	"fsmon/cmd/internal/lab/proc"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -66,23 +66,29 @@ func startBrowser(t *testing.T, path string) (*browser, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Not t.TempDir: what has left Chromium's session may still write there for a
+	// moment. It goes with the directory of all tests, at the latest.
+	profile, err := os.MkdirTemp("", "chromium-")
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { os.RemoveAll(profile) })
 	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update",
-		"--user-data-dir="+filepath.Join(t.TempDir(), "profile"), "--remote-debugging-pipe", "about:blank")
+		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
+	cmd.Env = append(os.Environ(), "HOME="+profile) // crash reports and caches
 	cmd.ExtraFiles = []*os.File{theirs, theirsToo} // 3 and 4
-	// All its processes are one group, which ends with the test.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	err = cmd.Start()
+	p, err := proc.Start(cmd)
 	theirs.Close()
 	theirsToo.Close()
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		cmd.Wait()
-		to.Close()
-		from.Close()
+		p.KillGroup()
+		if err := errors.Join(p.Kill(), proc.Left(p), to.Close(), from.Close()); err != nil {
+			t.Error(err)
+		}
 	})
 	if err := from.SetReadDeadline(time.Now().Add(cmdtest.Limit)); err != nil {
 		return nil, err

@@ -63,7 +63,6 @@ type result struct {
 	At      time.Time
 	Took    time.Duration
 	Healthy bool
-	Summary string
 	Ladder  string
 }
 
@@ -92,6 +91,12 @@ func (x *exporter) reload() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.config = c
+	for p, a := range x.asked { // what is not allowed any more is not shown either
+		gone := c.modules[a.module] == nil || !x.any && c.allows(a.module, a.target) == nil
+		if gone && a.busy == 0 {
+			delete(x.asked, p)
+		}
+	}
 	return nil
 }
 
@@ -204,8 +209,7 @@ func (x *exporter) keep(a *asked, answer *cli.Answer) ([]observe.Family, *result
 	} else if e.Err == nil && a.last != nil && !a.last.Healthy {
 		x.log.Info("target is healthy again", "module", a.module, "probe", answer.Summary())
 	}
-	a.last = &result{At: e.Began, Took: e.Took, Healthy: e.Err == nil, Summary: answer.Summary(),
-		Ladder: ladder.String()}
+	a.last = &result{At: e.Began, Took: e.Took, Healthy: e.Err == nil, Ladder: ladder.String()}
 	a.asking, a.said = false, a.figures.Families(e.At)
 	return a.said, a.last
 }

@@ -138,6 +138,9 @@ func TestReload(t *testing.T) {
 	if code := asked(); code != 403 {
 		t.Error(code)
 	}
+	if _, text := u.get("/"); !strings.Contains(text, "Nothing has been asked") {
+		t.Error(text)
+	}
 }
 
 // Probes leave no goroutine behind.
