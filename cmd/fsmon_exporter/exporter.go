@@ -53,7 +53,9 @@ type asked struct {
 	used     int // exporter.counted at the last request
 	busy     int // requests that hold or await the turn
 	failures int // failed probes in a row
+	asking   bool
 	last     *result
+	said     []observe.Family // with last
 }
 
 // result is the last probe of a pair, for people.
@@ -142,12 +144,25 @@ func (x *exporter) probe(ctx context.Context, name, text string, budget time.Dur
 	if budget == 0 {
 		budget = 2 * m.timeout
 	}
-	end := time.Now().Add(budget)
-	a := x.enter(name, t)
+	came := time.Now()
+	end := came.Add(budget)
+	a, underWay := x.enter(name, t)
 	defer x.leave(a)
 	// Half of the time is for the probe if it needs so much: with less it would call
 	// a healthy server dead.
-	release, err := x.turns.wait(ctx, t.key(), budget-min(m.timeout, budget/2))
+	patience := budget - min(m.timeout, budget/2)
+	if underWay {
+		patience = budget
+	}
+	release, err := x.turns.wait(ctx, t.key(), patience)
+	// Who waits for the same probe takes its answer: two Prometheus servers learn
+	// the same of a server that hangs.
+	if families, last := x.since(a, came); last != nil {
+		if err == nil {
+			release()
+		}
+		return families, last, nil
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,6 +176,9 @@ func (x *exporter) probe(ctx context.Context, name, text string, budget time.Dur
 			Command: "fsmon_exporter", Version: version, Target: a.prober.Where,
 			Timeout: int(a.prober.Timeout.Seconds()), Retries: a.prober.Retries})
 	}
+	x.mu.Lock()
+	a.asking = true
+	x.mu.Unlock()
 	// Not cut short when nobody waits any more: a write test would leave its file
 	// behind.
 	answer := a.prober.Ask(context.WithoutCancel(ctx), min(a.prober.Timeout, time.Until(end)))
@@ -192,16 +210,28 @@ func (x *exporter) keep(a *asked, answer *cli.Answer) ([]observe.Family, *result
 		x.log.Info("target is healthy again", "module", a.module, "probe", answer.Summary())
 	}
 	a.last = &result{At: e.Began, Took: e.Took, Healthy: e.Err == nil, Ladder: ladder.String()}
-	return a.figures.Families(e.At), a.last
+	a.asking, a.said = false, a.figures.Families(e.At)
+	return a.said, a.last
 }
 
-// enter returns what is known of a pair, and forgets the one that was asked
-// least recently if there are too many.
-func (x *exporter) enter(name string, t target) *asked {
+// since returns what a probe has said that ended after a time; nil: there is
+// none.
+func (x *exporter) since(a *asked, came time.Time) ([]observe.Family, *result) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if a.last == nil || !a.last.At.Add(a.last.Took).After(came) {
+		return nil, nil
+	}
+	return a.said, a.last
+}
+
+// enter returns what is known of a pair, and whether it is being asked. It
+// forgets the one that was asked least recently if there are too many.
+func (x *exporter) enter(name string, t target) (a *asked, underWay bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	p := pair{name, t.key()}
-	a := x.asked[p]
+	a = x.asked[p]
 	if a == nil {
 		a = &asked{pair: p, target: t, figures: observe.NewFigures(watchreg.Status{})}
 		x.asked[p] = a
@@ -220,7 +250,7 @@ func (x *exporter) enter(name string, t target) *asked {
 			delete(x.asked, oldest.pair)
 		}
 	}
-	return a
+	return a, a.asking
 }
 
 func (x *exporter) leave(a *asked) {

@@ -158,7 +158,8 @@ func startFake(t testing.TB, p cli.Probe, args ...string) *underTest {
 const anything = "modules: {smb: {prober: smb}}"
 
 func faked(p cli.Probe) *config {
-	return &config{modules: map[string]*module{"fake": {protocol: fake(p), timeout: time.Minute}}}
+	m := &module{protocol: fake(p), timeout: time.Minute}
+	return &config{modules: map[string]*module{"fake": m, "other": m}}
 }
 
 // sample is the beginning of a line of a target's metrics.

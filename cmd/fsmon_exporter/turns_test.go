@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,26 +36,40 @@ func hang(ctx context.Context) (cli.Report, error) {
 	return cli.Report{}, ctx.Err()
 }
 
-// One probe at a time asks a target, whatever the spelling of its share; others
-// wait for half of their time, or have a 503.
+// One probe at a time asks a target, whatever the spelling of its share. Whoever
+// asks the same meanwhile has its answer, and it counts once; other modules wait
+// for half of their time, or have a 503.
 func TestOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := asking(t, hang)
+		var probes atomic.Int64
+		x := asking(t, func(ctx context.Context) (cli.Report, error) {
+			probes.Add(1)
+			return hang(ctx)
+		})
 		began := time.Now()
-		ask := func(after time.Duration, target string, want int, at time.Duration) {
+		ask := func(module string, after time.Duration, target string, want int, at time.Duration) {
 			go func() {
 				time.Sleep(after)
-				_, last, err := x.probe(t.Context(), "fake", target, 10*time.Second)
+				_, last, err := x.probe(t.Context(), module, target, 10*time.Second)
 				if got := time.Since(began); code(err) != want || got != at || (err == nil) != (last != nil) {
-					t.Errorf("%s after %s: %v at %s, want %d at %s", target, after, err, got, want, at)
+					t.Errorf("%s %s after %s: %v at %s, want %d at %s", module, target, after, err, got,
+						want, at)
 				}
 			}()
 		}
-		ask(0, "//a/b", 0, 10*time.Second)
-		ask(time.Second, "//A:445/B", 503, 6*time.Second)
-		ask(5500*time.Millisecond, "//a/b", 0, 15500*time.Millisecond)
-		ask(time.Second, "//a/other", 0, 11*time.Second)
-		ask(time.Second, "//other/b", 0, 11*time.Second)
+		ask("fake", 0, "//a/b", 0, 10*time.Second)
+		ask("fake", time.Second, "//A:445/B", 0, 10*time.Second)
+		ask("fake", 9*time.Second, "//a/b", 0, 10*time.Second)
+		ask("other", time.Second, "//a/b", 503, 6*time.Second)
+		time.Sleep(20 * time.Second)
+		if a := x.asked[pair{"fake", "//a/b"}]; probes.Load() != 1 || a.failures != 1 {
+			t.Errorf("%d probes, %d failures", probes.Load(), a.failures)
+		}
+		began = time.Now()
+		ask("fake", 0, "//a/b", 0, 10*time.Second)
+		ask("other", 5500*time.Millisecond, "//a/b", 0, 15500*time.Millisecond)
+		ask("fake", time.Second, "//a/other", 0, 11*time.Second)
+		ask("fake", time.Second, "//other/b", 0, 11*time.Second)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(x.turns.all) != 0 || len(x.turns.slots) != 0 {

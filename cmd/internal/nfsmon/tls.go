@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/kerberos"
 	"fsmon/nfsprobe"
 )
 
@@ -40,7 +41,7 @@ func (f *flags) tlsOptions() error {
 func (f tlsFiles) load(name string) (config *tls.Config, contents []byte, err error) {
 	config = &tls.Config{ServerName: name}
 	if f.ca != "" {
-		pem, err := readPEM(f.ca, 0)
+		pem, err := readPEM(f.ca)
 		if err != nil {
 			return nil, nil, fmt.Errorf("--tls-ca: %w", err)
 		}
@@ -51,11 +52,11 @@ func (f tlsFiles) load(name string) (config *tls.Config, contents []byte, err er
 		contents = pem
 	}
 	if f.cert != "" {
-		cert, err := readPEM(f.cert, 0)
+		cert, err := readPEM(f.cert)
 		if err != nil {
 			return nil, nil, fmt.Errorf("--tls-cert: %w", err)
 		}
-		key, err := readPEM(f.key, 0o077)
+		key, err := kerberos.ReadSecret(f.key, maxPEM)
 		if err != nil {
 			return nil, nil, fmt.Errorf("--tls-key: %w", err)
 		}
@@ -69,8 +70,8 @@ func (f tlsFiles) load(name string) (config *tls.Config, contents []byte, err er
 	return config, contents, nil
 }
 
-// readPEM reads a file to which nobody may have one of these rights.
-func readPEM(path string, forbidden os.FileMode) ([]byte, error) {
+// readPEM reads a file that anybody may know.
+func readPEM(path string) ([]byte, error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -83,10 +84,6 @@ func readPEM(path string, forbidden os.FileMode) ([]byte, error) {
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&forbidden != 0 {
-		return nil, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)",
-			path, mode)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
 	if err == nil && len(data) > maxPEM {
