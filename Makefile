@@ -11,24 +11,25 @@ PACKAGE_VERSION = $$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/
 GOBUILD = CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "$(LDFLAGS)"
 DESTDIR =
 SBINDIR = /usr/sbin
+BINDIR = /usr/bin
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 build: ## build the commands into bin/
-	$(GOBUILD) -o bin/ ./cmd/clp_sambamon ./cmd/clp_nfsmon ./cmd/kitrunner
+	$(GOBUILD) -o bin/ ./cmd/clp_sambamon ./cmd/clp_nfsmon ./cmd/fsmon_exporter ./cmd/kitrunner
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/ ./cmd/kitrunner
 
 # One package after the other: some tests measure seconds. Nothing is taken from
 # the cache, which does not know the commands that tests build.
-test: servers tools cluster-packages lint ## install what is missing and run every test
+test: servers tools cluster-packages monitoring lint ## install what is missing and run every test
 	go test -count=1 -p 2 -timeout 60m ./...
 
 # A loop ends when the shell that has started it does, however that ends.
 test-busy: ## make test while four busy loops run beside it
 	@for n in 1 2 3 4; do (while kill -0 $$$$ 2>/dev/null; do :; done) & done; $(MAKE) test
 
-race: servers tools cluster-packages ## run every test with the race detector (needs gcc)
+race: servers tools cluster-packages monitoring ## run every test with the race detector (needs gcc)
 	go test -race -timeout 30m ./...
 
 demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
@@ -38,6 +39,12 @@ bench: servers plugins build ## measure probes and noticing times against the to
 	mkdir -p .assets
 	go run ./cmd/internal/lab/bench -svg .assets/bench.svg bin
 	go run ./cmd/internal/lab/soak many
+
+exporter-demo: servers monitoring build ## fsmon_exporter and a watch with prometheus, node exporter and alertmanager: one of three servers hangs
+	go run ./cmd/internal/lab/exporter demo bin templates
+
+exporter-bench: servers monitoring build ## what 500 targets cost fsmon_exporter, next to blackbox_exporter
+	go run ./cmd/internal/lab/exporter bench bin
 
 soak: servers ## twenty minutes of spoilt answers, of a fight over the registry, and of watches on a starving machine
 	go run ./cmd/internal/lab/soak mutate
@@ -56,6 +63,10 @@ cluster-test: servers cluster-packages ## the same as a test
 cluster-soak: servers cluster-packages build ## ten minutes of healthy clusters under load, all protocols at once
 	go run ./cmd/internal/lab/cluster bin templates 10m
 
+system-test: tools packages ## boot Debian 12 and 13 with systemd, install the package there, and run the units
+	@.ci/packages mmdebstrap systemd-container
+	go test -tags system -count=1 -timeout 30m -v ./cmd/internal/lab/system
+
 FUZZTIME = 30s
 fuzz: ## fuzz every decoder, each for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
@@ -67,15 +78,15 @@ man: ## render the manual pages in dist/man; man -l dist/man/fsmon.7 shows one
 	.packages/manuals dist/man
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
-	@unformatted=$$(gofmt -l cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
+	@unformatted=$$(gofmt -l .ci cmd kerberos kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	go vet -tags system ./...
+	go tool staticcheck -tags system ./...
 	GOOS=windows go vet $(PORTABLE)
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
 	shellcheck $(SCRIPTS)
 
-SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/prerm .packages/postrm .packages/completion.bash \
-	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab
+SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/postinst .packages/prerm .packages/postrm .packages/exporter-* .packages/completion.bash \
+	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab cmd/internal/lab/system/*.sh
 
 # These packages also run on Windows. The others need the registry, and so Linux.
 PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
@@ -83,21 +94,26 @@ PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./
 windows: ## build everything that is meant for Windows
 	GOOS=windows GOARCH=amd64 go build $(PORTABLE)
 
-install: build ## install the commands to /usr/sbin
+install: build ## install the watches to /usr/sbin and the exporter to /usr/bin
 	install -d $(DESTDIR)$(SBINDIR)
 	install -m 0755 bin/clp_sambamon bin/clp_nfsmon $(DESTDIR)$(SBINDIR)
+	install -d $(DESTDIR)$(BINDIR)
+	install -m 0755 bin/fsmon_exporter $(DESTDIR)$(BINDIR)
 
 clean: ## remove what was built
 	rm -rf bin dist
 
 servers:
-	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils iptables iproute2
+	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils krb5-kdc krb5-admin-server krb5-user faketime samba-ad-provision samba-dsdb-modules winbind iptables iproute2
 
 plugins:
 	@.ci/packages monitoring-plugins-standard
 
+monitoring:
+	@.ci/packages prometheus prometheus-alertmanager prometheus-node-exporter prometheus-blackbox-exporter
+
 tools:
-	@.ci/packages prometheus systemd rpm zip wine64
+	@.ci/packages prometheus systemd rpm zip wine64 chromium
 
 cluster-packages:
 	@.ci/packages pacemaker pacemaker-cli-utils corosync resource-agents libxml2-utils keepalived crmsh pcs
@@ -105,4 +121,4 @@ cluster-packages:
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak fuzz packages man lint windows install clean soak servers plugins tools cluster-packages shellcheck
+.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak system-test fuzz packages man lint windows install clean soak exporter-demo exporter-bench servers plugins monitoring tools cluster-packages shellcheck

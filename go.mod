@@ -19,17 +19,29 @@ go 1.26.0
 // vmware/go-nfs-client   Tests, as a second opinion. It blocks on a silent port mapper, allocates
 //                        what a server claims, and knows neither IPv6 nor contexts.
 // willscott/go-nfs       Tests. An NFS 3 server that is neither the kernel's nor Ganesha.
+// oiweiwei/gokrb5.fork   kerberos. Cryptography, keytabs and ASN.1 types of the maintained line of gokrb5,
+//                        with jcmturner/gofork for its ASN.1. Not its client, which has no deadlines,
+//                        nor its messages: they bring encoding/gob and HTTP/2's tables along, 120 kB of
+//                        private memory in every watch.
 // gofrs/flock            watchreg. The lock, with O_NOFOLLOW and the inode of what it holds.
 // spf13/pflag            Options. Our parser does the one-dash words before it. Its errors quote
 //                        values, also passwords, so they are never shown.
+// prometheus/client_golang, common, exporter-toolkit
+//                        fsmon_exporter only: the formats of Prometheus, its own metrics, and TLS, users
+//                        and systemd's sockets as every exporter has them. Its options are pflag's,
+//                        which was here: kingpin, which the others use, would bring three modules.
+// goccy/go-yaml          fsmon_exporter's configuration. Maintained, says where in the file a mistake
+//                        is, and has no dependencies. yaml.v3 (go.yaml.in) names Go types instead.
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
 // BurntSushi/toml        kitrunner's resource files.
 // golang.org/x/crypto    smbprobe/ntlm. Only md4, which hashes the password of an NTLM login.
+//                        Tests of fsmon_exporter: bcrypt.
 // golang.org/x/sys       Clocks, FIFO, poll; services, event log and job objects of Windows; the names
 //                        of NTSTATUS, from which smbprobe/smb2/ntstatus.go is generated.
 //
-// goleak, go-cmp and go-internal serve tests, honnef.co/go/tools is staticcheck. The tools for
-// packages and manuals are in .ci/tools.mod, so that what they bring stays out of here.
+// goleak, go-cmp, go-internal and golang.org/x/net/html serve tests, honnef.co/go/tools is
+// staticcheck. The tools for packages and manuals are in .ci/tools.mod, so that what they bring
+// stays out of here.
 
 require (
 	github.com/go-git/go-billy/v5 v5.6.0
@@ -44,7 +56,16 @@ require (
 	gonum.org/v1/plot v0.17.0 // lab alone: the chart
 )
 
-require github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
+require (
+	github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
+	github.com/goccy/go-yaml v1.19.2
+	github.com/jcmturner/gofork v1.7.6
+	github.com/oiweiwei/gokrb5.fork/v9 v9.0.6
+	github.com/prometheus/client_golang v1.25.0
+	github.com/prometheus/common v0.72.0
+	github.com/prometheus/exporter-toolkit v0.16.0
+	golang.org/x/net v0.59.0
+)
 
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
@@ -52,22 +73,34 @@ require (
 	codeberg.org/go-pdf/fpdf v0.11.1 // indirect
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
 	github.com/ajstarks/svgo v0.0.0-20211024235047-1546f124cd8b // indirect
+	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cloudsoda/sddl v0.0.0-20250224235906-926454e91efc // indirect
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/hashicorp/go-uuid v1.0.3 // indirect
 	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
 	github.com/jcmturner/aescts/v2 v2.0.0 // indirect
 	github.com/jcmturner/dnsutils/v2 v2.0.0 // indirect
-	github.com/jcmturner/gofork v1.7.6 // indirect
 	github.com/jcmturner/goidentity/v6 v6.0.1 // indirect
 	github.com/jcmturner/gokrb5/v8 v8.4.4 // indirect
 	github.com/jcmturner/rpc/v2 v2.0.3 // indirect
+	github.com/jpillora/backoff v1.0.0 // indirect
+	github.com/mdlayher/socket v0.4.1 // indirect
+	github.com/mdlayher/vsock v1.2.1 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/mwitkow/go-conntrack v0.0.0-20190716064945-2f068394615f // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/rasky/go-xdr v0.0.0-20170124162913-1a41d1a06c93 // indirect
 	github.com/willscott/go-nfs-client v0.0.0-20240104095149-b44639837b00 // indirect
+	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/image v0.30.0 // indirect
-	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
+	golang.org/x/time v0.15.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 require (

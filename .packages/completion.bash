@@ -1,14 +1,18 @@
-# bash completion of clp_sambamon and clp_nfsmon: the options come from --help,
+# bash completion of clp_sambamon, clp_nfsmon and fsmon_exporter: the options come from --help,
 # the identifiers from -list, so there is nothing to keep up to date here.
 _fsmon() {
 	local command=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
 	case $before in
-	--credentials | --log-file | --metrics-file | --evidence-dir | --marker)
+	--credentials | --keytab | --ccache | --log-file | --metrics-file | --evidence-dir | --marker)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
 	--nfs-version)
 		mapfile -t COMPREPLY < <(compgen -W "auto 3 4 4.0 4.1 4.2" -- "$word")
+		return
+		;;
+	--sec)
+		mapfile -t COMPREPLY < <(compgen -W "sys krb5 krb5i krb5p" -- "$word")
 		return
 		;;
 	--tolerate)
@@ -27,3 +31,14 @@ _fsmon() {
 	fi
 }
 complete -F _fsmon clp_sambamon clp_nfsmon
+
+_fsmon_exporter() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+	case $before in
+	--config.file | --web.config.file) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--log.level) mapfile -t COMPREPLY < <(compgen -W "debug info warn error" -- "$word") ;;
+	--log.format) mapfile -t COMPREPLY < <(compgen -W "logfmt json" -- "$word") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "$(fsmon_exporter --help 2>/dev/null | grep -oE -- '--[a-z][a-z.-]*[a-z]' | sort -u)" -- "$word") ;;
+	esac
+}
+complete -F _fsmon_exporter fsmon_exporter

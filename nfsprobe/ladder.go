@@ -33,10 +33,16 @@ func (a *attempt) climb(
 	return a.failed(ctx, r, step, err)
 }
 
-// null calls NULL of a version of NFS.
-func (a *attempt) null(ctx context.Context, r *Report, c *client, version uint32) error {
+// queueNull queues NULL of a version of NFS.
+func (c *client) queueNull(version uint32) *pending {
+	return c.queue(nfsProgram, version, procNull, nil)
+}
+
+// null awaits the reply to NULL, and so the first sign of life of the NFS
+// server. What else is queued is sent with it.
+func (a *attempt) null(ctx context.Context, r *Report, c *client, p *pending) error {
 	return a.climb(ctx, r, Null, func() (string, error) {
-		_, err := c.call(ctx, nfsProgram, version, procNull, nil)
+		_, err := c.await(ctx, p)
 		return "", err
 	})
 }
@@ -60,7 +66,7 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &already) {
 		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) ||
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) && step != Ticket ||
 		errors.Is(err, context.Canceled) {
 		err = whyEnded(ctx, err)
 	}
@@ -68,7 +74,10 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap &&
 		!a.portWanted {
 		why := ErrKerberos
-		if r.ordinaryPort() {
+		switch {
+		case a.service() != 0 && step != MountConnect && step != Mount:
+			why = &FlavorError{Wanted: a.Security}
+		case r.ordinaryPort():
 			why = ErrPortOrKerberos
 		}
 		err = fmt.Errorf("%w: %w", why, err)

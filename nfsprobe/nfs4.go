@@ -25,11 +25,14 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 }
 
 // climb4 runs all steps after the connect.
-func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
-	err := a.null(ctx, r, conn, nfs4Version)
-	if err != nil {
+func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) (err error) {
+	if err := a.null(ctx, r, conn, conn.queueNull(nfs4Version)); err != nil {
 		return err
 	}
+	if err := a.begin(ctx, r, conn, nfs4Version); err != nil {
+		return err
+	}
+	defer func() { err = a.release(ctx, r, conn, err) }()
 	for _, minor := range minors4(a.Version) {
 		c := &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes}
 		if err = a.climbMinor4(ctx, r, c); !c.gss {
@@ -151,11 +154,17 @@ func serverName4(us nfsv4.ExchangeId4resok) string {
 	if len(us.EirServerImplId) > 0 && us.EirServerImplId[0].NiiName != "" {
 		name = us.EirServerImplId[0].NiiName
 	}
-	var printable strings.Builder
+	return printable(name)
+}
+
+// printable is what can be shown of a name that the server gives, 60 bytes at
+// most.
+func printable(name string) string {
+	var shown strings.Builder
 	for _, char := range []byte(name) {
-		if ' ' <= char && char <= '~' && printable.Len() < 60 {
-			printable.WriteByte(char)
+		if ' ' <= char && char <= '~' && shown.Len() < 60 {
+			shown.WriteByte(char)
 		}
 	}
-	return strings.TrimSpace(printable.String())
+	return strings.TrimSpace(shown.String())
 }

@@ -8,6 +8,7 @@ package nfsprobe
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -28,6 +29,16 @@ type Config struct {
 	MountPort    int    // of the mount service, version 3; 0: asked of the port mapper
 	Version      string // "3", "4", "4.0", "4.1", "4.2", or "auto", which is also ""
 	Unprivileged bool   // never bind a privileged source port
+
+	// Security is how the NFS calls are protected: "sys", which is also "", or
+	// by Kerberos "krb5" (the calls' headers are signed), "krb5i" (all of them)
+	// or "krb5p" (they are sealed). The port mapper and the mount service are
+	// asked with AUTH_SYS.
+	Security string
+	// Ticket gets a ticket for the server, or the one that is kept. It ends well
+	// before ctx does, whose deadline is the probe's: the KDC is not the file
+	// server. Only for Security by Kerberos.
+	Ticket func(ctx context.Context) (Login, error)
 
 	// Marker is the path of a file below the directory that exists only on the
 	// disk that is to be exported. The probe reads it, and so detects that the
@@ -50,6 +61,14 @@ type Config struct {
 	// gone while files still open. Another client's lock is as good as one's
 	// own.
 	LockTest bool
+
+	// TLS secures the connection to NFS (RFC 9289); nil: it is not secured.
+	// Those to the port mapper, the mount service, the lock manager and the
+	// status monitor never are, as with the Linux client. The prober adds the
+	// version and the protocol, and Address as the ServerName if there is none.
+	// The first of the Certificates, if there is one, is shown to a server that
+	// asks for it.
+	TLS *tls.Config
 
 	portMapper int // tests: the port mapper's port; 0: 111
 }
@@ -80,6 +99,7 @@ func New(c Config) *Prober {
 	if c.Version == "" {
 		c.Version = "auto"
 	}
+	c.TLS = c.tls(c.TLS)
 	p := &Prober{config: c, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}}
@@ -93,6 +113,14 @@ func (p *Prober) Pinned() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pinned
+}
+
+// Secure replaces Config.TLS for all later probes. It is for a watch that has
+// it, and whose files have changed.
+func (p *Prober) Secure(c *tls.Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.TLS = p.config.tls(c)
 }
 
 // Probe asks the server once, within the deadline of ctx. nil means healthy;
@@ -153,15 +181,21 @@ type attempt struct {
 	end      time.Time    // the deadline; zero: none
 	addrs    []netip.Addr // of the server; after a connect only the one that answered
 
+	// certificateWanted: the server has asked for a certificate in vain.
+	certificateWanted bool
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is
 	// an ordinary one, so AUTH_TOOWEAK can only be about the port.
 	portWanted bool
+	login      Login // for Security by Kerberos
 	// opens waits until this half may open files, and reports whether it
 	// should; nil: it should.
 	opens func(ctx context.Context) bool
 }
 
 func (a *attempt) probe(ctx context.Context, r *Report) error {
+	if err := a.getTicket(ctx, r); err != nil {
+		return err
+	}
 	if err := a.resolve(ctx, r); err != nil {
 		return err
 	}

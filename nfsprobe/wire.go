@@ -20,19 +20,23 @@ const (
 type transcript struct {
 	mu       sync.Mutex
 	segments []Segment
-	size     int
+	data     []byte // of all segments
 }
 
 func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 ||
+	at := len(t.data)
+	if data = data[:min(len(data), maxWire-at)]; len(data) == 0 ||
 		len(t.segments) == maxSegments {
 		return
 	}
-	t.size += len(data)
+	if t.segments == nil { // most probes need no more
+		t.segments, t.data = make([]Segment, 0, 24), make([]byte, 0, 2<<10)
+	}
+	t.data = append(t.data, data...) // a larger copy leaves earlier segments where they are
 	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to,
-		Data: bytes.Clone(data)})
+		Data: t.data[at:len(t.data):len(t.data)]})
 }
 
 // recorded is a connection that notes its traffic in a transcript.
@@ -40,18 +44,58 @@ type recorded struct {
 	net.Conn
 	wire          *transcript
 	local, remote netip.AddrPort
+	quiet         bool // the client notes it, since there are tokens in it
 }
 
-func (c recorded) Read(p []byte) (int, error) {
+func (c *recorded) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.wire.note(c.remote, c.local, p[:n])
+	if !c.quiet {
+		c.wire.note(c.remote, c.local, p[:n])
+	}
 	return n, err
 }
 
-func (c recorded) Write(p []byte) (int, error) {
+func (c *recorded) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.wire.note(c.local, c.remote, p[:n])
+	if !c.quiet {
+		c.wire.note(c.local, c.remote, p[:n])
+	}
 	return n, err
+}
+
+// quiet says that from here on tokens of GSS go over the connection.
+func (c *client) quiet() {
+	if conn, is := c.Conn.(*recorded); is {
+		conn.quiet = true
+	}
+}
+
+// note enters records that were sent or received over a quiet connection into
+// the transcript.
+func (c *client) note(sent bool, records []byte) {
+	switch conn, is := c.Conn.(*recorded); {
+	case !is || !conn.quiet:
+	case sent:
+		conn.wire.note(conn.local, conn.remote, records)
+	default:
+		conn.wire.note(conn.remote, conn.local, records)
+	}
+}
+
+// without returns b with zeros for tokens of GSS.
+func without(tokens [][]byte, b []byte) []byte {
+	b = bytes.Clone(b)
+	for _, token := range tokens {
+		for rest := b; len(token) > 0; {
+			at := bytes.Index(rest, token)
+			if at < 0 {
+				break
+			}
+			clear(rest[at : at+len(token)])
+			rest = rest[at+len(token):]
+		}
+	}
+	return b
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

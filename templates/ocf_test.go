@@ -23,7 +23,7 @@ func build(t *testing.T) (bin string) {
 	t.Helper()
 	commands.Do(func() {
 		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", commandDir+"/",
-			"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner")
+			"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/fsmon_exporter", "../cmd/kitrunner")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)

@@ -21,7 +21,8 @@ func TestPackages(t *testing.T) {
 		bin := t.TempDir()
 		flags := "-X fsmon/cmd/internal/cli.version=" + version + " -X main.version=" + version
 		for goos, programs := range map[string][]string{
-			"linux":   {"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/kitrunner"},
+			"linux": {"../cmd/clp_sambamon", "../cmd/clp_nfsmon", "../cmd/fsmon_exporter",
+				"../cmd/kitrunner"},
 			"windows": {"../cmd/kitrunner"},
 		} {
 			cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false",

@@ -6,18 +6,7 @@ import (
 	"os"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/cmd/internal/nfsmon"
 )
 
-func main() {
-	var f flags
-	os.Exit(cli.Main(cli.Service{
-		Command:   "clp_nfsmon",
-		Module:    "nfsmon",
-		Kind:      "nfs",
-		Usage:     usage,
-		Catalogue: catalogue,
-		Declare:   f.declare,
-		Target:    f.target,
-		Diagnose:  f.diagnose,
-	}))
-}
+func main() { os.Exit(cli.Main(nfsmon.Service())) }

@@ -5,7 +5,10 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/lab/cmdtest"
+	"fsmon/cmd/internal/nfsmon"
 )
+
+var usage = nfsmon.Service().Usage
 
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()

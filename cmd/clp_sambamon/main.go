@@ -6,18 +6,7 @@ import (
 	"os"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/cmd/internal/sambamon"
 )
 
-func main() {
-	var f flags
-	os.Exit(cli.Main(cli.Service{
-		Command:   "clp_sambamon",
-		Module:    "sambamon",
-		Kind:      "samba",
-		Usage:     usage,
-		Catalogue: catalogue,
-		Declare:   f.declare,
-		Target:    f.target,
-		Diagnose:  f.diagnose,
-	}))
-}
+func main() { os.Exit(cli.Main(sambamon.Service())) }

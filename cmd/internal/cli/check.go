@@ -49,14 +49,7 @@ func (s Service) check(req request) error {
 	defer noMore()
 	testimony := make(chan []watch.Witness, 1)
 	go func() { testimony <- newWitnesses(asking, req, target).ask() }()
-	began := time.Now()
-	c.report, c.err = watch.Once(ctx, req.Timeout, target.Probe,
-		func(late time.Duration, err error) {
-			c.void = fmt.Sprintf("a first probe failed while this machine stood still for %s, and "+
-				"was repeated (%v)", late.Round(10*time.Millisecond), err)
-			began = time.Now()
-		})
-	c.took = time.Since(began)
+	s.ask(ctx, &c, req.Timeout, func() {})
 	if c.err == nil { // nothing is left to explain
 		time.AfterFunc(time.Second, noMore)
 	}
@@ -67,9 +60,6 @@ func (s Service) check(req request) error {
 		text := fmt.Sprintf("interrupted after %s (nothing is known about the server)",
 			milliseconds(c.took))
 		return &failure{end: endInterrupted, text: text, brief: "interrupted"}
-	}
-	if c.err != nil {
-		c.why = s.diagnose(c.err, c.report)
 	}
 	switch {
 	case req.JSON:
@@ -86,6 +76,23 @@ func (s Service) check(req request) error {
 		return &failure{end: c.ending()}
 	}
 	return nil
+}
+
+// ask probes once and puts a failure into words. It calls again before it
+// repeats the probe.
+func (s Service) ask(ctx context.Context, c *checked, timeout time.Duration, again func()) {
+	began := time.Now()
+	c.report, c.err = watch.Once(ctx, timeout, c.target.Probe,
+		func(late time.Duration, err error) {
+			c.void = fmt.Sprintf("a first probe failed while this machine stood still for %s, and "+
+				"was repeated (%v)", late.Round(10*time.Millisecond), err)
+			again()
+			began = time.Now()
+		})
+	c.took = time.Since(began)
+	if c.err != nil {
+		c.why = s.diagnose(c.err, c.report)
+	}
 }
 
 // tolerated reports whether a watch would not count the failure.

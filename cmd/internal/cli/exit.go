@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 )
 
 // ending is how a command line ends.
@@ -68,10 +69,22 @@ func (s Service) end(req request, err error) int {
 		s.tell(req.ID, quiet, f.alert)
 	}
 	if f.text != "" {
-		fmt.Fprintf(os.Stderr, "%s: error: %s\n", s.Command, f.text)
+		fmt.Fprintf(os.Stderr, "%s: error: %s%s\n", s.Command, f.text, ofUnit(f.end))
 		if req.ExitStyle == styleNagios {
 			fmt.Println(nagiosLine(f.end, cmp.Or(f.brief, f.text)))
 		}
 	}
 	return exitCodes[req.ExitStyle][f.end]
+}
+
+// ofUnit says where the command line of a systemd unit comes from, and what its
+// sandbox hides, if that is how this process was started (systemd.exec(5),
+// SYSTEMD_EXEC_PID; templates/systemd).
+func ofUnit(end ending) string {
+	if end != endUsage && end != endConfig || len(os.Args) < 2 ||
+		os.Getenv("SYSTEMD_EXEC_PID") != strconv.Itoa(os.Getpid()) {
+		return ""
+	}
+	return fmt.Sprintf("; the unit reads SHARE= or DIRECTORY=, and OPTIONS=, from /etc/fsmon/%s.env, "+
+		"and sees no file below /home, /root and /tmp", os.Args[1])
 }

@@ -13,9 +13,23 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// ladder prints a check for people: one rung a line, the verdict, and what to
-// look at. Prose is broken before width.
+// ladder prints a check for people: the probe, and what a watch with these
+// options would do.
 func (c *checked) ladder(out io.Writer, width int, paint palette) {
+	c.result(out, width, paint)
+	if hint := c.hint(); hint != "" {
+		label := "note: "
+		if c.why.LogonRefused {
+			label = paint.odd("warning") + ": "
+		}
+		wrapped(out, width, label, printable(hint), "")
+	}
+	c.sayVerdict(out, width)
+}
+
+// result prints a probe for people: one rung a line, the result, and what to
+// look at. Prose is broken before width.
+func (c *checked) result(out io.Writer, width int, paint palette) {
 	fmt.Fprintln(out, printable(c.target.Where))
 	for _, note := range c.target.Notes {
 		fmt.Fprintln(out, "  "+printable(note))
@@ -57,14 +71,6 @@ func (c *checked) ladder(out io.Writer, width int, paint palette) {
 	for _, w := range c.warnings() {
 		wrapped(out, width, paint.odd("warning")+": ", printable(w), "")
 	}
-	if hint := c.hint(); hint != "" {
-		label := "note: "
-		if c.why.LogonRefused {
-			label = paint.odd("warning") + ": "
-		}
-		wrapped(out, width, label, printable(hint), "")
-	}
-	c.sayVerdict(out, width)
 }
 
 func (c *checked) sayFailure(out io.Writer, width int, paint palette) {

@@ -130,7 +130,9 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	witnesses := newWitnesses(asking, req, target)
 
 	disk := &sameDisk{must: target.SameDisk}
-	listeners = append(listeners, disk.on)
+	listeners = append(listeners, disk.on, giveBack(func() {
+		time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
+	}))
 	w := watch.Watch{
 		Policy:   req.Policy,
 		Probe:    disk.probe(target.Probe),
@@ -139,10 +141,6 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 			e.Witnesses = witnesses.on(e)
 			for _, on := range listeners {
 				on(e)
-			}
-			switch e.Kind {
-			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven, watch.Refused:
-				time.AfterFunc(50*time.Millisecond, freeMemory)
 			}
 		},
 	}
@@ -204,14 +202,6 @@ func evidenceDir(req request) string {
 		return "/var/log/fsmon/evidence"
 	}
 	return req.EvidenceDir
-}
-
-// freeMemory returns to the system what a probe used, a moment after it, when
-// nobody holds its report any more. The second round takes what the first one's
-// finalizers let go: 150 kB of 2 MB.
-func freeMemory() {
-	debug.FreeOSMemory()
-	debug.FreeOSMemory()
 }
 
 // controls passes the registry's requests on to the loop.

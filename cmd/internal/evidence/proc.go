@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"fsmon/cmd/internal/alert"
 )
@@ -37,15 +38,17 @@ const (
 // machine returns the collectors for a server on this machine that listens on
 // port.
 func machine(proc string, port uint16) []collector {
+	// It takes a millisecond, as long as all else on a small machine.
+	tables := sync.OnceValues(func() ([]socket, error) { return allSockets(proc) })
 	return []collector{
 		{"blocked.txt", func(ctx context.Context, out io.Writer) error {
 			return blocked(ctx, proc, out)
 		}},
 		{"server.txt", func(ctx context.Context, out io.Writer) error {
-			return servers(ctx, proc, port, out)
+			return servers(ctx, proc, port, tables, out)
 		}},
 		{"sockets.txt", func(ctx context.Context, out io.Writer) error {
-			return sockets(proc, port, out)
+			return sockets(port, tables, out)
 		}},
 		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
 		{"mounts.txt", copies(proc, "self/mountinfo")},
@@ -113,14 +116,10 @@ func threads(proc string, pid int) []thread {
 		b, err := readSome(filepath.Join(t.dir, "stat"))
 		// The name may hold anything, parentheses too.
 		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
-		if err != nil || open < 0 || shut < open {
+		if err != nil || open < 0 || shut < open || len(b) < shut+3 {
 			continue
 		}
-		rest := strings.Fields(string(b[shut+1:]))
-		if len(rest) == 0 {
-			continue
-		}
-		t.comm, t.state = string(b[open+1:shut]), rest[0][0]
+		t.comm, t.state = string(b[open+1:shut]), b[shut+2]
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b thread) int { return cmp.Compare(a.tid, b.tid) })
@@ -232,13 +231,16 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 
 // servers describes the threads of the processes that listen on the port, and
 // of the server's other processes.
-func servers(ctx context.Context, proc string, port uint16, out io.Writer) error {
+func servers(
+	ctx context.Context, proc string, port uint16, tables func() ([]socket, error), out io.Writer,
+) error {
 	listening := map[string]bool{} // by "socket:[inode]"
-	failed := eachSocket(proc, func(s socket) {
+	known, failed := tables()
+	for _, s := range known {
 		if s.state == "LISTEN" && s.local.Port() == port {
 			listening["socket:["+s.inode+"]"] = true
 		}
-	})
+	}
 	all, err := pids(proc)
 	if err != nil {
 		return err

@@ -112,6 +112,11 @@ func (n *Notify) On(e watch.Event) {
 	case watch.Judged:
 		n.send("STOPPING=1\n" + statusLine("judged failed: %v", e.Err))
 	case watch.Stopped:
+		if !n.ready {
+			// An end before READY=1 is a failure to systemd ("protocol"), even
+			// with code 0. Of two states in one message only the last counts.
+			n.send("READY=1")
+		}
 		n.send("STOPPING=1\n" + statusLine("stopped by %s", e.Reason))
 	}
 }

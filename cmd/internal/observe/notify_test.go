@@ -92,6 +92,14 @@ func TestNotify(t *testing.T) {
 				{watch.Event{Kind: watch.Stopped, Reason: "SIGTERM"},
 					"STOPPING=1\nSTATUS=stopped by SIGTERM"},
 			} {
+				if step.e.Kind == watch.Started { // a stop before the first success is no failure
+					n.On(watch.Event{Kind: watch.Stopped, Reason: "-stop"})
+					for _, want := range []string{"READY=1", "STOPPING=1\nSTATUS=stopped by -stop"} {
+						if got := packet(t, l); got != want {
+							t.Errorf("got  %q\nwant %q", got, want)
+						}
+					}
+				}
 				n.On(step.e)
 				got := packet(t, l)
 				if step.e.Err == multi {

@@ -82,7 +82,8 @@ func TestTemplatesKnowOurMetrics(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Concat(rules, used) {
-		if !slices.Contains(ours, name) {
+		// The exporter's own are asked for by the lab's test of it.
+		if !slices.Contains(ours, name) && !strings.HasPrefix(name, "fsmon_exporter") {
 			t.Errorf("nobody writes %s", name)
 		}
 	}

@@ -17,6 +17,9 @@ type Probe func(ctx context.Context) (Report, error)
 type Report struct {
 	Target string // the address of the connection, "192.0.2.1:445"; empty: there was none
 	Rungs  []Rung // in wire order; if one broke, it is the last
+	// Dialect is the version of its protocol that the server speaks, "SMB 3.1.1"
+	// or "NFS 4.2"; "": not known.
+	Dialect string
 	// Warnings are what an operator should know about a healthy server. Each is
 	// announced once for as long as it stays true.
 	Warnings []string

@@ -1,0 +1,116 @@
+//go:build system
+
+package system
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fsmon/cmd/internal/lab/proc"
+)
+
+// releases are the Debian releases that are booted, and what has to be in them.
+var releases = []string{"bookworm", "trixie"}
+
+const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm"
+
+// files are the packages in shared.
+var files = []string{"fsmon.deb", "fsmon.rpm", "fsmon-exporter.deb", "fsmon-exporter.rpm"}
+
+var (
+	images = map[string]string{} // by release, what is booted
+	shared string                // /shared of every machine: the packages of fsmon
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	dir, remove, err := proc.TempDir("fsmon-system-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	shared = dir
+	for _, name := range files {
+		pkg, kind, _ := strings.Cut(name, ".")
+		found, err := filepath.Glob("../../../../dist/" + pkg + "?[0-9]*." + kind)
+		if err != nil || len(found) != 1 {
+			return 0, fmt.Errorf("dist has %d packages %s, want 1 (make packages; %w)",
+				len(found), name, err)
+		}
+		if err := os.Link(found[0], filepath.Join(dir, name)); err != nil {
+			if err := copyFile(found[0], filepath.Join(dir, name)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, release := range releases {
+		if images[release], err = image(release); err != nil {
+			return 0, err
+		}
+	}
+	return m.Run(), nil
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
+}
+
+// image returns the tree of a release with the servers. It is made once, below
+// $FSMON_SYSTEM_IMAGES or else the user's cache, and takes a minute.
+func image(release string) (string, error) {
+	cache := os.Getenv("FSMON_SYSTEM_IMAGES")
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		cache = filepath.Join(user, "fsmon-system")
+	}
+	dir := filepath.Join(cache, release)
+	// What it was made of stands in it: if that has changed, it is made anew.
+	if b, err := os.ReadFile(dir + "/.made-of"); err == nil && string(b) == packages {
+		return dir, nil
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(cache, 0o755)); err != nil {
+		return "", err
+	}
+	begun, err := os.MkdirTemp(cache, "begun-")
+	if err != nil {
+		return "", err
+	}
+	fmt.Printf("making %s\n", dir)
+	out, err := exec.Command("mmdebstrap", "--mode=root", "--variant=apt", "--quiet",
+		`--aptopt=APT::Install-Recommends "false"`, `--aptopt=APT::Sandbox::User "root"`,
+		"--include="+packages, release, begun).CombinedOutput()
+	if err == nil {
+		err = errors.Join(os.WriteFile(begun+"/.made-of", []byte(packages), 0o644),
+			os.Rename(begun, dir))
+	}
+	if err != nil {
+		return "", fmt.Errorf("mmdebstrap %s: %w\n%s", release, errors.Join(err, os.RemoveAll(begun)), out)
+	}
+	if _, err := os.Stat(dir + "/sbin/init"); errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return dir, nil
+}

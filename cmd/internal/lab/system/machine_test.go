@@ -1,0 +1,206 @@
+//go:build system
+
+// Package system boots real systems, and installs and runs the packages there.
+// `make system-test` runs it.
+package system
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fsmon/cmd/internal/lab/proc"
+)
+
+//go:embed prepare.sh
+var prepare string
+
+// machine is a booted system. It ends with its test.
+type machine struct {
+	*testing.T
+	guardian *proc.Process
+	init     string // process 1, seen from here
+}
+
+// everywhere runs a test on each release.
+func everywhere(t *testing.T, test func(t *testing.T, release string)) {
+	for _, release := range releases {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			test(t, release)
+		})
+	}
+}
+
+// boot boots a release after the lines of shell script given have been run in
+// it, and waits until multi-user.target is reached.
+func boot(t *testing.T, release string, before ...string) *machine {
+	t.Helper()
+	dir := t.TempDir()
+	script := prepare + strings.Join(before, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "prepare"), []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if err := os.Link(filepath.Join(shared, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdin, alive, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("./boot.sh", images[release], dir)
+	cmd.Stdin = stdin
+	m := &machine{T: t}
+	m.guardian, err = proc.Start(cmd)
+	stdin.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		alive.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), proc.Patience)
+		defer cancel()
+		if err := m.guardian.Wait(ctx); err != nil || t.Failed() {
+			t.Errorf("the machine: %v\n%s%s", err, m.guardian.Output(), m.guardian.Errors())
+		}
+	})
+	m.booted("")
+	return m
+}
+
+// booted finds the machine's process 1, which is not the one before, and waits
+// until it has reached multi-user.target.
+func (m *machine) booted(before string) {
+	m.Helper()
+	m.until("boot", func() bool {
+		m.init = strconv.Itoa(m.guardian.PID)
+		for range 4 { // unshare, its shell, systemd-nspawn, systemd
+			b, _ := os.ReadFile("/proc/" + m.init + "/task/" + m.init + "/children")
+			m.init, _, _ = strings.Cut(string(b), " ")
+		}
+		b, _ := os.ReadFile("/proc/" + m.init + "/comm")
+		return string(b) == "systemd\n" && m.init != before
+	})
+	m.holds("systemctl is-active multi-user.target")
+}
+
+// reboot boots the machine once more.
+func (m *machine) reboot() {
+	m.Helper()
+	before := m.init
+	m.try("systemctl reboot") // an error: it was killed by what it has begun
+	m.booted(before)
+}
+
+// until waits until done says so.
+func (m *machine) until(what string, done func() bool) {
+	m.Helper()
+	// nothing announces it
+	for end := time.Now().Add(proc.Patience); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			m.Fatalf("%s did not come within %v", what, proc.Patience)
+		}
+	}
+}
+
+// try runs a shell script in the machine and returns what it prints.
+func (m *machine) try(script string) (string, error) {
+	cmd := exec.Command("nsenter", "--target="+m.init, "--all", "--root", "--wd", "env", "-i", "HOME=/root", "LANG=C.UTF-8",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", script)
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// do runs a script that must succeed.
+func (m *machine) do(script string) string {
+	m.Helper()
+	out, err := m.try(script)
+	if err != nil {
+		m.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return out
+}
+
+// holds waits until a script succeeds.
+func (m *machine) holds(script string) {
+	m.Helper()
+	m.until(script, func() bool { _, err := m.try(script); return err == nil })
+}
+
+// says fails the test unless a script prints what is wanted.
+func (m *machine) says(script, want string) {
+	m.Helper()
+	if got, err := m.try(script); !strings.Contains(got, want) {
+		m.Errorf("%s: %v\n%s\nwant: %s", script, err, got, want)
+	}
+}
+
+// property is one of a unit's, as systemctl show has it.
+func (m *machine) property(unit, name string) string {
+	m.Helper()
+	return m.do("systemctl show --value -p " + name + " " + unit)
+}
+
+// stamp is the time of a property that ends with Monotonic; 0: never.
+func (m *machine) stamp(unit, name string) time.Duration {
+	m.Helper()
+	n, err := strconv.ParseInt(m.property(unit, name), 10, 64)
+	if err != nil {
+		m.Fatalf("%s of %s: %v", name, unit, err)
+	}
+	return time.Duration(n) * time.Microsecond
+}
+
+// freeze freezes the file system at /disk until thaw is called, or this process
+// ends.
+func (m *machine) freeze() (thaw func()) {
+	m.Helper()
+	// Not in the machine's process namespace: what waits for the disk must not
+	// outlive it.
+	cmd := exec.Command("nsenter", "--target="+m.init, "--mount", "/bin/sh", "-c",
+		"fsfreeze -f /disk && echo frozen && { read -r _; fsfreeze -u /disk; }")
+	stdin, err1 := cmd.StdinPipe()
+	stdout, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		m.Fatal(err)
+	}
+	thawed := false
+	thaw = func() {
+		if !thawed {
+			thawed = true
+			stdin.Close()
+			if err := cmd.Wait(); err != nil {
+				m.Errorf("thaw: %v", err)
+			}
+		}
+	}
+	m.Cleanup(thaw)
+	if _, err := io.ReadFull(stdout, make([]byte, len("frozen\n"))); err != nil {
+		m.Fatalf("freeze: %v", err)
+	}
+	return thaw
+}
+
+// env writes the environment file of a unit.
+func env(name, text string) string {
+	return fmt.Sprintf("mkdir -p /etc/fsmon; cat >/etc/fsmon/%s.env <<'X'\n%s\nX", name, text)
+}
+
+const install = "dpkg -i /shared/fsmon.deb >/dev/null"
+
+// fired makes systemd leave /run/fired-UNIT when a watch's unit fails.
+const fired = `mkdir -p /etc/systemd/system/clp_sambamon@.service.d /etc/systemd/system/clp_nfsmon@.service.d
+for d in clp_sambamon clp_nfsmon; do printf '[Unit]\nOnFailure=fired@%%N.service\n' >/etc/systemd/system/$d@.service.d/fired.conf; done
+printf '[Service]\nExecStart=/bin/touch /run/fired-%%i\n' >/etc/systemd/system/fired@.service
+`

@@ -1,0 +1,24 @@
+package sambamon
+
+import (
+	"testing"
+
+	"fsmon/cmd/internal/alert"
+	"fsmon/cmd/internal/cli"
+	"fsmon/cmd/internal/lab/cmdtest"
+)
+
+// messages is the FSM manual 8.1 in order.
+var messages = []alert.Entry{
+	msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid,
+	msgMissing, msgNoID, msgInUse, msgNotEnded, msgSystem, msgNoName, msgTree, msgShareType,
+	msgRefused, msgNegotiate, msgSocket, msgConnect, msgSend, msgSelect, msgRecv,
+}
+
+// The manual pages list the messages as the code has them.
+func TestManual(t *testing.T) {
+	cmdtest.ManualLists(t, "../../clp_sambamon/clp_sambamon.8.md", messages)
+	cmdtest.ManualLists(t, "../../fsmon.7.md", cli.Own())
+}
+
+func TestNothingHeavyIsLinked(t *testing.T) { cmdtest.LinksNothingHeavy(t, "fsmon/nfsprobe") }
