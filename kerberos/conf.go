@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -36,10 +37,13 @@ type confReader struct {
 	section string
 	realm   string // whose block is open
 	depth   int    // of braces
-	final   map[string]bool
 }
 
-func (r *confReader) note(text string) { r.notes = append(r.notes, text) }
+func (r *confReader) note(text string) {
+	if !slices.Contains(r.notes, text) {
+		r.notes = append(r.notes, text)
+	}
+}
 
 func (r *confReader) file(path string, mayBeAbsent bool) {
 	if r.files++; r.files > maxInclude {
@@ -144,7 +148,7 @@ func (r *confReader) relation(key, value string) {
 			r.note("[realms] " + r.realm + ": " + err.Error())
 			return
 		}
-		if key == "kdc" {
+		if key == "kdc" && !slices.Contains(r.kdcs[r.realm], host) {
 			r.kdcs[r.realm] = append(r.kdcs[r.realm], host)
 		}
 	}

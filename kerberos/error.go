@@ -113,9 +113,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // inWords says how far one clock is from another.
 func inWords(skew time.Duration) string {
 	if skew < 0 {
-		return (-skew).Round(time.Second).String() + " behind"
+		return (-skew).Round(time.Minute).String() + " behind"
 	}
-	return skew.Round(time.Second).String() + " ahead"
+	return skew.Round(time.Minute).String() + " ahead"
 }
 
 var (

@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -17,17 +18,18 @@ import (
 // maxKeyFile caps the size of a keytab and of a credentials cache, in bytes.
 const maxKeyFile = 1 << 20
 
-// parseKeytab reads a keytab of MIT's format. A panic of the library is an error.
+// parseKeytab reads a keytab of MIT's format. A panic of the library is an
+// error. The library's own errors are not shown: they quote the keys.
 func parseKeytab(path string, data []byte) (kt *keytab.Keytab, err error) {
+	unsound := fmt.Errorf("%w: %s is no sound keytab", ErrSecret, path)
 	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%w: %s is no sound keytab (the Kerberos library panicked on it: %v)",
-				ErrSecret, path, v)
+		if recover() != nil {
+			kt, err = nil, unsound
 		}
 	}()
 	kt = new(keytab.Keytab)
-	if err := kt.Unmarshal(data); err != nil {
-		return nil, fmt.Errorf("%w: %s is no sound keytab (%v)", ErrSecret, path, err)
+	if kt.Unmarshal(data) != nil {
+		return nil, unsound
 	}
 	return kt, nil
 }
@@ -48,27 +50,39 @@ func (k *key) enctypes() []int32 {
 	}
 	var list []int32
 	for _, id := range enctypes {
-		if _, _, err := k.keytab.GetEncryptionKey(k.name, k.realm, 0, id); err == nil {
+		if k.find(id, 0) != nil {
 			list = append(list, id)
 		}
 	}
 	return list
 }
 
+// find is the key of one encryption type and version in the keytab; version 0:
+// the newest. The library goes by the time of writing, which is often the same
+// for old and new keys.
+func (k *key) find(enctype int32, kvno int) (found *types.EncryptionKey) {
+	newest := uint32(0)
+	for i, e := range k.keytab.Entries {
+		if e.Key.KeyType == enctype && e.Principal.Realm == k.realm &&
+			slices.Equal(e.Principal.Components, k.name.NameString) &&
+			(kvno == 0 || e.KVNO == uint32(kvno)) && (found == nil || e.KVNO >= newest) {
+			found, newest = &k.keytab.Entries[i].Key, e.KVNO
+		}
+	}
+	return found
+}
+
 // of is the key of one encryption type, for a password with what the KDC says
 // about it (RFC 4120 5.2.7.5).
 func (k *key) of(info types.ETypeInfo2Entry, kvno int) (types.EncryptionKey, error) {
 	if k.keytab != nil {
-		found, _, err := k.keytab.GetEncryptionKey(k.name, k.realm, kvno, info.EType)
-		if err != nil {
-			// A KDC may count versions in another way than the keytab.
-			found, _, err = k.keytab.GetEncryptionKey(k.name, k.realm, 0, info.EType)
-		}
-		if err != nil {
-			return found, fmt.Errorf("%w: %s has no key of %s for %s@%s", ErrSecret, k.path,
+		// A KDC may count versions in another way than the keytab.
+		found := cmp.Or(k.find(info.EType, kvno), k.find(info.EType, 0))
+		if found == nil {
+			return types.EncryptionKey{}, fmt.Errorf("%w: %s has no key of %s for %s@%s", ErrSecret, k.path,
 				enctypeName(info.EType), k.name.PrincipalNameString(), k.realm)
 		}
-		return found, nil
+		return *found, nil
 	}
 	et, err := crypto.GetEtype(info.EType)
 	if err != nil {

@@ -53,13 +53,13 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		return cli.Access
 	case errors.As(probe, &netbios) && netbios.Code == 0x81: // hosts deny
 		return cli.Access
+	case errors.As(probe, &refusal), errors.Is(probe, smbprobe.ErrOtherLogin):
+		return cli.Account
 	case errors.As(probe, &status) && probe.Step == smbprobe.SessionSetup &&
 		classes[status] == cli.Access:
 		return cli.Account // it may not log on
 	case errors.As(probe, &status):
 		return classes[status]
-	case errors.As(probe, &refusal), errors.Is(probe, smbprobe.ErrOtherLogin):
-		return cli.Account
 	}
 	return network
 }

@@ -68,6 +68,12 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	}
 	reason := "" // for the steps that open files, where it is not d.Name
 	switch {
+	case errors.Is(probe, smbprobe.ErrOtherLogin):
+		code = win32NotSupported
+		d.Name, d.Look = smbprobe.ErrOtherLogin.Error(), lookNoNTLM
+		if f.kerberos {
+			d.Look = lookNoKerberos
+		}
 	case errors.As(probe, &status):
 		code, reason = status.Win32(), cmp.Or(status.Name(), status.Error())
 		f.explainStatus(&d, probe.Step, status)
@@ -95,9 +101,6 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 		d.Name, d.Look = smbprobe.ErrReadBack.Error(), lookReadBack
 	case errors.As(probe, &refusal):
 		code, d.Name, d.Look = win32LogonFailure, refusal.Err.Error(), lookTicketRefused
-	case errors.Is(probe, smbprobe.ErrOtherLogin):
-		code = win32NotSupported
-		d.Name, d.Look = smbprobe.ErrOtherLogin.Error(), lookNoKerberos
 	case errors.Is(probe, smbprobe.ErrSMB1Only):
 		code = win32NotSupported
 		d.Name, d.Look = smbprobe.ErrSMB1Only.Error(), lookSMB1

@@ -278,27 +278,24 @@ wait
 	if k.pid, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
 		return err
 	}
+	err = nil
+	return errors.Join(k.config.In(func() { err = await(ctx, k.Addr, filepath.Join(k.Dir, "output")) }), err)
+}
+
+// await returns when somebody listens at an address.
+func await(ctx context.Context, addr, log string) error {
 	for {
-		var asked error
-		err := k.config.In(func() { asked = k.answers(ctx) })
-		if err = errors.Join(err, asked); err == nil {
-			return nil
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close()
 		}
 		select {
 		case <-ctx.Done():
-			out, _ := os.ReadFile(filepath.Join(k.Dir, "output"))
-			return fmt.Errorf("krb5kdc does not answer: %w\n%s", err, bytes.TrimSpace(out))
+			out, _ := os.ReadFile(log)
+			return fmt.Errorf("nobody listens on %s: %w\n%s", addr, err, out[max(0, len(out)-2000):])
 		case <-time.After(pollTime):
 		}
 	}
-}
-
-func (k *KDC) answers(ctx context.Context) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", k.Addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
 
 // faketime is the library that shifts a program's clock; empty: not installed.

@@ -3,6 +3,8 @@ package smb2
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"slices"
 
 	"fsmon/smbprobe/spnego"
 )
@@ -58,7 +60,7 @@ func (c *Conn) SessionSetup(login Initiator) (Session, error) {
 	for range maxLegs {
 		a, err := c.call(appendSetup(c.request(cmdSessionSetup, 0), token), false)
 		if err != nil {
-			return Session{}, err
+			return Session{}, c.otherLogin(login, err)
 		}
 		// IBM i names the session in its second answer only.
 		c.sessionID = a.sessionID
@@ -74,6 +76,18 @@ func (c *Conn) SessionSetup(login Initiator) (Session, error) {
 		c.hash(a.message)
 	}
 	return Session{}, malformed("session setup that does not end")
+}
+
+// otherLogin adds ErrOtherLogin to what a server answered to a login that it has
+// not offered, but for a refusal of the password.
+func (c *Conn) otherLogin(login Initiator, err error) error {
+	var status Status
+	offered := func(mech []byte) bool { return bytes.Equal(mech, login.OID()) }
+	if !errors.As(err, &status) || status.LogonRefused() || len(c.logins) == 0 ||
+		slices.ContainsFunc(c.logins, offered) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", ErrOtherLogin, err)
 }
 
 func appendSetup(m, token []byte) []byte {

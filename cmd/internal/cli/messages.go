@@ -67,7 +67,7 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, LockFailed, OtherDisk, TLSFailed, fileStays,
-		NoTicket, notLocked,
+		GraceFailed, graceEnded, drill, NoTicket, notLocked, LockFailed, OtherDisk, TLSFailed,
+		fileStays,
 	}
 }
