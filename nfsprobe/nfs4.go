@@ -26,7 +26,7 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 
 // climb4 runs all steps after the connect.
 func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
-	err := a.null(ctx, r, conn, nfs4Version)
+	err := a.null(ctx, r, conn, conn.queueNull(nfs4Version))
 	if err != nil {
 		return err
 	}

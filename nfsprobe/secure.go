@@ -105,14 +105,11 @@ func (c *client) handshake(
 	if n := c.in.Buffered(); n > 0 { // it would be taken for what TLS protects
 		return state, &TLSError{ErrBrokenTLS, fmt.Errorf("%d bytes in clear behind %s", n, startTLS)}
 	}
-	release, err := c.bound(ctx)
-	if err != nil {
+	if err := c.bound(ctx); err != nil {
 		return state, whyEnded(ctx, err)
 	}
 	secured := tls.Client(c.Conn, config)
-	err = secured.Handshake()
-	release()
-	if err != nil {
+	if err := secured.Handshake(); err != nil {
 		return state, whyEnded(ctx, netError("read", c, err))
 	}
 	c.Conn = secured
