@@ -31,7 +31,7 @@ type Alerts struct {
 type outlet struct {
 	sink    Sink
 	name    string
-	queue   chan Alert
+	queue   chan *Alert   // of pointers: as long as nothing waits it is small
 	closing chan struct{} // closed when nothing more will be queued
 	done    chan struct{} // closed when the sink is closed
 
@@ -56,7 +56,7 @@ func NewAlerts(sinks ...Sink) *Alerts {
 		o := &outlet{
 			sink:    s,
 			name:    s.Name(),
-			queue:   make(chan Alert, queueLen),
+			queue:   make(chan *Alert, queueLen),
 			closing: make(chan struct{}),
 			done:    make(chan struct{}),
 		}
@@ -140,14 +140,14 @@ func (a *Alerts) run(o *outlet) {
 	for {
 		select {
 		case alert := <-o.queue:
-			a.deliver(o, o.batch(alert))
+			a.deliver(o, o.batch(*alert))
 			continue
 		case <-o.closing:
 		}
 		for {
 			select {
 			case alert := <-o.queue:
-				a.deliver(o, o.batch(alert))
+				a.deliver(o, o.batch(*alert))
 				continue
 			default:
 			}
@@ -167,7 +167,7 @@ func (o *outlet) batch(first Alert) []Alert {
 	for size := len(first.Text) + len(first.Detail); size < batchBytes; {
 		select {
 		case next := <-o.queue:
-			alerts = append(alerts, next)
+			alerts = append(alerts, *next)
 			size += len(next.Text) + len(next.Detail)
 		default:
 			return alerts
@@ -214,7 +214,7 @@ func (a *Alerts) reportLosses(o *outlet) error {
 // enqueue never blocks.
 func (a *Alerts) enqueue(o *outlet, alert Alert) {
 	select {
-	case o.queue <- alert:
+	case o.queue <- &alert:
 	default:
 		a.drop(o, 1, fmt.Errorf("it hangs or is too slow, %d messages are waiting for it",
 			queueLen))

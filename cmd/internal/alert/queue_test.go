@@ -107,7 +107,7 @@ func TestBatches(t *testing.T) {
 		synctest.Wait()
 		a.mu.Lock()
 		for _, n := range []int{8, 9, 10} {
-			a.others[0].queue <- Alert{Number: n, Text: "x"}
+			a.others[0].queue <- &Alert{Number: n, Text: "x"}
 		}
 		a.mu.Unlock()
 		a.Close(time.Second)
