@@ -420,7 +420,7 @@ func TestBlockedPipe(t *testing.T) {
 				len(well.texts()) == i+1
 		})
 	}
-	if len(a.stderr.queue) == 0 {
+	if len(a.first.queue) == 0 {
 		t.Error("stderr was never blocked")
 	}
 	r.Close() // ends the write that hangs
