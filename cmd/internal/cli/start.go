@@ -47,7 +47,9 @@ func (s Service) start(req request) error {
 		budget = min(budget, sinkBudget)
 	}
 	alerts.Close(budget)
-	release(claim.Release, ended.Add(endBudget), threadsBusy)
+	if !release(claim.Release, ended.Add(endBudget-clearBudget), threadsBusy) {
+		leftover{watchreg.DefaultDir(), req.ID, os.Getpid()}.later()
+	}
 	return err
 }
 
