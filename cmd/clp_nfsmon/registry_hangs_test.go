@@ -27,6 +27,13 @@ func hang(t *testing.T, dir string, pid int) (resume func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		// A number that was closed would stand for the next event too.
+		var held []int
+		defer func() {
+			for _, fd := range held {
+				unix.Close(fd)
+			}
+		}()
 		buffer := make([]byte, 4096)
 		for {
 			n, err := events.Read(buffer)
@@ -34,12 +41,15 @@ func hang(t *testing.T, dir string, pid int) (resume func()) {
 				return // closed: the kernel lets all go that wait
 			}
 			for b := buffer[:n]; len(b) >= 24; b = b[binary.NativeEndian.Uint32(b):] {
-				about, who := b[16:20], int(int32(binary.NativeEndian.Uint32(b[20:])))
-				unix.Close(int(int32(binary.NativeEndian.Uint32(about))))
+				about, who := binary.NativeEndian.Uint32(b[16:]), int(binary.NativeEndian.Uint32(b[20:]))
 				comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", who))
-				if who != pid && string(comm) != "fsmon-errand\n" {
-					events.Write(append(about[:4:4], binary.NativeEndian.AppendUint32(nil, unix.FAN_ALLOW)...))
+				if who == pid || string(comm) == "fsmon-errand\n" {
+					held = append(held, int(about))
+					continue
 				}
+				events.Write(binary.NativeEndian.AppendUint32(
+					binary.NativeEndian.AppendUint32(nil, about), unix.FAN_ALLOW))
+				unix.Close(int(about))
 			}
 		}
 	}()

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -84,9 +83,11 @@ type leftover struct {
 }
 
 // clearErrand clears it when the disk has come back, long after the end of the
-// watch: else a watch that has ended would look like one that was killed.
+// watch: else a watch that has ended would look like one that was killed. It
+// replies when it is under way.
 var clearErrand = errand.Handle("clear", func(l leftover, reply func(struct{}, error)) {
-	reply(struct{}{}, l.clear())
+	reply(struct{}{}, nil)
+	l.clear()
 })
 
 // clear waits a while for the last thread of the watch, which has hung on that
@@ -105,13 +106,6 @@ func (l leftover) clear() error {
 			return err
 		}
 	}
-}
-
-// later has an errand clear the leftover. It returns when that is under way.
-func (l leftover) later() {
-	ctx, cancel := context.WithTimeout(context.Background(), clearBudget)
-	defer cancel()
-	clearErrand.Run(ctx, l)
 }
 
 // threadsBusy reports whether a thread of this process, other than the one that

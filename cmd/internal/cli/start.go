@@ -48,7 +48,11 @@ func (s Service) start(req request) error {
 	}
 	alerts.Close(budget)
 	if !release(claim.Release, ended.Add(endBudget-clearBudget), threadsBusy) {
-		leftover{watchreg.DefaultDir(), req.ID, os.Getpid()}.later()
+		release(func() error {
+			left := leftover{watchreg.DefaultDir(), req.ID, os.Getpid()}
+			_, err := clearErrand.Run(context.Background(), left)
+			return err
+		}, ended.Add(endBudget), threadsBusy)
 	}
 	return err
 }
