@@ -1,5 +1,5 @@
-# fsmon: see README.md. `make demo` and `make test` need Debian 12, root, make and
-# Go 1.26; they install the rest.
+# fsmon: see README.md. `make demo` and `make test` need Debian 12 or 13, root, make
+# and Go 1.26; they install the rest.
 .POSIX:
 .SUFFIXES:
 

@@ -21,7 +21,11 @@ printcap name = /dev/null
 path = /srv/data
 guest ok = yes
 read only = no
+[private]
+path = /srv/private
+valid users = alice
 X
+printf 'secret\nsecret\n' | smbpasswd -s -a alice >/dev/null
 cat >/etc/ganesha/ganesha.conf <<'X'
 NFS_CORE_PARAM { Protocols = 3,4; NFS_Port = 2049; MNT_Port = 20048; Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = false; allow_set_io_flusher_fail = true; }
 NFSV4 { Grace_Period = 5; Lease_Lifetime = 10; }

@@ -4,6 +4,7 @@ package system
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,6 +24,11 @@ OPTIONS=-a 127.0.0.1 -i 1' >/etc/fsmon/export.env
 // A unit is active from the first success on, says how it is doing, and is rated
 // as the README says. Its watch may do what a watch of root does.
 func TestUnit(t *testing.T) {
+	b, err := os.ReadFile("../../../../templates/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(b)
 	everywhere(t, func(t *testing.T, release string) {
 		m := boot(t, release, install, bothEnv)
 		for command, unit := range units {
@@ -36,6 +42,10 @@ func TestUnit(t *testing.T) {
 				t.Fatal(out)
 			}
 			t.Logf("%s: %s", unit, found[1])
+			rating, _, _ := strings.Cut(found[1], " ")
+			if !regexp.MustCompile(command + `@[^.]*?\s` + regexp.QuoteMeta(rating) + `\s`).MatchString(readme) {
+				t.Errorf("templates/README.md does not say that %s@ is rated %s", command, rating)
+			}
 			m.do("systemctl stop " + unit)
 			m.stopped(unit)
 		}
