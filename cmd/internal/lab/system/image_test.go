@@ -41,6 +41,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // goes with this process, however that ends
 	shared = dir
 	for _, kind := range []string{"deb", "rpm"} {
 		found, err := filepath.Glob("../../../../dist/fsmon?[0-9]*." + kind)
