@@ -60,7 +60,8 @@ func (a *attempt) resolve(ctx context.Context, r *Report) error {
 }
 
 // dial connects to a port of the server, from a privileged source port if it
-// may. The step is the connect alone. The caller closes the connection.
+// may, and secures the connection to NFS if that is configured. The step is the
+// connect alone. The caller closes the connection.
 func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*client, error) {
 	var c *client
 	err := a.climb(ctx, r, step, func() (learnt string, err error) {
@@ -76,6 +77,11 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		c.identify(r)
 		return r.Address, nil
 	})
+	if err == nil && a.TLS != nil && step == Connect {
+		if err = a.secure(ctx, r, c); err != nil {
+			c.Close()
+		}
+	}
 	return c, err
 }
 
@@ -112,6 +118,11 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 // connectFrom connects to one address. A privileged source port that is in use
 // costs no time: the other one is tried at once, then ports that the prober
 // keeps in their place. If none is left, an ordinary port is used.
+//
+// A connection ends with FIN, which a server cannot miss, but which keeps the
+// port in TIME_WAIT for a minute. With TCP timestamps that does not matter;
+// without them some 180 watches of one server would use up all ports. So a spare
+// port is given back with RST, which leaves nothing behind.
 func (a *attempt) connectFrom(
 	ctx context.Context, to netip.AddrPort, reserved bool,
 ) (net.Conn, error) {
@@ -122,20 +133,26 @@ func (a *attempt) connectFrom(
 		if source == int(to.Port()) {
 			continue // the port would connect to itself
 		}
-		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared}
+		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared, KeepAlive: -1}
 		conn, err := d.DialContext(ctx, "tcp", address)
 		switch {
+		case err == nil && source >= firstSpare:
+			conn.(*net.TCPConn).SetLinger(0)
+			return conn, nil
 		case forbidden(err):
 			reserved = false
 		case !taken(err):
 			return conn, err
-		// Another program has it, or both are in use for this very connection.
-		case errors.Is(err, syscall.EADDRINUSE) || i == 1:
-			a.sources.replace(i, source)
+		// Another program has it.
+		case errors.Is(err, syscall.EADDRINUSE):
+			a.sources.replace(i, source, false)
+		// Both are in use for this very connection, or were a moment ago.
+		case i == 1:
+			a.sources.replace(i, source, true)
 		}
 	}
 	a.short = mayBind && reserved && ctx.Err() == nil
-	var d net.Dialer
+	d := net.Dialer{KeepAlive: -1} // every wait has a deadline anyway
 	return d.DialContext(ctx, "tcp", address)
 }
 

@@ -176,12 +176,12 @@ func TestSources(t *testing.T) {
 				t.Fatalf("ports %d and %d", a, b)
 			}
 		}
-		s.replace(1, a) // it is not a, so nothing changes
+		s.replace(1, a, false) // it is not a, so nothing changes
 		if s.get(1) != b {
 			t.Error("replaced by somebody else")
 		}
-		s.replace(0, a)
-		s.replace(1, b)
+		s.replace(0, a, false)
+		s.replace(1, b, true)
 	}
 }
 

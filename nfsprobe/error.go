@@ -21,6 +21,7 @@ const (
 	MountConnect                // TCP connect to the mount port
 	Mount                       // MNT (RFC 1813 5.2.1)
 	Connect                     // TCP connect to the NFS port
+	StartTLS                    // AUTH_TLS and the handshake (RFC 9289 4.1); off unless configured
 	Null                        // NULL (RFC 1813 3.3.0, RFC 7530 15.1)
 	ExchangeID                  // EXCHANGE_ID (RFC 8881 18.35)
 	CreateSession               // CREATE_SESSION (RFC 8881 18.36)
@@ -36,7 +37,7 @@ const (
 )
 
 var stepNames = [...]string{
-	"resolve", "socket", "port map", "mount connect", "mount", "connect", "null", "exchange id",
+	"resolve", "socket", "port map", "mount connect", "mount", "connect", "tls", "null", "exchange id",
 	"create session",
 	"lookup", "getattr", "access", "marker", "write test", "lock test",
 	"destroy session",
@@ -53,7 +54,7 @@ func (s Step) String() string {
 // Error is a failed probe: the first step that failed, and why. Step is Socket,
 // whatever the step was, if the fault is on this machine.
 //
-// Err is or wraps one of *RPCError, *MalformedError, a Status (MountStatus,
+// Err is or wraps one of *RPCError, *MalformedError, *TLSError, a Status (MountStatus,
 // Status3, or *Status4, which names the operation), ErrNotRegistered,
 // ErrNotDirectory, ErrLinks, ErrKerberos, ErrTLS, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
 // ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
@@ -145,8 +146,10 @@ func malformed(format string, args ...any) error {
 	return &MalformedError{What: fmt.Sprintf(format, args...)}
 }
 
-// unusable reports whether err is a *MalformedError.
+// unusable reports whether err is a *MalformedError or a *TLSError: what came,
+// in time, leaves a connection of no further use.
 func unusable(err error) bool {
 	var bad *MalformedError
-	return errors.As(err, &bad)
+	var insecure *TLSError
+	return errors.As(err, &bad) || errors.As(err, &insecure)
 }

@@ -33,10 +33,16 @@ func (a *attempt) climb(
 	return a.failed(ctx, r, step, err)
 }
 
-// null calls NULL of a version of NFS.
-func (a *attempt) null(ctx context.Context, r *Report, c *client, version uint32) error {
+// queueNull queues NULL of a version of NFS.
+func (c *client) queueNull(version uint32) *pending {
+	return c.queue(nfsProgram, version, procNull, nil)
+}
+
+// null awaits the reply to NULL, and so the first sign of life of the NFS
+// server. What else is queued is sent with it.
+func (a *attempt) null(ctx context.Context, r *Report, c *client, p *pending) error {
 	return a.climb(ctx, r, Null, func() (string, error) {
-		_, err := c.call(ctx, nfsProgram, version, procNull, nil)
+		_, err := c.await(ctx, p)
 		return "", err
 	})
 }

@@ -18,21 +18,34 @@ import (
 
 const linkServer, linkClient, linkProbes = "203.0.113.1", "203.0.113.2", 30
 
-func init() { childRoles["over a link"] = overLink }
+func init() {
+	childRoles["over a link"] = overLink
+	childRoles["many over a link"] = manyOverLink
+}
 
-// overLink probes a server over a link, again and again in several ways, and
-// prints what that leaves behind of source ports. It begins when a line comes.
-func overLink() {
+// linkUp brings up this end of a link, once a line has come, and returns the
+// ports of the mount service and of NFS at the other end.
+func linkUp() (mountPort, port int, ok bool) {
 	bufio.NewReader(os.Stdin).ReadString('\n')
 	for _, args := range []string{"link set lo up", "addr add " + linkClient + "/24 dev link1",
 		"link set link1 up"} {
 		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
 			fmt.Printf("ip %s: %v %s\n", args, err, out)
-			return
+			return 0, 0, false
 		}
 	}
-	mountPort, _ := strconv.Atoi(os.Args[1])
-	port, _ := strconv.Atoi(os.Args[2])
+	mountPort, _ = strconv.Atoi(os.Args[1])
+	port, _ = strconv.Atoi(os.Args[2])
+	return mountPort, port, true
+}
+
+// overLink probes a server over a link, again and again in several ways, and
+// prints what that leaves behind of source ports.
+func overLink() {
+	mountPort, port, ok := linkUp()
+	if !ok {
+		return
+	}
 	before := 0
 	for i, version := range []string{"3", "4.1", "auto"} {
 		p := New(Config{Address: linkServer, Dir: "/export", MountPort: mountPort, Port: port,
@@ -89,12 +102,87 @@ func reserved() (waiting map[string]bool, err error) {
 	}
 }
 
+// manyOverLink probes a server without TCP timestamps as more watches do than
+// there are privileged source ports, and then when other programs have taken all
+// that are left, and prints how that went.
+func manyOverLink() {
+	mountPort, port, ok := linkUp()
+	if !ok {
+		return
+	}
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_timestamps", []byte("0"), 0); err != nil {
+		fmt.Println(err)
+		return
+	}
+	probe := func(p *Prober) (r Report, err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		return p.Probe(ctx)
+	}
+	var all []*Prober
+	for range ports {
+		all = append(all, New(Config{Address: linkServer, Dir: "/export", MountPort: mountPort,
+			Port: port, Version: "3"}))
+	}
+	failed, warned := 0, 0
+	for range 3 {
+		for _, p := range all {
+			r, err := probe(p)
+			if err != nil {
+				failed++
+				fmt.Println(err)
+			}
+			warned += len(r.Warnings)
+		}
+	}
+	waiting, err := reserved()
+	fmt.Printf("failed %d, warned %d, a third of the ports in TIME_WAIT %t, half %t, %v\n", failed, warned,
+		len(waiting) > ports/3, len(waiting) > ports/2, err)
+
+	for source := firstPort; source < firstPort+ports; source++ {
+		for _, to := range []int{mountPort, port} {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared}
+			if c, err := d.Dial("tcp", net.JoinHostPort(linkServer, strconv.Itoa(to))); err == nil {
+				c.Close()
+			}
+		}
+	}
+	waiting, _ = reserved()
+	r, err := probe(all[0])
+	fmt.Printf("all in TIME_WAIT %t, warned %q, ordinary port %t, %v\n", len(waiting) >= ports,
+		r.Warnings, r.ordinaryPort(), err)
+}
+
 // Over a link that is not the loopback interface, a connection that was closed
 // keeps its source port for a minute. However often it probes, a prober keeps
 // two at most.
 func TestSourcePortsOverLink(t *testing.T) {
+	want := ""
+	for _, version := range []string{"3", "4.1", "auto"} {
+		want += fmt.Sprintf("%s: failed 0, privileged %d, one or two more in TIME_WAIT true, <nil>\n",
+			version, linkProbes)
+	}
+	if got := fromLink(t, "over a link"); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// More watches than privileged source ports do not exhaust them, also without
+// TCP timestamps. Only if others have taken all is an ordinary one used.
+func TestManyOverLink(t *testing.T) {
+	const want = "failed 0, warned 0, a third of the ports in TIME_WAIT true, half false, <nil>\n" +
+		`all in TIME_WAIT true, warned ["all privileged source ports are in use, so an ordinary ` +
+		`one is used"], ordinary port true, <nil>` + "\n"
+	if got := fromLink(t, "many over a link"); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// fromLink runs a child role at the far end of a link from a hostile server, and
+// returns what it prints.
+func fromLink(t *testing.T, role string) string {
 	asRoot(t)
-	cmd := childCommand(t.Context(), t, "over a link", "0", "0")
+	cmd := childCommand(t.Context(), t, role, "0", "0")
 	in, err := cmd.StdinPipe()
 	must(t, err)
 	out := new(strings.Builder)
@@ -114,14 +202,7 @@ func TestSourcePortsOverLink(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	want := ""
-	for _, version := range []string{"3", "4.1", "auto"} {
-		want += fmt.Sprintf("%s: failed 0, privileged %d, one or two more in TIME_WAIT true, <nil>\n",
-			version, linkProbes)
-	}
-	if out.String() != want {
-		t.Errorf("%s\nwant\n%s", out, want)
-	}
+	return out.String()
 }
 
 // linkHostile is a hostile server at one end of a link, whose other end goes to

@@ -55,7 +55,7 @@ func (a *attempt) askProgram(
 		return 0, "", fmt.Errorf("port mapper: %w", err)
 	}
 	mapper := newClient(conn, noCredential)
-	port, err = mapper.portOf(ctx, program, version, conn.remote.Addr().Is6())
+	port, err = mapper.queuePort(program, version, conn.remote.Addr().Is6())(ctx)
 	mapper.Close()
 	if err != nil {
 		return 0, "", err

@@ -101,41 +101,49 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 	}
 	c.identify(r)
 	a.portWanted = len(m.flavors) > 0 && r.ordinaryPort()
-	if err := a.null(ctx, r, c, nfs3Version); err != nil {
+	// One write asks for all three. If the server is busy, it is asked again,
+	// one by one.
+	object := nfsv3.NfsFh3{Data: m.handle}
+	null := c.queueNull(nfs3Version)
+	getattr := queue3(c, procGetattr3, &nfsv3.Getattr3args{Object: object}, parseGetattr3)
+	access := queue3(c, procAccess3, &nfsv3.Access3args{Object: object, Access: accessAll},
+		parseAccess3)
+	if err := a.null(ctx, r, c, null); err != nil {
 		return err
 	}
 	r.Version = "3"
-	object := nfsv3.NfsFh3{Data: m.handle}
 	if err := a.climb(ctx, r, Getattr, func() (string, error) {
-		args := &nfsv3.Getattr3args{Object: object}
-		found, err := callBusy3(ctx, c, procGetattr3, args, parseGetattr3)
+		found, err := getattr(ctx)
 		r.RootID = found.id
 		return found.learnt, err
 	}); err != nil {
 		return err
 	}
-	if err := a.climb(ctx, r, Access, func() (string, error) {
-		args := &nfsv3.Access3args{Object: object, Access: accessAll}
-		return callBusy3(ctx, c, procAccess3, args, parseAccess3)
-	}); err != nil {
+	if err := a.climb(ctx, r, Access, func() (string, error) { return access(ctx) }); err != nil {
 		return err
 	}
 	return a.openFiles3(ctx, whole, r, c, m.handle)
 }
 
-// callBusy3 calls a procedure of version 3, again if the server is busy, and
-// decodes its results.
-func callBusy3[T any](
-	ctx context.Context, c *client, proc uint32, args io.WriterTo,
-	parse func(io.Reader) (T, error),
-) (T, error) {
-	return retryBusy(ctx, func() (answer T, err error) {
-		results, err := c.call(ctx, nfsProgram, nfs3Version, proc, args)
-		if err == nil {
-			answer, err = parse(results)
-		}
-		return answer, err
-	})
+// queue3 queues a call of version 3. The function that it returns awaits the
+// reply and decodes its results, and calls again while the server is busy.
+func queue3[T any](
+	c *client, proc uint32, args io.WriterTo, parse func(io.Reader) (T, error),
+) func(context.Context) (T, error) {
+	p := c.queue(nfsProgram, nfs3Version, proc, args)
+	return func(ctx context.Context) (T, error) {
+		return retryBusy(ctx, func() (answer T, err error) {
+			if p == nil {
+				p = c.queue(nfsProgram, nfs3Version, proc, args)
+			}
+			results, err := c.await(ctx, p)
+			p = nil
+			if err == nil {
+				answer, err = parse(results)
+			}
+			return answer, err
+		})
+	}
 }
 
 // decode3 reads the results of a procedure: an OK, or a Status3 as error. If

@@ -49,12 +49,13 @@ func (a *attempt) openFiles3(
 	}, func() (string, error) { return a.lockTest3(ctx, dir, c.cred) })
 }
 
-// ask3 is callBusy3 with the procedure's name in its errors.
+// ask3 calls a procedure of version 3, again while the server is busy, and
+// decodes its results. Errors begin with the procedure's name.
 func ask3[T any](
 	ctx context.Context, c *client, name string, proc uint32, args io.WriterTo,
 	parse func(io.Reader) (T, error),
 ) (T, error) {
-	answer, err := callBusy3(ctx, c, proc, args, parse)
+	answer, err := queue3(c, proc, args, parse)(ctx)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}

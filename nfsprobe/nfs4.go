@@ -26,7 +26,7 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 
 // climb4 runs all steps after the connect.
 func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
-	err := a.null(ctx, r, conn, nfs4Version)
+	err := a.null(ctx, r, conn, conn.queueNull(nfs4Version))
 	if err != nil {
 		return err
 	}
@@ -151,11 +151,17 @@ func serverName4(us nfsv4.ExchangeId4resok) string {
 	if len(us.EirServerImplId) > 0 && us.EirServerImplId[0].NiiName != "" {
 		name = us.EirServerImplId[0].NiiName
 	}
-	var printable strings.Builder
+	return printable(name)
+}
+
+// printable is what can be shown of a name that the server gives, 60 bytes at
+// most.
+func printable(name string) string {
+	var shown strings.Builder
 	for _, char := range []byte(name) {
-		if ' ' <= char && char <= '~' && printable.Len() < 60 {
-			printable.WriteByte(char)
+		if ' ' <= char && char <= '~' && shown.Len() < 60 {
+			shown.WriteByte(char)
 		}
 	}
-	return strings.TrimSpace(printable.String())
+	return strings.TrimSpace(shown.String())
 }

@@ -70,6 +70,7 @@ func (a *attempt) askPortMapper(ctx context.Context, r *Report, port int) (cause
 	}
 }
 
+// askOne asks for both ports in one write.
 func (a *attempt) askOne(ctx context.Context, r *Report, port int) error {
 	conn, err := a.connect(ctx, port, false)
 	if err != nil {
@@ -78,6 +79,7 @@ func (a *attempt) askOne(ctx context.Context, r *Report, port int) error {
 	c := newClient(conn, noCredential)
 	defer c.Close()
 	r.Address, r.MountPort, r.NFSPort = conn.remote.String(), a.MountPort, a.Port
+	var due []func() error
 	for _, ask := range []struct {
 		program uint32
 		into    *int
@@ -85,26 +87,50 @@ func (a *attempt) askOne(ctx context.Context, r *Report, port int) error {
 		if *ask.into != 0 {
 			continue
 		}
-		if *ask.into, err = c.portOf(ctx, ask.program, 3, conn.remote.Addr().Is6()); err != nil {
+		answer := c.queuePort(ask.program, 3, conn.remote.Addr().Is6())
+		due = append(due, func() (err error) {
+			*ask.into, err = answer(ctx)
+			return err
+		})
+	}
+	for _, answer := range due {
+		if err := answer(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// portOf asks for the TCP port of a version of a program. A port mapper may
-// return that of another version; then the first call fails with PROG_MISMATCH.
-// Over IPv4 rpcbind's own versions are asked only if it was built without
-// version 2, over IPv6 there are no others; version 3 is asked if there is no
-// 4.
-func (c *client) portOf(
-	ctx context.Context, program, version uint32, ipv6 bool,
-) (int, error) {
-	network := "tcp6"
-	if !ipv6 {
-		network = "tcp"
-		results, err := c.call(ctx, portMapperProgram, portMapperVersion, procGetPort,
-			words{program, version, protocolTCP, 0})
+// queuePort queues the question for the TCP port of a version of a program, and
+// returns what awaits the answer. A port mapper may return the port of another
+// version; then the first call fails with PROG_MISMATCH. Over IPv4 rpcbind's own
+// versions are asked only if it was built without version 2, over IPv6 there are
+// no others; version 3 is asked if there is no 4.
+func (c *client) queuePort(
+	program, version uint32, ipv6 bool,
+) (answer func(context.Context) (int, error)) {
+	getAddr := func(rpcbind uint32, network string) *pending {
+		return c.queue(portMapperProgram, rpcbind, procGetPort, rpcb{program, version, network})
+	}
+	address := func(ctx context.Context, p *pending, network string) (int, error) {
+		results, err := c.await(ctx, p)
+		var refused *RPCError
+		if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
+			results, err = c.await(ctx, getAddr(rpcbindVersion-1, network))
+		}
+		if err != nil {
+			return 0, err
+		}
+		return parseGetAddr(results)
+	}
+	if ipv6 {
+		p := getAddr(rpcbindVersion, "tcp6")
+		return func(ctx context.Context) (int, error) { return address(ctx, p, "tcp6") }
+	}
+	p := c.queue(portMapperProgram, portMapperVersion, procGetPort,
+		words{program, version, protocolTCP, 0})
+	return func(ctx context.Context) (int, error) {
+		results, err := c.await(ctx, p)
 		if err == nil {
 			return parseGetPort(results)
 		}
@@ -113,18 +139,8 @@ func (c *client) portOf(
 			refused.Low > rpcbindVersion || refused.High < rpcbindVersion-1 {
 			return 0, err
 		}
+		return address(ctx, getAddr(rpcbindVersion, "tcp"), "tcp")
 	}
-	results, err := c.call(ctx, portMapperProgram, rpcbindVersion, procGetPort,
-		rpcb{program, version, network})
-	var refused *RPCError
-	if errors.As(err, &refused) && refused.Stat == "PROG_MISMATCH" {
-		results, err = c.call(ctx, portMapperProgram, rpcbindVersion-1, procGetPort,
-			rpcb{program, version, network})
-	}
-	if err != nil {
-		return 0, err
-	}
-	return parseGetAddr(results)
 }
 
 // rpcb is the argument of GETADDR (RFC 1833 2.1) for TCP; address and owner are

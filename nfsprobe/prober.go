@@ -8,6 +8,7 @@ package nfsprobe
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -51,6 +52,14 @@ type Config struct {
 	// own.
 	LockTest bool
 
+	// TLS secures the connection to NFS (RFC 9289); nil: it is not secured.
+	// Those to the port mapper, the mount service, the lock manager and the
+	// status monitor never are, as with the Linux client. The prober adds the
+	// version and the protocol, and Address as the ServerName if there is none.
+	// The first of the Certificates, if there is one, is shown to a server that
+	// asks for it.
+	TLS *tls.Config
+
 	portMapper int // tests: the port mapper's port; 0: 111
 }
 
@@ -80,6 +89,7 @@ func New(c Config) *Prober {
 	if c.Version == "" {
 		c.Version = "auto"
 	}
+	c.TLS = c.tls(c.TLS)
 	p := &Prober{config: c, lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}}
@@ -93,6 +103,14 @@ func (p *Prober) Pinned() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pinned
+}
+
+// Secure replaces Config.TLS for all later probes. It is for a watch that has
+// it, and whose files have changed.
+func (p *Prober) Secure(c *tls.Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.TLS = p.config.tls(c)
 }
 
 // Probe asks the server once, within the deadline of ctx. nil means healthy;
@@ -153,6 +171,8 @@ type attempt struct {
 	end      time.Time    // the deadline; zero: none
 	addrs    []netip.Addr // of the server; after a connect only the one that answered
 
+	// certificateWanted: the server has asked for a certificate in vain.
+	certificateWanted bool
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is
 	// an ordinary one, so AUTH_TOOWEAK can only be about the port.
 	portWanted bool

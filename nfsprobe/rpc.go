@@ -3,6 +3,7 @@ package nfsprobe
 // The layers of this package, from the wire upwards:
 //
 //	dial.go    attempt.dial(ctx, r, step, port) → *client: a rung of its own
+//	secure.go  attempt.secure(ctx, r, *client): TLS on that, a rung of its own
 //	rpc.go     client.call(ctx, prog, vers, proc, args) → results: no rung
 //	ladder.go  attempt.climb(ctx, r, step, func() (learnt string, err error))
 //	           runs a step as a rung and makes an error an *Error of it
@@ -22,6 +23,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
@@ -74,33 +76,75 @@ func (e *RPCError) Error() string {
 	return text
 }
 
-// client speaks ONC RPC version 2 over one TCP connection (RFC 5531), one call
-// at a time.
+// client speaks ONC RPC version 2 over one TCP connection (RFC 5531). Several
+// calls may be under way: queue prepares them, the first await sends all that
+// are queued in one write, and replies are told apart by their xid, in whatever
+// order they come.
 type client struct {
 	net.Conn
 	in     *bufio.Reader
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
-	xid    uint32
-	broken error // why the connection is of no further use; nil: it is in use
+	xid    uint32           // of the last call
+	unsent []byte           // the records of the calls that are queued
+	due    []*pending       // calls without a reply so far, queued ones included
+	broken error            // why the connection is of no further use; nil: it is in use
+	ctx    context.Context  // of the calls under way; nil: there was none
+	unbind func()
+}
+
+// pending is a call whose reply is awaited, or has come and was not looked at.
+type pending struct {
+	xid   uint32
+	reply []byte // the message; nil: it has not come
+	err   error  // why the call was not queued
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
-	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32()}
+	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32(),
+		unbind: func() {}}
 }
 
-// call sends one call and returns a reader of its results, which the caller
-// owns. Bytes after the results are ignored, as by every client, so a server
-// that pads works. Errors are *RPCError, *MalformedError, *net.OpError (of
-// io.EOF if the connection was closed) or a context error. After any but
-// *RPCError the connection is of no further use, and every later call returns
-// the same error.
+// call sends one call, and what is queued before it, and awaits its reply.
 func (c *client) call(
 	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
 ) (io.Reader, error) {
+	return c.await(ctx, c.queue(prog, vers, proc, args))
+}
+
+// queue prepares a call with the credential of this moment. The next await
+// sends it. A server may work on calls that are sent together in any order.
+func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
+	c.xid++
+	p := &pending{xid: c.xid}
+	record, err := c.encode(prog, vers, proc, args)
+	if err != nil {
+		p.err = err
+		return p
+	}
+	c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+	return p
+}
+
+// await sends what is queued, reads until the reply to one call has come, and
+// returns a reader of its results, which the caller owns. Replies to other calls
+// that are due are kept for their await; any other reply, also a second one to
+// the same call, is malformed. Bytes after the results are ignored, as by every
+// client, so a server that pads works. Errors are *RPCError, *MalformedError,
+// *net.OpError (of io.EOF if the connection was closed) or a context error.
+// After any but *RPCError the connection is of no further use, and every later
+// await returns the same error.
+func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
 	}
-	results, err := c.ask(ctx, prog, vers, proc, args)
+	err := p.err
+	if err == nil {
+		err = c.receive(ctx, p)
+	}
+	var results io.Reader
+	if err == nil {
+		results, err = parseReply(p.reply, p.xid)
+	}
 	var refused *RPCError
 	if err != nil && !errors.As(err, &refused) {
 		c.broken = err
@@ -108,49 +152,72 @@ func (c *client) call(
 	return results, err
 }
 
-func (c *client) ask(
-	ctx context.Context, prog, vers, proc uint32, args io.WriterTo,
-) (io.Reader, error) {
+// receive sends what is queued and reads replies until that to p has come.
+func (c *client) receive(ctx context.Context, p *pending) error {
+	if p.reply != nil {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
-		return nil, whyEnded(ctx, err)
+		return whyEnded(ctx, err)
 	}
-	c.xid++
-	record, err := c.encode(prog, vers, proc, args)
-	if err != nil {
-		return nil, err
+	if err := c.bound(ctx); err != nil {
+		return whyEnded(ctx, err)
 	}
-	release, err := c.bound(ctx)
-	if err != nil {
-		return nil, whyEnded(ctx, err)
+	if unsent := c.unsent; len(unsent) > 0 {
+		c.unsent = nil
+		if _, err := c.Write(unsent); err != nil {
+			return whyEnded(ctx, netError("write", c, err))
+		}
 	}
-	defer release()
-	if _, err := c.Write(record); err != nil {
-		return nil, whyEnded(ctx, netError("write", c, err))
+	for p.reply == nil {
+		reply, err := readRecord(c.in)
+		if err != nil {
+			return whyEnded(ctx, netError("read", c, err))
+		}
+		if len(reply) < 8 {
+			return malformed("a reply of %d bytes", len(reply))
+		}
+		xid := binary.BigEndian.Uint32(reply)
+		i := slices.IndexFunc(c.due, func(d *pending) bool { return d.xid == xid })
+		if i < 0 {
+			return malformed("a reply to call 0x%X, where 0x%X was due", xid, p.xid)
+		}
+		c.due[i].reply = reply
+		c.due = slices.Delete(c.due, i, i+1)
 	}
-	answer, err := readRecord(c.in)
-	if err != nil {
-		return nil, whyEnded(ctx, netError("read", c, err))
-	}
-	return parseReply(answer, c.xid)
+	return nil
 }
 
-// bound ends reads and writes of the connection when the context ends, until
-// release is called.
-func (c *client) bound(ctx context.Context) (release func(), err error) {
+// bound makes reads and writes of the connection end when the context ends. It
+// does so once for all calls of one context.
+func (c *client) bound(ctx context.Context) error {
+	if c.ctx == ctx {
+		return nil
+	}
+	c.unbind()
 	end, _ := ctx.Deadline() // without one the zero time, which means none here
-	if err := c.SetDeadline(end); err != nil {
-		return nil, netError("write", c, err)
+	conn := c.Conn
+	if err := conn.SetDeadline(end); err != nil {
+		return netError("write", c, err)
 	}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
-		c.SetDeadline(time.Unix(1, 0))
+		conn.SetDeadline(time.Unix(1, 0))
 	})
-	return func() {
+	c.ctx, c.unbind = ctx, func() {
 		if !stop() {
-			<-done // or it would end the next call too
+			<-done // or it would end the calls of the next context too
 		}
-	}, nil
+	}
+	return nil
+}
+
+// Close closes the connection.
+func (c *client) Close() error {
+	c.unbind()
+	c.unbind = func() {}
+	return c.Conn.Close()
 }
 
 func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, error) {
@@ -176,26 +243,37 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 
 // readRecord reads one record (RFC 5531 11). Memory grows with what has
 // arrived, not with what is claimed.
-func readRecord(r io.Reader) ([]byte, error) {
-	var record bytes.Buffer
+func readRecord(r io.Reader) (record []byte, err error) {
+	record = make([]byte, 0, 256)
 	for range maxFragments {
-		var mark [4]byte
-		if _, err := io.ReadFull(r, mark[:]); err != nil {
+		if record, err = readMore(r, record, 4); err != nil {
 			return nil, err
 		}
-		m := binary.BigEndian.Uint32(mark[:])
-		n := int64(m &^ lastFragment)
-		if int64(record.Len())+n > maxRecord {
-			return nil, malformed("a record of %d bytes or more", int64(record.Len())+n)
+		at := len(record) - 4
+		mark := binary.BigEndian.Uint32(record[at:])
+		record = record[:at]
+		n := int64(mark &^ lastFragment)
+		if int64(len(record))+n > maxRecord {
+			return nil, malformed("a record of %d bytes or more", int64(len(record))+n)
 		}
-		if _, err := io.CopyN(&record, r, n); err != nil {
-			return nil, err
+		for left := int(n); left > 0; left -= min(left, 1<<10) {
+			if record, err = readMore(r, record, min(left, 1<<10)); err != nil {
+				return nil, err
+			}
 		}
-		if m&lastFragment != 0 {
-			return record.Bytes(), nil
+		if mark&lastFragment != 0 {
+			return record, nil
 		}
 	}
 	return nil, malformed("a record of more than %d fragments", maxFragments)
+}
+
+// readMore appends n bytes to a record.
+func readMore(r io.Reader, record []byte, n int) ([]byte, error) {
+	record = slices.Grow(record, n)
+	more := record[len(record) : len(record)+n]
+	_, err := io.ReadFull(r, more)
+	return record[:len(record)+n], err
 }
 
 // message reads the XDR of one message. Clients ignore which bytes a server
@@ -277,8 +355,9 @@ func denied(reply rpcv2.RejectedReply) error {
 }
 
 // netError returns a failure of the connection as *net.OpError, also if it was
-// closed. Other errors are returned as they are.
+// closed, and one of TLS as *TLSError. Other errors are returned as they are.
 func netError(op string, c net.Conn, err error) error {
+	err = tlsError(err)
 	var already *net.OpError
 	if errors.As(err, &already) || unusable(err) {
 		return err

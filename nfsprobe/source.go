@@ -10,6 +10,10 @@ import (
 // client takes. Exports ask for one unless they say "insecure".
 const firstPort, ports = 665, 1023 - 665 + 1
 
+// Ports from firstSpare on are spare ones, for probers whose own are taken. Their
+// connections leave none of them in TIME_WAIT, so there is always one.
+const firstSpare = firstPort + ports/2
+
 // servicePorts are left to daemons that may start later: spamd, rsync, rndc,
 // imaps, pop3s and others.
 var servicePorts = []int{749, 750, 783, 853, 873, 953, 989, 990, 992, 993, 995}
@@ -29,16 +33,21 @@ func (s *sources) get(i int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.port[i] == 0 {
-		s.port[i] = s.next(firstPort + rand.IntN(ports))
+		s.port[i] = s.next(firstPort + rand.IntN(firstSpare-firstPort-1))
 	}
 	return s.port[i]
 }
 
-// replace chooses another port i, since old could not be used.
-func (s *sources) replace(i, old int) {
+// replace chooses another port i, since old could not be used: the next one, or
+// a spare one.
+func (s *sources) replace(i, old int, spare bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.port[i] == old { // else another connection has been here
+	switch {
+	case s.port[i] != old: // another connection has been here
+	case spare && old < firstSpare:
+		s.port[i] = s.next(firstSpare + rand.IntN(ports/2))
+	default:
 		s.port[i] = s.next(old)
 	}
 }

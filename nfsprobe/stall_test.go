@@ -61,26 +61,38 @@ func TestStalls(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h, config := hostile(t)
-			deadline := newExpiring()
-			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
-				deadline.expire()
-				return c.answer(conn, call, healthy)
+			// ended is how a probe fails that ends during the call. The replies
+			// to calls that were sent with it are read meanwhile.
+			ended := func(cause error, begin func() (context.Context, func())) (r Report) {
+				var err error
+				retry(t, func() error {
+					ctx, end := begin()
+					defer end()
+					h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
+						time.AfterFunc(50*time.Millisecond, end)
+						return c.answer(conn, call, healthy)
+					})
+					r, err = probeIn(t, ctx, New(config))
+					disconnected(t, h)
+					var failed *Error
+					if !errors.As(err, &failed) || failed.Step != c.step {
+						return fmt.Errorf("%v, want a failure of %v", err, c.step)
+					}
+					return nil
+				})
+				fails(t, err, c.step, cause)
+				return r
+			}
+			r := ended(context.DeadlineExceeded, func() (context.Context, func()) {
+				deadline := newExpiring()
+				return deadline, deadline.expire
 			})
-			r, err := probeIn(t, deadline, New(config))
-			fails(t, err, c.step, context.DeadlineExceeded)
 			if warned := len(r.Warnings) > 0; warned != c.umnt {
 				t.Errorf("warnings %q", r.Warnings)
 			}
-			disconnected(t, h)
-
-			ctx, cancel := context.WithCancel(t.Context())
-			h.On(c.proc, func(conn net.Conn, call nfstest.Call, healthy func() []byte) bool {
-				cancel()
-				return c.answer(conn, call, healthy)
+			ended(context.Canceled, func() (context.Context, func()) {
+				return context.WithCancel(t.Context())
 			})
-			_, err = probeIn(t, ctx, New(config))
-			fails(t, err, c.step, context.Canceled)
-			disconnected(t, h)
 		})
 	}
 	t.Run("until the deadline", func(t *testing.T) {

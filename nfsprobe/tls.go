@@ -19,17 +19,19 @@ const (
 )
 
 // needsTLS adds ErrTLS to a refusal, if it may be for want of TLS and the
-// server speaks TLS. It asks over a connection of its own, and only then.
+// server speaks TLS. It asks over a connection of its own, and only then. With
+// TLS the want may be a certificate of the client.
 func (a *attempt) needsTLS(ctx context.Context, r *Report, err error) error {
 	var failed *Error
 	if !errors.As(err, &failed) || !mayNeedTLS(failed) || r.NFSPort == 0 {
 		return err
 	}
-	speaks, _ := guarded(func() (string, error) { return a.askTLS(ctx, r.NFSPort) })
-	if speaks == "" {
-		return err
+	switch {
+	case a.certificateWanted:
+		failed.Err = &TLSError{ErrClientCertificate, bare(failed.Err)}
+	case a.TLS == nil && a.offersTLS(ctx, r.NFSPort):
+		failed.Err = fmt.Errorf("%w: %w", ErrTLS, bare(failed.Err))
 	}
-	failed.Err = fmt.Errorf("%w: %w", ErrTLS, bare(failed.Err))
 	return err
 }
 
@@ -59,44 +61,58 @@ func bare(err error) error {
 	return err
 }
 
-// askTLS calls NULL with AUTH_TLS and returns startTLS if the server answers
-// so.
-func (a *attempt) askTLS(ctx context.Context, port int) (answer string, err error) {
-	conn, err := a.connect(ctx, port, false)
-	if err != nil {
-		return "", err
-	}
-	c := newClient(conn, rpcv2.OpaqueAuth{Flavor: authTLS})
-	defer c.Close()
-	release, err := c.bound(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
-	version := uint32(nfs4Version)
+// offersTLS asks over a connection of its own whether the server speaks TLS.
+func (a *attempt) offersTLS(ctx context.Context, port int) bool {
+	_, err := guarded(func() (string, error) {
+		conn, err := a.connect(ctx, port, false)
+		if err != nil {
+			return "", err
+		}
+		c := newClient(conn, noCredential)
+		defer c.Close()
+		return "", c.askTLS(ctx, a.nullVersion())
+	})
+	return err == nil
+}
+
+// nullVersion is the version of NFS of which NULL is called.
+func (a *attempt) nullVersion() uint32 {
 	if a.Version == "3" {
-		version = nfs3Version
+		return nfs3Version
 	}
-	call, err := c.encode(nfsProgram, version, procNull, nil)
-	if err != nil {
-		return "", err
+	return nfs4Version
+}
+
+// askTLS calls NULL of a version of NFS with AUTH_TLS. nil: the server speaks
+// TLS, and its next bytes on this connection are those of a handshake.
+func (c *client) askTLS(ctx context.Context, version uint32) error {
+	own := c.cred
+	c.cred = rpcv2.OpaqueAuth{Flavor: authTLS}
+	p := c.queue(nfsProgram, version, procNull, nil)
+	c.cred = own
+	if err := c.receive(ctx, p); err != nil {
+		return err
 	}
-	if _, err := c.Write(call); err != nil {
-		return "", err
-	}
-	record, err := readRecord(c.in)
-	if err != nil {
-		return "", err
+	return parseStartTLS(p.reply, p.xid)
+}
+
+// parseStartTLS checks the answer to NULL with AUTH_TLS (RFC 9289 4.1). A
+// server that does not speak TLS refuses the flavor, or ignores it.
+func parseStartTLS(record []byte, xid uint32) error {
+	if _, err := parseReply(record, xid); err != nil {
+		var refused *RPCError
+		if errors.As(err, &refused) && refused.Stat == "AUTH_ERROR" {
+			return &TLSError{ErrNoTLS, err}
+		}
+		return err
 	}
 	var m rpcv2.RpcMsg
 	if _, err := m.ReadFrom(message{bytes.NewReader(record)}); err != nil {
-		return "", err
+		return malformed("reply: %v", err)
 	}
-	if reply, is := m.Body.(*rpcv2.RpcMsgBody_REPLY); is && m.Xid == c.xid {
-		if ok, is := reply.Rbody.(*rpcv2.ReplyBody_MSG_ACCEPTED); is &&
-			string(ok.Areply.Verf.Body) == startTLS {
-			return startTLS, nil
-		}
+	verifier := m.Body.(*rpcv2.RpcMsgBody_REPLY).Rbody.(*rpcv2.ReplyBody_MSG_ACCEPTED).Areply.Verf
+	if verifier.Flavor != rpcv2.AUTH_NONE || string(verifier.Body) != startTLS {
+		return &TLSError{ErrNoTLS, errors.New("no " + startTLS + " in its answer to AUTH_TLS")}
 	}
-	return "", nil
+	return nil
 }

@@ -1,7 +1,6 @@
 package nfsprobe
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"testing"
@@ -19,10 +18,7 @@ func speaksTLS(c net.Conn, call nfstest.Call, healthy func() []byte) bool {
 	if call.Cred.Flavor != authTLS {
 		return nfstest.Healthy(c, call, healthy)
 	}
-	m := healthy()
-	binary.BigEndian.PutUint32(m[16:], 8)
-	m = append(append(m[:20:20], startTLS...), m[20:]...)
-	_, err := c.Write(nfstest.Record(m))
+	_, err := c.Write(nfstest.Record(nfstest.StartTLS(call.XID)))
 	return err == nil
 }
 

@@ -1,7 +1,6 @@
 package nfsprobe
 
 import (
-	"bytes"
 	"net"
 	"net/netip"
 	"sync"
@@ -20,19 +19,23 @@ const (
 type transcript struct {
 	mu       sync.Mutex
 	segments []Segment
-	size     int
+	data     []byte // of all segments
 }
 
 func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if data = data[:min(len(data), maxWire-t.size)]; len(data) == 0 ||
+	at := len(t.data)
+	if data = data[:min(len(data), maxWire-at)]; len(data) == 0 ||
 		len(t.segments) == maxSegments {
 		return
 	}
-	t.size += len(data)
+	if t.segments == nil { // most probes need no more
+		t.segments, t.data = make([]Segment, 0, 24), make([]byte, 0, 2<<10)
+	}
+	t.data = append(t.data, data...) // a larger copy leaves earlier segments where they are
 	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to,
-		Data: bytes.Clone(data)})
+		Data: t.data[at:len(t.data):len(t.data)]})
 }
 
 // recorded is a connection that notes its traffic in a transcript.

@@ -39,8 +39,8 @@ func TestWire(t *testing.T) {
 	for range 5 {
 		w.note(netip.AddrPort{}, netip.AddrPort{}, make([]byte, maxWire/4+1))
 	}
-	if w.size != maxWire || len(w.segments) != 4 {
-		t.Errorf("%d bytes in %d segments", w.size, len(w.segments))
+	if len(w.data) != maxWire || len(w.segments) != 4 {
+		t.Errorf("%d bytes in %d segments", len(w.data), len(w.segments))
 	}
 	w = new(transcript)
 	for range maxSegments + 1 { // a server that sends byte by byte

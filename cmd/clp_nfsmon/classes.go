@@ -21,6 +21,14 @@ func classOf(probe *nfsprobe.Error, network cli.Class) cli.Class {
 		return cli.Local
 	case fileLooks[probe.Step] != nil:
 		return cli.Server
+	case errors.Is(probe, nfsprobe.ErrClientCertificate), errors.Is(probe, nfsprobe.ErrClientRefused):
+		return cli.Account
+	case errors.Is(probe, nfsprobe.ErrCertificateExpired),
+		errors.Is(probe, nfsprobe.ErrCertificateEarly), errors.Is(probe, nfsprobe.ErrCertificateName),
+		errors.Is(probe, nfsprobe.ErrCertificateIssuer), errors.Is(probe, nfsprobe.ErrCertificate):
+		return cli.Access
+	case errors.Is(probe, nfsprobe.ErrNoTLS):
+		return cli.Server
 	case errors.Is(probe, nfsprobe.ErrKerberos), errors.Is(probe, nfsprobe.ErrPortOrKerberos),
 		errors.Is(probe, nfsprobe.ErrTLS):
 		return cli.Access

@@ -51,6 +51,11 @@ const timedOut = "RPC: Timed out"
 func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 	d := cli.Diagnosis{Step: probe.Step.String()}
 	d.Brief = explain(&d, probe)
+	var insecure *nfsprobe.TLSError
+	if errors.As(probe, &insecure) {
+		d.Brief = "TLS, " + insecure.Error()
+		return d, cli.TLSFailed.Alert(f.dir, insecure)
+	}
 	switch probe.Step {
 	case nfsprobe.Socket: // this machine lacked something
 		n := int(errnoOf(probe, syscall.EIO))
@@ -165,6 +170,9 @@ func explainNetwork(d *cli.Diagnosis, probe *nfsprobe.Error) {
 		}
 	}
 	d.ExplainNetwork(probe, stage)
+	if probe.Step == nfsprobe.StartTLS {
+		d.Look += lookTLS
+	}
 	silent := d.Name == "ETIMEDOUT"
 	if silent && fileLooks[probe.Step] != nil {
 		d.Look = lookHangs

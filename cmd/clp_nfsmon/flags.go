@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -37,6 +38,11 @@ Watching:
       --write-test          also write, read back and remove a small file, beside the marker or in the directory
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
       --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
+      --tls                 secure the connection to the NFS server with TLS, as clients with xprtsec=tls do
+      --tls-ca FILE         certificates, in PEM, of the authorities that the server's may come from (those of this machine)
+      --tls-name HOST       the name that the server's certificate must have (the address)
+      --tls-cert FILE       certificate of the watch, in PEM, for servers that want one (xprtsec=mtls)
+      --tls-key FILE        its key, in PEM; mode 0600
       --same-disk           fail when another file system is behind the directory than at the start (warn)
       --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
       --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
@@ -69,7 +75,9 @@ type flags struct {
 	dir, path4, address, version, marker string
 	port, mountPort                      int
 	unprivileged, writeTest, lockTest    bool
-	sameDisk                             bool
+	sameDisk, tls                        bool
+	tlsName                              string
+	files                                tlsFiles
 	graceLimit                           int // seconds
 
 	verdict time.Duration // until the verdict on a server that refuses
@@ -88,6 +96,11 @@ func (f *flags) declare(o *cli.Options) {
 	o.String(&f.marker, "marker", "", "the path of a file below the directory")
 	o.Bool(&f.writeTest, "write-test", "")
 	o.Bool(&f.lockTest, "lock-test", "")
+	o.Bool(&f.tls, "tls", "")
+	o.String(&f.files.ca, "tls-ca", "", "the name of a file")
+	o.String(&f.tlsName, "tls-name", "", "a host name or an IP address")
+	o.String(&f.files.cert, "tls-cert", "", "the name of a file")
+	o.String(&f.files.key, "tls-key", "", "the name of a file")
 	o.Bool(&f.sameDisk, "same-disk", "")
 	o.Int(&f.graceLimit, "grace-limit", "", 1, 10000, "seconds")
 }
@@ -140,12 +153,30 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	if err != nil {
 		return cli.Target{}, err
 	}
+	if err := f.tlsOptions(); err != nil {
+		return cli.Target{}, err
+	}
+	config := nfsprobe.Config{
+		Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort, Version: f.version,
+		Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
+	}
+	var contents []byte
+	if f.tls {
+		// A witness must have the same name: it is another way to the server, or
+		// has the same certificate.
+		f.tlsName, _, _ = strings.Cut(cmp.Or(f.tlsName, address), "%")
+		if config.TLS, contents, err = f.files.load(f.tlsName); err != nil {
+			return cli.Target{}, err
+		}
+	}
 	at := func(address string) cli.Probe {
-		return f.probe(nfsprobe.New(nfsprobe.Config{
-			Address: address, Dir: f.dir, Path4: f.path4, Port: f.port,
-			MountPort: f.mountPort, Version: f.version, Unprivileged: f.unprivileged,
-			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
-		}))
+		there := config
+		there.Address = address
+		nfs := nfsprobe.New(there)
+		if f.tls {
+			return f.renewing(nfs, contents)
+		}
+		return f.probe(nfs)
 	}
 	where := address
 	if f.port != 0 {

@@ -196,8 +196,39 @@ var causes = []struct {
 			"of the server."},
 	{nfsprobe.ErrTLS, "mount error(export requires TLS)",
 		"The server refused the probe, which speaks without TLS, and offers TLS: most likely the " +
-			"export has xprtsec=tls or mtls (exportfs -v). Give the watch a small export without, or " +
-			"with xprtsec=none:tls."},
+			"export has xprtsec=tls or mtls (exportfs -v). Give the watch --tls, for mtls also --tls-cert " +
+			"and --tls-key."},
+	{nfsprobe.ErrNoTLS, "",
+		"The server answers, but not for TLS, which clients with xprtsec=tls need: on a Linux server " +
+			"look at systemctl status tlshd, and whether its kernel has RPC with TLS (6.4 and later). " +
+			"Or --tls is not for this server."},
+	{nfsprobe.ErrCertificateExpired, "",
+		"Clients that check it do not mount any more. Renew the certificate on the server and look " +
+			"at what should have done so, and at the clock of this machine (timedatectl)."},
+	{nfsprobe.ErrCertificateEarly, "",
+		"Look at the clocks of the server and of this machine (timedatectl)."},
+	{nfsprobe.ErrCertificateName, "",
+		"The certificate must have the name or address after -a among its subject alternative " +
+			"names; its common name does not count. Give another one with --tls-name, or issue the " +
+			"certificate anew with the name of the floating address."},
+	{nfsprobe.ErrCertificateIssuer, "",
+		"Give the certificate of the authority, or the server's own if it signed itself, with " +
+			"--tls-ca, and look whether the server sends the certificates in between."},
+	{nfsprobe.ErrCertificate, "",
+		"Look at the certificate with openssl x509 -text: it must be for servers (extended key " +
+			"usage), and its chain be sound."},
+	{nfsprobe.ErrClientCertificate, "",
+		"The export most likely has xprtsec=mtls (exportfs -v). Give the watch a certificate with " +
+			"--tls-cert and --tls-key."},
+	{nfsprobe.ErrClientRefused, "",
+		"Look at the certificate after --tls-cert (openssl x509 -text): its end, its authority, and " +
+			"whether the server knows that (x509.truststore in its /etc/tlshd.conf)."},
+	{nfsprobe.ErrAlert, "",
+		"The server did not agree to TLS 1.3 as RFC 9289 has it. Look at its log (journalctl -u " +
+			"tlshd), and whether it has a certificate and key."},
+	{nfsprobe.ErrBrokenTLS, "",
+		"What came is no sound TLS: look whether -a and -n name the right server, and at what stands " +
+			"in between. If they do, look at the server's log (journalctl -u tlshd)."},
 	{nfsprobe.ErrLinks, "mount error(Too many levels of symbolic links)",
 		"The path goes through more symbolic links than a client follows, or in a circle. Give " +
 			"the real path with --nfs4-path."},
@@ -228,6 +259,8 @@ const (
 	lookHangs = "The server answered everything before, which it does from memory: its disk " +
 		"hangs. On the server look at dmesg, at processes in state D (ps -eo stat,wchan,cmd), " +
 		"and at the disk below the export."
+	lookTLS = " It was about to begin TLS: on a Linux server look at systemctl status tlshd too."
+
 	lookPortMapper = " This is the port mapper (rpcbind, port 111), which version 3 asks for the " +
 		"other ports: on the server look at systemctl status rpcbind."
 	lookWithoutPortMapper = " Version 4 does without it (--nfs-version 4), and so does version 3 " +

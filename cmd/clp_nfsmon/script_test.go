@@ -42,6 +42,8 @@ type site struct {
 //	start                  Ganesha and rpcbind; $EXPORT is the directory
 //	freeze, thaw, restart  Ganesha
 //	mark                   puts a marker, MOUNTED, into $EXPORT
+//	tls [HOW]              puts TLS before Ganesha or the hostile server, at
+//	                       $TLS_PORT, healthy or so; $TLS has the files
 //	hostile [HOW]          one at $HOSTILE that is healthy, or spoilt so
 //	asked HOW              waits until it was asked for what it does not answer
 func nfsCommand(s *cmdtest.Story, args []string) {
@@ -74,6 +76,8 @@ func nfsCommand(s *cmdtest.Story, args []string) {
 		if len(args) > 1 {
 			spoil[args[1]](h.hostile)
 		}
+	case "tls":
+		h.tls(s, append(args, "")[1])
 	case "asked":
 		cmdtest.Eventually(s.T, args[1], func() bool { return h.hostile.Count(hangs[args[1]]) > 0 })
 	default:

@@ -30,7 +30,14 @@ func Hang(c net.Conn, _ Call, _ func() []byte) bool {
 }
 
 // Close closes the connection without an answer.
-func Close(net.Conn, Call, func() []byte) bool { return false }
+func Close(c net.Conn, call Call, healthy func() []byte) bool {
+	// The client sees FIN. To close here would send RST if calls have come that
+	// nobody has read.
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	}
+	return Hang(c, call, healthy)
+}
 
 // Reset resets the connection without an answer.
 func Reset(c net.Conn, _ Call, _ func() []byte) bool {
@@ -63,9 +70,9 @@ func word(n int, v uint32) Answer {
 	})
 }
 
-// WrongXID answers with the xid of another call.
+// WrongXID answers with the xid of a call that was not sent.
 func WrongXID(c net.Conn, call Call, healthy func() []byte) bool {
-	return word(0, call.XID+1)(c, call, healthy)
+	return word(0, call.XID^1<<31)(c, call, healthy)
 }
 
 // NotAReply answers with a message of type CALL.
@@ -141,10 +148,10 @@ func denied(r rpcv2.RejectedReply) Answer {
 // Cut sends the first n bytes of the healthy record, its mark included, and
 // closes the connection.
 func Cut(n int) Answer {
-	return func(c net.Conn, _ Call, healthy func() []byte) bool {
+	return func(c net.Conn, call Call, healthy func() []byte) bool {
 		record := Record(healthy())
 		c.Write(record[:min(n, len(record))])
-		return false
+		return Close(c, call, healthy)
 	}
 }
 

@@ -31,6 +31,9 @@ var (
 	LockFailed = entry(128, Error, "The file server has failed the lock test of [%s] (%s).")
 	OtherDisk  = entry(129, Error, "Another file system is behind [%s] than at the start of the "+
 		"watch (%s).")
+	// TLSFailed is like them, for an NFS server.
+	TLSFailed = entry(132, Error, "The connection to the file server of [%s] cannot be secured with "+
+		"TLS (%s).")
 	slow = entry(114, Warning, "Healthy, but slow: "+
 		"the probe took %s of the %s it has (%s).")
 	forgiven    = entry(115, Info, "Probe failed, not counted before %s (start wait), %s: %s")
@@ -59,6 +62,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, LockFailed, OtherDisk, fileStays,
+		GraceFailed, graceEnded, drill, LockFailed, OtherDisk, TLSFailed, fileStays,
 	}
 }

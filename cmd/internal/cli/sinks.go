@@ -25,10 +25,16 @@ const (
 // clplogcmd writes to the CLUSTERPRO alert view.
 const clplogcmd = "/usr/sbin/clplogcmd"
 
-// sinks are the places this machine has for messages, stderr first.
+// sinks are the places this machine has for messages, stderr first. If stderr
+// leads to the journal, which gets them anyway, it gets none: they would stand
+// there twice.
 func (s Service) sinks(id string) []alert.Sink {
-	sinks := []alert.Sink{alert.Stderr(os.Stderr, s.Module)}
-	if log := alert.SystemLog(s.Command, id); log != nil {
+	var sinks []alert.Sink
+	log := alert.SystemLog(s.Command, id)
+	if log == nil || log.Name() != "journal" || !alert.IsJournal(os.Stderr) {
+		sinks = append(sinks, alert.Stderr(os.Stderr, s.Module))
+	}
+	if log != nil {
 		sinks = append(sinks, log)
 	}
 	if view := alert.Clusterpro(clplogcmd); view != nil {

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,10 +31,18 @@ import (
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == floorArg {
+		if err := floorMain(os.Args[2:]); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: error: the hand-written client: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	chart := flag.String("svg", "", "also draw a chart into this `file`")
-	alone := flag.Bool("promises", false, "measure nothing but the promised times")
+	parts := strings.Join(allParts, ",")
+	only := flag.String("parts", parts, "measure these `parts` alone")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: bench [-svg FILE | -promises] DIRECTORY "+
+		fmt.Fprintln(os.Stderr, "usage: bench [-svg FILE] [-parts PART,...] DIRECTORY "+
 			"(the one of clp_sambamon and clp_nfsmon)")
 	}
 	flag.Parse()
@@ -45,7 +54,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM,
 		syscall.SIGHUP)
 	defer stop()
-	if err := bench(ctx, flag.Arg(0), *chart, *alone); err != nil {
+	if err := bench(ctx, flag.Arg(0), *chart, strings.Split(*only, ",")); err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted")
 		}
@@ -54,13 +63,23 @@ func main() {
 	}
 }
 
-// step is a part of the benchmark.
+// The parts of the benchmark.
+const (
+	partTools    = "tools"
+	partSettled  = "settled"
+	partFaults   = "faults"
+	partPromises = "promises"
+)
+
+var allParts = []string{partTools, partSettled, partFaults, partPromises}
+
+// step is a step of a part.
 type step struct {
-	what string
-	do   func() error
+	part, what string
+	do         func() error
 }
 
-func bench(ctx context.Context, bin, chart string, promises bool) (err error) {
+func bench(ctx context.Context, bin, chart string, parts []string) (err error) {
 	if bin, err = filepath.Abs(bin); err != nil {
 		return err
 	}
@@ -85,39 +104,36 @@ func bench(ctx context.Context, bin, chart string, promises bool) (err error) {
 		rows:    newRows(allWays(bin, s)),
 	}
 	// The watches write below the server's directory, which is removed with it.
-	steps := []step{
-		{"the tools, asking a healthy server", func() error { return measure(ctx, b.rows) }},
-		{"the tools' memory", func() error { return measurePeaks(ctx, b.rows) }},
-		{"settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
-		{"frozen servers", func() error {
+	for _, step := range []step{
+		{partTools, "the tools, asking a healthy server",
+			func() error { return measure(ctx, &b) }},
+		{partTools, "the tools' memory", func() error { return measurePeaks(ctx, b.rows) }},
+		{partSettled, "settled watches", func() error { return settle(ctx, samba.Dir, b.rows) }},
+		{partFaults, "frozen servers", func() error {
 			return s.fault(ctx, frozen, b.rows, samba.Freeze,
 				func() error { return lab.Freeze(nfstest.Ganesha) })
 		}},
-		{"their recovery", func() error {
+		{partFaults, "their recovery", func() error {
 			return errors.Join(samba.Thaw(), lab.Thaw(nfstest.Ganesha), recovered(ctx, b.rows))
 		}},
-		{"promises", func() error { return s.keep(ctx, &b) }},
-		{"blackholed ports", func() error {
+		{partPromises, "promises", func() error { return s.keep(ctx, &b) }},
+		{partFaults, "blackholed ports", func() error {
 			return s.fault(ctx, blackholed, b.rows, func() error { return lab.Drop(samba.Port) },
 				func() error {
 					return errors.Join(lab.Drop(int(lab.AddrPort().Port())),
 						lab.Drop(mountPort))
 				})
 		}},
-	}
-	if promises {
-		steps = slices.DeleteFunc(steps, func(s step) bool { return s.what != "promises" })
-	}
-	for _, step := range steps {
+	} {
+		if !slices.Contains(parts, step.part) {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "bench: %s\n", step.what)
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	if !promises {
-		fmt.Print(b.table(), "\n")
-	}
-	fmt.Print(b.promises())
+	fmt.Print(b.text())
 	if chart == "" {
 		return nil
 	}
@@ -140,6 +156,7 @@ const mountPort = 20048
 // benchmark is all that was measured.
 type benchmark struct {
 	machine string // proc.Machine
+	calm    calm
 	rows    []row
 	kept    []kept
 }

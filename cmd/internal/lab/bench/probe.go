@@ -19,7 +19,8 @@ type cost struct{ wall, cpu float64 }
 
 // measure fills in the medians of the tools' costs. The tools take turns, so
 // that all meet the same machine.
-func measure(ctx context.Context, rows []row) error {
+func measure(ctx context.Context, b *benchmark) error {
+	rows := b.rows
 	for _, r := range rows {
 		if r.line == nil {
 			continue
@@ -50,8 +51,12 @@ func measure(ctx context.Context, rows []row) error {
 		}
 	}
 	for i, all := range costs {
-		if len(all) > 0 {
-			rows[i].cost = medians(all)
+		if len(all) == 0 {
+			continue
+		}
+		rows[i].cost = medians(all)
+		if rows[i].group == smbUser && rows[i].name == calmTool {
+			b.calm = calmOf(all)
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strings"
 	"time"
 
 	"fsmon/cmd/internal/lab/proc"
@@ -29,8 +31,8 @@ type sight struct {
 	cpu    time.Duration // all it had used by then
 }
 
-// settle runs several watches of each of our ways side by side, all of them at
-// once, and fills in their costs and memory. What they write goes below dir.
+// settle runs several watches of each of our ways side by side, and as many
+// floors, all at once, and fills in their costs and memory. What they write goes below dir.
 func settle(ctx context.Context, dir string, rows []row) (err error) {
 	var all []*proc.Watch
 	defer func() {
@@ -39,8 +41,27 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 		}
 	}()
 	rowOf := map[*proc.Watch]*row{}
+	floors := map[*row][]*proc.Process{}
+	defer func() {
+		for _, all := range floors {
+			for _, f := range all {
+				err = errors.Join(err, f.Kill())
+			}
+		}
+	}()
 	for i := range rows {
 		r := &rows[i]
+		for range sideBySide {
+			if r.floor == nil {
+				break
+			}
+			f, err := startFloor(r.floor)
+			if err != nil {
+				return err
+			}
+			floors[r] = append(floors[r], f)
+			time.Sleep(apart)
+		}
 		if r.watch == nil {
 			continue
 		}
@@ -95,7 +116,43 @@ func settle(ctx context.Context, dir string, rows []row) (err error) {
 	for r, all := range costs {
 		r.cost = medians(all)
 	}
+	for r, all := range floors {
+		var ferr error
+		if r.cost, ferr = floorCost(all); err == nil {
+			err = ferr
+		}
+	}
 	return err
+}
+
+func startFloor(args []string) (*proc.Process, error) {
+	cmd := exec.Command("/proc/self/exe", append([]string{floorArg}, args...)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // as our commands run
+	return proc.Start(cmd)
+}
+
+// floorCost is what a probe of floors that have settled costs.
+func floorCost(all []*proc.Process) (cost, error) {
+	var costs []cost
+	for _, f := range all {
+		said := strings.Split(f.Output(), "\n")
+		for i, line := range said[:len(said)-1] {
+			var wall, cpu float64 // ns
+			if _, err := fmt.Sscan(line, &wall, &cpu); err != nil {
+				return cost{}, fmt.Errorf("%w: %s", err, f.Story())
+			}
+			if i >= settled {
+				costs = append(costs, cost{wall / 1e9, cpu / 1e9})
+			}
+		}
+		if !f.Alive() {
+			return cost{}, errors.New("it has ended: " + f.Story())
+		}
+	}
+	if len(costs) == 0 {
+		return cost{}, errors.New("no hand-written client has settled")
+	}
+	return medians(costs), nil
 }
 
 // medianMemory is the median of each figure.

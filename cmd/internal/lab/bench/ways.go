@@ -16,6 +16,7 @@ type way struct {
 
 	line  []string // command line of a program that asks once
 	watch []string // our steady probe: command and options of its watch, without -i, -c and -r
+	floor []string // arguments of floorMain
 	// Whether the way is asked when the server has a fault, and drawn.
 	faults bool
 }
@@ -27,6 +28,9 @@ const (
 	nfs3         = "NFS version 3"
 	nfs41        = "NFS version 4.1"
 )
+
+// floorName is the row of the floor.
+const floorName = "hand-written client"
 
 // Where Debian has the Monitoring Plugins.
 const plugins = "/usr/lib/nagios/plugins/"
@@ -66,6 +70,7 @@ func allWays(bin string, s servers) []way {
 
 		{group: nfs3, name: "clp_nfsmon, watching", ours: true, watch: v3},
 		{group: nfs3, name: "clp_nfsmon -check -r 2", ours: true, line: check(v3)},
+		{group: nfs3, name: floorName, floor: []string{"3", nfs, s.nfs.Dir()}},
 		{group: nfs3, name: "showmount -e", line: []string{"showmount", "-e", nfs}},
 		{group: nfs3, name: "rpcinfo -t", line: []string{"rpcinfo", "-t", nfs, "100003", "3"}},
 		{group: nfs3, name: "nfs-ls",
@@ -75,6 +80,7 @@ func allWays(bin string, s servers) []way {
 
 		{group: nfs41, name: "clp_nfsmon, watching", ours: true, watch: v41},
 		{group: nfs41, name: "clp_nfsmon -check -r 2", ours: true, line: check(v41)},
+		{group: nfs41, name: floorName, floor: []string{"4.1", nfs, "/export"}},
 		{group: nfs41, name: "nfs-ls (version 4.0)",
 			line: []string{"nfs-ls", "nfs://" + nfs + "/export?version=4"}},
 	}
@@ -82,7 +88,7 @@ func allWays(bin string, s servers) []way {
 		w := &all[i]
 		w.smb = w.group == smbUser || w.group == smbAnonymous
 		// who logs in makes no difference to a server that does not answer
-		w.faults = w.group != smbAnonymous
+		w.faults = w.group != smbAnonymous && w.floor == nil
 	}
 	return all
 }

@@ -65,6 +65,7 @@ var (
 	WriteTestFailed = named("write-test-failed", 113)
 	LockTestFailed  = named("lock-test-failed", 128)
 	OtherDisk       = named("other-disk", 129)
+	TLSFailed       = named("tls-failed", 132)
 	FileStays       = named("file-stays", 135)
 	Slow            = named("slow", 114)
 	NotCounted      = named("not-counted", 115)
