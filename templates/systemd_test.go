@@ -34,12 +34,12 @@ func installed(t *testing.T, path string) {
 func TestUnits(t *testing.T) {
 	tool(t, "systemd-analyze")
 	root := t.TempDir()
-	for _, dir := range []string{"etc/systemd/system", "usr/sbin", "lib/systemd"} {
+	for _, dir := range []string{"etc/systemd/system", "usr/sbin", "usr/lib/systemd"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	copied := exec.Command("cp", "-r", "/lib/systemd/system", root+"/lib/systemd")
+	copied := exec.Command("cp", "-r", "/usr/lib/systemd/system", root+"/usr/lib/systemd")
 	if out, err := copied.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
