@@ -161,14 +161,14 @@ func (m *machine) stamp(unit, name string) time.Duration {
 	return time.Duration(n) * time.Microsecond
 }
 
-// freeze freezes the file system at /disk until thaw is called, or this process
-// ends.
-func (m *machine) freeze() (thaw func()) {
+// freeze freezes the file system at /disk or /rootdisk until thaw is called, or
+// this process ends.
+func (m *machine) freeze(disk string) (thaw func()) {
 	m.Helper()
 	// Not in the machine's process namespace: what waits for the disk must not
 	// outlive it.
 	cmd := exec.Command("nsenter", "--target="+m.init, "--mount", "/bin/sh", "-c",
-		"fsfreeze -f /disk && echo frozen && { read -r _; fsfreeze -u /disk; }")
+		`fsfreeze -f "$0" && echo frozen && { read -r _; fsfreeze -u "$0"; }`, disk)
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2, cmd.Start()); err != nil {

@@ -132,7 +132,7 @@ func TestErrandDelaysNothing(t *testing.T) {
 		m := boot(t, release, install, fired,
 			env("data", "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1 -c 1 -r 2"))
 		m.do("mkdir /disk/log && mount --bind /disk/log /var/log/fsmon && systemctl start clp_sambamon@data")
-		thaw := m.freeze()
+		thaw := m.freeze("/disk")
 		m.do("systemctl kill -s STOP smbd")
 		m.holds("test -e /run/fired-clp_sambamon@data")
 		if left := m.do("ps -eo state,comm,cgroup:200 | grep '^D fsmon-errand .*clp_sambamon@data' || true"); left == "" {
