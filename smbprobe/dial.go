@@ -77,7 +77,7 @@ func (p *attempt) dial(ctx context.Context, r *Report) (net.Conn, error) {
 		if end, ok := ctx.Deadline(); ok && i < len(addrs)-1 {
 			actx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(addrs)-i))
 		}
-		var d net.Dialer
+		d := net.Dialer{KeepAlive: -1} // a probe has a deadline
 		addr := net.JoinHostPort(a.String(), strconv.Itoa(p.Port))
 		conn, err := d.DialContext(actx, "tcp", addr)
 		cancel()

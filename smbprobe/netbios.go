@@ -37,7 +37,7 @@ func (p *attempt) netbiosSession(
 	if _, perr := netip.ParseAddr(p.Address); perr != nil && errors.As(err, &refused) &&
 		refused.NameUnknown() {
 		conn.Close()
-		var d net.Dialer
+		d := net.Dialer{KeepAlive: -1}
 		if conn, err = d.DialContext(ctx, "tcp", r.Address); err == nil {
 			err = p.requestSession(ctx, conn, name)
 		}

@@ -39,7 +39,8 @@ type Claim struct {
 
 	mu       sync.Mutex
 	released bool
-	err      error // of Release
+	touched  time.Time // when lock and control were last touched
+	err      error     // of Release
 }
 
 // Claim takes the identifier for this process, together with what a dead watch

@@ -39,8 +39,9 @@ const (
 var States = []State{Starting, Healthy, Failing, Refused, Grace, Paused, Ended}
 
 // Status is what a watch says about itself. Every user may read the file, so it
-// never holds a secret. Times are RFC 3339 there. A new field does not make a
-// new format; a field that changes its meaning does.
+// never holds a secret. Times are RFC 3339 there. A new field also stands in
+// appendJSON. It does not make a new format; a field that changes its meaning
+// does.
 type Status struct {
 	Format  int    `json:"format"` // set by WriteStatus
 	Command string `json:"command"`
@@ -120,18 +121,18 @@ func decodeStatus(data []byte) (*Status, error) {
 
 // encodeStatus shortens the texts of a status that is too long for a reader.
 func encodeStatus(s Status) ([]byte, error) {
-	data, err := json.Marshal(s)
-	if err == nil && len(data) >= maxStatus {
+	data := s.appendJSON(nil)
+	if len(data) >= maxStatus {
 		s.Warnings = nil
 		for _, text := range []*string{&s.Target, &s.Address, &s.LastError, &s.Note} {
 			*text = clip(*text, maxText)
 		}
-		data, err = json.Marshal(s)
+		data = s.appendJSON(data[:0])
 	}
-	if err == nil && len(data) >= maxStatus {
-		err = fmt.Errorf("the status has %d bytes, more than %d", len(data), maxStatus)
+	if len(data) >= maxStatus {
+		return nil, fmt.Errorf("the status has %d bytes, more than %d", len(data), maxStatus)
 	}
-	return append(data, '\n'), err
+	return append(data, '\n'), nil
 }
 
 func clip(s string, limit int) string {
@@ -195,37 +196,55 @@ func (c *Claim) writeStatus(s Status) error {
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(c.dir, statusTemp)
-	if err := removeKind(temp, 0); err != nil {
-		return err
-	}
+	temp, path := filepath.Join(c.dir, statusTemp), filepath.Join(c.dir, statusName)
 	err = writeNew(temp, data)
-	if err == nil {
-		err = os.Rename(temp, filepath.Join(c.dir, statusName))
+	if errors.Is(err, fs.ErrExist) {
+		if err = removeKind(temp, 0); err == nil {
+			err = writeNew(temp, data)
+		}
 	}
 	if err != nil {
-		_ = removeKind(temp, 0) // if this fails too, the next write removes it
 		return err
 	}
-	// Cleaners of temporary files remove what nobody has touched for days. If
-	// this fails, nothing is lost today.
+	// os.Rename asks for the target's kind before.
+	if err := unix.Rename(temp, path); err != nil {
+		_ = removeKind(temp, 0) // if this fails too, the next write removes it
+		return &os.LinkError{Op: "rename", Old: temp, New: path, Err: err}
+	}
+	c.touch()
+	return nil
+}
+
+// touch gives the other files the time of now, once an hour: cleaners of
+// temporary files remove what nobody has touched for days. If it fails, nothing
+// is lost today.
+func (c *Claim) touch() {
 	now := time.Now()
+	if now.Sub(c.touched) < time.Hour {
+		return
+	}
+	c.touched = now
 	_ = os.Chtimes(filepath.Join(c.dir, lockName), now, now)
 	_ = os.Chtimes(filepath.Join(c.dir, controlName), now, now)
-	return nil
 }
 
 // writeNew makes a file of mode 0644, whatever the umask. It does not sync: a
 // status need not outlive a crash of the machine, and a sync waits for the
-// disk.
+// disk. If it fails after the file was made, the file is removed.
 func writeNew(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	// Not os.OpenFile, which asks whether the file can be polled.
+	fd, err := unix.Open(path, flags, 0o644)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
+	f := os.NewFile(uintptr(fd), path)
 	err = f.Chmod(0o644)
 	if err == nil {
 		_, err = f.Write(data)
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = removeKind(path, 0) // if this fails too, the next write removes it
+	}
+	return err
 }

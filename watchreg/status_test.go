@@ -141,16 +141,19 @@ func TestWritingKeepsTheFilesYoung(t *testing.T) {
 	reg, dir := open(t)
 	c := claim(t, reg, "web")
 	old := time.Now().Add(-240 * time.Hour)
-	for _, name := range []string{lockName, controlName} {
-		must(t, os.Chtimes(filepath.Join(dir, "web", name), old, old))
-	}
-	must(t, c.WriteStatus(Status{}))
-	for _, name := range []string{lockName, controlName} {
-		info, err := os.Lstat(filepath.Join(dir, "web", name))
-		must(t, err)
-		if age := time.Since(info.ModTime()); age > time.Hour {
-			t.Errorf("%s has an age of %v", name, age)
+	for range 2 {
+		for _, name := range []string{lockName, controlName} {
+			must(t, os.Chtimes(filepath.Join(dir, "web", name), old, old))
 		}
+		must(t, c.WriteStatus(Status{}))
+		for _, name := range []string{lockName, controlName} {
+			info, err := os.Lstat(filepath.Join(dir, "web", name))
+			must(t, err)
+			if age := time.Since(info.ModTime()); age > time.Hour {
+				t.Errorf("%s has an age of %v", name, age)
+			}
+		}
+		c.touched = c.touched.Add(-time.Hour) // an hour later
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	endBudget     = 2 * time.Second
 	releaseBudget = 200 * time.Millisecond // to clear the registry
+	clearBudget   = releaseBudget / 2      // of it, to start an errand that does so later
 	// For the queued messages: what is left after a stop, this much after a
 	// verdict or a verb.
 	sinkBudget = 500 * time.Millisecond

@@ -47,7 +47,9 @@ func (s Service) start(req request) error {
 		budget = min(budget, sinkBudget)
 	}
 	alerts.Close(budget)
-	release(claim.Release, ended.Add(endBudget), threadsBusy)
+	if !release(claim.Release, ended.Add(endBudget-clearBudget), threadsBusy) {
+		leftover{watchreg.DefaultDir(), req.ID, os.Getpid()}.later()
+	}
 	return err
 }
 
@@ -98,6 +100,11 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	self.Command, self.Version, self.ID, self.PID = s.Command, version, req.ID, os.Getpid()
 	self.Kind, self.Target = s.Kind, target.Where
 	self.Note = observe.JoinNotes(target.Notes...)
+	program, unheld := holdProgram()
+	if unheld != nil {
+		self.Note = observe.JoinNotes(self.Note, "its program is not locked in memory")
+		alerts.Send(notLocked.Alert(unheld))
+	}
 	told := func(m Message) func(error) { return func(err error) { alerts.Send(m.Alert(err)) } }
 	status := observe.NewStatus(self, claim.WriteStatus, told(statusLost))
 	listeners := []func(watch.Event){
@@ -130,7 +137,9 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	witnesses := newWitnesses(asking, req, target)
 
 	disk := &sameDisk{must: target.SameDisk}
-	listeners = append(listeners, disk.on)
+	listeners = append(listeners, disk.on, giveBack(func() {
+		time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
+	}), settleProgram(program))
 	w := watch.Watch{
 		Policy:   req.Policy,
 		Probe:    disk.probe(target.Probe),
@@ -139,10 +148,6 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 			e.Witnesses = witnesses.on(e)
 			for _, on := range listeners {
 				on(e)
-			}
-			switch e.Kind {
-			case watch.Healthy, watch.Failed, watch.Void, watch.Forgiven, watch.Refused:
-				time.AfterFunc(50*time.Millisecond, freeMemory)
 			}
 		},
 	}
@@ -153,6 +158,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	if target.Keep != nil {
 		tidy = target.Keep()
 	}
+	s.rehearse(self, target)
 	outcome := w.Run(ctx, controls(claim.Controls()))
 	ended = time.Now()
 	if outcome.Err == nil {
@@ -204,14 +210,6 @@ func evidenceDir(req request) string {
 		return "/var/log/fsmon/evidence"
 	}
 	return req.EvidenceDir
-}
-
-// freeMemory returns to the system what a probe used, a moment after it, when
-// nobody holds its report any more. The second round takes what the first one's
-// finalizers let go: 150 kB of 2 MB.
-func freeMemory() {
-	debug.FreeOSMemory()
-	debug.FreeOSMemory()
 }
 
 // controls passes the registry's requests on to the loop.

@@ -10,13 +10,13 @@ package errand
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"reflect"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -39,19 +39,14 @@ var (
 // If it is false, this process does all work. Only tests change it.
 var Enabled bool
 
-// Errand is one kind of work for a child process. Request and Answer travel as
-// JSON.
+// Errand is one kind of work for a child process. Request and Answer are made
+// of strings, numbers, bools, times, addresses, and slices and structs of them.
 type Errand[Request, Answer any] struct {
 	name string
 	do   func(Request, func(Answer, error))
 }
 
-// letter goes to the child, and reply comes back.
-type letter[Request any] struct {
-	Name    string
-	Request Request
-}
-
+// reply comes back from the child.
 type reply[Answer any] struct {
 	Answer Answer
 	Err    string // the text of err; empty: none
@@ -64,11 +59,11 @@ type reply[Answer any] struct {
 func Handle[Request, Answer any](name string,
 	do func(Request, func(Answer, error))) Errand[Request, Answer] {
 	handlers[name] = func(text []byte) {
-		var l letter[Request]
-		if json.Unmarshal(text, &l) != nil {
+		var request Request
+		if _, err := unpack(text, reflect.ValueOf(&request).Elem()); err != nil {
 			return // the watch gets no reply, which is an error there
 		}
-		do(l.Request, func(answer Answer, err error) {
+		do(request, func(answer Answer, err error) {
 			r := reply[Answer]{Answer: answer}
 			if err != nil {
 				r.Err = err.Error()
@@ -76,7 +71,7 @@ func Handle[Request, Answer any](name string,
 			if errors.Is(err, unix.EROFS) {
 				r.Err += " (a unit of systemd may write there with ReadWritePaths=)"
 			}
-			json.NewEncoder(os.Stdout).Encode(r)
+			os.Stdout.Write(pack(nil, reflect.ValueOf(r)))
 			os.Stdout.Close()
 		})
 	}
@@ -104,10 +99,12 @@ func Main() bool {
 	}
 	signal.Ignore(unix.SIGPIPE) // the watch may not have waited
 	ResetOOMScore(os.Getpid())
-	var l letter[json.RawMessage]
 	text, err := io.ReadAll(os.Stdin)
-	if err == nil && json.Unmarshal(text, &l) == nil && handlers[l.Name] != nil {
-		handlers[l.Name](text)
+	if err == nil {
+		var name []byte
+		if name, text, err = take(text, 0); err == nil && handlers[string(name)] != nil {
+			handlers[string(name)](text)
+		}
 	}
 	return true
 }
@@ -133,14 +130,20 @@ func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answ
 	}
 }
 
+// letter is what goes to the child.
+func (e Errand[Request, Answer]) letter(request Request) []byte {
+	return pack(pack(nil, reflect.ValueOf(e.name)), reflect.ValueOf(request))
+}
+
+// Rehearse prepares the errand and does not send it, so that the code for it is
+// in memory.
+func (e Errand[Request, Answer]) Rehearse(request Request) { e.letter(request) }
+
 // send starts a child and passes its reply on. It returns an error if no child
 // could be started. Starting may hang on a bad disk, but never keeps this
 // process from exiting.
 func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answer]) error {
-	text, err := json.Marshal(letter[Request]{e.name, request})
-	if err != nil {
-		return err
-	}
+	text := e.letter(request)
 	theirs, in, err := os.Pipe()
 	if err != nil {
 		return err
@@ -173,7 +176,14 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 		return err
 	}
 	var r reply[Answer]
-	if err := json.NewDecoder(out).Decode(&r); err != nil {
+	back, err := io.ReadAll(out)
+	if err == nil && len(back) == 0 {
+		err = io.EOF
+	}
+	if err == nil {
+		_, err = unpack(back, reflect.ValueOf(&r).Elem())
+	}
+	if err != nil {
 		r.err = fmt.Errorf("the process that was to write it ended without a word: %w", err)
 	} else if r.Err != "" {
 		r.err = errors.New(r.Err)

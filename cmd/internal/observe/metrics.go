@@ -19,20 +19,30 @@ import (
 // Metrics keeps a file in the text format of Prometheus up to date, for the
 // textfile collector of the node exporter
 // (prometheus.io/docs/instrumenting/exposition_formats). A rename replaces the
-// whole file. After a verdict the file stays, with fsmon_up 0; after a stop on
-// request it is removed.
+// whole file, at once when the health changes and otherwise at most every 10 s,
+// since each time costs as much CPU as several probes. After a verdict the file
+// stays, with fsmon_up 0; after a stop on request it is removed.
 type Metrics struct {
 	*newest[[]byte]
 	fixed watchreg.Status
 
+	health
+	written   health    // what the file says, or soon will
+	at        time.Time // since when
+	took      time.Duration
+	success   time.Time // start of the last successful probe
+	rungs     []watch.Rung
+	totals    map[probed]int
+	witnesses []watch.Witness
+}
+
+const metricsEvery = 10 * time.Second
+
+// health is what alerts are made of.
+type health struct {
 	up, paused bool
 	state      watchreg.State
 	failures   int
-	took       time.Duration
-	success    time.Time // start of the last successful probe
-	rungs      map[string]time.Duration
-	totals     map[probed]int
-	witnesses  []watch.Witness
 }
 
 // probed is one way for a probe to end.
@@ -86,16 +96,15 @@ func (m *Metrics) On(e watch.Event) {
 		m.put(nil)
 		return
 	}
-	m.put(m.text(e.At))
+	if m.health != m.written || e.At.Sub(m.at) >= metricsEvery {
+		m.written, m.at = m.health, e.At
+		m.put(m.text(e.At))
+	}
 }
 
 func (m *Metrics) count(e watch.Event, how probed) {
-	m.took = e.Took
+	m.took, m.rungs = e.Took, e.Report.Rungs
 	m.totals[how]++
-	m.rungs = map[string]time.Duration{}
-	for _, r := range e.Report.Rungs {
-		m.rungs[r.Name] += r.Took // a ladder may climb two servers side by side
-	}
 }
 
 // broken returns the rung that broke; empty if none was reached.
@@ -130,8 +139,12 @@ func (m *Metrics) text(now time.Time) []byte {
 	}
 	t.head("fsmon_rung_duration_seconds",
 		"How long each step of the last finished probe took.", "gauge")
-	for _, rung := range slices.Sorted(maps.Keys(m.rungs)) {
-		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), m.rungs[rung].Seconds())
+	took := map[string]time.Duration{}
+	for _, r := range m.rungs {
+		took[r.Name] += r.Took // a ladder may climb two servers side by side
+	}
+	for _, rung := range slices.Sorted(maps.Keys(took)) {
+		t.sample("fsmon_rung_duration_seconds", labels("rung", rung), took[rung].Seconds())
 	}
 	t.head("fsmon_probes_total",
 		"Finished probes, by how they ended, the step that broke and the class of its cause.",

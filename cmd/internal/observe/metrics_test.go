@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,7 +38,7 @@ func testMetrics(t *testing.T) (on func(watch.Event), path string) {
 	t.Cleanup(func() { m.Close(time.Minute) })
 	return func(e watch.Event) {
 		t.Helper()
-		began = began.Add(time.Second)
+		began = began.Add(metricsEvery)
 		e.At, e.Began = began, began.Add(-e.Took)
 		m.On(e)
 		if err := <-written; err != nil {
@@ -109,6 +110,46 @@ func TestMetricsText(t *testing.T) {
 	if info.Mode() != 0o644 {
 		t.Errorf("mode %v", info.Mode())
 	}
+}
+
+// The file is written at once when the health changes, otherwise every 10 s.
+func TestMetricsAreWrittenSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wrote []int // the seconds of the writes
+		began := time.Now()
+		m := NewMetrics(watchreg.Status{}, "none", nil)
+		m.write = func([]byte) error {
+			wrote = append(wrote, int(time.Since(began).Seconds()))
+			return nil
+		}
+		defer m.Close(time.Minute)
+		for _, e := range []struct {
+			times int
+			watch.Event
+		}{
+			{1, watch.Event{Kind: watch.Started}},
+			{22, watch.Event{Kind: watch.Healthy}},                                       // 2 to 23
+			{1, watch.Event{Kind: watch.Void}},                                           // 24
+			{1, watch.Event{Kind: watch.Failed, Failures: 1}},                            // 25
+			{1, watch.Event{Kind: watch.Failed, Failures: 2}},                            // 26
+			{1, watch.Event{Kind: watch.Healthy}},                                        // 27
+			{12, watch.Event{Kind: watch.Refused, Class: watch.Account}},                 // 28 to 39
+			{1, watch.Event{Kind: watch.Healthy, Report: watch.Report{Grace: true}}},     // 40
+			{1, watch.Event{Kind: watch.Paused}},                                         // 41
+			{1, watch.Event{Kind: watch.Paused, Again: true, Until: began.Add(1 << 40)}}, // 42
+			{1, watch.Event{Kind: watch.Judged}},                                         // 43
+		} {
+			for range e.times {
+				time.Sleep(time.Second)
+				e.At = time.Now()
+				m.On(e.Event)
+				synctest.Wait()
+			}
+		}
+		if d := cmp.Diff([]int{1, 2, 12, 22, 25, 26, 27, 28, 38, 40, 41, 43}, wrote); d != "" {
+			t.Errorf("-want +got:\n%s", d)
+		}
+	})
 }
 
 // The file at the end of a pause, at a verdict and at a stop.
