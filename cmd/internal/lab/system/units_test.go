@@ -39,6 +39,7 @@ func TestUnit(t *testing.T) {
 			// Once, although stderr goes to the journal too.
 			m.holds("journalctl -o cat -u " + unit + " | grep 'is going to watch'")
 			m.says("journalctl -o cat -u "+unit+" | grep -c 'has started watching'", "1")
+			m.do("! grep -E ' /(etc|etc/fsmon|usr|root) rw' /proc/$(systemctl show --value -p MainPID " + unit + ")/mountinfo")
 			out := m.do("systemd-analyze security --no-pager " + unit)
 			found := regexp.MustCompile(`exposure level for \S+: (\S+ \w+)`).FindStringSubmatch(out)
 			if found == nil {
