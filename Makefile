@@ -1,5 +1,5 @@
-# fsmon: see README.md. `make demo` and `make test` need Debian 12, root, make and
-# Go 1.26; they install the rest.
+# fsmon: see README.md. `make demo` and `make test` need Debian 12 or 13, root, make
+# and Go 1.26; they install the rest.
 .POSIX:
 .SUFFIXES:
 
@@ -9,6 +9,8 @@ LDFLAGS = -s -w -X fsmon/cmd/internal/cli.version=$(VERSION) -X main.version=$(V
 PACKAGE_VERSION = $$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./' | grep . || echo "0.1.0~git$$(git rev-list --count HEAD 2>/dev/null || echo 0)")
 # Without cgo names are resolved in Go, where a deadline is a deadline.
 GOBUILD = CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "$(LDFLAGS)"
+# Ganesha 6 exports nothing that is in memory, as /tmp is on Debian 13.
+export TMPDIR ?= /var/tmp
 DESTDIR =
 SBINDIR = /usr/sbin
 BINDIR = /usr/bin

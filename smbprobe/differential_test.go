@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -257,8 +258,14 @@ func (o *opinions) golden(t *testing.T) {
 			t.Errorf("not in %s: %s", name, line)
 		}
 	}
+	version, err := exec.Command("smbd", "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// With a newer one a library may get along better.
+	newer := !strings.HasPrefix(string(version), "Version 4.17.")
 	for _, line := range had {
-		if !slices.Contains(o.lines, line) {
+		if !slices.Contains(o.lines, line) && !newer {
 			t.Errorf("only in %s: %s", name, line)
 		}
 	}

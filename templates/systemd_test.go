@@ -29,19 +29,17 @@ func installed(t *testing.T, path string) {
 	}
 }
 
-// systemd accepts the units, and rates their exposure as README.md says.
+// systemd accepts the units, and rates their exposure as OK. `make system-test`
+// holds README.md's figures against running ones.
 func TestUnits(t *testing.T) {
 	tool(t, "systemd-analyze")
-	if !strings.Contains(read(t, "README.md"), "rates both units 2.5 ") {
-		t.Error("README.md does not have the rating that is tested here")
-	}
 	root := t.TempDir()
-	for _, dir := range []string{"etc/systemd/system", "usr/sbin", "lib/systemd"} {
+	for _, dir := range []string{"etc/systemd/system", "usr/sbin", "usr/lib/systemd"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	copied := exec.Command("cp", "-r", "/lib/systemd/system", root+"/lib/systemd")
+	copied := exec.Command("cp", "-r", "/usr/lib/systemd/system", root+"/usr/lib/systemd")
 	if out, err := copied.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

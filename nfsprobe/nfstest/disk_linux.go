@@ -9,13 +9,17 @@ import (
 // and restarts Ganesha, as a cluster does with a shared disk on failover. Only
 // the lab sees it; Inside is the way to its files.
 func (l *Lab) MountDisk(export string, kib int) error {
-	return l.remounted("mount -t tmpfs -o size=%dk,mode=0755 tmpfs %s", kib, l.Path(export))
+	// Ganesha 6 exports no tmpfs, but an overlay on one.
+	return l.remounted("mkdir -p /run/disk && mount -t tmpfs -o size=%dk tmpfs /run/disk && "+
+		"(cd /run/disk && mkdir -m 0755 lower upper work && mount -t overlay -o "+
+		"lowerdir=lower,upperdir=upper,workdir=work,index=on,nfs_export=on overlay %s)",
+		kib, l.Path(export))
 }
 
 // UnmountDisk undoes MountDisk: the export is an empty mount point again, with
 // the files that every lab has in it.
 func (l *Lab) UnmountDisk(export string) error {
-	return l.remounted("umount %s", l.Path(export))
+	return l.remounted("umount %s /run/disk", l.Path(export))
 }
 
 // remounted stops Ganesha, gives an order and starts Ganesha again.

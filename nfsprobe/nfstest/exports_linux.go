@@ -45,9 +45,11 @@ func (l *Lab) writeConf(exports []Export) error {
 	}
 	minors := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(l.config.Minors), "[]")), ", ")
 	var conf strings.Builder
+	// In a container Ganesha 6 may not do what it would like to; 4 only warns of
+	// the option.
 	fmt.Fprintf(&conf, `NFS_CORE_PARAM {
 	Protocols = %s; NFS_Port = %d; MNT_Port = %d;
-	Enable_NLM = %t; Enable_RQUOTA = false; mount_path_pseudo = false;
+	Enable_NLM = %t; Enable_RQUOTA = false; mount_path_pseudo = false; allow_set_io_flusher_fail = true;
 }
 NFSV4 { Minor_Versions = %s; Grace_Period = 5; Lease_Lifetime = 10; RecoveryBackend = fs; }
 NFS_KRB5 { %s }

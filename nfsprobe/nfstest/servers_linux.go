@@ -31,7 +31,7 @@ func (l *Lab) start(ctx context.Context, s Server) error {
 	err := l.run(ctx, s)
 	if err == nil && l.said(noExport) > refused && !l.missing() {
 		err = fmt.Errorf("ganesha does not take its exports (is there an /etc/mtab, "+
-			"and the package nfs-ganesha-vfs?)\n%s", l.logTail(s))
+			"the package nfs-ganesha-vfs, and no tmpfs at TMPDIR?)\n%s", l.logTail(s))
 	}
 	return err
 }

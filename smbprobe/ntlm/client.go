@@ -118,25 +118,29 @@ func (c *Client) Accept(message []byte) ([]byte, error) {
 	// As smbclient and Windows do, the MIC is always there. MsvAvFlags tells
 	// only servers that sent their time to look at it.
 	copy(out[micOffset:], mac(key, c.negotiate, message, out))
+	c.key = key
 	if c.User == "" {
 		return out, nil
 	}
-	c.key = key
 	c.toServer = newSigner(key, c.flags, "client-to-server")
 	c.toClient = newSigner(key, c.flags, "server-to-client")
 	return out, nil
 }
 
-// SessionKey returns the exported session key, 16 bytes, or nil before Accept
-// and for an anonymous login. It is zeroed by Wipe.
+// SessionKey returns the exported session key, 16 bytes, or nil before Accept. It
+// is zeroed by Wipe. Whoever listens knows that of an anonymous login.
 func (c *Client) SessionKey() []byte { return c.key }
+
+// Anonymous reports whether the login has no user: such a session is not signed.
+func (c *Client) Anonymous() bool { return c.User == "" }
 
 // MIC returns the 16 bytes of GSS_GetMIC over a message, the first that is
 // signed (MS-NLMP 3.4.4.2), for SPNEGO's mechListMIC. It is nil where smbclient
 // sends none: without a key, without NTLMSSP_NEGOTIATE_SIGN, and to a server
-// whose CHALLENGE had no timestamp, since old ones choke on it.
+// whose CHALLENGE had no timestamp, since old ones choke on it, and for an anonymous
+// login.
 func (c *Client) MIC(message []byte) []byte {
-	if c.key == nil || c.flags&flagSign == 0 || !c.target.Timestamp {
+	if c.key == nil || c.Anonymous() || c.flags&flagSign == 0 || !c.target.Timestamp {
 		return nil
 	}
 	return c.toServer.sign(message)
@@ -145,7 +149,7 @@ func (c *Client) MIC(message []byte) []byte {
 // Verify reports whether mic is the server's GSS_GetMIC over a message, its
 // first. It is false without a key: ask only where MIC returned one.
 func (c *Client) Verify(message, mic []byte) bool {
-	return c.key != nil && hmac.Equal(mic, c.toClient.sign(message))
+	return c.key != nil && !c.Anonymous() && hmac.Equal(mic, c.toClient.sign(message))
 }
 
 // Target returns what the last CHALLENGE that Accept could read named.

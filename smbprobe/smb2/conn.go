@@ -130,8 +130,9 @@ func (c *Conn) receive(command uint16, sealed bool) (answer, error) {
 	}
 	m, plain := frame[prefixLen:], true
 	if string(m[:4]) == "\xfdSMB" {
-		// MS-SMB2 3.3.4.1.4: an answer is encrypted if its request was.
-		if plain = false; !sealed {
+		// MS-SMB2 3.3.4.1.4: an answer is encrypted if its request was. Samba
+		// encrypts those to anonymous users in any case.
+		if plain = false; !sealed && (c.sealer == nil || c.signer != nil) {
 			return answer{}, malformed("encrypted frame where a plain answer was due")
 		}
 		if m, err = c.open(m); err != nil {

@@ -141,14 +141,17 @@ func (c *Conn) begin(a *answer, login Initiator) (Session, error) {
 		Anonymous: flags&sessionNull != 0,
 	}
 	key := login.SessionKey()
-	s.Signed = len(key) > 0 && !s.Guest && !s.Anonymous
-	// Samba with "server smb encrypt = desired" sets the flag for guests too,
-	// who have no key. They go on in clear.
+	s.Signed = len(key) > 0 && !s.Guest && !s.Anonymous && !anonymous(login)
+	// Samba with "server smb encrypt = desired" sets the flag for guests and
+	// anonymous users too. They ask in clear, and 4.17 answers so, 4.22 encrypted.
 	s.Encrypted = flags&sessionEncrypt != 0 && s.Signed
-	if s.Signed {
+	if s.Signed || flags&sessionEncrypt != 0 && len(key) > 0 {
 		if err := c.useKeys(key); err != nil {
 			return s, err
 		}
+	}
+	if !s.Signed {
+		c.signer = nil
 	}
 	if s.Encrypted && c.sealer == nil {
 		return s, errNoCipher
@@ -161,6 +164,13 @@ func (c *Conn) begin(a *answer, login Initiator) (Session, error) {
 		return s, c.verify(a, c.server.Dialect == dialect311)
 	}
 	return s, nil
+}
+
+// anonymous reports whether a login has no user, which not every server repeats
+// in its flags.
+func anonymous(login Initiator) bool {
+	l, ok := login.(interface{ Anonymous() bool })
+	return ok && l.Anonymous()
 }
 
 func (c *Conn) useKeys(key []byte) (err error) {

@@ -23,7 +23,7 @@ func TestImpacket(t *testing.T) {
 func TestConfigure(t *testing.T) {
 	s := Samba(t, Config{Global: []string{"server smb encrypt = required"}})
 	for _, c := range []struct{ global, want string }{
-		{"server min protocol = NT1\nserver max protocol = NT1", "NT_STATUS_NOT_SUPPORTED"},
+		{"server min protocol = NT1\nserver max protocol = NT1", "rotocol negotiation"},
 		{"server smb encrypt = required", "NT_STATUS_ACCESS_DENIED"},
 		{"", ""},
 	} {

@@ -1,9 +1,10 @@
 #!/bin/sh
 # boot.sh IMAGE SHARED: boots a copy of IMAGE, a Debian tree, with its systemd as
-# process 1. The copy is an overlay in memory. SHARED is /shared in it, and
-# SHARED/prepare is run in it before. The machine has cgroups, processes and a
-# network of its own, and an ext4 at /disk. It ends, and all of it is removed,
-# when stdin does: so also when whoever has started it is killed.
+# process 1. SHARED is /shared in it, and SHARED/prepare is run in it before. The
+# machine has cgroups, processes and a network of its own, and an ext4 at /disk.
+# Another at /rootdisk has what is written to the root, which is an overlay. All
+# of it is in memory. It ends and is removed when stdin does: so also when whoever
+# has started it is killed.
 set -eu
 image=$1
 shared=$2
@@ -31,12 +32,15 @@ outside)
 	mount -t tmpfs tmpfs /run
 	mkdir -p /run/systemd/nspawn /run/lock /run/machine
 	cd /run/machine
-	mkdir upper work root disk
-	truncate -s 64M image
-	mkfs.ext4 -q image
-	mount -o loop image disk
-	mount -t overlay -o "lowerdir=$image,upperdir=upper,workdir=work" overlay root
-	mkdir root/shared root/disk
+	mkdir root disk rootdisk
+	for disk in disk rootdisk; do
+		truncate -s 256M $disk.image
+		mkfs.ext4 -q $disk.image
+		mount -o loop $disk.image $disk
+	done
+	mkdir rootdisk/upper rootdisk/work
+	mount -t overlay -o "lowerdir=$image,upperdir=rootdisk/upper,workdir=rootdisk/work" overlay root
+	mkdir root/shared root/disk root/rootdisk
 	mount --bind "$shared" root/shared
 	mount -t proc proc root/proc
 	chroot root /bin/sh /shared/prepare
@@ -49,7 +53,7 @@ outside)
 		code=0
 		systemd-nspawn --boot --quiet --directory=root --machine="fsmon${3##*-}" --register=no --keep-unit \
 			--private-network --link-journal=no --resolv-conf=off --timezone=off --console=pipe --capability=all \
-			--bind-ro="$shared:/shared" --bind=/run/machine/disk:/disk || code=$?
+			--bind-ro="$shared:/shared" --bind=/run/machine/disk:/disk --bind=/run/machine/rootdisk:/rootdisk || code=$?
 	done
 	;;
 esac

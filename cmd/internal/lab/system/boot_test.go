@@ -22,6 +22,7 @@ func TestBoot(t *testing.T) {
 			for _, unit := range []string{"clp_sambamon@dead", "clp_sambamon@deadwait", "clp_nfsmon@deadnfs"} {
 				m.says("systemctl is-active "+unit, "activating")
 			}
+			m.says("systemctl is-system-running", "starting")
 			for watch, server := range map[string]string{
 				units["clp_sambamon"]: "smbd", units["clp_nfsmon"]: "nfs-ganesha"} {
 				m.holds("systemctl is-active " + watch)
@@ -38,8 +39,10 @@ func TestBoot(t *testing.T) {
 		check()
 		for _, id := range []string{"data", "export"} {
 			log := m.do("cat /var/log/fsmon/" + id + "/watch.log")
-			if strings.Contains(log, "WARN") || strings.Contains(log, "ERROR") ||
-				!strings.Contains(log, "SIGTERM") {
+			// Ganesha's unit is active a moment before it serves.
+			_, healthy, _ := strings.Cut(log, "is going to watch")
+			healthy, _, ended := strings.Cut(healthy, "asked by SIGTERM")
+			if strings.Contains(healthy, "WARN") || strings.Contains(healthy, "ERROR") || !ended {
 				t.Errorf("%s over a reboot:\n%s", id, log)
 			}
 		}

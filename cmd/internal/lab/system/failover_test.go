@@ -17,7 +17,7 @@ printf '[Unit]\nOnFailure=fsmon-failover@%%N.service\n' >/etc/systemd/system/clp
 printf '#!/bin/sh\necho "$1" >>/run/failover\n' >/etc/fsmon/failover; chmod +x /etc/fsmon/failover`,
 			env("judged", failing), env("drilled", failing), env("killed", failing), env("dead", failing),
 			env("starved", failing), env("wrong", failing+" --nonsense"), env("inuse", failing),
-			env("healthy", "SHARE=data"), env("norun", failing))
+			env("healthy", "SHARE=data"), env("norun", failing), env("stuck", failing))
 		start := "systemctl start clp_sambamon@"
 		for _, c := range []struct{ id, how, result string }{
 			{"wrong", "! " + start + "wrong", "exit-code 2"},
@@ -27,6 +27,10 @@ printf '#!/bin/sh\necho "$1" >>/run/failover\n' >/etc/fsmon/failover; chmod +x /
 			{"starved", start + "starved && systemctl kill -s ABRT clp_sambamon@starved", "exit-code 2"},
 			{"norun", "mv /usr/sbin/clp_sambamon /tmp/c; ! " + start + "norun; mv /tmp/c /usr/sbin/clp_sambamon",
 				"exit-code 203"},
+			{"stuck", start + `stuck
+in=/sys/fs/cgroup$(systemctl show --value -p ControlGroup clp_sambamon@stuck)/in; mkdir $in
+systemctl show --value -p MainPID clp_sambamon@stuck >$in/cgroup.procs; echo 1 >$in/cgroup.freeze
+systemctl stop clp_sambamon@stuck; rmdir $in || true`, "timeout 9"},
 			{"drilled", start + "drilled && clp_sambamon drilled -drill", "exit-code 1"},
 			{"judged", start + "judged && systemctl kill -s STOP smbd", "exit-code 1"},
 			{"dead", "! " + start + "dead", "exit-code 1"},

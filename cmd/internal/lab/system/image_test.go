@@ -45,6 +45,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	os.Setenv("TMPDIR", dir) // goes with this process, however that ends
 	shared = dir
 	for _, name := range files {
 		pkg, kind, _ := strings.Cut(name, ".")

@@ -5,7 +5,7 @@
 package system
 
 import (
-	"context"
+	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ var prepare string
 // machine is a booted system. It ends with its test.
 type machine struct {
 	*testing.T
-	guardian *proc.Process
+	guardian *exec.Cmd
 	init     string // process 1, seen from here
 }
 
@@ -55,24 +56,22 @@ func boot(t *testing.T, release string, before ...string) *machine {
 			t.Fatal(err)
 		}
 	}
-	stdin, alive, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+	m := &machine{T: t, guardian: exec.Command("./boot.sh", images[release], dir)}
+	var said bytes.Buffer
+	m.guardian.Stdout, m.guardian.Stderr = &said, &said
+	// It must outlive this process, however that ends, to clear up.
+	m.guardian.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	alive, err := m.guardian.StdinPipe()
+	if err == nil {
+		err = m.guardian.Start()
 	}
-	cmd := exec.Command("./boot.sh", images[release], dir)
-	cmd.Stdin = stdin
-	m := &machine{T: t}
-	m.guardian, err = proc.Start(cmd)
-	stdin.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		alive.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), proc.Patience)
-		defer cancel()
-		if err := m.guardian.Wait(ctx); err != nil || t.Failed() {
-			t.Errorf("the machine: %v\n%s%s", err, m.guardian.Output(), m.guardian.Errors())
+		if err := m.guardian.Wait(); err != nil || t.Failed() {
+			t.Errorf("the machine: %v\n%s", err, said.String())
 		}
 	})
 	m.booted("")
@@ -84,7 +83,7 @@ func boot(t *testing.T, release string, before ...string) *machine {
 func (m *machine) booted(before string) {
 	m.Helper()
 	m.until("boot", func() bool {
-		m.init = strconv.Itoa(m.guardian.PID)
+		m.init = strconv.Itoa(m.guardian.Process.Pid)
 		for range 4 { // unshare, its shell, systemd-nspawn, systemd
 			b, _ := os.ReadFile("/proc/" + m.init + "/task/" + m.init + "/children")
 			m.init, _, _ = strings.Cut(string(b), " ")
@@ -162,14 +161,14 @@ func (m *machine) stamp(unit, name string) time.Duration {
 	return time.Duration(n) * time.Microsecond
 }
 
-// freeze freezes the file system at /disk until thaw is called, or this process
-// ends.
-func (m *machine) freeze() (thaw func()) {
+// freeze freezes the file system at /disk or /rootdisk until thaw is called, or
+// this process ends.
+func (m *machine) freeze(disk string) (thaw func()) {
 	m.Helper()
 	// Not in the machine's process namespace: what waits for the disk must not
 	// outlive it.
 	cmd := exec.Command("nsenter", "--target="+m.init, "--mount", "/bin/sh", "-c",
-		"fsfreeze -f /disk && echo frozen && { read -r _; fsfreeze -u /disk; }")
+		`fsfreeze -f "$0" && echo frozen && { read -r _; fsfreeze -u "$0"; }`, disk)
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2, cmd.Start()); err != nil {

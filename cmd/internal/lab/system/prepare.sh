@@ -21,17 +21,17 @@ printcap name = /dev/null
 path = /srv/data
 guest ok = yes
 read only = no
+[private]
+path = /srv/private
+valid users = alice
 X
+printf 'secret\nsecret\n' | smbpasswd -s -a alice >/dev/null
 cat >/etc/ganesha/ganesha.conf <<'X'
 NFS_CORE_PARAM { Protocols = 3,4; NFS_Port = 2049; MNT_Port = 20048; Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = false; allow_set_io_flusher_fail = true; }
 NFSV4 { Grace_Period = 5; Lease_Lifetime = 10; }
 NFS_KRB5 { Active_krb5 = false; }
 EXPORT { Export_Id = 1; Path = /disk/export; Pseudo = /export; Access_Type = RW; Squash = no_root_squash; SecType = sys; Protocols = 3,4; Transports = TCP; FSAL { Name = VFS; } }
 X
-# 4.3 does not know the option that 6.5 needs in a container.
-case $(dpkg-query -W -f '${Version}' nfs-ganesha) in
-4.*) sed -i 's/allow_set_io_flusher_fail = true; //' /etc/ganesha/ganesha.conf ;;
-esac
 # They wait for a network, and nothing here is meant for them.
 systemctl --quiet mask nmbd winbind samba-ad-dc run-rpc_pipefs.mount
 echo 'd /disk/export 0777' >/usr/lib/tmpfiles.d/export.conf

@@ -4,6 +4,7 @@ package system
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,6 +24,11 @@ OPTIONS=-a 127.0.0.1 -i 1' >/etc/fsmon/export.env
 // A unit is active from the first success on, says how it is doing, and is rated
 // as the README says. Its watch may do what a watch of root does.
 func TestUnit(t *testing.T) {
+	b, err := os.ReadFile("../../../../templates/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(b)
 	everywhere(t, func(t *testing.T, release string) {
 		m := boot(t, release, install, bothEnv)
 		for command, unit := range units {
@@ -30,12 +36,20 @@ func TestUnit(t *testing.T) {
 			m.says("systemctl is-active "+unit, "active")
 			m.holds("systemctl show -p StatusText " + unit + " | grep healthy")
 			m.says(command+" -list", "healthy")
+			// Once, although stderr goes to the journal too.
+			m.holds("journalctl -o cat -u " + unit + " | grep 'is going to watch'")
+			m.says("journalctl -o cat -u "+unit+" | grep -c 'has started watching'", "1")
+			m.do("! grep -E ' /(etc|etc/fsmon|usr|root) rw' /proc/$(systemctl show --value -p MainPID " + unit + ")/mountinfo")
 			out := m.do("systemd-analyze security --no-pager " + unit)
 			found := regexp.MustCompile(`exposure level for \S+: (\S+ \w+)`).FindStringSubmatch(out)
 			if found == nil {
 				t.Fatal(out)
 			}
 			t.Logf("%s: %s", unit, found[1])
+			rating, _, _ := strings.Cut(found[1], " ")
+			if !regexp.MustCompile(command + `@[^.]*?\s` + regexp.QuoteMeta(rating) + `\s`).MatchString(readme) {
+				t.Errorf("templates/README.md does not say that %s@ is rated %s", command, rating)
+			}
 			m.do("systemctl stop " + unit)
 			m.stopped(unit)
 		}
@@ -119,10 +133,10 @@ func TestErrandDelaysNothing(t *testing.T) {
 		m := boot(t, release, install, fired,
 			env("data", "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1 -c 1 -r 2"))
 		m.do("mkdir /disk/log && mount --bind /disk/log /var/log/fsmon && systemctl start clp_sambamon@data")
-		thaw := m.freeze()
+		thaw := m.freeze("/disk")
 		m.do("systemctl kill -s STOP smbd")
 		m.holds("test -e /run/fired-clp_sambamon@data")
-		if left := m.do("ps -eo state,cgroup:200,args | grep '^D.*clp_sambamon@data' || true"); left == "" {
+		if left := m.do("ps -eo state,comm,cgroup:200 | grep '^D fsmon-errand .*clp_sambamon@data' || true"); left == "" {
 			t.Error("no errand waits for the disk")
 		}
 		if got := m.property("clp_sambamon@data", "Result"); got != "exit-code" {
@@ -139,5 +153,35 @@ func TestErrandDelaysNothing(t *testing.T) {
 		m.do("systemctl stop clp_sambamon@data")
 		thaw()
 		m.holds("! ps -eo args | grep '^fsmon-errand'")
+	})
+}
+
+// The evidence shows the machine, not the sandbox, and says what the sandbox
+// hides. With the drop-in that fsmon(7) names it has the kernel's stacks.
+func TestEvidence(t *testing.T) {
+	b, err := os.ReadFile("../../../fsmon.7.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, dropIn, found := strings.Cut(string(b), "at the price of a weaker\nsandbox; _")
+	path, dropIn, found2 := strings.Cut(dropIn, "_:\n\n    ")
+	dropIn, _, found3 := strings.Cut(dropIn, "\n\n")
+	if !found || !found2 || !found3 {
+		t.Fatal("fsmon(7) has no drop-in for stacks")
+	}
+	path, dropIn = strings.Replace(path, "clp_nfsmon", "clp_sambamon", 1), strings.ReplaceAll(dropIn, "\n    ", "\\n")
+	everywhere(t, func(t *testing.T, release string) {
+		m := boot(t, release, install, env("data", "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1 -c 1 -r 2"))
+		judge := func(server string) {
+			t.Helper()
+			m.do("rm -rf /var/log/fsmon/evidence; systemctl start clp_sambamon@data; systemctl kill -s STOP smbd")
+			m.holds("systemctl is-failed clp_sambamon@data")
+			m.do("systemctl kill -s CONT smbd")
+			m.says("cd /var/log/fsmon/evidence/data/*; cat server.txt", server)
+			m.do("cd /var/log/fsmon/evidence/data/*; ! grep ' / / ro' mounts.txt && grep ' / / rw' mounts.txt")
+		}
+		judge("Kernel stacks cannot be read here (permission denied): that takes CAP_SYS_ADMIN, which the systemd units leave out.")
+		m.do("mkdir -p $(dirname " + path + "); printf '" + dropIn + "\n' >" + path + "; systemctl daemon-reload")
+		judge("do_signal_stop")
 	})
 }

@@ -10,10 +10,13 @@ hostname "$N"
 ip link set lo up
 for d in /run /dev/shm /tmp /var/tmp /var/lib/pacemaker /var/lib/corosync /var/log /etc/corosync /var/lib/samba /var/cache/samba /var/lib/nfs; do
 	[ -d $d ] || continue
-	[ $d = /tmp ] && case $D in /tmp/*) continue ;; esac
+	case $D in $d/*) continue ;; esac
 	mount -t tmpfs -o size=256m tmpfs $d
 done
 chmod 1777 /dev/shm
+# Ganesha 6 exports nothing that is in memory.
+mkdir -p /run/node "$D/disk-$N"
+mount --bind "$D/disk-$N" /run/node
 mkdir -p /run/crm /run/resource-agents /run/samba/ncalrpc /run/lock /run/node/data /run/ganesha /run/sendsigs.omit.d /run/rpcbind \
 	/var/log/pacemaker /var/log/corosync /var/log/samba /var/log/crmsh \
 	/var/lib/pacemaker/{cib,pengine,cores,blackbox} /var/lib/samba/private /var/lib/nfs/ganesha
