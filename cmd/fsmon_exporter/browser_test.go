@@ -77,7 +77,7 @@ func startBrowser(t *testing.T, path string) (*browser, error) {
 		"--no-first-run", "--disable-background-networking", "--disable-component-update",
 		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	cmd.Env = append(os.Environ(), "HOME="+profile) // crash reports and caches
-	cmd.ExtraFiles = []*os.File{theirs, theirsToo} // 3 and 4
+	cmd.ExtraFiles = []*os.File{theirs, theirsToo}  // 3 and 4
 	p, err := proc.Start(cmd)
 	theirs.Close()
 	theirsToo.Close()
