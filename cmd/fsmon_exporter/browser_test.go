@@ -22,7 +22,8 @@ import (
 // Protocol, --remote-debugging-pipe: JSON ended by a zero byte).
 type browser struct {
 	to      io.Writer
-	from    *bufio.Reader
+	pipe    *os.File
+	from    *bufio.Reader // pipe
 	next    int
 	session string
 	said    []string // errors on the console, dialogs
@@ -90,10 +91,7 @@ func startBrowser(t *testing.T, path string) (*browser, error) {
 			t.Error(err)
 		}
 	})
-	if err := from.SetReadDeadline(time.Now().Add(cmdtest.Limit)); err != nil {
-		return nil, err
-	}
-	b := &browser{to: to, from: bufio.NewReader(from)}
+	b := &browser{to: to, pipe: from, from: bufio.NewReader(from)}
 	var tab struct{ TargetID string }
 	if err := b.call(&tab, "Target.createTarget", `{"url": "about:blank"}`); err != nil {
 		return nil, err
@@ -138,6 +136,9 @@ func (b *browser) call(result any, method, params string) error {
 }
 
 func (b *browser) read() (m message, err error) {
+	if err := b.pipe.SetReadDeadline(time.Now().Add(cmdtest.Limit)); err != nil {
+		return m, err
+	}
 	text, err := b.from.ReadBytes(0)
 	if err != nil {
 		return m, err

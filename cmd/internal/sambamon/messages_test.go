@@ -22,7 +22,7 @@ import (
 // Every message of FSM manual 8.1 but the licences', and our own, with sample
 // arguments.
 func TestCatalogue(t *testing.T) {
-	cmdtest.Catalogue(t, messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64,
+	cmdtest.Catalogue(t, "../../clp_sambamon", messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64,
 		65, 71, 72, 73, 74, 75}, cli.Own())
 }
 

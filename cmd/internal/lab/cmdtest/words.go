@@ -54,9 +54,9 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 }
 
 // Catalogue compares the messages of a chapter of the FSM manual, and those of
-// our own, with testdata/catalogue.golden. numbers are those of the chapter.
+// our own, with testdata/catalogue.golden of the command's directory. numbers are those of the chapter.
 // Only one command passes our own.
-func Catalogue(t *testing.T, fsm []alert.Entry, numbers []int, own []alert.Entry) {
+func Catalogue(t *testing.T, command string, fsm []alert.Entry, numbers []int, own []alert.Entry) {
 	t.Helper()
 	var got strings.Builder
 	render := func(e alert.Entry) {
@@ -87,7 +87,7 @@ func Catalogue(t *testing.T, fsm []alert.Entry, numbers []int, own []alert.Entry
 			t.Errorf("message %d is among those of the FSM manual", e.Number)
 		}
 	}
-	Golden(t, "testdata/catalogue.golden", got.String())
+	Golden(t, filepath.Join(command, "testdata/catalogue.golden"), got.String())
 }
 
 // Golden compares the text with the file, or writes the file with -update.
