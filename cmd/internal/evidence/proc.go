@@ -249,7 +249,9 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 
 // listeners returns how many sockets listen on the port, and the processes that
 // hold them. The kernel's own server has none.
-func listeners(ctx context.Context, proc string, port uint16) (sockets int, found []int, failed error) {
+func listeners(
+	ctx context.Context, proc string, port uint16,
+) (sockets int, found []int, failed error) {
 	listening := map[string]bool{} // by "socket:[inode]"
 	failed = eachSocket(proc, func(s socket) {
 		if s.state == "LISTEN" && s.local.Port() == port {
