@@ -35,7 +35,7 @@ race: servers tools cluster-packages monitoring ## run every test with the race 
 demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
 	go run ./cmd/internal/lab/demo bin
 
-bench: servers plugins build ## measure probes and noticing times against the tools of today, and 300 watches at once; draw .assets/bench.svg
+bench: servers plugins build ## measure probes and noticing times against the tools of today, and 1,000 watches at once, in 8 minutes; draw .assets/bench.svg
 	mkdir -p .assets
 	go run ./cmd/internal/lab/bench -svg .assets/bench.svg bin
 	go run ./cmd/internal/lab/soak many

@@ -143,7 +143,7 @@ func TestForget(t *testing.T) {
 			t.Error("a ticket that was just got may be got again")
 		}
 		// Also one that comes with a warning.
-		if second, err = cl.Ticket(t.Context(), spn); err != nil {
+		if _, err = cl.Ticket(t.Context(), spn); err != nil {
 			t.Fatal(err)
 		}
 		s.down = true

@@ -7,7 +7,7 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// Memory is given back after the first success, after each eighth probe and
+// Memory is given back after the first success, after each fourth probe and
 // when failures end, and by nothing that is no probe.
 func TestMemoryIsGivenBack(t *testing.T) {
 	n := 0
@@ -18,13 +18,13 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	send(watch.Event{Kind: watch.Forgiven})
 	send(watch.Event{Kind: watch.Healthy, First: true}) // 3
 	for range 17 {
-		send(watch.Event{Kind: watch.Healthy}) // the 8th is 11, the 16th 19
+		send(watch.Event{Kind: watch.Healthy}) // 4 to 20
 	}
 	send(watch.Event{Kind: watch.Paused})
 	send(watch.Event{Kind: watch.Failed, Failures: 1})
 	send(watch.Event{Kind: watch.Healthy, Failures: 1}) // 23
 	send(watch.Event{Kind: watch.Judged})
-	if want := []int{3, 11, 19, 23}; !slices.Equal(freed, want) {
+	if want := []int{3, 7, 11, 15, 19, 23}; !slices.Equal(freed, want) {
 		t.Errorf("after %v, want %v", freed, want)
 	}
 }

@@ -17,9 +17,8 @@ var (
 	pauseEnded = entry(105, Info, "The pause has ended by itself.")
 	pauseUntil = entry(106, Info, "The pause will end by itself at %s.")
 	pauseOpen  = entry(106, Info, "The pause will last until -continue.")
-	tookOver   = entry(108, Warning, "Took over the identifier from process %d, "+
-		"which was killed or crashed.")
-	unpaused   = entry(109, Warning, "The watch that was killed was paused. This one is not.")
+	tookOver   = entry(108, Warning, "Took over the identifier that process %d left behind.")
+	unpaused   = entry(109, Warning, "The watch before this one was paused. This one is not.")
 	statusLost = entry(110, Warning, "The status cannot be written, the watch goes on (%v).")
 	settled    = entry(111, Info, "The watch has settled on %s.") // at the start, and on a change
 	// MarkerFailed and WriteFailed are for Service.Diagnose. Their verbs are
@@ -49,6 +48,8 @@ var (
 	// target's name and the limit.
 	GraceFailed = entry(121, Error, "The file server of [%s] is still in its grace period "+
 		"after %s.")
+	notLocked = entry(126, Warning, "The watch cannot lock its program in memory: a system disk "+
+		"that hangs may hang the watch too (%v).")
 	graceEnded = entry(122, Info, "The grace period of the file server has ended: files can be "+
 		"opened again.")
 	drill = entry(123, Warning, "This is a drill: the watch ends as if the file server had "+
@@ -65,6 +66,6 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, NoTicket, LockFailed, OtherDisk, TLSFailed, fileStays,
+		GraceFailed, graceEnded, drill, NoTicket, notLocked, LockFailed, OtherDisk, TLSFailed, fileStays,
 	}
 }

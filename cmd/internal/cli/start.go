@@ -47,7 +47,13 @@ func (s Service) start(req request) error {
 		budget = min(budget, sinkBudget)
 	}
 	alerts.Close(budget)
-	release(claim.Release, ended.Add(endBudget), threadsBusy)
+	if !release(claim.Release, ended.Add(endBudget-clearBudget), threadsBusy) {
+		release(func() error {
+			left := leftover{watchreg.DefaultDir(), req.ID, os.Getpid()}
+			_, err := clearErrand.Run(context.Background(), left)
+			return err
+		}, ended.Add(endBudget), threadsBusy)
+	}
 	return err
 }
 
@@ -98,6 +104,11 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	self.Command, self.Version, self.ID, self.PID = s.Command, version, req.ID, os.Getpid()
 	self.Kind, self.Target = s.Kind, target.Where
 	self.Note = observe.JoinNotes(target.Notes...)
+	program, unheld := holdProgram()
+	if unheld != nil {
+		self.Note = observe.JoinNotes(self.Note, "its program is not locked in memory")
+		alerts.Send(notLocked.Alert(unheld))
+	}
 	told := func(m Message) func(error) { return func(err error) { alerts.Send(m.Alert(err)) } }
 	status := observe.NewStatus(self, claim.WriteStatus, told(statusLost))
 	listeners := []func(watch.Event){
@@ -132,7 +143,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	disk := &sameDisk{must: target.SameDisk}
 	listeners = append(listeners, disk.on, giveBack(func() {
 		time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
-	}))
+	}), settleProgram(program))
 	w := watch.Watch{
 		Policy:   req.Policy,
 		Probe:    disk.probe(target.Probe),
@@ -151,6 +162,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	if target.Keep != nil {
 		tidy = target.Keep()
 	}
+	s.rehearse(self, target)
 	outcome := w.Run(ctx, controls(claim.Controls()))
 	ended = time.Now()
 	if outcome.Err == nil {

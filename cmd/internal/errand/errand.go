@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"reflect"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,11 +78,22 @@ func Handle[Request, Answer any](name string,
 	return Errand[Request, Answer]{name, do}
 }
 
+// init gives an errand its name, which the kernel took from /proc/self/exe. It
+// runs in the first thread, whose name is that of the process.
+func init() {
+	if isErrand() {
+		name, _ := unix.BytePtrFromString(processName) // has no NUL
+		unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	}
+}
+
+func isErrand() bool { return len(os.Args) == 1 && os.Args[0] == processName }
+
 // Main returns true if this process is an errand, after it has done its work. A
 // program whose watch sends errands calls it first. A program that does not
 // call it does all work itself.
 func Main() bool {
-	if len(os.Args) != 1 || os.Args[0] != processName {
+	if !isErrand() {
 		Enabled = true
 		return false
 	}
@@ -118,11 +130,20 @@ func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answ
 	}
 }
 
+// letter is what goes to the child.
+func (e Errand[Request, Answer]) letter(request Request) []byte {
+	return pack(pack(nil, reflect.ValueOf(e.name)), reflect.ValueOf(request))
+}
+
+// Rehearse prepares the errand and does not send it, so that the code for it is
+// in memory.
+func (e Errand[Request, Answer]) Rehearse(request Request) { e.letter(request) }
+
 // send starts a child and passes its reply on. It returns an error if no child
 // could be started. Starting may hang on a bad disk, but never keeps this
 // process from exiting.
 func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answer]) error {
-	text := pack(pack(nil, reflect.ValueOf(e.name)), reflect.ValueOf(request))
+	text := e.letter(request)
 	theirs, in, err := os.Pipe()
 	if err != nil {
 		return err

@@ -194,10 +194,14 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 			there.Ticket = logsIn(tickets)
 		}
 		nfs := nfsprobe.New(there)
+		probe := f.probe(nfs)
 		if f.tls {
-			return f.renewing(nfs, contents)
+			probe = f.renewing(nfs, contents)
 		}
-		return f.probe(nfs)
+		if tickets != nil {
+			return tidy(probe)
+		}
+		return probe
 	}
 	where := address
 	if f.port != 0 {
