@@ -19,6 +19,7 @@ import (
 // natively; what is for people who sit at the terminal stays on stderr.
 func TestJournalGetsMessagesOnce(t *testing.T) {
 	t.Parallel()
+	const verdict = "1 101 101 0 66 6 "
 	for name, c := range map[string]struct {
 		args     []string
 		stream   bool   // stderr is the journal's
@@ -27,8 +28,8 @@ func TestJournalGetsMessagesOnce(t *testing.T) {
 		messages bool   // stderr has them too
 		people   bool   // stderr has a line for people
 	}{
-		"a watch under systemd":    {[]string{"w", "-a", "127.0.0.99"}, true, 1, "1 101 101 0 66 6 ", false, false},
-		"a watch in a terminal":    {[]string{"w", "-a", "127.0.0.99"}, false, 1, "1 101 101 0 66 6 ", true, false},
+		"a watch under systemd":    {[]string{"w", "-a", "127.0.0.99"}, true, 1, verdict, false, false},
+		"a watch in a terminal":    {[]string{"w", "-a", "127.0.0.99"}, false, 1, verdict, true, false},
 		"wrong usage in a unit":    {[]string{"w", "-a", ""}, true, 2, "11 ", false, true},
 		"wrong usage, by a person": {[]string{"w", "-a", ""}, false, 2, "11 ", true, true},
 	} {

@@ -14,13 +14,20 @@ import (
 func TestAnotherUserSeesRootsWatches(t *testing.T) {
 	t.Parallel()
 	const script = `set -e
-mount --make-rprivate / && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir -m 0700 /run/own && chown 65534 /run/own
-nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups env XDG_RUNTIME_DIR=/run/own "$0" "$@"; }
+mount --make-rprivate /
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir -m 0700 /run/own
+chown 65534 /run/own
+nobody() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups env XDG_RUNTIME_DIR=/run/own "$0" "$@"
+}
 ends() { for pid in $pids; do kill $pid || :; wait $pid || :; done; }
 trap ends EXIT
 say() { echo "== $*"; }
 say nothing; nobody -list
-"$0" roots -d /e -a 127.0.0.99 -n 9 --nfs-version 4 -c 1000 --log-file /dev/null --no-evidence >/dev/null 2>&1 & pids=$!
+"$0" roots -d /e -a 127.0.0.99 -n 9 --nfs-version 4 -c 1000 --log-file /dev/null --no-evidence \
+	>/dev/null 2>&1 &
+pids=$!
 until [ -e /run/fsmon/roots/status ]; do sleep 0.05; done
 say one; nobody -list
 say one disp; nobody roots -disp
@@ -57,9 +64,11 @@ say root; "$0" -list
 		"explicit":      `no watches\n`,
 		"two": `Watches of this user \(/run/own/fsmon\):\n` + head + `mine +nfs (.*\n)+\n` +
 			`Watches of root \(/run/fsmon\):\n` + head + `roots +nfs (.*\n)+`,
-		"two disp": `pid +\d+\nidentifier +mine\n((failures|last|class|state|settings|watches|note) .*\n)+`,
-		"two json": `(?s)\[.*"id": ?"mine".*"registry": ?"/run/own/fsmon".*"id": ?"roots".*"registry": ?"/run/fsmon".*\]\n`,
-		"root":     head + `roots +nfs (.*\n)+`,
+		"two disp": `pid +\d+\nidentifier +mine\n` +
+			`((failures|last|class|state|settings|watches|note|warning) .*\n)+`,
+		"two json": `(?s)\[.*"id": ?"mine".*"registry": ?"/run/own/fsmon".*` +
+			`"id": ?"roots".*"registry": ?"/run/fsmon".*\]\n`,
+		"root": head + `roots +nfs (.*\n)+`,
 	} {
 		if !regexp.MustCompile(`^` + want + `$`).MatchString(said[name]) {
 			t.Errorf("%s: %s", name, said[name])
