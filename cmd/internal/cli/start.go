@@ -33,10 +33,11 @@ func (s Service) start(req request) error {
 	if _, err := os.Hostname(); err != nil {
 		return &failure{end: endLocal, alert: s.Catalogue.NoName.Alert(errnoOf(err))}
 	}
-	claim, err := s.claim(req.ID)
+	claim, watches, err := s.claim(req.ID)
 	if err != nil {
 		return err
 	}
+	req.FirstAfter = firstAfter(req.ID, req.Interval, watches)
 	ctx, done := untilSignalled()
 	defer done()
 
