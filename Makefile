@@ -78,7 +78,7 @@ SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packa
 	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab
 
 # These packages also run on Windows. The others need the registry, and so Linux.
-PORTABLE = ./kerberos ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
+PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
 
 windows: ## build everything that is meant for Windows
 	GOOS=windows GOARCH=amd64 go build $(PORTABLE)
@@ -91,7 +91,7 @@ clean: ## remove what was built
 	rm -rf bin dist
 
 servers:
-	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils krb5-kdc krb5-admin-server krb5-user faketime iptables iproute2
+	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils krb5-kdc krb5-admin-server krb5-user faketime samba-ad-provision samba-dsdb-modules winbind iptables iproute2
 
 plugins:
 	@.ci/packages monitoring-plugins-standard

@@ -3,7 +3,7 @@
 _fsmon() {
 	local command=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
 	case $before in
-	--credentials | --keytab | --ccache | --log-file | --metrics-file | --evidence-dir | --marker)
+	--credentials | --keytab | --ccache | --tls-ca | --tls-cert | --tls-key | --log-file | --metrics-file | --evidence-dir | --marker)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

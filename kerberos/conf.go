@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // conf is what this package takes of krb5.conf(5): the rest of a file, and what
@@ -18,16 +19,22 @@ type conf struct {
 	notes   []string            // what could not be read, for people
 }
 
+// nonblock is for opening files: a FIFO in the place of one must not block the
+// watch.
+const nonblock = syscall.O_NONBLOCK | syscall.O_CLOEXEC
+
 const (
 	maxConf    = 256 << 10 // bytes of one file
 	maxInclude = 64        // files, so that two that include each other end
 )
 
-// readConf reads a krb5.conf with all that it includes. A file that is not there
-// is an empty one.
-func readConf(path string) conf {
+// readConf reads files like krb5.conf, whose names have colons in between, with
+// all that they include. A file that is not there is an empty one.
+func readConf(paths string) conf {
 	r := confReader{conf: conf{kdcs: map[string][]string{}, domains: map[string]string{}}}
-	r.file(path, true)
+	for _, path := range filepath.SplitList(paths) {
+		r.file(path, true)
+	}
 	return r.conf
 }
 
@@ -109,7 +116,8 @@ func (r *confReader) directory(path string) {
 	}
 	for _, e := range entries {
 		name := strings.TrimSuffix(e.Name(), ".conf")
-		plain := strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+		plain := strings.Trim(name,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 		if name != e.Name() && e.Name()[0] != '.' || plain {
 			r.file(filepath.Join(path, e.Name()), false)
 		}
@@ -142,13 +150,13 @@ func (r *confReader) relation(key, value string) {
 		if key = strings.ToLower(key); r.domains[key] == "" {
 			r.domains[key] = value
 		}
-	case r.realm != "" && r.depth == 1 && (key == "kdc" || key == "master_kdc" || key == "primary_kdc"):
+	case r.realm != "" && r.depth == 1 && key == "kdc":
 		host, err := hostPort(strings.TrimSuffix(value, "*"))
 		if err != nil {
 			r.note("[realms] " + r.realm + ": " + err.Error())
 			return
 		}
-		if key == "kdc" && !slices.Contains(r.kdcs[r.realm], host) {
+		if !slices.Contains(r.kdcs[r.realm], host) {
 			r.kdcs[r.realm] = append(r.kdcs[r.realm], host)
 		}
 	}

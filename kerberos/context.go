@@ -215,7 +215,8 @@ func (c *Context) Wrap(message []byte, seal bool) ([]byte, error) {
 	}
 	if seal {
 		head := c.header([]byte{5, 4, c.flags | sealed, 0xff, 0, 0, 0, 0})
-		body, err := encrypt(c.key, append(bytes.Clone(message), head...), keyusage.GSSAPI_INITIATOR_SEAL)
+		plain := append(bytes.Clone(message), head...)
+		body, err := encrypt(c.key, plain, keyusage.GSSAPI_INITIATOR_SEAL)
 		return append(head, body...), err
 	}
 	head := c.header([]byte{5, 4, c.flags, 0xff, 0, 0, 0, 0})

@@ -73,7 +73,7 @@ func encrypt(key types.EncryptionKey, plain []byte, usage uint32) ([]byte, error
 
 // decryptMessage opens what encrypt makes. The library slices what it is given
 // without looking at its length, so this does.
-func decryptMessage(key types.EncryptionKey, sealed []byte, usage uint32) (plain []byte, err error) {
+func decryptMessage(key types.EncryptionKey, sealed []byte, usage uint32) ([]byte, error) {
 	et, err := crypto.GetEtype(key.KeyType)
 	if err != nil {
 		return nil, err

@@ -139,8 +139,8 @@ func (c conf) find(ctx context.Context, realm string) ([]string, error) {
 		return hosts, nil
 	}
 	if c.noDNS {
-		return nil, fmt.Errorf("%w for the realm %s: --kdc names none, [realms] of krb5.conf neither, "+
-			"and dns_lookup_kdc is off", ErrNoKDC, realm)
+		return nil, fmt.Errorf("%w for the realm %s: --kdc names none, [realms] of krb5.conf "+
+			"neither, and dns_lookup_kdc is off", ErrNoKDC, realm)
 	}
 	_, records, err := net.DefaultResolver.LookupSRV(ctx, "kerberos", "tcp", realm)
 	var hosts []string
@@ -150,8 +150,8 @@ func (c conf) find(ctx context.Context, realm string) ([]string, error) {
 		}
 	}
 	if len(hosts) == 0 {
-		return nil, fmt.Errorf("%w for the realm %s: --kdc names none, [realms] of krb5.conf neither, "+
-			"and DNS has no _kerberos._tcp.%s (%v)", ErrNoKDC, realm, realm, err)
+		return nil, fmt.Errorf("%w for the realm %s: --kdc names none, [realms] of krb5.conf "+
+			"neither, and DNS has no _kerberos._tcp.%s (%v)", ErrNoKDC, realm, realm, err)
 	}
 	return hosts, nil
 }

@@ -131,7 +131,6 @@ func TestForget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first.SPN = spn
 		time.Sleep(time.Minute)
 		if !cl.Forget(first) {
 			t.Error("an old ticket may not be got again")
@@ -142,6 +141,19 @@ func TestForget(t *testing.T) {
 		}
 		if cl.Forget(second) {
 			t.Error("a ticket that was just got may be got again")
+		}
+		// Also one that comes with a warning.
+		if _, err = cl.Ticket(t.Context(), spn); err != nil {
+			t.Fatal(err)
+		}
+		s.down = true
+		time.Sleep(50 * time.Minute)
+		late, err := cl.Ticket(t.Context(), spn)
+		if err != nil || late.Late == nil || !cl.Forget(late) {
+			t.Errorf("%+v, %v", late, err)
+		}
+		if again, err := cl.Ticket(t.Context(), spn); err == nil {
+			t.Errorf("the refused ticket is there: %+v", again)
 		}
 	})
 }

@@ -8,9 +8,11 @@
 package kerberos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +21,7 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
-// DefaultConf is where krb5.conf(5) is.
+// DefaultConf is where krb5.conf(5) is, unless the environment has KRB5_CONFIG.
 const DefaultConf = "/etc/krb5.conf"
 
 // Config says who logs in and who gives the tickets. Exactly one of Keytab,
@@ -31,7 +33,7 @@ type Config struct {
 	Keytab    string   // a file
 	CCache    string   // a file, "FILE:" before it or not
 	Password  string
-	Conf      string // the file krb5.conf, which need not be there; empty: DefaultConf
+	Conf      string // files like krb5.conf, with colons, which need not be there; empty: DefaultConf
 }
 
 // Client gets tickets and keeps them. Its methods may be called from any
@@ -114,7 +116,7 @@ func (cl *Client) Notes() []string {
 func (cl *Client) Forget(t *Ticket) bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if k := cl.tickets[t.SPN]; k == nil || k.Ticket != t {
+	if k := cl.tickets[t.SPN]; k == nil || !k.got.Equal(t.got) {
 		return true
 	}
 	delete(cl.tickets, t.SPN)
@@ -221,7 +223,7 @@ func (cl *Client) acquire(ctx context.Context, spn string) (t *Ticket, err error
 	if realm == "" && len(service.NameString) > 1 {
 		realm = x.conf.realmOf(service.NameString[1])
 	}
-	tgt, t, err := c.start(x, service, realm)
+	tgt, t, err := c.start(x, service)
 	if t == nil && err == nil {
 		t, err = x.ticket(tgt, service, realm)
 	}
@@ -238,7 +240,7 @@ func (cl *Client) acquire(ctx context.Context, spn string) (t *Ticket, err error
 
 // start returns a ticket-granting ticket, or, from a cache, perhaps the ticket
 // for the service.
-func (c Config) start(x *exchange, service types.PrincipalName, realm string) (tgt, t *Ticket, err error) {
+func (c Config) start(x *exchange, service types.PrincipalName) (tgt, t *Ticket, err error) {
 	if c.CCache != "" {
 		tgt, t, err = fromCCache(c.CCache, service)
 		if tgt != nil {
@@ -263,10 +265,7 @@ func (c conf) add(realm string, kdcs []string) {
 }
 
 func (c Config) confPath() string {
-	if c.Conf == "" {
-		return DefaultConf
-	}
-	return c.Conf
+	return cmp.Or(c.Conf, os.Getenv("KRB5_CONFIG"), DefaultConf)
 }
 
 // key is who logs in with what. Its error is a mistake of the configuration, but
@@ -299,7 +298,8 @@ func (c Config) key(conf conf) (*key, error) {
 		realm = conf.realm
 	}
 	if realm == "" {
-		return nil, fmt.Errorf("none is known for %s (nor has NAME@REALM one, nor %s a default_realm)",
+		return nil, fmt.Errorf("none is known for %s (nor has NAME@REALM one, nor %s a "+
+			"default_realm)",
 			principal, c.confPath())
 	}
 	k.name, k.realm = types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, principal), realm
@@ -352,8 +352,9 @@ func fromCCache(path string, service types.PrincipalName) (tgt, t *Ticket, err e
 		case parseTagged(c.ticket, tagTicket, &head) != nil:
 			continue
 		}
-		found := &Ticket{name: owner.PrincipalName, realm: owner.realm, server: c.server, key: c.key,
-			ticket: c.ticket, issued: c.start, End: c.end, Enctype: enctypeName(head.EncPart.EType)}
+		found := &Ticket{name: owner.PrincipalName, realm: owner.realm, server: c.server,
+			key: c.key, ticket: c.ticket, issued: c.start, End: c.end,
+			Enctype: enctypeName(head.EncPart.EType)}
 		if fits {
 			return nil, found, nil
 		}

@@ -79,8 +79,8 @@ func (k *key) of(info types.ETypeInfo2Entry, kvno int) (types.EncryptionKey, err
 		// A KDC may count versions in another way than the keytab.
 		found := cmp.Or(k.find(info.EType, kvno), k.find(info.EType, 0))
 		if found == nil {
-			return types.EncryptionKey{}, fmt.Errorf("%w: %s has no key of %s for %s@%s", ErrSecret, k.path,
-				enctypeName(info.EType), k.name.PrincipalNameString(), k.realm)
+			return types.EncryptionKey{}, fmt.Errorf("%w: %s has no key of %s for %s", ErrSecret,
+				k.path, enctypeName(info.EType), name{k.name, k.realm})
 		}
 		return *found, nil
 	}
@@ -94,7 +94,8 @@ func (k *key) of(info types.ETypeInfo2Entry, kvno int) (types.EncryptionKey, err
 	}
 	if len(info.S2KParams) == 4 {
 		if binary.BigEndian.Uint32(info.S2KParams) > maxIterations {
-			return types.EncryptionKey{}, errors.New("the KDC asks for too many iterations over the password")
+			return types.EncryptionKey{}, errors.New("the KDC asks for too many iterations over " +
+				"the password")
 		}
 		params = hex.EncodeToString(info.S2KParams)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,13 +40,12 @@ func (x *exchange) login(k *key) (*Ticket, error) {
 }
 
 func (x *exchange) loginOnce(k *key) (*Ticket, error) {
-	types18 := k.enctypes()
-	if len(types18) == 0 {
-		return nil, &Error{Err: fmt.Errorf("%w: %s has no AES key for %s@%s", ErrSecret, k.path,
-			k.name.PrincipalNameString(), k.realm)}
+	mine := k.enctypes()
+	if len(mine) == 0 {
+		return nil, &Error{Err: fmt.Errorf("%w: %s has no AES key for %s", ErrSecret, k.path,
+			name{k.name, k.realm})}
 	}
-	tgs := types.PrincipalName{NameType: nametype.KRB_NT_SRV_INST, NameString: []string{"krbtgt", k.realm}}
-	body := newBody(k.realm, tgs, types18)
+	body := newBody(k.realm, ticketGranting(k.realm), mine)
 	body.CName = k.name
 	reply, err := x.send(k.realm, tagASReq, body, nil)
 	var refusal *krbError
@@ -57,7 +55,7 @@ func (x *exchange) loginOnce(k *key) (*Ticket, error) {
 		if err := parsePAData(refusal.EData, &pas); err != nil {
 			return nil, x.failed(err)
 		}
-		if known, err = k.choose(pas, types18[0]); err != nil {
+		if known, err = k.choose(pas, mine[0]); err != nil {
 			return nil, x.failed(err)
 		}
 		var pa types.PAData
@@ -120,7 +118,7 @@ func (x *exchange) ticket(tgt *Ticket, spn types.PrincipalName, realm string) (*
 	}
 	want := spn
 	if realm != "" && realm != at {
-		want = types.PrincipalName{NameType: nametype.KRB_NT_SRV_INST, NameString: []string{"krbtgt", realm}}
+		want = ticketGranting(realm)
 	}
 	for range maxReferrals {
 		t, err := x.ticketOnce(tgt, want, at)
@@ -159,7 +157,8 @@ func (x *exchange) ticketOnce(tgt *Ticket, spn types.PrincipalName, realm string
 		return nil, x.failed(err)
 	}
 	auth.Cksum = types.Checksum{CksumType: et.GetHashID(), Checksum: sum}
-	req, err := appendRequest(tgt.ticket, tgt.key, auth, keyusage.TGS_REQ_PA_TGS_REQ_AP_REQ_AUTHENTICATOR, false)
+	req, err := appendRequest(tgt.ticket, tgt.key, auth,
+		keyusage.TGS_REQ_PA_TGS_REQ_AP_REQ_AUTHENTICATOR, false)
 	if err != nil {
 		return nil, x.failed(err)
 	}
@@ -173,6 +172,12 @@ func (x *exchange) ticketOnce(tgt *Ticket, spn types.PrincipalName, realm string
 		return nil, x.failed(err)
 	}
 	return t, nil
+}
+
+// ticketGranting is the service that gives the tickets of a realm.
+func ticketGranting(realm string) types.PrincipalName {
+	return types.PrincipalName{NameType: nametype.KRB_NT_SRV_INST,
+		NameString: []string{"krbtgt", realm}}
 }
 
 func newBody(realm string, server types.PrincipalName, etypes []int32) kdcRequestBody {
@@ -191,12 +196,14 @@ func nonce() int {
 
 // send makes a request of a body, and reads what the KDC answers. The error is a
 // *krbError for its refusal, else an *Error.
-func (x *exchange) send(realm string, kind int, body kdcRequestBody, pas types.PADataSequence) (*kdcReply, error) {
+func (x *exchange) send(realm string, kind int, body kdcRequestBody,
+	pas types.PADataSequence) (*kdcReply, error) {
 	der, err := asn1.Marshal(body)
 	if err != nil {
 		return nil, x.failed(err)
 	}
-	request, err := marshalTagged(kind, kdcRequest{PVNO: 5, MsgType: kind, PAData: pas, Body: raw(4, der)})
+	request, err := marshalTagged(kind,
+		kdcRequest{PVNO: 5, MsgType: kind, PAData: pas, Body: raw(4, der)})
 	if err != nil {
 		return nil, x.failed(err)
 	}
@@ -245,11 +252,13 @@ func parsePAData(der []byte, pas *types.PADataSequence) (err error) {
 
 // open unseals the KDC's reply to a request (RFC 4120 3.1.5, 3.3.4). Of the
 // ticket it leaves the client's name open.
-func (r *kdcReply) open(secret types.EncryptionKey, usage uint32, body kdcRequestBody) (t *Ticket, err error) {
+func (r *kdcReply) open(secret types.EncryptionKey, usage uint32,
+	body kdcRequestBody) (t *Ticket, err error) {
 	defer caught(&err, "a reply of the KDC")
 	plain, err := decrypt(r.EncPart, secret, usage)
 	if err != nil {
-		return nil, &Error{Code: BadIntegrity, Text: "its answer cannot be unsealed with this key: " + err.Error()}
+		return nil, &Error{Code: BadIntegrity, Text: "its answer cannot be unsealed with this " +
+			"key: " + err.Error()}
 	}
 	defer clear(plain)
 	var part encKDCReply
@@ -267,16 +276,20 @@ func (r *kdcReply) open(secret types.EncryptionKey, usage uint32, body kdcReques
 	case part.Nonce != body.Nonce:
 		return nil, errors.New("its answer is to another request")
 	case !isAES(part.Key.KeyType):
-		return nil, &Error{Code: NoEnctype, Text: "the session key is of " + enctypeName(part.Key.KeyType) +
-			"; only AES is accepted"}
-	case len(part.SName.NameString) == 0:
-		return nil, errors.New("its ticket is for nobody")
-	case !slices.Equal(part.SName.NameString, body.SName.NameString) && part.SName.NameString[0] != "krbtgt" &&
-		!strings.EqualFold(part.SName.NameString[0], body.SName.NameString[0]):
-		return nil, fmt.Errorf("its ticket is for %s", part.SName.PrincipalNameString())
+		return nil, &Error{Code: NoEnctype, Text: "the session key is of " +
+			enctypeName(part.Key.KeyType) + "; only AES is accepted"}
+	case !answers(part.SName.NameString, body.SName.NameString):
+		return nil, fmt.Errorf("its ticket is for %q", part.SName.PrincipalNameString())
 	}
 	return &Ticket{
 		ticket: r.Ticket.Bytes, key: part.Key, server: name{part.SName, part.SRealm},
 		issued: part.AuthTime, End: part.EndTime, Enctype: enctypeName(head.EncPart.EType),
 	}, nil
+}
+
+// answers reports whether a ticket for one service may be the answer to a
+// request for another: a KDC may refer to another realm, and may know the host
+// by another name (RFC 6806 6, 8).
+func answers(got, asked []string) bool {
+	return len(got) > 0 && (got[0] == "krbtgt" || strings.EqualFold(got[0], asked[0]))
 }

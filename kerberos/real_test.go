@@ -192,6 +192,36 @@ func TestConfIsUsed(t *testing.T) {
 	}
 }
 
+// A service of another realm, by what krb5.conf says of its domain, and by the
+// SPN itself.
+func TestOtherRealm(t *testing.T) {
+	const foreign = "cifs/files.other.test"
+	own := kerberostest.New(t, lab)
+	other := kerberostest.New(t, kerberostest.Config{Realm: "OTHER.TEST", Services: []string{foreign}})
+	for _, k := range []*kerberostest.KDC{own, other} {
+		if _, err := k.Admin(t.Context(), "addprinc -pw trust krbtgt/OTHER.TEST@LAB.TEST\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	realms := "[realms]\nLAB.TEST = {\n kdc = " + own.Addr + "\n}\nOTHER.TEST = {\n kdc = " + other.Addr + "\n}\n"
+	for name, c := range map[string]struct{ spn, conf string }{
+		"domain_realm": {foreign, realms + "[domain_realm]\n.other.test = OTHER.TEST\n"},
+		"SPN":          {foreign + "@OTHER.TEST", realms},
+	} {
+		conf := writeConf(t, t.TempDir(), "krb5.conf", c.conf)
+		cl, err := New(Config{Principal: "probe@LAB.TEST", Password: "pw", Conf: conf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := get(t, cl, c.spn)
+		if err != nil || ticket.Principal != "probe@LAB.TEST" || ticket.server.realm != "OTHER.TEST" {
+			t.Errorf("%s: %+v, %v", name, ticket, err)
+			continue
+		}
+		converse(t, ticket, &kerberostest.Acceptor{Keytab: other.Keytab, Subkey: true})
+	}
+}
+
 // Files that others may read are refused, whatever else is wrong with them.
 func TestSecretsOfOthers(t *testing.T) {
 	for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {

@@ -133,8 +133,7 @@ func (a *attempt) connectFrom(
 		if source == int(to.Port()) {
 			continue // the port would connect to itself
 		}
-		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared,
-			KeepAlive: -1} // a probe has a deadline
+		d := net.Dialer{LocalAddr: &net.TCPAddr{Port: source}, Control: shared, KeepAlive: -1}
 		conn, err := d.DialContext(ctx, "tcp", address)
 		switch {
 		case err == nil && source >= firstSpare:
@@ -153,7 +152,7 @@ func (a *attempt) connectFrom(
 		}
 	}
 	a.short = mayBind && reserved && ctx.Err() == nil
-	d := net.Dialer{KeepAlive: -1}
+	d := net.Dialer{KeepAlive: -1} // every wait has a deadline anyway
 	return d.DialContext(ctx, "tcp", address)
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
-var anyGSSError = errors.New("any *GSSError")
+var errAnyGSS = errors.New("any *GSSError")
 
 // Replies that are not what the server of the context has sent, and servers
 // that do not keep to RFC 2203.
@@ -98,8 +98,9 @@ func thenFlipped(a nfstest.Answer) nfstest.Answer {
 type flipping struct{ net.Conn }
 
 func (f flipping) Write(p []byte) (int, error) {
-	p[4+20] ^= 1
-	return f.Conn.Write(p)
+	spoilt := bytes.Clone(p)
+	spoilt[recordMark+20] ^= 1
+	return f.Conn.Write(spoilt)
 }
 
 // Servers that make no context, and what is malformed.
@@ -118,13 +119,13 @@ func TestNoContext(t *testing.T) {
 		"not known":        {nfstest.Accepted(rpcv2.PROG_UNAVAIL), &RPCError{Stat: "PROG_UNAVAIL"}},
 		"problem":          {nfstest.Denied(rpcv2.RPCSEC_GSS_CREDPROBLEM), &RPCError{Stat: "AUTH_ERROR", Auth: "RPCSEC_GSS_CREDPROBLEM"}},
 		"closed":           {nfstest.Close, nil},
-		"to be continued":  {initialized(0, 1, 0, 0, 0), anyGSSError},
+		"to be continued":  {initialized(0, 1, 0, 0, 0), errAnyGSS},
 		"no window":        {initialized(0, 0, 0, 0, 0), &MalformedError{"a sequence window of 0"}},
 		"nothing":          {initialized(), &MalformedError{"RPCSEC_GSS_INIT: "}},
 		"half":             {initialized(0, 0, 0), &MalformedError{"RPCSEC_GSS_INIT: "}},
 		"token of 4 GB":    {initialized(0, 0, 0, 8, 0xffffffff), &MalformedError{"RPCSEC_GSS_INIT: "}},
 		"handle too long":  {initialized(384), &MalformedError{"RPCSEC_GSS_INIT: "}},
-		"a clock too late": {nfstest.GSSRefused(13<<16, krb5Minor+37), anyGSSError},
+		"a clock too late": {nfstest.GSSRefused(13<<16, krb5Minor+37), errAnyGSS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, _, config := hostileGSS(t, "4.1", "krb5i")
@@ -135,7 +136,7 @@ func TestNoContext(t *testing.T) {
 			switch {
 			case !errors.As(err, &failed) || failed.Step != BeginContext:
 				t.Errorf("%v", err)
-			case c.cause == anyGSSError:
+			case c.cause == errAnyGSS:
 				if !errors.As(err, &refused) || strings.Contains(name, "clock") != (refused.Code() == 37) {
 					t.Errorf("%v", err)
 				}

@@ -38,7 +38,9 @@ type vault struct {
 func fileServer() x509.Certificate { return x509.Certificate{DNSNames: []string{"files.test"}} }
 
 // newVault puts TLS in front of a hostile server.
-func newVault(t *testing.T, version string, spoil func(a *nfstest.Authority, b *nfstest.TLS)) vault {
+func newVault(
+	t *testing.T, version string, spoil func(a *nfstest.Authority, b *nfstest.TLS),
+) vault {
 	t.Helper()
 	h, c := hostile(t)
 	a := nfstest.NewAuthority(t)
@@ -47,7 +49,9 @@ func newVault(t *testing.T, version string, spoil func(a *nfstest.Authority, b *
 		spoil(a, &b)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	nfstest.TLSProxy(t, l, func() (net.Conn, error) {
 		return net.Dial("tcp", net.JoinHostPort(h.Address, strconv.Itoa(h.NFSPort)))
 	}, b)
@@ -125,10 +129,11 @@ func TestHandshakeFails(t *testing.T) {
 			c.Write(nfstest.Record(nfstest.StartTLS(call.XID + 1)))
 			return true
 		}), &MalformedError{"a reply to call"}},
-		"it closes":                  {answer(nfstest.Close), broken("read", io.EOF)},
-		"it resets":                  {answer(nfstest.Reset), broken("read", syscall.ECONNRESET)},
-		"it cuts its answer":         {answer(nfstest.Cut(20)), broken("read", io.EOF)},
-		"it closes in the handshake": {start(func(net.Conn) bool { return false }), broken("read", io.EOF)},
+		"it closes":          {answer(nfstest.Close), broken("read", io.EOF)},
+		"it resets":          {answer(nfstest.Reset), broken("read", syscall.ECONNRESET)},
+		"it cuts its answer": {answer(nfstest.Cut(20)), broken("read", io.EOF)},
+		"it closes in the handshake": {start(func(net.Conn) bool { return false }),
+			broken("read", io.EOF)},
 		"it cuts a record of the handshake": {start(func(c net.Conn) bool {
 			readHello(c)
 			c.Write([]byte{22, 3, 3, 0, 100, 2})
@@ -151,8 +156,11 @@ func TestHandshakeFails(t *testing.T) {
 		}, ErrAlert},
 		"no certificate": {func(_ *nfstest.Authority, b *nfstest.TLS) { b.Config.Certificates = nil },
 			ErrAlert},
-		"expired":   {certificate(func(c *x509.Certificate) { c.NotBefore, c.NotAfter = yesterday, yesterday }), ErrCertificateExpired},
-		"too early": {certificate(func(c *x509.Certificate) { c.NotBefore = tomorrow }), ErrCertificateEarly},
+		"expired": {certificate(func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = yesterday, yesterday
+		}), ErrCertificateExpired},
+		"too early": {certificate(func(c *x509.Certificate) { c.NotBefore = tomorrow }),
+			ErrCertificateEarly},
 		"another name": {certificate(func(c *x509.Certificate) { c.DNSNames = []string{"other.test"} }),
 			ErrCertificateName},
 		"a common name only": {certificate(func(c *x509.Certificate) {
@@ -188,7 +196,9 @@ func TestHandshakeStalls(t *testing.T) {
 		spoil func(_ *nfstest.Authority, b *nfstest.TLS)
 		step  Step
 	}{
-		"at AUTH_TLS":      {func(_ *nfstest.Authority, b *nfstest.TLS) { b.Answer = nfstest.Hang }, StartTLS},
+		"at AUTH_TLS": {func(_ *nfstest.Authority, b *nfstest.TLS) {
+			b.Answer = nfstest.Hang
+		}, StartTLS},
 		"in the handshake": {func(_ *nfstest.Authority, b *nfstest.TLS) { b.Start = hang }, StartTLS},
 		"in the server's half": {func(_ *nfstest.Authority, b *nfstest.TLS) {
 			b.Start = func(c net.Conn) bool {
@@ -271,18 +281,26 @@ func seal(t *testing.T, suite uint16, secrets string, kind byte, content []byte)
 	_, line, _ := strings.Cut(secrets, "SERVER_TRAFFIC_SECRET_0 ")
 	line, _, _ = strings.Cut(line, "\n")
 	secret, err := hex.DecodeString(line[strings.LastIndexByte(line, ' ')+1:])
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	derive := func(label string, length int) []byte {
 		label = "tls13 " + label
 		info := append(binary.BigEndian.AppendUint16(nil, uint16(length)), byte(len(label)))
 		key, err := hkdf.Expand(sha256.New, secret, string(append(append(info, label...), 0)), length)
-		must(t, err)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return key
 	}
 	block, err := aes.NewCipher(derive("key", 16))
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	gcm, err := cipher.NewGCM(block)
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	inner := append(content, kind)
 	header := binary.BigEndian.AppendUint16([]byte{23, 3, 3}, uint16(len(inner)+gcm.Overhead()))
 	return gcm.Seal(header, derive("iv", 12), inner, header)
@@ -323,8 +341,11 @@ func TestClientCertificate(t *testing.T) {
 				r, err := probe(t, v.config)
 				if c.cause != nil {
 					fails(t, err, Null, c.cause)
-				} else if err != nil || strings.Contains(learnt(r, StartTLS), "asks for a client") != (own == nil) {
-					t.Errorf("%v, %q", err, learnt(r, StartTLS))
+					return
+				}
+				said := learnt(r, StartTLS)
+				if err != nil || strings.Contains(said, "asks for a client") != (own == nil) {
+					t.Errorf("%v, %q", err, said)
 				}
 				noState(t, v.Hostile)
 			})

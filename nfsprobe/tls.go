@@ -87,24 +87,13 @@ func (a *attempt) nullVersion() uint32 {
 // TLS, and its next bytes on this connection are those of a handshake.
 func (c *client) askTLS(ctx context.Context, version uint32) error {
 	own := c.cred
-	defer func() { c.cred = own }()
 	c.cred = rpcv2.OpaqueAuth{Flavor: authTLS}
-	c.xid++
-	call, err := c.encode(nfsProgram, version, procNull, nil)
-	if err != nil {
+	p := c.queue(nfsProgram, version, procNull, nil)
+	c.cred = own
+	if err := c.receive(ctx, p); err != nil {
 		return err
 	}
-	if err := c.bound(ctx); err != nil {
-		return whyEnded(ctx, err)
-	}
-	if _, err := c.Write(call); err != nil {
-		return whyEnded(ctx, netError("write", c, err))
-	}
-	record, err := readRecord(c.in)
-	if err != nil {
-		return whyEnded(ctx, netError("read", c, err))
-	}
-	return parseStartTLS(record, c.xid)
+	return parseStartTLS(p.reply, p.xid)
 }
 
 // parseStartTLS checks the answer to NULL with AUTH_TLS (RFC 9289 4.1). A

@@ -13,7 +13,7 @@ type Step int
 
 // The steps of a probe.
 const (
-	Ticket         Step = iota // Config.Ticket: nobody has asked the server yet
+	Ticket         Step = iota // Config.Tickets: nobody has asked the server yet
 	Resolve                    // name to addresses
 	Socket                     // this machine lacks descriptors, memory or local ports
 	Connect                    // TCP connect
@@ -30,8 +30,8 @@ const (
 )
 
 var stepNames = [...]string{
-	"ticket", "resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type",
-	"root", "marker", "write test", "lock test", "tree disconnect", "logoff",
+	"ticket", "resolve", "socket", "connect", "negotiate", "session setup", "tree connect",
+	"share type", "root", "marker", "write test", "lock test", "tree disconnect", "logoff",
 }
 
 func (s Step) String() string {
@@ -46,7 +46,7 @@ func (s Step) String() string {
 func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest || s == LockTest }
 
 // Error is a failed probe: the first step that failed, and why. At Ticket it is
-// the error of Config.Ticket. Else Err is or wraps one of Status, *NetBIOSError,
+// the error of Config.Tickets. Else Err is or wraps one of Status, *NetBIOSError,
 // *MalformedError, *RefusedError, ErrOtherLogin, *ShareTypeError, ErrSMB1Only,
 // ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or "write"; it
 // wraps the errno), context.Canceled, or context.DeadlineExceeded for every

@@ -104,7 +104,7 @@ func (l *ladder) negotiate() (string, error) {
 func (l *ladder) sessionSetup() (string, error) {
 	mechanism, user := "NTLMv2", l.User
 	s, err := smb2.Session{}, error(nil)
-	if l.Ticket != nil {
+	if l.Tickets != nil {
 		mechanism, user = "Kerberos", l.login.User
 		s, err = l.conn.SessionSetup(l.login)
 		l.login.Wipe()

@@ -28,9 +28,9 @@ type Config struct {
 	Password string
 	Domain   string
 
-	// Ticket gets what the probe logs in with instead of User and Password. It
-	// is called at the start of each probe, with its context. nil: NTLM.
-	Ticket func(ctx context.Context) (Login, error)
+	// Tickets has what the probe logs in with instead of User and Password. nil:
+	// NTLM.
+	Tickets Tickets
 
 	// Marker is the path of a file that exists only on the shared disk. The
 	// probe reads it. If the disk is not mounted, the file is missing and the
@@ -54,6 +54,12 @@ type Config struct {
 
 	dialect uint16 // for tests: the only dialect to offer; 0: all
 	netbios bool   // for tests: a NetBIOS session on every port, not only on 139
+}
+
+// Tickets gets logins by another mechanism than NTLM. Ticket is called at the
+// start of each probe, with its context, before the server is asked.
+type Tickets interface {
+	Ticket(ctx context.Context) (Login, error)
 }
 
 // Login is one login by another mechanism than NTLM, for one probe. User,
@@ -134,7 +140,7 @@ type attempt struct {
 	Config
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
-	login    Login // of Config.Ticket
+	login    Login // of Config.Tickets
 	wire     transcript
 	answered bool // the server has sent at least one byte
 
@@ -168,11 +174,11 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 
 // getTicket runs the step before the server is asked.
 func (p *attempt) getTicket(ctx context.Context, r *Report) (err error) {
-	if p.Ticket == nil {
+	if p.Tickets == nil {
 		return nil
 	}
 	began := time.Now()
-	p.login, err = p.Ticket(ctx)
+	p.login, err = p.Tickets.Ticket(ctx)
 	r.Rungs = append(r.Rungs, Rung{Step: Ticket, Took: time.Since(began), Learnt: p.login.Learnt})
 	r.Warnings = append(r.Warnings, p.login.Warnings...)
 	if err != nil {

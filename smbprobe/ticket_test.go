@@ -41,13 +41,16 @@ func (o *other) SessionKey() []byte {
 	return o.Client.SessionKey()
 }
 
-func (o *other) login(user string) func(context.Context) (Login, error) {
+func (o *other) Ticket(context.Context) (Login, error) {
 	o.User, o.Password = "games", "pw-games"
-	return func(context.Context) (Login, error) {
-		return Login{Initiator: o, User: user, Learnt: "a ticket", Warnings: []string{"it ends"},
-			Wipe: func() { o.wiped = true }}, nil
-	}
+	return Login{Initiator: o, User: "games@REALM", Learnt: "a ticket", Warnings: []string{"it ends"},
+		Wipe: func() { o.wiped = true }}, nil
 }
+
+// none has no ticket, and this is why.
+type none struct{ error }
+
+func (n none) Ticket(context.Context) (Login, error) { return Login{}, n.error }
 
 // A login of another kind than NTLM is used, reported and wiped, and what goes
 // wrong with it has its own error.
@@ -55,7 +58,7 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
 	probe := func(o *other) (Report, error) {
-		return New(Config{Address: s.Address, Port: s.Port, Share: "priv", Ticket: o.login("games@REALM")}).Probe(
+		return New(Config{Address: s.Address, Port: s.Port, Share: "priv", Tickets: o}).Probe(
 			t.Context())
 	}
 	o := &other{}
@@ -100,7 +103,7 @@ func TestNoTicket(t *testing.T) {
 	defer l.Close()
 	cause := errors.New("no KDC")
 	r, err := New(Config{Address: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, Share: "x",
-		Ticket: func(context.Context) (Login, error) { return Login{}, cause }}).Probe(t.Context())
+		Tickets: none{cause}}).Probe(t.Context())
 	fails(t, err, Ticket, cause)
 	if len(r.Rungs) != 1 || r.Address != "" || len(r.Wire) != 0 {
 		t.Errorf("%+v", r)

@@ -68,17 +68,31 @@ func ValidID(id string) error {
 	return nil
 }
 
+// machineDir is the registry of root's watches.
+const machineDir = "/run/fsmon"
+
 // DefaultDir returns the registry's directory: $FSMON_REGISTRY; else /run/fsmon
 // for root; else fsmon under $XDG_RUNTIME_DIR; else fsmon-UID in the directory
 // for temporary files.
 func DefaultDir() string { return defaultDir(os.Geteuid()) }
+
+// ReadableDirs returns the registries in which this user looks for watches:
+// DefaultDir, and for another user than root that of the machine, unless
+// $FSMON_REGISTRY names one.
+func ReadableDirs() []string {
+	own := DefaultDir()
+	if own == machineDir || os.Getenv("FSMON_REGISTRY") != "" {
+		return []string{own}
+	}
+	return []string{own, machineDir}
+}
 
 func defaultDir(uid int) string {
 	if dir := os.Getenv("FSMON_REGISTRY"); dir != "" {
 		return dir
 	}
 	if uid == 0 {
-		return "/run/fsmon"
+		return machineDir
 	}
 	// A relative path is ignored, as the XDG Base Directory Specification says.
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -236,7 +237,7 @@ func TestKerberosWatch(t *testing.T) {
 	labs, watches := map[string]*cmdtest.Lab{}, map[string]*cmdtest.Process{}
 	watch := func(v string) {
 		labs[v] = newLab(t, r.Lab)
-		watches[v] = labs[v].Watch(r.options("krb5p", v, "krb5p", "-i", "1", "-c", "1000", "-r", "8")...)
+		watches[v] = labs[v].Watch(r.options("krb5p", v, "krb5p", "-i", "1", "-c", "1000", "-r", "30")...)
 	}
 	healthy := func(l *cmdtest.Lab) { l.Healthy() }
 	all := func(do func(l *cmdtest.Lab)) {
@@ -272,7 +273,7 @@ func TestKerberosWatch(t *testing.T) {
 	if !strings.Contains(failed.Text, ", no ticket: ") || !strings.Contains(failed.Text, "connection refused") {
 		t.Errorf("%+v", failed)
 	}
-	w.Apart("settled", "probe-failed", life-3*time.Second)
+	w.Apart("started", "probe-failed", life-time.Second) // KDCs count whole seconds
 	must(t, r.kdc.Start(t.Context()))
 	w.Message(cmdtest.Recovered)
 	labs["4.2"].Silent("-stop")
@@ -329,20 +330,27 @@ func TestKerberosOnTheWire(t *testing.T) {
 				before[p.Conn] = reply
 				return nil
 			})
-			deadline := "30"
-			if c.cause == "ETIMEDOUT" {
-				deadline = "3"
+			deadlines := []int{30}
+			if c.cause == "ETIMEDOUT" { // on a busy machine it may not come that far in time
+				deadlines = []int{3, 12, 48}
 			}
-			began := time.Now()
-			p := newLab(t, r.Lab).Check(r.options("any", c.version, c.sec, "-n", port, "-r", deadline)...)
-			p.Exits(1)
-			said := cmdtest.Flat(p.Output())
-			if !strings.Contains(said, "failed at "+c.step+": "+c.cause) ||
-				!strings.Contains(said, "Class server: ") {
-				t.Error(p.Output())
-			}
-			if took := time.Since(began); deadline == "3" && took < 2*time.Second {
-				t.Errorf("it had %v", took)
+			for i, deadline := range deadlines {
+				began := time.Now()
+				p := newLab(t, r.Lab).Check(r.options("any", c.version, c.sec, "-n", port,
+					"-r", strconv.Itoa(deadline))...)
+				p.Exits(1)
+				took, said := time.Since(began), cmdtest.Flat(p.Output())
+				there := strings.Contains(said, "failed at "+c.step+": "+c.cause) &&
+					strings.Contains(said, "Class server: ")
+				if there && c.cause == "ETIMEDOUT" && took < time.Duration(deadline)*time.Second*4/5 {
+					t.Errorf("it had %v of %d s", took, deadline)
+				}
+				if there {
+					break
+				}
+				if i == len(deadlines)-1 {
+					t.Error(p.Output())
+				}
 			}
 		})
 	}

@@ -99,9 +99,8 @@ func (h *site) tls(s *cmdtest.Story, how string) {
 	s.Script.Setenv("TLS_PORT", secured(s.T, h.Lab, address, b))
 }
 
-// A certificate that was renewed under an authority of a new kind is no failed
-// probe for a watch whose file has the new authority already. A watch without it fails until
-// it is there.
+// A certificate of another authority is no failed probe for a watch whose file
+// has that authority already. Without it the watch fails until it is there.
 func TestRenewedCertificate(t *testing.T) {
 	t.Parallel()
 	network := nfstest.New(t, nfstest.Config{Empty: true})
@@ -114,7 +113,9 @@ func TestRenewedCertificate(t *testing.T) {
 	}
 	use(old)
 	port := secured(t, network, h.Address, nfstest.TLS{Config: &tls.Config{
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return current.Load(), nil
+		},
 	}})
 	dir := t.TempDir()
 	ca, _, _ := old.Files(dir, old.Issue(fileServer()))

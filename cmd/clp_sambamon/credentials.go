@@ -55,11 +55,11 @@ func (p *prober) keep() (cleanUp func(context.Context) error) {
 	return p.smb.CleanUp
 }
 
-// ticket gets what the probe logs in with.
-func (p *prober) ticket(ctx context.Context) (smbprobe.Login, error) {
+// Ticket gets what the probe logs in with.
+func (p *prober) Ticket(ctx context.Context) (smbprobe.Login, error) {
 	t, err := p.tickets.Ticket(ctx)
 	if err != nil {
-		return smbprobe.Login{}, err
+		return smbprobe.Login{Warnings: p.tickets.TicketWarnings(nil)}, err
 	}
 	p.mu.Lock()
 	p.last = t

@@ -146,7 +146,7 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		}
 		p := &prober{login: rotation, tickets: tickets}
 		if tickets != nil {
-			c.Ticket = p.ticket
+			c.Tickets = p
 		}
 		p.smb = smbprobe.New(c)
 		return p

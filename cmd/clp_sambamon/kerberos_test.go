@@ -84,6 +84,17 @@ func TestKerberos(t *testing.T) {
 	checked(t, l, 0, m.with("--principal", "games", "-r", "60"), healthy...)
 	checked(t, l, 0, m.with("-u", "games", "-r", "60", "--json"),
 		`{"name":"ticket","ms":`, `"learnt":"`+ticket)
+
+	// Realm and KDCs of a krb5.conf, and one whose include cannot be read.
+	named := at(m.Addr(), "-s", "valid", "--kerberos", "--spn", memberSPN, "--principal", "games", "-r", "60")
+	l.Env = append(l.Env, "KRB5_CONFIG="+m.kdc.Conf)
+	checked(t, l, 0, named, healthy...)
+	broken := filepath.Join(t.TempDir(), "krb5.conf")
+	writeFile(t, broken, "include /none/krb5.conf\n[libdefaults]\ndefault_realm = NO.TEST\ndns_lookup_kdc = false\n",
+		0o644)
+	l.Env = []string{"PASSWD=" + token, "KRB5_CONFIG=" + broken}
+	checked(t, l, 1, named, "failed at ticket: no KDC is known", "for the realm NO.TEST", "Give --kdc HOST",
+		"warning: open /none/krb5.conf: no such file or directory: it is not read", "The file server was not asked.")
 }
 
 // What is sealed with the session key of a ticket, in every length of key.

@@ -21,7 +21,7 @@ import (
 // The domain of every AD.
 const (
 	ADRealm   = "AD.LAB.TEST"
-	ADAddress = "198.51.100.9" // for documentation (RFC 5737); it exists within the AD's network only
+	ADAddress = "198.51.100.9" // of RFC 5737; it exists within the AD's network only
 	ADUser    = "watch"
 	ADPass    = "W4tch.pass"
 )
@@ -48,9 +48,14 @@ for at in lib log cache; do mount -t tmpfs tmpfs /var/$at/samba || exit; done
 mkdir -p /run/samba && ip link set lo up && ip addr add $ADDRESS/32 dev lo && hostname dc1
 echo "$ADDRESS dc1.ad.lab.test dc1" >$D/hosts && mount --bind $D/hosts /etc/hosts
 echo "nameserver 127.0.0.1" >$D/resolv.conf && mount --bind $D/resolv.conf /etc/resolv.conf
-quiet samba-tool domain provision --realm=$REALM --domain=ADLAB --server-role=dc --dns-backend=NONE --targetdir=$D/ad
+quiet samba-tool domain provision --realm=$REALM --domain=ADLAB --server-role=dc \
+	--dns-backend=NONE --targetdir=$D/ad
 conf=$D/ad/etc/smb.conf
-sed -i 's/server services = .*/server services = s3fs, rpc, ldap, cldap, kdc, winbindd\ninterfaces = lo\nbind interfaces only = yes\nntlm auth = disabled/' $conf
+sed -i '/server services/d
+/\[global\]/a server services = s3fs, rpc, ldap, cldap, kdc, winbindd\
+interfaces = lo\
+bind interfaces only = yes\
+ntlm auth = disabled' $conf
 quiet samba-tool user create $NAME $PASS -s $conf
 quiet samba-tool domain exportkeytab $D/watch.keytab --principal=$NAME -s $conf
 chmod 600 $D/watch.keytab
@@ -82,11 +87,11 @@ func NewAD(t testing.TB) *AD {
 }
 
 func startAD(ctx context.Context) (*AD, error) {
-	for path, pkg := range map[string]string{"/usr/sbin/samba": "samba", "/usr/sbin/winbindd": "winbind",
-		"/usr/share/samba/setup": "samba-ad-provision"} {
+	for path, pkg := range map[string]string{"/usr/sbin/samba": "samba",
+		"/usr/sbin/winbindd": "winbind", "/usr/share/samba/setup": "samba-ad-provision"} {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("kerberostest: %s: %w (install %s, and samba-dsdb-modules)", path,
-				exec.ErrNotFound, pkg)
+			return nil, fmt.Errorf("kerberostest: %s: %w (install %s, and samba-dsdb-modules)",
+				path, exec.ErrNotFound, pkg)
 		}
 	}
 	dir, err := os.MkdirTemp("", "kerberostest-ad-")
@@ -95,7 +100,7 @@ func startAD(ctx context.Context) (*AD, error) {
 	}
 	a := &AD{dir: dir, Keytab: filepath.Join(dir, "watch.keytab")}
 	if err := a.start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("kerberostest: start a domain controller: %w", err), a.close())
+		return nil, errors.Join(fmt.Errorf("kerberostest: start an AD: %w", err), a.close())
 	}
 	return a, nil
 }
@@ -105,9 +110,10 @@ func (a *AD) start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.Command("/bin/sh", "-c", adScript)
-	cmd.Env = append(os.Environ(), "D="+a.dir, "ADDRESS="+ADAddress, "REALM="+ADRealm, "NAME="+ADUser, "PASS="+ADPass)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true,
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID}
+	cmd.Env = append(os.Environ(), "D="+a.dir, "ADDRESS="+ADAddress, "REALM="+ADRealm,
+		"NAME="+ADUser, "PASS="+ADPass)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS |
+		syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -130,11 +136,13 @@ func (a *AD) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	err = nil
-	return errors.Join(a.Do(func() {
+	log := filepath.Join(a.dir, "log")
+	done := a.Do(func() {
 		for _, port := range []string{"88", "445"} {
-			err = errors.Join(err, await(ctx, net.JoinHostPort(ADAddress, port), filepath.Join(a.dir, "log")))
+			err = errors.Join(err, await(ctx, net.JoinHostPort(ADAddress, port), log))
 		}
-	}), err)
+	})
+	return errors.Join(done, err)
 }
 
 // Do runs f in the network of the AD. Programs that it starts are there, too.

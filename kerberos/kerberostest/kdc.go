@@ -27,12 +27,13 @@ const (
 	pollTime  = 5 * time.Millisecond // between two looks at a state
 )
 
-// Realm is that of every KDC here.
+// Realm is that of a KDC without another one.
 const Realm = "LAB.TEST"
 
 // Config says what a KDC knows.
 type Config struct {
 	Address  string            // default 127.0.0.1
+	Realm    string            // default Realm
 	Users    map[string]string // passwords by name
 	Services []string          // "cifs/files.lab.test"; KDC.Keytab has their keys
 	Life     time.Duration     // the longest life of a ticket; 0: ten hours
@@ -84,6 +85,9 @@ func Start(ctx context.Context, c Config) (*KDC, error) {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
 	}
+	if c.Realm == "" {
+		c.Realm = Realm
+	}
 	if c.Enctypes == "" {
 		c.Enctypes = "aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal " +
 			"aes256-sha2:normal aes128-sha2:normal"
@@ -100,14 +104,15 @@ func Start(ctx context.Context, c Config) (*KDC, error) {
 		}
 	}
 	if c.Skew != 0 && faketime() == "" {
-		return nil, fmt.Errorf("kerberostest: libfaketime.so.1: %w (install faketime)", exec.ErrNotFound)
+		return nil, fmt.Errorf("kerberostest: libfaketime.so.1: %w (install faketime)",
+			exec.ErrNotFound)
 	}
 	dir, err := os.MkdirTemp("", "kerberostest-")
 	if err != nil {
 		return nil, err
 	}
-	k := &KDC{Dir: dir, Keytab: filepath.Join(dir, "services.keytab"), Conf: filepath.Join(dir, "krb5.conf"),
-		config: c}
+	k := &KDC{Dir: dir, Keytab: filepath.Join(dir, "services.keytab"),
+		Conf: filepath.Join(dir, "krb5.conf"), config: c}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	if err := k.setUp(ctx); err != nil {
@@ -138,7 +143,9 @@ func (k *KDC) setUp(ctx context.Context) error {
 	if err := k.writeConf(); err != nil {
 		return err
 	}
-	if _, err := k.run(ctx, "", "kdb5_util", "create", "-s", "-r", Realm, "-P", "master"); err != nil {
+	_, err := k.run(ctx, "", "kdb5_util", "create", "-s", "-r", k.config.Realm, "-P",
+		"master")
+	if err != nil {
 		return err
 	}
 	var script strings.Builder
@@ -167,29 +174,51 @@ func freePort(address string) int {
 	}
 }
 
+const krb5Conf = `[libdefaults]
+ default_realm = @REALM@
+ dns_lookup_kdc = false
+ dns_lookup_realm = false
+ rdns = false
+ dns_canonicalize_hostname = false
+ udp_preference_limit = 1
+[realms]
+ @REALM@ = {
+  kdc = @ADDR@
+ }
+[domain_realm]
+ .lab.test = @REALM@
+`
+
+const kdcConf = `[kdcdefaults]
+ kdc_listen = @ADDR@
+ kdc_tcp_listen = @ADDR@
+[realms]
+ @REALM@ = {
+  database_name = @DIR@/principal
+  key_stash_file = @DIR@/stash
+  acl_file = @DIR@/kadm5.acl
+  disable_pac = true
+  default_principal_flags = +preauth
+  max_life = @LIFE@
+  supported_enctypes = @ENCTYPES@
+ }
+[logging]
+ kdc = FILE:@DIR@/kdc.log
+ admin_server = FILE:@DIR@/kdc.log
+`
+
 func (k *KDC) writeConf() error {
-	for name, text := range map[string]string{
-		k.Conf: fmt.Sprintf("[libdefaults]\n default_realm = %s\n dns_lookup_kdc = false\n "+
-			"dns_lookup_realm = false\n rdns = false\n dns_canonicalize_hostname = false\n "+
-			"udp_preference_limit = 1\n[realms]\n %s = {\n  kdc = %s\n }\n[domain_realm]\n"+
-			" .lab.test = %s\n", Realm, Realm, k.Addr, Realm),
-		filepath.Join(k.Dir, "kdc.conf"): fmt.Sprintf("[kdcdefaults]\n kdc_listen = %s\n kdc_tcp_listen = %s\n"+
-			"[realms]\n %s = {\n  database_name = %s/principal\n  key_stash_file = %s/stash\n"+
-			"  acl_file = %s/kadm5.acl\n  disable_pac = true\n  max_life = %ds\n"+
-			"  default_principal_flags = +preauth\n  supported_enctypes = %s\n }\n[logging]\n kdc = FILE:%s/kdc.log\n admin_server = FILE:%s/kdc.log\n",
-			k.Addr, k.Addr, Realm, k.Dir, k.Dir, k.Dir, int(k.config.Life.Seconds()), k.config.Enctypes,
-			k.Dir, k.Dir),
-	} {
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	fill := strings.NewReplacer("@REALM@", k.config.Realm, "@ADDR@", k.Addr, "@DIR@", k.Dir,
+		"@LIFE@", fmt.Sprintf("%ds", int(k.config.Life.Seconds())), "@ENCTYPES@", k.config.Enctypes)
+	return errors.Join(
+		os.WriteFile(k.Conf, []byte(fill.Replace(krb5Conf)), 0o644),
+		os.WriteFile(filepath.Join(k.Dir, "kdc.conf"), []byte(fill.Replace(kdcConf)), 0o644))
 }
 
 // Env is the environment in which MIT's programs use this KDC.
 func (k *KDC) Env() []string {
-	return append(os.Environ(), "KRB5_CONFIG="+k.Conf, "KRB5_KDC_PROFILE="+filepath.Join(k.Dir, "kdc.conf"),
+	return append(os.Environ(), "KRB5_CONFIG="+k.Conf,
+		"KRB5_KDC_PROFILE="+filepath.Join(k.Dir, "kdc.conf"),
 		"KRB5CCNAME=FILE:"+filepath.Join(k.Dir, "ccache"))
 }
 
@@ -209,7 +238,7 @@ func (k *KDC) run(ctx context.Context, input, name string, args ...string) (stri
 
 // Admin runs lines of kadmin.local(8).
 func (k *KDC) Admin(ctx context.Context, lines string) (string, error) {
-	return k.run(ctx, lines, "kadmin.local", "-r", Realm)
+	return k.run(ctx, lines, "kadmin.local", "-r", k.config.Realm)
 }
 
 // UserKeytab writes a keytab for a user, whose password stays, and returns its
@@ -217,7 +246,8 @@ func (k *KDC) Admin(ctx context.Context, lines string) (string, error) {
 func (k *KDC) UserKeytab(t testing.TB, user string) string {
 	t.Helper()
 	path := filepath.Join(k.Dir, user+".keytab")
-	if _, err := k.Admin(t.Context(), fmt.Sprintf("ktadd -norandkey -k %s %s\n", path, user)); err != nil {
+	_, err := k.Admin(t.Context(), fmt.Sprintf("ktadd -norandkey -k %s %s\n", path, user))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -228,7 +258,8 @@ func (k *KDC) UserKeytab(t testing.TB, user string) string {
 func (k *KDC) Kinit(t testing.TB, user, password string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(k.Dir, user+".ccache")
-	out, err := k.run(t.Context(), password+"\n", "kinit", append(args, "-c", "FILE:"+path, user)...)
+	args = append(args, "-c", "FILE:"+path, user)
+	out, err := k.run(t.Context(), password+"\n", "kinit", args...)
 	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
@@ -253,10 +284,11 @@ echo $!
 read -r word
 kill -s KILL $! 2>/dev/null
 wait
-[ "$word" = keep ] || rm -rf -- "$1"`, "sh", k.Dir, path, Realm)
+[ "$word" = keep ] || rm -rf -- "$1"`, "sh", k.Dir, path, k.config.Realm)
 	cmd.Env, cmd.Dir = k.Env(), "/"
 	if k.config.Skew != 0 {
-		cmd.Env = append(cmd.Env, "LD_PRELOAD="+faketime(), fmt.Sprintf("FAKETIME=%+ds", int(k.config.Skew.Seconds())))
+		cmd.Env = append(cmd.Env, "LD_PRELOAD="+faketime(),
+			fmt.Sprintf("FAKETIME=%+ds", int(k.config.Skew.Seconds())))
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	stdout, err := cmd.StdoutPipe()
@@ -278,8 +310,8 @@ wait
 	if k.pid, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
 		return err
 	}
-	err = nil
-	return errors.Join(k.config.In(func() { err = await(ctx, k.Addr, filepath.Join(k.Dir, "output")) }), err)
+	log := filepath.Join(k.Dir, "output")
+	return errors.Join(k.config.In(func() { err = await(ctx, k.Addr, log) }), err)
 }
 
 // await returns when somebody listens at an address.
@@ -292,7 +324,8 @@ func await(ctx context.Context, addr, log string) error {
 		select {
 		case <-ctx.Done():
 			out, _ := os.ReadFile(log)
-			return fmt.Errorf("nobody listens on %s: %w\n%s", addr, err, out[max(0, len(out)-2000):])
+			return fmt.Errorf("nobody listens on %s: %w\n%s", addr, err,
+				out[max(0, len(out)-2000):])
 		case <-time.After(pollTime):
 		}
 	}
@@ -300,12 +333,8 @@ func await(ctx context.Context, addr, log string) error {
 
 // faketime is the library that shifts a program's clock; empty: not installed.
 func faketime() string {
-	for _, pattern := range []string{"/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1"} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			return found[0]
-		}
-	}
-	return ""
+	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
+	return strings.Join(found[:min(1, len(found))], "")
 }
 
 // Freeze stops the KDC with SIGSTOP: the kernel still accepts connections, but

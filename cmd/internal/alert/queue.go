@@ -20,7 +20,7 @@ const (
 // other sinks: it loses messages, and is told how many as soon as it works
 // again.
 type Alerts struct {
-	stderr *outlet // hears of the failures of the others; nil without a Stderr sink
+	first  *outlet // stderr, or else the journal: hears of the failures of the others; may be nil
 	others []*outlet
 
 	mu     sync.Mutex
@@ -31,13 +31,13 @@ type Alerts struct {
 type outlet struct {
 	sink    Sink
 	name    string
-	queue   chan Alert
+	queue   chan *Alert   // of pointers: as long as nothing waits it is small
 	closing chan struct{} // closed when nothing more will be queued
 	done    chan struct{} // closed when the sink is closed
 
 	mu      sync.Mutex
 	dropped int  // messages lost since the sink was last told
-	failing bool // stderr has been told, and the sink has not worked since
+	failing bool // the first sink has been told, and this one has not worked since
 }
 
 // manySink is a Sink for which one delivery of many alerts costs no more than
@@ -47,6 +47,7 @@ type manySink interface {
 }
 
 // NewAlerts starts a goroutine for each sink that is not nil. Close ends them.
+// Stderr comes before the journal, if there are both.
 func NewAlerts(sinks ...Sink) *Alerts {
 	a := &Alerts{}
 	for _, s := range sinks {
@@ -56,15 +57,18 @@ func NewAlerts(sinks ...Sink) *Alerts {
 		o := &outlet{
 			sink:    s,
 			name:    s.Name(),
-			queue:   make(chan Alert, queueLen),
+			queue:   make(chan *Alert, queueLen),
 			closing: make(chan struct{}),
 			done:    make(chan struct{}),
 		}
-		if _, ok := s.(*stderrSink); ok && a.stderr == nil {
-			a.stderr = o
-		} else {
-			a.others = append(a.others, o)
+		switch s.(type) {
+		case *stderrSink, *journalSink:
+			if a.first == nil {
+				a.first = o
+				continue
+			}
 		}
+		a.others = append(a.others, o)
 	}
 	for _, o := range a.outlets() {
 		go a.run(o)
@@ -111,11 +115,11 @@ func (a *Alerts) Close(budget time.Duration) {
 	for _, o := range a.others {
 		o.wait(ctx)
 	}
-	// stderr delivers meanwhile too, but ends last: another sink may still
+	// The first delivers meanwhile too, but ends last: another sink may still
 	// fail, which is said there.
-	if a.stderr != nil {
-		close(a.stderr.closing)
-		a.stderr.wait(ctx)
+	if a.first != nil {
+		close(a.first.closing)
+		a.first.wait(ctx)
 	}
 }
 
@@ -127,10 +131,10 @@ func (o *outlet) wait(ctx context.Context) {
 }
 
 func (a *Alerts) outlets() []*outlet {
-	if a.stderr == nil {
+	if a.first == nil {
 		return a.others
 	}
-	return append([]*outlet{a.stderr}, a.others...)
+	return append([]*outlet{a.first}, a.others...)
 }
 
 // run feeds one sink as long as it lives.
@@ -140,14 +144,14 @@ func (a *Alerts) run(o *outlet) {
 	for {
 		select {
 		case alert := <-o.queue:
-			a.deliver(o, o.batch(alert))
+			a.deliver(o, o.batch(*alert))
 			continue
 		case <-o.closing:
 		}
 		for {
 			select {
 			case alert := <-o.queue:
-				a.deliver(o, o.batch(alert))
+				a.deliver(o, o.batch(*alert))
 				continue
 			default:
 			}
@@ -167,7 +171,7 @@ func (o *outlet) batch(first Alert) []Alert {
 	for size := len(first.Text) + len(first.Detail); size < batchBytes; {
 		select {
 		case next := <-o.queue:
-			alerts = append(alerts, next)
+			alerts = append(alerts, *next)
 			size += len(next.Text) + len(next.Detail)
 		default:
 			return alerts
@@ -189,7 +193,7 @@ func (a *Alerts) deliver(o *outlet, alerts []Alert) {
 		return
 	}
 	o.mu.Lock()
-	o.failing = o.dropped > 0 // these were lost meanwhile, and stderr has been told
+	o.failing = o.dropped > 0 // these were lost meanwhile, and that has been told
 	o.mu.Unlock()
 }
 
@@ -214,7 +218,7 @@ func (a *Alerts) reportLosses(o *outlet) error {
 // enqueue never blocks.
 func (a *Alerts) enqueue(o *outlet, alert Alert) {
 	select {
-	case o.queue <- alert:
+	case o.queue <- &alert:
 	default:
 		a.drop(o, 1, fmt.Errorf("it hangs or is too slow, %d messages are waiting for it",
 			queueLen))
@@ -222,8 +226,8 @@ func (a *Alerts) enqueue(o *outlet, alert Alert) {
 }
 
 // drop counts n messages as lost. Only the first loss since the sink last
-// worked is said on stderr, so that somebody learns of a full disk. The losses
-// of stderr itself are not.
+// worked is said on the first sink, so that somebody learns of a full disk. The
+// losses of that itself are not.
 func (a *Alerts) drop(o *outlet, n int, cause error) {
 	o.mu.Lock()
 	o.dropped += n
@@ -231,11 +235,11 @@ func (a *Alerts) drop(o *outlet, n int, cause error) {
 	first := !o.failing
 	o.failing = true
 	o.mu.Unlock()
-	if !first || a.stderr == nil || o == a.stderr {
+	if !first || a.first == nil || o == a.first {
 		return
 	}
 	alert := Dropped.Alert(n, o.name)
 	alert.Time = time.Now()
 	alert.Detail = OneLine(cause.Error(), maxText)
-	a.enqueue(a.stderr, alert)
+	a.enqueue(a.first, alert)
 }

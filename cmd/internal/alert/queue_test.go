@@ -107,7 +107,7 @@ func TestBatches(t *testing.T) {
 		synctest.Wait()
 		a.mu.Lock()
 		for _, n := range []int{8, 9, 10} {
-			a.others[0].queue <- Alert{Number: n, Text: "x"}
+			a.others[0].queue <- &Alert{Number: n, Text: "x"}
 		}
 		a.mu.Unlock()
 		a.Close(time.Second)
@@ -420,7 +420,7 @@ func TestBlockedPipe(t *testing.T) {
 				len(well.texts()) == i+1
 		})
 	}
-	if len(a.stderr.queue) == 0 {
+	if len(a.first.queue) == 0 {
 		t.Error("stderr was never blocked")
 	}
 	r.Close() // ends the write that hangs

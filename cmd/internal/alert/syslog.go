@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +37,18 @@ func systemLog(journal, syslog, ident, id string) Sink {
 	default:
 		return nil
 	}
+}
+
+// IsJournal reports whether what is written to f goes to the journal too, line
+// by line: systemd says in JOURNAL_STREAM which device and inode leads there
+// (systemd.exec(5)).
+func IsJournal(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
 func isSocket(path string) bool {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fsmon/cmd/internal/errand"
 	"fsmon/watchreg"
 )
 
@@ -62,14 +63,20 @@ func firstAfter(id string, interval time.Duration, watches int) time.Duration {
 	return min(interval, spreadOver) * time.Duration(hash.Sum32()>>16) >> 16
 }
 
-// releaseLooks is how often in a row a process that hangs must be seen so.
-const releaseLooks = 4
+const (
+	// releaseLooks is how often in a row a process that hangs must be seen so.
+	releaseLooks = 4
+	// clearTries is how often an errand tries to clear what is locked. Each
+	// takes half a second (watchreg.Registry.Delete).
+	clearTries = 10
+)
 
 // release gives the identifier back: free does it. A registry on a hung disk
 // must not keep the process after end: the kernel drops its lock, and the next
 // start takes over. But on a machine that is merely busy nothing may be left,
 // so release goes on for up to 10 s more while any thread wants the processor.
-func release(free func() error, end time.Time, busy func() bool) {
+// It reports whether free has returned.
+func release(free func() error, end time.Time, busy func() bool) bool {
 	done := make(chan struct{})
 	go func() {
 		free()
@@ -80,11 +87,44 @@ func release(free func() error, end time.Time, busy func() bool) {
 	for idle := 0; idle <= releaseLooks && time.Now().Before(end.Add(10*time.Second)); idle++ {
 		select {
 		case <-done:
-			return
+			return true
 		case <-time.After(wait):
 		}
 		if wait = pause; busy() {
 			idle = 0
+		}
+	}
+	return false
+}
+
+// leftover is what a watch could not give back in time.
+type leftover struct {
+	Registry, ID string
+	PID          int
+}
+
+// clearErrand clears it when the disk has come back, long after the end of the
+// watch: else a watch that has ended would look like one that was killed. It
+// replies when it is under way.
+var clearErrand = errand.Handle("clear", func(l leftover, reply func(struct{}, error)) {
+	reply(struct{}{}, nil)
+	l.clear()
+})
+
+// clear waits a while for the last thread of the watch, which has hung on that
+// disk too and holds the lock. What another watch has there is not touched.
+func (l leftover) clear() error {
+	for try := 0; ; try++ {
+		registry, err := watchreg.OpenExisting(l.Registry)
+		if err != nil {
+			return err
+		}
+		e, err := registry.Read(l.ID)
+		if err != nil || e.Status != nil && e.Status.PID != l.PID {
+			return err
+		}
+		if err = registry.Delete(l.ID); !errors.Is(err, watchreg.ErrInUse) || try == clearTries {
+			return err
 		}
 	}
 }

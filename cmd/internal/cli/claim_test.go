@@ -3,10 +3,16 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fsmon/watchreg"
 )
 
 // A registry that hangs keeps the process until the end, not longer. On a busy
@@ -29,9 +35,12 @@ func TestRelease(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
-			release(func() error { time.Sleep(c.takes); return errors.New("unseen") },
+			done := release(func() error { time.Sleep(c.takes); return errors.New("unseen") },
 				began.Add(2*time.Second), func() bool { return c.busy(time.Since(began)) })
 			took := time.Since(began)
+			if done != (c.takes <= took) {
+				t.Errorf("%s: done: %v", name, done)
+			}
 			if took < c.want-releaseBudget || took > c.want+releaseBudget {
 				t.Errorf("%s: it took %v, want %v", name, took, c.want)
 			}
@@ -86,5 +95,60 @@ func TestFirstAfter(t *testing.T) {
 				t.Errorf("%s: %v in each tenth", interval, in)
 			}
 		}
+	}
+}
+
+// A leftover is cleared once its lock is free, and never what another watch has
+// there by then.
+func TestLeftoverIsCleared(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "registry")
+	registry, err := watchreg.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := leftover{dir, "w", os.Getpid() + 1}
+	// A successor is left alone.
+	claim, err := registry.Claim("w")
+	if err == nil {
+		err = claim.WriteStatus(watchreg.Status{State: watchreg.Healthy})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ours.clear(); err != nil {
+		t.Error(err)
+	}
+	if e, err := registry.Read("w"); err != nil || !e.Live {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if err := claim.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := ours.clear(); !errors.Is(err, watchreg.ErrUnknown) { // nothing is left
+		t.Error(err)
+	}
+	// What a thread still holds is cleared when it has let go.
+	entry := filepath.Join(dir, "w")
+	err = os.Mkdir(entry, 0o711)
+	status := fmt.Sprintf(`{"format":1,"id":"w","pid":%d,"state":"failing"}`, ours.PID)
+	err = errors.Join(err, os.WriteFile(filepath.Join(entry, "status"), []byte(status), 0o644))
+	lock, lerr := os.OpenFile(filepath.Join(entry, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err = errors.Join(err, lerr); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	cleared := make(chan error)
+	go func() { cleared <- ours.clear() }()
+	if e, err := registry.Read("w"); err != nil || !e.Live {
+		t.Errorf("%+v, %v", e, err)
+	}
+	lock.Close()
+	if err := <-cleared; err != nil {
+		t.Error(err)
+	}
+	if _, err := registry.Read("w"); !errors.Is(err, watchreg.ErrUnknown) {
+		t.Error(err)
 	}
 }

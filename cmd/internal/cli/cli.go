@@ -101,7 +101,7 @@ var actions = map[argv.Verb]func(Service, request) error{
 	verbStop:     control(Service.stop),
 	verbPause:    control(Service.pause),
 	verbContinue: control(Service.pause),
-	verbDisp:     control(Service.disp),
+	verbDisp:     Service.disp,
 	verbDrill:    control(Service.drill),
 	verbDel:      control(Service.del),
 	verbCheck:    Service.check,

@@ -60,15 +60,18 @@ func (k *Kerberos) Tickets(service, host string, login *Rotation) (*Tickets, err
 			sources++
 		}
 	}
-	c := kerberos.Config{Principal: k.Principal, Realm: k.Realm, KDCs: k.KDCs, Keytab: k.Keytab, CCache: k.CCache}
+	c := kerberos.Config{Principal: k.Principal, Realm: k.Realm, KDCs: k.KDCs,
+		Keytab: k.Keytab, CCache: k.CCache}
 	t := &Tickets{login: login, realm: k.Realm, service: service, spn: k.SPN}
 	switch {
 	case sources == 0:
 		return nil, errors.New("Kerberos needs --keytab, --ccache or a password (--credentials)")
 	case sources > 1:
-		return nil, errors.New("--keytab, --ccache and a password do not go together (one way to log in)")
+		return nil, errors.New("--keytab, --ccache and a password do not go together (one way to " +
+			"log in)")
 	case k.CCache != "" && k.Principal != "":
-		return nil, errors.New("--principal: does not go with --ccache (which has its owner's tickets)")
+		return nil, errors.New("--principal: does not go with --ccache (which has its owner's " +
+			"tickets)")
 	case login != nil:
 		if k.Principal == "" {
 			c.Principal, c.Realm = t.principal(login.Login())
@@ -77,13 +80,14 @@ func (k *Kerberos) Tickets(service, host string, login *Rotation) (*Tickets, err
 	}
 	if t.spn == "" {
 		if _, err := netip.ParseAddr(host); err == nil {
-			return nil, fmt.Errorf("--spn: is needed, such as --spn %s/files.example.com (tickets are "+
-				"for names, and %s is an address)", service, host)
+			return nil, fmt.Errorf("--spn: is needed, such as --spn %s/files.example.com "+
+				"(tickets are for names, and %s is an address)", service, host)
 		}
 		t.spn = service + "/" + strings.TrimSuffix(host, ".")
 	}
 	if class, name, _ := strings.Cut(t.spn, "/"); class == "" || name == "" {
-		return nil, fmt.Errorf("--spn: %q is not accepted (SERVICE/HOST, such as %s/files.example.com)",
+		return nil, fmt.Errorf("--spn: %q is not accepted (SERVICE/HOST, such as "+
+			"%s/files.example.com)",
 			t.spn, service)
 	}
 	var err error
@@ -138,9 +142,9 @@ func Learnt(t *kerberos.Ticket) string {
 		t.End.Local().Format(time.DateTime))
 }
 
-// TicketWarnings is what is worth a warning though there is a ticket.
+// TicketWarnings is what is worth a warning beside a ticket, or without one (nil).
 func (t *Tickets) TicketWarnings(ticket *kerberos.Ticket) (all []string) {
-	if ticket.Late != nil {
+	if ticket != nil && ticket.Late != nil {
 		all = append(all, fmt.Sprintf("the KDC gives no newer ticket, and this one ends at %s (%v)",
 			ticket.End.Local().Format(time.DateTime), ticket.Late))
 	}
@@ -149,7 +153,8 @@ func (t *Tickets) TicketWarnings(ticket *kerberos.Ticket) (all []string) {
 
 func passwordRefused(err error) bool {
 	var e *kerberos.Error
-	return errors.As(err, &e) && (e.Code == kerberos.PreauthFailed || e.Code == kerberos.BadIntegrity)
+	return errors.As(err, &e) &&
+		(e.Code == kerberos.PreauthFailed || e.Code == kerberos.BadIntegrity)
 }
 
 // ExplainTicket fills in a diagnosis for what kept a watch from a ticket, and
@@ -191,34 +196,43 @@ func (d *Diagnosis) ExplainTicket(err error, target string) Alert {
 
 const (
 	notAsked = "The file server was not asked."
-	lookKDC  = "No KDC gives tickets: look whether it runs (krb5kdc, or a domain controller), whether " +
-		"its port 88 is reached over TCP, and whether --kdc or krb5.conf names others that could."
-	lookNoKDC = "Give --kdc HOST, or name the KDCs in [realms] of krb5.conf, and look at the spelling of " +
-		"the realm (capitals, usually)."
-	lookExpired = "Who renews this credentials cache (kinit, k5start, sssd)? A keytab (--keytab) needs nobody."
-	lookSecret  = "Look at the keytab with klist -kte FILE (it needs an AES key of the principal), at the " +
-		"cache with klist -c FILE, and at the rights to the file."
+	lookKDC  = "No KDC gives tickets: look whether it runs (krb5kdc, or a domain controller), " +
+		"whether its port 88 is reached over TCP, and whether --kdc or krb5.conf names others " +
+		"that could."
+	lookNoKDC = "Give --kdc HOST, or name the KDCs in [realms] of krb5.conf, and look at the " +
+		"spelling of the realm (capitals, usually)."
+	lookExpired = "Who renews this credentials cache (kinit, k5start, sssd)? A keytab (--keytab) " +
+		"needs nobody."
+	lookSecret = "Look at the keytab with klist -kte FILE (it needs an AES key of the " +
+		"principal), at the cache with klist -c FILE, and at the rights to the file."
 )
 
 // ticketLooks says what a code of the KDC means and what to look at.
 var ticketLooks = map[int32]string{
-	kerberos.ClientExpired: "The account has expired in the realm. Extend it, or watch with another one.",
-	kerberos.ClientUnknown: "The KDC does not know who logs in: look at the spelling of the principal and the " +
-		"realm (capitals count), and whether the account exists (kadmin: getprinc; AD: Get-ADUser).",
-	kerberos.ServerUnknown: "The KDC does not know the service: look at the spelling of --spn, which is for a " +
-		"name, not an address or alias, and whether it is registered (kadmin: getprinc; AD: setspn -Q).",
-	kerberos.Policy: "A policy of the KDC forbids it, for example one of hours, of workstations or of how to log in.",
-	kerberos.NoEnctype: "The account, the service or the KDC has no AES key, and no other is used: in AD look at " +
-		"msDS-SupportedEncryptionTypes and set the password anew; in MIT Kerberos at supported_enctypes.",
-	kerberos.ClientRevoked: "The account is disabled or locked out, or may not log on now. Look at it on the KDC " +
-		"(kadmin: getprinc; AD: Get-ADUser), and mind the lockout policy.",
-	kerberos.KeyExpired: "The account's password has expired. Set a new one, and one that does not expire for an " +
-		"account that only watches.",
+	kerberos.ClientExpired: "The account has expired in the realm. Extend it, or watch with " +
+		"another one.",
+	kerberos.ClientUnknown: "The KDC does not know who logs in: look at the spelling of the " +
+		"principal and the realm (capitals count), and whether the account exists (kadmin: " +
+		"getprinc; AD: Get-ADUser).",
+	kerberos.ServerUnknown: "The KDC does not know the service: look at the spelling of --spn, " +
+		"which is for a name, not an address or alias, and whether it is registered (kadmin: " +
+		"getprinc; AD: setspn -Q).",
+	kerberos.Policy: "A policy of the KDC forbids it, for example one of hours, of workstations " +
+		"or of how to log in.",
+	kerberos.NoEnctype: "The account, the service or the KDC has no AES key, and no other is " +
+		"used: in AD look at msDS-SupportedEncryptionTypes and set the password anew; in MIT " +
+		"Kerberos at supported_enctypes.",
+	kerberos.ClientRevoked: "The account is disabled or locked out, or may not log on now. Look " +
+		"at it on the KDC (kadmin: getprinc; AD: Get-ADUser), and mind the lockout policy.",
+	kerberos.KeyExpired: "The account's password has expired. Set a new one, and one that does " +
+		"not expire for an account that only watches.",
 	kerberos.PreauthFailed: lookWrongKey,
 	kerberos.BadIntegrity:  lookWrongKey,
-	kerberos.SkewTooGreat: "The clocks of this machine and the KDC are too far apart: five minutes are allowed. " +
-		"Look at the time service of both (chronyc tracking, w32tm /query /status).",
+	kerberos.SkewTooGreat: "The clocks of this machine and the KDC are too far apart: five " +
+		"minutes are allowed. Look at the time service of both (chronyc tracking, w32tm /query " +
+		"/status).",
 }
 
-const lookWrongKey = "The key is not the account's: a wrong password, or a keytab from before the last change of " +
-	"the password (compare kvno with klist -kt). Make the keytab anew, or correct the file after --credentials."
+const lookWrongKey = "The key is not the account's: a wrong password, or a keytab from before " +
+	"the last change of the password (compare kvno with klist -kt). Make the keytab anew, or " +
+	"correct the file after --credentials."

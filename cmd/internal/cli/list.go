@@ -13,31 +13,78 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// list shows every watch of the registry, once or again and again until it is
-// interrupted.
+// list shows every watch that this user can see, once or again and again until
+// it is interrupted.
 func (s Service) list(req request) error {
 	if req.Every > 0 {
 		return follow(req)
 	}
-	entries, err := watches()
+	all, err := watches()
 	if err != nil {
 		return err
 	}
 	if req.JSON {
-		printJSON(os.Stdout, entriesJSON(entries, time.Now()))
+		printJSON(os.Stdout, placesJSON(all, time.Now()))
 	} else {
 		width, _, _ := screen(os.Stdout)
-		os.Stdout.Write(table(entries, time.Now(), width, colours(os.Stdout)))
+		os.Stdout.Write(tables(all, time.Now(), width, colours(os.Stdout)))
 	}
 	return nil
 }
 
-func watches() ([]watchreg.Entry, error) {
-	registry, err := watchreg.OpenExisting(watchreg.DefaultDir())
-	if err != nil {
-		return nil, err
+// place is a registry with its watches.
+type place struct {
+	whose   string // a title; empty for the only registry that this user looks into
+	dir     string // empty as well
+	entries []watchreg.Entry
+}
+
+// watches returns the user's own registry and that of the machine, if it is
+// another.
+func watches() ([]place, error) {
+	dirs := watchreg.ReadableDirs()
+	var all []place
+	for i, dir := range dirs {
+		registry, err := watchreg.OpenExisting(dir)
+		if err != nil {
+			return nil, err
+		}
+		p := place{}
+		if p.entries, err = registry.List(); err != nil {
+			return nil, err
+		}
+		switch {
+		case len(dirs) == 1:
+		case i == 0:
+			p.whose, p.dir = "this user", dir
+		default:
+			p.whose, p.dir = "root", dir
+		}
+		all = append(all, p)
 	}
-	return registry.List()
+	return all, nil
+}
+
+// tables draws the table of each place that has watches, and says whose they
+// are.
+func tables(all []place, now time.Time, width int, paint palette) []byte {
+	var out bytes.Buffer
+	for _, p := range all {
+		if len(p.entries) == 0 {
+			continue
+		}
+		if out.Len() > 0 {
+			out.WriteByte('\n')
+		}
+		if p.whose != "" {
+			fmt.Fprintf(&out, "Watches of %s (%s):\n", p.whose, p.dir)
+		}
+		out.Write(table(p.entries, now, width, paint))
+	}
+	if out.Len() == 0 {
+		return table(nil, now, width, paint)
+	}
+	return out.Bytes()
 }
 
 // listFrame is how many lines of the screen are not for watches: the title, a
@@ -56,7 +103,7 @@ func follow(req request) error {
 	tick := time.NewTicker(req.Every)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		entries, err := watches() // the registry may be made, or change, meanwhile
+		all, err := watches() // a registry may be made, or change, meanwhile
 		if err != nil {
 			return err
 		}
@@ -65,20 +112,22 @@ func follow(req request) error {
 		var out bytes.Buffer
 		switch {
 		case req.JSON:
-			printJSON(&out, entriesJSON(entries, now))
+			printJSON(&out, placesJSON(all, now))
 		case steers:
-			if height > 0 && len(entries)+listFrame > height {
-				sickFirst(entries, now)
+			for _, p := range all {
+				if height > 0 && len(p.entries)+listFrame > height {
+					sickFirst(p.entries, now)
+				}
 			}
 			title := fmt.Sprintf("%s  every %s, end with Ctrl-C\n\n",
 				now.Local().Format(time.DateTime), ago(req.Every))
-			text := append([]byte(title), table(entries, now, width, colours(os.Stdout))...)
+			text := append([]byte(title), tables(all, now, width, colours(os.Stdout))...)
 			redraw(&out, text, width, height)
 		default:
 			if !first {
 				out.WriteByte('\n')
 			}
-			out.Write(table(entries, now, width, false))
+			out.Write(tables(all, now, width, false))
 		}
 		if _, err := os.Stdout.Write(out.Bytes()); err != nil {
 			return err
@@ -101,6 +150,8 @@ type entryJSON struct {
 	// long.
 	Overdue int    `json:"overdue_seconds,omitempty"`
 	Error   string `json:"error,omitempty"` // why the entry or its status could not be read
+	// Registry is where it stands, if this user looks into more than one.
+	Registry string `json:"registry,omitempty"`
 	*watchreg.Status
 }
 
@@ -115,10 +166,14 @@ func toJSON(e watchreg.Entry, now time.Time) entryJSON {
 	return j
 }
 
-func entriesJSON(entries []watchreg.Entry, now time.Time) []entryJSON {
+func placesJSON(places []place, now time.Time) []entryJSON {
 	all := []entryJSON{}
-	for _, e := range entries {
-		all = append(all, toJSON(e, now))
+	for _, p := range places {
+		for _, e := range p.entries {
+			j := toJSON(e, now)
+			j.Registry = p.dir
+			all = append(all, j)
+		}
 	}
 	return all
 }

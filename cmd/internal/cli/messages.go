@@ -17,9 +17,8 @@ var (
 	pauseEnded = entry(105, Info, "The pause has ended by itself.")
 	pauseUntil = entry(106, Info, "The pause will end by itself at %s.")
 	pauseOpen  = entry(106, Info, "The pause will last until -continue.")
-	tookOver   = entry(108, Warning, "Took over the identifier from process %d, "+
-		"which was killed or crashed.")
-	unpaused   = entry(109, Warning, "The watch that was killed was paused. This one is not.")
+	tookOver   = entry(108, Warning, "Took over the identifier that process %d left behind.")
+	unpaused   = entry(109, Warning, "The watch before this one was paused. This one is not.")
 	statusLost = entry(110, Warning, "The status cannot be written, the watch goes on (%v).")
 	settled    = entry(111, Info, "The watch has settled on %s.") // at the start, and on a change
 	// MarkerFailed and WriteFailed are for Service.Diagnose. Their verbs are

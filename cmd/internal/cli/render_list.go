@@ -142,8 +142,12 @@ func stateOf(e watchreg.Entry, now time.Time) (string, colour) {
 	return doing(*e.Status, func(t time.Time) string { return clock(t, now) })
 }
 
-// sickStates need attention; "failed" is an older watch's.
-var sickStates = []watchreg.State{watchreg.Failing, watchreg.Refused, watchreg.Ended, "failed"}
+// sickStates need attention, endStates are those of a watch that has ended;
+// "failed" and "stopping" are an older watch's.
+var (
+	sickStates = []watchreg.State{watchreg.Failing, watchreg.Refused, watchreg.Ended, "failed"}
+	endStates  = []watchreg.State{watchreg.Ended, "failed", "stopping"}
+)
 
 // doing is the state that a live watch has written.
 func doing(st watchreg.Status, moment func(time.Time) string) (string, colour) {
@@ -166,10 +170,14 @@ func trouble(e watchreg.Entry, now time.Time) string {
 	case e.Err != nil:
 		return e.Err.Error()
 	case !e.Live && e.Status == nil:
-		return "was killed before it could say what it watched (-del removes what is left of it)"
-	case !e.Live:
-		return fmt.Sprintf("its process %d was killed or crashed; it was %s at %s "+
+		return "its process is gone, and so is what it watched (-del removes what is left of it)"
+	case !e.Live && slices.Contains(endStates, e.Status.State):
+		return fmt.Sprintf("its process %d ended at %s, and could not clear the registry "+
 			"(-del removes what is left, a new start takes it over)",
+			e.Status.PID, moment(e.Status.Since))
+	case !e.Live:
+		return fmt.Sprintf("its process %d is gone without a word (killed, crashed, or its registry "+
+			"hung); it was %s at %s (-del removes what is left, a new start takes it over)",
 			e.Status.PID, e.Status.State, moment(e.Status.Since))
 	case e.Status == nil:
 		return ""

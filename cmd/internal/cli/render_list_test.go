@@ -53,6 +53,7 @@ func zoo() []watchreg.Entry {
 		{ID: "starting", Live: true, Status: st(watchreg.Starting,
 			func(s *watchreg.Status) { s.Since, s.LastProbe = noon, time.Time{} })},
 		{ID: "unborn", Live: true},
+		{ID: "zombie", Status: st(watchreg.Ended, none)},
 	}
 }
 
@@ -71,13 +72,16 @@ paused      samba  //127.0.0.1:445/share  paused since 11:00             4 d 4 h
 pausing     samba  //127.0.0.1:445/share  paused until 2026-11-22 12:00  12 s ago     0/6     42
 starting    samba  //127.0.0.1:445/share  starting since 12:00           -            0/6     42
 unborn      -      -                      starting                       -            -       -
-dead: its process 42 was killed or crashed; it was healthy at 2026-11-21 11:00:00 (-del removes what
-  is left, a new start takes it over)
-deadborn: was killed before it could say what it watched (-del removes what is left of it)
+zombie      samba  //127.0.0.1:445/share  not running                    12 s ago     0/6     42
+dead: its process 42 is gone without a word (killed, crashed, or its registry hung); it was healthy
+  at 2026-11-21 11:00:00 (-del removes what is left, a new start takes it over)
+deadborn: its process is gone, and so is what it watched (-del removes what is left of it)
 failing: connect: refused
 frozen: 1 h without the end of a probe: the watch's process may be frozen, or this machine starved
 newer: format 9
 odd: guest; slow
+zombie: its process 42 ended at 2026-11-21 11:00:00, and could not clear the registry (-del removes
+  what is left, a new start takes it over)
 `
 	got := string(table(zoo(), noon, 0, false))
 	if got != want {
@@ -163,13 +167,13 @@ func TestDisplay(t *testing.T) {
 		0: `pid           42
 identifier    dead
 watches       //127.0.0.1:445/share (clp_x 1)
-state         not running: its process 42 was killed or crashed; it was healthy at 2026-11-21 11:00:00 (-del removes what is left, a new start takes it over)
+state         not running: its process 42 is gone without a word (killed, crashed, or its registry hung); it was healthy at 2026-11-21 11:00:00 (-del removes what is left, a new start takes it over)
 last probe    2026-11-21 11:59:48, 12 s ago, 0.0 ms, healthy
 last success  2026-11-21 11:59:48, 12 s ago
 failures      0 in a row; 6 make the verdict
 settings      -i 30 -c 5 -r 60
 `,
-		1: "identifier    deadborn\nstate         not running: was killed before it could say what it watched (-del removes what is left of it)\n",
+		1: "identifier    deadborn\nstate         not running: its process is gone, and so is what it watched (-del removes what is left of it)\n",
 		4: `pid           42
 identifier    frozen
 watches       //127.0.0.1:445/share (clp_x 1)
@@ -181,7 +185,7 @@ failures      0 in a row; 6 make the verdict
 settings      -i 30 -c 5 -r 60
 `,
 		11: "identifier    unborn\nstate         starting\n",
-		12: "identifier    planted\nstate         unreadable: bad ?[2J\n",
+		13: "identifier    planted\nstate         unreadable: bad ?[2J\n",
 	} {
 		var out strings.Builder
 		planted := watchreg.Entry{ID: "planted", Err: errors.New("bad \x1b[2J")}

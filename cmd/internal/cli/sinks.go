@@ -14,6 +14,7 @@ import (
 const (
 	endBudget     = 2 * time.Second
 	releaseBudget = 200 * time.Millisecond // to clear the registry
+	clearBudget   = releaseBudget / 2      // of it, to start an errand that does so later
 	// For the queued messages: what is left after a stop, this much after a
 	// verdict or a verb.
 	sinkBudget = 500 * time.Millisecond
@@ -25,10 +26,16 @@ const (
 // clplogcmd writes to the CLUSTERPRO alert view.
 const clplogcmd = "/usr/sbin/clplogcmd"
 
-// sinks are the places this machine has for messages, stderr first.
+// sinks are the places this machine has for messages, stderr first. If stderr
+// leads to the journal, which gets them anyway, it gets none: they would stand
+// there twice.
 func (s Service) sinks(id string) []alert.Sink {
-	sinks := []alert.Sink{alert.Stderr(os.Stderr, s.Module)}
-	if log := alert.SystemLog(s.Command, id); log != nil {
+	var sinks []alert.Sink
+	log := alert.SystemLog(s.Command, id)
+	if log == nil || log.Name() != "journal" || !alert.IsJournal(os.Stderr) {
+		sinks = append(sinks, alert.Stderr(os.Stderr, s.Module))
+	}
+	if log != nil {
 		sinks = append(sinks, log)
 	}
 	if view := alert.Clusterpro(clplogcmd); view != nil {

@@ -48,7 +48,13 @@ func (s Service) start(req request) error {
 		budget = min(budget, sinkBudget)
 	}
 	alerts.Close(budget)
-	release(claim.Release, ended.Add(endBudget), threadsBusy)
+	if !release(claim.Release, ended.Add(endBudget-clearBudget), threadsBusy) {
+		release(func() error {
+			left := leftover{watchreg.DefaultDir(), req.ID, os.Getpid()}
+			_, err := clearErrand.Run(context.Background(), left)
+			return err
+		}, ended.Add(endBudget), threadsBusy)
+	}
 	return err
 }
 

@@ -71,7 +71,7 @@ func TestSickFirst(t *testing.T) {
 	for _, e := range entries {
 		ids = append(ids, e.ID)
 	}
-	const want = "dead deadborn failing frozen newer evil healthy odd paused pausing starting unborn"
+	const want = "dead deadborn failing frozen newer zombie evil healthy odd paused pausing starting unborn"
 	if got := strings.Join(ids, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -177,16 +177,32 @@ func unchanged(st watchreg.Status) string {
 	return "was paused already; it stays paused until " + moment(st.PausedUntil)
 }
 
-// disp shows one watch.
-func (s Service) disp(registry *watchreg.Registry, req request) error {
-	e, err := registry.Read(req.ID)
+// disp shows one watch, of the user's own registry if it is there, else of the
+// machine's.
+func (s Service) disp(req request) error {
+	var e watchreg.Entry
+	var dir string
+	err := unknown(req.ID)
+	dirs := watchreg.ReadableDirs()
+	for _, dir = range dirs {
+		registry, rerr := watchreg.OpenExisting(dir)
+		if rerr == nil {
+			e, rerr = registry.Read(req.ID)
+		}
+		if !errors.Is(rerr, watchreg.ErrUnknown) {
+			err = rerr
+			break
+		}
+	}
+	j := toJSON(e, time.Now())
+	if len(dirs) > 1 {
+		j.Registry = dir
+	}
 	switch {
-	case errors.Is(err, watchreg.ErrUnknown):
-		return unknown(req.ID)
 	case err != nil:
 		return err
 	case req.JSON:
-		printJSON(os.Stdout, toJSON(e, time.Now()))
+		printJSON(os.Stdout, j)
 	case req.PID && e.Status == nil:
 		return fmt.Errorf(
 			"the process ID of watch %q is not known (it has not said yet what it does)", req.ID)
@@ -195,6 +211,9 @@ func (s Service) disp(registry *watchreg.Registry, req request) error {
 			fmt.Println(e.Status.PID)
 		}
 		display(os.Stdout, e, time.Now(), colours(os.Stdout))
+		if dir != dirs[0] {
+			fmt.Printf("%-12s  %s, of root\n", "registry", dir)
+		}
 	}
 	if !e.Live {
 		return &failure{end: endFailed}

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"reflect"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,11 +75,22 @@ func Handle[Request, Answer any](name string,
 	return Errand[Request, Answer]{name, do}
 }
 
+// init gives an errand its name, which the kernel took from /proc/self/exe. It
+// runs in the first thread, whose name is that of the process.
+func init() {
+	if isErrand() {
+		name, _ := unix.BytePtrFromString(processName) // has no NUL
+		unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	}
+}
+
+func isErrand() bool { return len(os.Args) == 1 && os.Args[0] == processName }
+
 // Main returns true if this process is an errand, after it has done its work. A
 // program whose watch sends errands calls it first. A program that does not
 // call it does all work itself.
 func Main() bool {
-	if len(os.Args) != 1 || os.Args[0] != processName {
+	if !isErrand() {
 		Enabled = true
 		return false
 	}

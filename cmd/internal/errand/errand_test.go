@@ -114,3 +114,17 @@ func TestErrandThatCannotBe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+var name = Handle("name", func(_ string, reply func(string, error)) {
+	comm, err := os.ReadFile("/proc/self/comm") // of the first thread
+	reply(string(comm), err)
+})
+
+// ps and a service manager's log call an errand by its name.
+func TestErrandHasItsName(t *testing.T) {
+	enable(t)
+	got, err := name.Run(t.Context(), "")
+	if err != nil || got != processName+"\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -51,7 +51,9 @@ func machine(proc string, port uint16) []collector {
 			return sockets(port, tables, out)
 		}},
 		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
-		{"mounts.txt", copies(proc, "self/mountinfo")},
+		{"mounts.txt", func(ctx context.Context, out io.Writer) error {
+			return mounts(ctx, proc, port, tables, out)
+		}},
 		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory",
 			"meminfo", "vmstat")},
 	}
@@ -132,6 +134,16 @@ type threadPage struct {
 	out       io.Writer
 	kinds     map[string]thread // by what is said of them
 	processes int
+	hidden    error // why a kernel stack may not be read
+}
+
+// end says what could not be seen.
+func (p *threadPage) end() {
+	if p.hidden != nil {
+		fmt.Fprintf(p.out, "\nKernel stacks cannot be read here (%v): that takes CAP_SYS_ADMIN, which "+
+			"the systemd units leave out. fsmon(7), EVIDENCE AND METRICS, has a drop-in that allows it.\n",
+			p.hidden)
+	}
 }
 
 // process describes those threads of a process that are wanted (nil: all), and
@@ -152,7 +164,10 @@ func (p *threadPage) process(proc string, pid int, wanted func(thread) bool) (in
 	like := map[thread]int{}
 	var order []thread
 	for _, t := range all {
-		says := t.says()
+		says, err := t.says()
+		if errors.Is(err, fs.ErrPermission) {
+			p.hidden = errors.Unwrap(err)
+		}
 		first, known := p.kinds[says]
 		switch {
 		case known:
@@ -190,19 +205,20 @@ func facts(status string) string {
 	return strings.Join(all, ", ")
 }
 
-// says returns a thread's name, and where in the kernel it waits.
-func (t thread) says() string {
+// says returns a thread's name, and where in the kernel it waits. The error is
+// why it has no kernel stack.
+func (t thread) says() (string, error) {
 	var b strings.Builder
 	wait, _ := readSome(filepath.Join(t.dir, "wchan"))
 	fmt.Fprintf(&b, "(%s) state %c waits in %s\n", alert.OneLine(t.comm, 64), t.state, wait)
 	stack, err := readSome(filepath.Join(t.dir, "stack"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // that is the same for all of them
 		fmt.Fprintf(&b, "    no kernel stack: %v\n", errors.Unwrap(err))
 	}
 	for line := range strings.Lines(string(stack)) {
 		b.WriteString("    " + line)
 	}
-	return b.String()
+	return b.String(), err
 }
 
 // blocked describes every thread in uninterruptible sleep: those that hang on a
@@ -226,14 +242,15 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n%d threads in uninterruptible sleep (state D), of %d processes.\n",
 		found, len(all))
+	p.end()
 	return nil
 }
 
-// servers describes the threads of the processes that listen on the port, and
-// of the server's other processes.
-func servers(
-	ctx context.Context, proc string, port uint16, tables func() ([]socket, error), out io.Writer,
-) error {
+// listeners returns how many sockets listen on the port, and the processes that
+// hold them. The kernel's own server has none.
+func listeners(
+	ctx context.Context, proc string, port uint16, tables func() ([]socket, error),
+) (sockets int, found []int, failed error) {
 	listening := map[string]bool{} // by "socket:[inode]"
 	known, failed := tables()
 	for _, s := range known {
@@ -243,29 +260,47 @@ func servers(
 	}
 	all, err := pids(proc)
 	if err != nil {
-		return err
+		return len(listening), nil, err
 	}
-	var listeners, others []int
 	for _, pid := range all {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return len(listening), found, ctx.Err()
 		}
 		listens, err := holds(filepath.Join(proc, strconv.Itoa(pid), "fd"), listening)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			unknown := fmt.Errorf("whether process %d listens is not known: %w", pid, err)
 			failed = cmp.Or(failed, unknown)
 		}
-		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
 		if listens {
-			listeners = append(listeners, pid)
-		} else if slices.Contains(serverNames, strings.TrimSpace(string(comm))) {
+			found = append(found, pid)
+		}
+	}
+	return len(listening), found, failed
+}
+
+// servers describes the threads of the processes that listen on the port, and
+// of the server's other processes.
+func servers(
+	ctx context.Context, proc string, port uint16, tables func() ([]socket, error), out io.Writer,
+) error {
+	sockets, listening, failed := listeners(ctx, proc, port, tables)
+	all, err := pids(proc)
+	if err != nil {
+		return err
+	}
+	var others []int
+	for _, pid := range all {
+		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
+		if !slices.Contains(listening, pid) &&
+			slices.Contains(serverNames, strings.TrimSpace(string(comm))) {
 			others = append(others, pid)
 		}
 	}
 	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; "+
-		"other processes of file servers: %v\n", len(listening), port, listeners, others)
+		"other processes of file servers: %v\n", sockets, port, listening, others)
 	p := threadPage{out: out, kinds: map[string]thread{}}
-	for _, pid := range slices.Concat(listeners, others) {
+	defer p.end()
+	for _, pid := range slices.Concat(listening, others) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

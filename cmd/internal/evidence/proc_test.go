@@ -12,8 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // fakeProc is a /proc with the given files.
@@ -89,7 +92,10 @@ func TestMachine(t *testing.T) {
 		"9/comm":                  "bash\n",
 		"9/fd/0":                  "-> socket:[22]",
 		"9/task/9/stat":           "9 (bash) S 1 9 9",
-		"self/mountinfo":          "21 1 8:1 / / rw\n",
+		"self/mountinfo":          "99 1 8:1 / / ro\n", // of the watch's sandbox
+		"1/mountinfo":             "21 1 8:1 / / rw\n",
+		"7/mountinfo":             "21 1 8:1 / / rw\n22 21 8:2 / /srv rw\n", // of a container
+		"8/mountinfo":             "not asked\n",
 		"loadavg":                 "9.00 8.00 7.00 1/2 3\n",
 		"pressure/io":             "full avg10=99.00\n",
 		"meminfo":                 "MemTotal: 1 kB\n",
@@ -100,7 +106,7 @@ func TestMachine(t *testing.T) {
 			[]string{"process 7: Name smbd, Uid 0 0 0 0, VmRSS 8 kB, Threads 2\n  thread 8 " +
 				"(smb) D (x) state D waits in folio_wait_bit_common\n",
 				"    [<0>] filemap_read+0x2\n",
-				"\n1 threads in uninterruptible sleep (state D), of 3 processes.\n"},
+				"\n1 threads in uninterruptible sleep (state D), of 4 processes.\n"},
 			[]string{"do_epoll_wait", "Cpus_allowed"}},
 		"server.txt": {
 			[]string{"1 sockets listen on port 445; processes that hold them: [7]; " +
@@ -114,9 +120,10 @@ func TestMachine(t *testing.T) {
 				"CLOSE_WAIT   [2001:db8::1]:445 ", " 192.0.2.9:50000 ", "4713\n",
 				"\n3 sockets of port 445."},
 			[]string{":22"}},
-		"nfsd.txt":   {[]string{"== /proc/net/rpc/nfsd\nrc 0 1 2\n"}, []string{"pool_stats"}},
-		"mounts.txt": {[]string{"== /proc/self/mountinfo\n21 1 8:1 / / rw\n"}, nil},
-		"load.txt":   {[]string{"9.00 8.00", "full avg10=99.00", "MemTotal"}, nil},
+		"nfsd.txt": {[]string{"== /proc/net/rpc/nfsd\nrc 0 1 2\n"}, []string{"pool_stats"}},
+		"mounts.txt": {[]string{"== /proc/1/mountinfo\n21 1 8:1 / / rw\n== /proc/7/mountinfo\n21 1 8:1"},
+			[]string{"/ ro", "not asked"}},
+		"load.txt": {[]string{"9.00 8.00", "full avg10=99.00", "MemTotal"}, nil},
 	} {
 		got, err := found(t, proc, 445, name)
 		if err != nil {
@@ -212,6 +219,43 @@ func TestRealProc(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Without CAP_SYS_ADMIN, as under the systemd units, the kernel shows no stacks:
+// the file says so once, and what helps.
+func TestHiddenStacks(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := netip.MustParseAddrPort(l.Addr().String()).Port()
+	// The thread does not go back to others: it has lost the capability for good.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var sets [2]unix.CapUserData
+		if err := unix.Capget(&head, &sets[0]); err != nil {
+			t.Error(err)
+		}
+		sets[0].Effective &^= 1 << unix.CAP_SYS_ADMIN
+		if err := unix.Capset(&head, &sets[0]); err != nil {
+			t.Error(err)
+		}
+		for _, name := range []string{"server.txt", "blocked.txt"} {
+			got, _ := found(t, "/proc", port, name)
+			if strings.Contains(got, "no kernel stack") {
+				t.Errorf("%s says it for each thread:\n%s", name, got)
+			}
+			if name == "server.txt" && strings.Count(got, "Kernel stacks cannot be read here "+
+				"(permission denied): that takes CAP_SYS_ADMIN") != 1 {
+				t.Errorf("%s:\n%s", name, got)
+			}
+		}
+	}()
+	<-done
 }
 
 // A collector whose time is up says what it has not looked at.

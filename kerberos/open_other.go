@@ -1,5 +1,0 @@
-//go:build !unix
-
-package kerberos
-
-const nonblock = 0
