@@ -4,7 +4,7 @@ import "fsmon/cmd/internal/watch"
 
 // freeEvery is after how many probes memory is given back. A probe leaves 15 to
 // 35 kB. To give it back costs 0.3 ms of CPU, and the next probe 30 page faults.
-const freeEvery = 3
+const freeEvery = 4
 
 // giveBack returns a listener that calls free when memory should go back to the
 // system: after the first success, when what the start has used is not needed

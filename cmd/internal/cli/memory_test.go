@@ -7,7 +7,7 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// Memory is given back after the first success, after each third probe and
+// Memory is given back after the first success, after each fourth probe and
 // when failures end, and by nothing that is no probe.
 func TestMemoryIsGivenBack(t *testing.T) {
 	n := 0
@@ -24,7 +24,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	send(watch.Event{Kind: watch.Failed, Failures: 1}) // 22
 	send(watch.Event{Kind: watch.Healthy, Failures: 1}) // 23
 	send(watch.Event{Kind: watch.Judged})
-	if want := []int{3, 6, 9, 12, 15, 18, 22, 23}; !slices.Equal(freed, want) {
+	if want := []int{3, 7, 11, 15, 19, 23}; !slices.Equal(freed, want) {
 		t.Errorf("after %v, want %v", freed, want)
 	}
 }
