@@ -32,29 +32,27 @@ type machine struct {
 	init     string // process 1, seen from here
 }
 
-// everywhere runs a test on each release.
-func everywhere(t *testing.T, test func(t *testing.T, release string)) {
+// everywhere boots each release, after a shell script has been run in it, and
+// runs a test there.
+func everywhere(t *testing.T, before string, test func(m *machine)) {
 	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
-			test(t, release)
+			test(boot(t, release, before))
 		})
 	}
 }
 
-// boot boots a release after the lines of shell script given have been run in
-// it, and waits until multi-user.target is reached.
-func boot(t *testing.T, release string, before ...string) *machine {
+// boot boots a release and waits until multi-user.target is reached.
+func boot(t *testing.T, release, before string) *machine {
 	t.Helper()
 	dir := t.TempDir()
-	script := prepare + strings.Join(before, "\n") + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "prepare"), []byte(script), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	err := os.WriteFile(filepath.Join(dir, "prepare"), []byte(prepare+before+"\n"), 0o644)
 	for _, name := range files {
-		if err := os.Link(filepath.Join(shared, name), filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+		err = errors.Join(err, os.Link(filepath.Join(shared, name), filepath.Join(dir, name)))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	m := &machine{T: t, guardian: exec.Command("./boot.sh", images[release], dir)}
 	var said bytes.Buffer
@@ -115,8 +113,9 @@ func (m *machine) until(what string, done func() bool) {
 
 // try runs a shell script in the machine and returns what it prints.
 func (m *machine) try(script string) (string, error) {
-	cmd := exec.Command("nsenter", "--target="+m.init, "--all", "--root", "--wd", "env", "-i", "HOME=/root", "LANG=C.UTF-8",
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", script)
+	cmd := exec.Command("nsenter", "--target="+m.init, "--all", "--root", "--wd",
+		"env", "-i", "HOME=/root", "LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+		"/bin/sh", "-c", script)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -191,15 +190,59 @@ func (m *machine) freeze(disk string) (thaw func()) {
 	return thaw
 }
 
-// env writes the environment file of a unit.
+// env is the script that writes the environment file of a unit.
 func env(name, text string) string {
-	return fmt.Sprintf("mkdir -p /etc/fsmon; cat >/etc/fsmon/%s.env <<'X'\n%s\nX", name, text)
+	return fmt.Sprintf("mkdir -p /etc/fsmon; cat >/etc/fsmon/%s.env <<'X'\n%s\nX\n", name, text)
 }
 
-const install = "dpkg -i /shared/fsmon.deb >/dev/null"
+// install is the script that installs the package.
+const install = "dpkg -i /shared/fsmon.deb >/dev/null\n"
 
-// fired makes systemd leave /run/fired-UNIT when a watch's unit fails.
-const fired = `mkdir -p /etc/systemd/system/clp_sambamon@.service.d /etc/systemd/system/clp_nfsmon@.service.d
-for d in clp_sambamon clp_nfsmon; do printf '[Unit]\nOnFailure=fired@%%N.service\n' >/etc/systemd/system/$d@.service.d/fired.conf; done
-printf '[Service]\nExecStart=/bin/touch /run/fired-%%i\n' >/etc/systemd/system/fired@.service
-`
+// quick is a watch that gives its verdict after 4 s.
+const quick = "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1 -c 1 -r 2"
+
+// units are an instance of each unit, by its command. They watch what prepare.sh
+// has made when the script bothEnv has been run.
+var (
+	units = map[string]string{
+		"clp_sambamon": "clp_sambamon@data", "clp_nfsmon": "clp_nfsmon@export",
+	}
+	bothEnv = env("data", "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1") +
+		env("export", "DIRECTORY=/disk/export\nOPTIONS=-a 127.0.0.1 -i 1")
+)
+
+// dropIn is the script that adds lines to a unit.
+func dropIn(unit, lines string) string {
+	return fmt.Sprintf("mkdir -p /etc/systemd/system/%[1]s.service.d\n"+
+		"cat >/etc/systemd/system/%[1]s.service.d/test.conf <<'X'\n%[2]s\nX\n", unit, lines)
+}
+
+// fired is the script that has systemd leave /run/fired-UNIT when the unit of a
+// watch fails.
+var fired = dropIn("clp_sambamon@", "[Unit]\nOnFailure=fired@%N.service") +
+	dropIn("clp_nfsmon@", "[Unit]\nOnFailure=fired@%N.service") +
+	dropIn("fired@", "[Service]\nExecStart=/bin/touch /run/fired-%i") +
+	"echo '[Unit]' >/etc/systemd/system/fired@.service\n"
+
+// stopped fails the test unless a unit has ended without a failure.
+func (m *machine) stopped(unit string) {
+	m.Helper()
+	m.holds("systemctl show -p ActiveState " + unit + " | grep -E '=(inactive|failed)$'")
+	got := m.property(unit, "ActiveState") + " " + m.property(unit, "Result")
+	if got != "inactive success" {
+		m.Errorf("%s is %s\n%s", unit, got, m.do("journalctl -n 12 --no-pager -u "+unit))
+	}
+	if _, err := m.try("rm /run/fired-" + unit); err == nil {
+		m.Errorf("OnFailure= of %s has fired", unit)
+	}
+}
+
+// document reads a file of the repository.
+func document(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile("../../../../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
