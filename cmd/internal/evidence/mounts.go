@@ -14,7 +14,9 @@ import (
 // as the processes that listen on the port do, where that is another view. The
 // watch's own view may be that of a sandbox, in which nearly all is read-only:
 // it says nothing about the server.
-func mounts(ctx context.Context, proc string, port uint16, out io.Writer) error {
+func mounts(
+	ctx context.Context, proc string, listening func(context.Context) serving, out io.Writer,
+) error {
 	var seen []string
 	show := func(pid int) error {
 		b, err := readSome(filepath.Join(proc, strconv.Itoa(pid), "mountinfo"))
@@ -25,9 +27,9 @@ func mounts(ctx context.Context, proc string, port uint16, out io.Writer) error 
 		return err
 	}
 	failed := show(1)
-	_, listening, err := listeners(ctx, proc, port)
-	failed = cmp.Or(failed, err)
-	for _, pid := range listening {
+	f := listening(ctx)
+	failed = cmp.Or(failed, f.err)
+	for _, pid := range f.holders {
 		failed = cmp.Or(failed, show(pid))
 	}
 	return failed
