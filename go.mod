@@ -19,6 +19,10 @@ go 1.26.0
 // vmware/go-nfs-client   Tests, as a second opinion. It blocks on a silent port mapper, allocates
 //                        what a server claims, and knows neither IPv6 nor contexts.
 // willscott/go-nfs       Tests. An NFS 3 server that is neither the kernel's nor Ganesha.
+// oiweiwei/gokrb5.fork   kerberos. Cryptography, keytabs and ASN.1 types of the maintained line of gokrb5,
+//                        with jcmturner/gofork for its ASN.1. Not its client, which has no deadlines,
+//                        nor its messages: they bring encoding/gob and HTTP/2's tables along, 120 kB of
+//                        private memory in every watch.
 // gofrs/flock            watchreg. The lock, with O_NOFOLLOW and the inode of what it holds.
 // spf13/pflag            Options. Our parser does the one-dash words before it. Its errors quote
 //                        values, also passwords, so they are never shown.
@@ -44,7 +48,11 @@ require (
 	gonum.org/v1/plot v0.17.0 // lab alone: the chart
 )
 
-require github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
+require (
+	github.com/cloudsoda/go-smb2 v0.0.0-20260918041005-0c5d69b69701
+	github.com/jcmturner/gofork v1.7.6
+	github.com/oiweiwei/gokrb5.fork/v9 v9.0.6
+)
 
 require (
 	codeberg.org/go-fonts/liberation v0.5.0 // indirect
@@ -59,7 +67,6 @@ require (
 	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
 	github.com/jcmturner/aescts/v2 v2.0.0 // indirect
 	github.com/jcmturner/dnsutils/v2 v2.0.0 // indirect
-	github.com/jcmturner/gofork v1.7.6 // indirect
 	github.com/jcmturner/goidentity/v6 v6.0.1 // indirect
 	github.com/jcmturner/gokrb5/v8 v8.4.4 // indirect
 	github.com/jcmturner/rpc/v2 v2.0.3 // indirect

@@ -3,12 +3,16 @@
 _fsmon() {
 	local command=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
 	case $before in
-	--credentials | --tls-ca | --tls-cert | --tls-key | --log-file | --metrics-file | --evidence-dir | --marker)
+	--credentials | --keytab | --ccache | --tls-ca | --tls-cert | --tls-key | --log-file | --metrics-file | --evidence-dir | --marker)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
 	--nfs-version)
 		mapfile -t COMPREPLY < <(compgen -W "auto 3 4 4.0 4.1 4.2" -- "$word")
+		return
+		;;
+	--sec)
+		mapfile -t COMPREPLY < <(compgen -W "sys krb5 krb5i krb5p" -- "$word")
 		return
 		;;
 	--tolerate)

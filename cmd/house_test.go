@@ -15,13 +15,13 @@ const module = "fsmon/"
 // that ends in "/..." means everything below it; the rule with the longest name
 // holds. A package without a rule has no place here yet: add it on purpose.
 var rooms = map[string]string{
-	"cmd/clp_sambamon": "cmd/internal/cli smbprobe",
-	"cmd/clp_nfsmon":   "cmd/internal/cli nfsprobe",
+	"cmd/clp_sambamon": "cmd/internal/cli smbprobe kerberos",
+	"cmd/clp_nfsmon":   "cmd/internal/cli nfsprobe kerberos",
 	"cmd/kitrunner":    "kitrunner kitrunner/...",
 
 	"cmd/internal/argv": "",
 	"cmd/internal/cli": "cmd/internal/argv cmd/internal/watch cmd/internal/alert " +
-		"cmd/internal/observe cmd/internal/evidence cmd/internal/errand watchreg",
+		"cmd/internal/observe cmd/internal/evidence cmd/internal/errand watchreg kerberos",
 	"cmd/internal/watch": "",
 	"cmd/internal/alert": "cmd/internal/errand watchreg/trust",
 	// alert only for its printable lines.
@@ -36,6 +36,8 @@ var rooms = map[string]string{
 	"smbprobe/ntlm":    "",
 	"smbprobe/spnego":  "",
 	"smbprobe/...":     "smbprobe smbprobe/...", // a hostile server, for tests
+	"kerberos":         "",
+	"kerberos/...":     "kerberos", // a KDC, for tests
 	"nfsprobe":         "",
 	"nfsprobe/...":     "nfsprobe nfsprobe/...",
 	"watchreg":         "watchreg/trust",

@@ -34,7 +34,10 @@ func authSysOwn() rpcv2.OpaqueAuth {
 // report.
 func (c *client) identify(r *Report) {
 	who, kind := "AUTH_NONE", ""
-	if c.cred.Flavor == rpcv2.AUTH_SYS {
+	switch {
+	case c.gss != nil:
+		who = c.gss.user + " (" + securities[c.gss.service] + ")"
+	case c.cred.Flavor == rpcv2.AUTH_SYS:
 		who = fmt.Sprintf("AUTH_SYS uid %d", max(os.Getuid(), 0))
 	}
 	r.SourcePort = int(addrPort(c.LocalAddr()).Port())

@@ -89,7 +89,7 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 // what is left of the deadline, so that an address without an answer cannot use
 // up the time of a good one behind it. All later connections of the probe go to
 // the same address.
-func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorded, error) {
+func (a *attempt) connect(ctx context.Context, port int, reserved bool) (*recorded, error) {
 	var cause error
 	for i, addr := range a.addrs {
 		actx, cancel := ctx, context.CancelFunc(func() {})
@@ -100,8 +100,8 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 		cancel()
 		if err == nil {
 			a.addrs = []netip.Addr{addr}
-			return recorded{conn, a.wire, addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())},
-				nil
+			return &recorded{Conn: conn, wire: a.wire, local: addrPort(conn.LocalAddr()),
+				remote: addrPort(conn.RemoteAddr())}, nil
 		}
 		// The first failure is the cause, unless it only says that this machine
 		// has no route to the address.
@@ -112,7 +112,7 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (recorde
 			break
 		}
 	}
-	return recorded{}, whyEnded(ctx, cause)
+	return nil, whyEnded(ctx, cause)
 }
 
 // connectFrom connects to one address. A privileged source port that is in use

@@ -15,7 +15,8 @@ type Step int
 // Unmount; version 3 no ExchangeID, CreateSession, Lookup, DestroySession and
 // DestroyClientID.
 const (
-	Resolve         Step = iota // name to addresses
+	Ticket          Step = iota // Config.Ticket: nobody has asked the server yet
+	Resolve                     // name to addresses
 	Socket                      // whatever step this machine lacked something for
 	PortMap                     // GETPORT or GETADDR, its connect included (RFC 1833)
 	MountConnect                // TCP connect to the mount port
@@ -23,6 +24,7 @@ const (
 	Connect                     // TCP connect to the NFS port
 	StartTLS                    // AUTH_TLS and the handshake (RFC 9289 4.1); off unless configured
 	Null                        // NULL (RFC 1813 3.3.0, RFC 7530 15.1)
+	BeginContext                // RPCSEC_GSS_INIT (RFC 2203 5.2); off unless configured
 	ExchangeID                  // EXCHANGE_ID (RFC 8881 18.35)
 	CreateSession               // CREATE_SESSION (RFC 8881 18.36)
 	Lookup                      // PUTROOTFH and LOOKUP of each name (RFC 7530 16.20, 16.13)
@@ -33,15 +35,15 @@ const (
 	LockTest                    // a lock is taken and given back; off unless configured
 	DestroySession              // DESTROY_SESSION (RFC 8881 18.37)
 	DestroyClientID             // DESTROY_CLIENTID (RFC 8881 18.50)
+	DestroyContext              // RPCSEC_GSS_DESTROY (RFC 2203 5.4); off unless configured
 	Unmount                     // UMNT (RFC 1813 5.2.3)
 )
 
 var stepNames = [...]string{
-	"resolve", "socket", "port map", "mount connect", "mount", "connect", "tls", "null", "exchange id",
-	"create session",
+	"ticket", "resolve", "socket", "port map", "mount connect", "mount", "connect", "tls", "null",
+	"security context", "exchange id", "create session",
 	"lookup", "getattr", "access", "marker", "write test", "lock test",
-	"destroy session",
-	"destroy client id", "unmount",
+	"destroy session", "destroy client id", "destroy context", "unmount",
 }
 
 func (s Step) String() string {
@@ -54,13 +56,15 @@ func (s Step) String() string {
 // Error is a failed probe: the first step that failed, and why. Step is Socket,
 // whatever the step was, if the fault is on this machine.
 //
-// Err is or wraps one of *RPCError, *MalformedError, *TLSError, a Status (MountStatus,
+// Err is or wraps one of *RPCError, *MalformedError, *TLSError, *GSSError,
+// *ProtectionError, *FlavorError, a Status (MountStatus,
 // Status3, or *Status4, which names the operation), ErrNotRegistered,
 // ErrNotDirectory, ErrLinks, ErrKerberos, ErrTLS, ErrPortOrKerberos, ErrNotFile, ErrEmpty,
 // ErrReadBack, a *net.OpError (whose Op is "dial", "read" or "write" and which
 // wraps the errno), a *net.DNSError, or a context error. errors.Is finds an
 // expired deadline as context.DeadlineExceeded. At Marker, WriteTest and
-// LockTest the text begins with the procedure, operation or program.
+// LockTest the text begins with the procedure, operation or program. At Ticket
+// it is what Config.Ticket returned.
 type Error struct {
 	Step    Step
 	Version string // the version that was tried, such as "3" or "4.1"; empty: not known yet
@@ -146,10 +150,11 @@ func malformed(format string, args ...any) error {
 	return &MalformedError{What: fmt.Sprintf(format, args...)}
 }
 
-// unusable reports whether err is a *MalformedError or a *TLSError: what came,
-// in time, leaves a connection of no further use.
+// unusable reports whether err is a *MalformedError, *TLSError or
+// *ProtectionError: what came, in time, leaves a connection of no further use.
 func unusable(err error) bool {
 	var bad *MalformedError
 	var insecure *TLSError
-	return errors.As(err, &bad) || errors.As(err, &insecure)
+	var unprotected *ProtectionError
+	return errors.As(err, &bad) || errors.As(err, &insecure) || errors.As(err, &unprotected)
 }

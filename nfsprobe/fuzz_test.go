@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
 )
 
 // decoded asserts that a decoder's error is a *MalformedError or one of these
@@ -75,6 +77,13 @@ func FuzzParseReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, record []byte) {
 		r, err := parseReply(bytes.Clone(record), 7)
+		if _, size := succeeded(record); size > 0 { // the library finds the same
+			whole := message{bytes.NewReader(bytes.Clone(record))}
+			var m rpcv2.RpcMsg
+			if n, err := m.ReadFrom(whole); err != nil || n != int64(size) {
+				t.Errorf("%d bytes before the results; the library has %d, %v", size, n, err)
+			}
+		}
 		var refused *RPCError
 		switch {
 		case err == nil:

@@ -66,7 +66,7 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &already) {
 		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) ||
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errNoAnswer) && step != Ticket ||
 		errors.Is(err, context.Canceled) {
 		err = whyEnded(ctx, err)
 	}
@@ -74,7 +74,10 @@ func (a *attempt) failed(ctx context.Context, r *Report, step Step, err error) e
 	if errors.As(err, &refused) && refused.Auth == "AUTH_TOOWEAK" && step != PortMap &&
 		!a.portWanted {
 		why := ErrKerberos
-		if r.ordinaryPort() {
+		switch {
+		case a.service() != 0 && step != MountConnect && step != Mount:
+			why = &FlavorError{Wanted: a.Security}
+		case r.ordinaryPort():
 			why = ErrPortOrKerberos
 		}
 		err = fmt.Errorf("%w: %w", why, err)

@@ -143,6 +143,9 @@ func probeIn(t testing.TB, ctx context.Context, p *Prober) (Report, error) {
 	case p.config.Marker != "":
 		goodbye["4.0"] = Marker
 	}
+	if p.config.service() != 0 && r.Version != "3" {
+		goodbye[r.Version] = DestroyContext
+	}
 	if err == nil && last != goodbye[r.Version] {
 		t.Errorf("healthy on version %q, but the last rung is %v", r.Version, last)
 	}

@@ -45,7 +45,7 @@ func (d dirpath) WriteTo(w io.Writer) (int64, error) {
 // mounted is the answer to a granted MNT.
 type mounted struct {
 	handle  []byte
-	flavors []int32 // the server's preference first; many servers send none
+	flavors flavors // the server's preference first; many servers send none
 }
 
 // parseMnt decodes the results of MNT (RFC 1813 5.2.1). granted: the server now
@@ -72,6 +72,13 @@ func parseMnt(results io.Reader) (m mounted, granted bool, err error) {
 // clients do (RFC 2623 2.7). The list is the reliable sign of an export that
 // requires Kerberos, since servers let GETATTR on its root pass without (RFC
 // 2623 2.3.2).
+func (a *attempt) credential(m mounted, sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
+	if a.service() != 0 {
+		return sys, m.flavors.lack(a.service())
+	}
+	return m.credential(sys)
+}
+
 func (m mounted) credential(sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
 	switch {
 	case len(m.flavors) == 0, slices.Contains(m.flavors, int32(rpcv2.AUTH_SYS)):
@@ -99,7 +106,7 @@ func (a *attempt) mount(
 		if len(m.flavors) > 0 {
 			learnt += fmt.Sprintf(", flavors %s", flavorNames(m.flavors))
 		}
-		_, err = m.credential(c.cred)
+		_, err = a.credential(m, c.cred)
 		return learnt, err
 	})
 	return m, granted, err

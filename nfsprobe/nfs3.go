@@ -90,28 +90,44 @@ func (a *attempt) beforeGoodbye(ctx context.Context) (context.Context, context.C
 }
 
 // export3 looks at the export that was mounted.
-func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) error {
+func (a *attempt) export3(
+	ctx, whole context.Context, r *Report, m mounted,
+) (err error) {
 	c, err := a.dial(ctx, r, Connect, r.NFSPort)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if c.cred, err = m.credential(c.cred); err != nil {
+	if c.cred, err = a.credential(m, c.cred); err != nil {
 		return a.failed(ctx, r, Mount, err)
 	}
 	c.identify(r)
 	a.portWanted = len(m.flavors) > 0 && r.ordinaryPort()
-	// One write asks for all three. If the server is busy, it is asked again,
-	// one by one.
-	object := nfsv3.NfsFh3{Data: m.handle}
+	// One write asks for all three, or for two if there must be a security
+	// context before. If the server is busy, it is asked again, one by one.
 	null := c.queueNull(nfs3Version)
-	getattr := queue3(c, procGetattr3, &nfsv3.Getattr3args{Object: object}, parseGetattr3)
-	access := queue3(c, procAccess3, &nfsv3.Access3args{Object: object, Access: accessAll},
-		parseAccess3)
+	var getattr func(context.Context) (directory3, error)
+	var access func(context.Context) (string, error)
+	ask := func() {
+		object := nfsv3.NfsFh3{Data: m.handle}
+		getattr = queue3(c, procGetattr3, &nfsv3.Getattr3args{Object: object}, parseGetattr3)
+		access = queue3(c, procAccess3, &nfsv3.Access3args{Object: object, Access: accessAll},
+			parseAccess3)
+	}
+	if a.service() == 0 {
+		ask()
+	}
 	if err := a.null(ctx, r, c, null); err != nil {
 		return err
 	}
 	r.Version = "3"
+	if a.service() != 0 {
+		if err := a.begin(ctx, r, c, nfs3Version); err != nil {
+			return err
+		}
+		defer func() { err = a.release(ctx, r, c, err) }()
+		ask()
+	}
 	if err := a.climb(ctx, r, Getattr, func() (string, error) {
 		found, err := getattr(ctx)
 		r.RootID = found.id
@@ -126,11 +142,15 @@ func (a *attempt) export3(ctx, whole context.Context, r *Report, m mounted) erro
 }
 
 // queue3 queues a call of version 3. The function that it returns awaits the
-// reply and decodes its results, and calls again while the server is busy.
+// reply and decodes its results, and calls again while the server is busy. If
+// the window of the security context is full, it calls then.
 func queue3[T any](
 	c *client, proc uint32, args io.WriterTo, parse func(io.Reader) (T, error),
 ) func(context.Context) (T, error) {
-	p := c.queue(nfsProgram, nfs3Version, proc, args)
+	var p *pending
+	if c.gss == nil || len(c.due) < int(c.gss.window) {
+		p = c.queue(nfsProgram, nfs3Version, proc, args)
+	}
 	return func(ctx context.Context) (T, error) {
 		return retryBusy(ctx, func() (answer T, err error) {
 			if p == nil {

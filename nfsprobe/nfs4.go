@@ -25,11 +25,14 @@ func (a *attempt) probe4(ctx context.Context, r *Report) error {
 }
 
 // climb4 runs all steps after the connect.
-func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) error {
-	err := a.null(ctx, r, conn, conn.queueNull(nfs4Version))
-	if err != nil {
+func (a *attempt) climb4(ctx context.Context, r *Report, conn *client) (err error) {
+	if err := a.null(ctx, r, conn, conn.queueNull(nfs4Version)); err != nil {
 		return err
 	}
+	if err := a.begin(ctx, r, conn, nfs4Version); err != nil {
+		return err
+	}
+	defer func() { err = a.release(ctx, r, conn, err) }()
 	for _, minor := range minors4(a.Version) {
 		c := &client4{conn: conn, minor: minor, ops: statelessOps, bytes: markerBytes}
 		if err = a.climbMinor4(ctx, r, c); !c.gss {

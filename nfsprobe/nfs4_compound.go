@@ -1,7 +1,6 @@
 package nfsprobe
 
 import (
-	"bytes"
 	"encoding/binary"
 	"io"
 
@@ -73,9 +72,24 @@ func decodeCompound(r io.Reader, ops []nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, erro
 // status4 is the status of a result: the word after the operation's number, in
 // all of them.
 func status4(result nfsv4.NfsResop4) nfsv4.Nfsstat4 {
-	var b bytes.Buffer
-	if _, err := result.WriteTo(&b); err != nil || b.Len() < 8 {
+	var head head4
+	result.WriteTo(&head) // the error is that head has enough
+	if head.n < len(head.b) {
 		return -1
 	}
-	return nfsv4.Nfsstat4(binary.BigEndian.Uint32(b.Bytes()[4:]))
+	return nfsv4.Nfsstat4(binary.BigEndian.Uint32(head.b[4:]))
+}
+
+// head4 takes the first two words of a result and no more.
+type head4 struct {
+	b [8]byte
+	n int
+}
+
+func (h *head4) Write(p []byte) (n int, err error) {
+	n = copy(h.b[h.n:], p)
+	if h.n += n; h.n == len(h.b) {
+		err = io.ErrShortWrite
+	}
+	return n, err
 }

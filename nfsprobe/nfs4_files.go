@@ -165,7 +165,7 @@ func (f *file4) open(
 		return f.once(ctx, []nfsv4.NfsArgop4{put4(f.dir), open, &nfsv4.NfsArgop4_OP_GETFH{}})
 	})
 	if len(results) < 2 {
-		return false, nameOp("OPEN", kerberos4(err))
+		return false, nameOp("OPEN", f.wrongFlavor(err))
 	}
 	ok := results[1].(*nfsv4.NfsResop4_OP_OPEN).Opopen.(*nfsv4.Open4res_NFS4_OK).Resok4
 	f.state, f.opened = ok.Stateid, true

@@ -100,7 +100,8 @@ func (c *client4) readLink(ctx context.Context, link object4) (string, error) {
 // enter looks up a name in a directory, or the pseudo root if dir is nil. If
 // the server refuses the flavor of the credential, it is asked which it takes
 // there, and AUTH_SYS and AUTH_NONE are tried if they are among these (RFC 8881
-// 2.6.3). The flavor stays, since a client has one for a file system.
+// 2.6.3). The flavor stays, since a client has one for a file system. With a
+// security context no other flavor is tried: it is what is to be watched.
 func (c *client4) enter(ctx context.Context, dir nfsv4.NfsFh4, name string) object4 {
 	look := func() object4 {
 		if dir == nil {
@@ -114,6 +115,12 @@ func (c *client4) enter(ctx context.Context, dir nfsv4.NfsFh4, name string) obje
 		return found
 	}
 	offered, known := c.offered(ctx, dir, name)
+	if g := c.conn.gss; g != nil {
+		if wrong := offered.lack(g.service); wrong != nil {
+			err = fmt.Errorf("%w: %w", wrong, bare(err))
+		}
+		return object4{err: err}
+	}
 	before := c.conn.cred
 	for _, cred := range []rpcv2.OpaqueAuth{authSysOwn(), noCredential} {
 		if cred.Flavor == before.Flavor || known && !slices.Contains(offered, int32(cred.Flavor)) {
@@ -141,9 +148,14 @@ func (f flavors) gss() bool {
 	return slices.ContainsFunc(f, func(flavor int32) bool { return flavor > krb5Flavor })
 }
 
-// krb5Flavor plus a service of RPCSEC_GSS is the pseudo-flavor of Kerberos with
-// it: 390003 is krb5, 390004 krb5i, 390005 krb5p (RFC 2623 2.2.2).
-const krb5Flavor = 390002
+// lack returns an error if none of the flavors is Kerberos with this service.
+// An empty list says nothing.
+func (f flavors) lack(service uint32) error {
+	if len(f) == 0 || slices.Contains(f, krb5Flavor+int32(service)) {
+		return nil
+	}
+	return &FlavorError{Wanted: securities[service], Offered: flavorNames(f)}
+}
 
 // offered asks which flavors the server takes for a name in a directory, or for
 // the pseudo root, where version 4.0 cannot ask (RFC 7530 16.31, RFC 8881

@@ -48,7 +48,7 @@ type session4 struct {
 // first; its result is not among those returned.
 func (c *client4) run(ctx context.Context, ops ...nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
 	results, err := retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) { return c.once(ctx, ops) })
-	return results, kerberos4(err)
+	return results, c.wrongFlavor(err)
 }
 
 // once sends the operations as one COMPOUND. After one that failed behind a
@@ -187,11 +187,15 @@ func (c *client4) cleanUp(ctx context.Context, id nfsv4.Clientid4) bool {
 	return c.conn.broken == nil && c.destroyClientID(ctx, id) == nil
 }
 
-// kerberos4 adds ErrKerberos to a WRONGSEC: the server wants another security
-// flavor than AUTH_SYS.
-func kerberos4(err error) error {
-	if status, ok := err.(*Status4); ok && nfsv4.Nfsstat4(status.Code) == nfsv4.NFS4ERR_WRONGSEC {
-		return fmt.Errorf("%w: %w", ErrKerberos, err)
+// wrongFlavor adds to a WRONGSEC that the server wants another security flavor
+// than that of the probe.
+func (c *client4) wrongFlavor(err error) error {
+	status, ok := err.(*Status4)
+	if !ok || nfsv4.Nfsstat4(status.Code) != nfsv4.NFS4ERR_WRONGSEC {
+		return err
 	}
-	return err
+	if g := c.conn.gss; g != nil {
+		return fmt.Errorf("%w: %w", &FlavorError{Wanted: securities[g.service]}, err)
+	}
+	return fmt.Errorf("%w: %w", ErrKerberos, err)
 }

@@ -30,6 +30,16 @@ type Config struct {
 	Version      string // "3", "4", "4.0", "4.1", "4.2", or "auto", which is also ""
 	Unprivileged bool   // never bind a privileged source port
 
+	// Security is how the NFS calls are protected: "sys", which is also "", or
+	// by Kerberos "krb5" (the calls' headers are signed), "krb5i" (all of them)
+	// or "krb5p" (they are sealed). The port mapper and the mount service are
+	// asked with AUTH_SYS.
+	Security string
+	// Ticket gets a ticket for the server, or the one that is kept. It ends well
+	// before ctx does, whose deadline is the probe's: the KDC is not the file
+	// server. Only for Security by Kerberos.
+	Ticket func(ctx context.Context) (Login, error)
+
 	// Marker is the path of a file below the directory that exists only on the
 	// disk that is to be exported. The probe reads it, and so detects that the
 	// disk is not mounted and the empty mount point is exported. See
@@ -176,12 +186,16 @@ type attempt struct {
 	// portWanted: the export takes AUTH_SYS or AUTH_NONE and the source port is
 	// an ordinary one, so AUTH_TOOWEAK can only be about the port.
 	portWanted bool
+	login      Login // for Security by Kerberos
 	// opens waits until this half may open files, and reports whether it
 	// should; nil: it should.
 	opens func(ctx context.Context) bool
 }
 
 func (a *attempt) probe(ctx context.Context, r *Report) error {
+	if err := a.getTicket(ctx, r); err != nil {
+		return err
+	}
 	if err := a.resolve(ctx, r); err != nil {
 		return err
 	}

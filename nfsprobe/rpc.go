@@ -10,11 +10,11 @@ package nfsprobe
 //	wire.go    the transcript, which every client fills by itself
 //
 // A client has the AUTH_SYS credential from dial on; a call with procedure 0
-// goes without it.
+// goes without it. With a security context (gss_context.go) all calls are in
+// it.
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -86,10 +86,16 @@ type client struct {
 	cred   rpcv2.OpaqueAuth // zero is AUTH_NONE
 	xid    uint32           // of the last call
 	unsent []byte           // the records of the calls that are queued
+	shown  []byte           // the same for the transcript
 	due    []*pending       // calls without a reply so far, queued ones included
 	broken error            // why the connection is of no further use; nil: it is in use
 	ctx    context.Context  // of the calls under way; nil: there was none
 	unbind func()
+
+	gss *gssContext // what calls are in, instead of cred; nil: none
+	// renew makes another security context, since the server has lost this one.
+	// nil: there is none, or that was done already.
+	renew func(ctx context.Context, lost error) error
 }
 
 // pending is a call whose reply is awaited, or has come and was not looked at.
@@ -97,6 +103,10 @@ type pending struct {
 	xid   uint32
 	reply []byte // the message; nil: it has not come
 	err   error  // why the call was not queued
+
+	open  func(reply []byte, xid uint32) (results io.Reader, err error) // checks the reply
+	in    *gssContext                                                   // nil: none
+	again func() *pending                                               // queues the call once more
 }
 
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
@@ -115,13 +125,24 @@ func (c *client) call(
 // sends it. A server may work on calls that are sent together in any order.
 func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
 	c.xid++
-	p := &pending{xid: c.xid}
-	record, err := c.encode(prog, vers, proc, args)
-	if err != nil {
-		p.err = err
+	if c.gss != nil {
+		p := c.queueSealed(c.gss, gssData, prog, vers, proc, args)
+		p.again = func() *pending { return c.queue(prog, vers, proc, args) }
 		return p
 	}
-	c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+	record, err := c.encode(prog, vers, proc, args)
+	return c.enqueue(&pending{xid: c.xid, open: parseReply, err: err}, record)
+}
+
+// enqueue queues the record of a call. The tokens in it stay out of the
+// transcript.
+func (c *client) enqueue(p *pending, record []byte, tokens ...[]byte) *pending {
+	if p.err == nil {
+		c.unsent, c.due = append(c.unsent, record...), append(c.due, p)
+		if len(tokens) > 0 {
+			c.shown = append(c.shown, without(tokens, record)...)
+		}
+	}
 	return p
 }
 
@@ -132,7 +153,8 @@ func (c *client) queue(prog, vers, proc uint32, args io.WriterTo) *pending {
 // client, so a server that pads works. Errors are *RPCError, *MalformedError,
 // *net.OpError (of io.EOF if the connection was closed) or a context error.
 // After any but *RPCError the connection is of no further use, and every later
-// await returns the same error.
+// await returns the same error. If the server has lost the security context,
+// another is made, once, and the call is sent in that.
 func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	if c.broken != nil {
 		return nil, c.broken
@@ -143,10 +165,22 @@ func (c *client) await(ctx context.Context, p *pending) (io.Reader, error) {
 	}
 	var results io.Reader
 	if err == nil {
-		results, err = parseReply(p.reply, p.xid)
+		results, err = p.open(p.reply, p.xid)
+	}
+	if p.in != nil && lostContext(err) && p.again != nil {
+		if p.in != c.gss { // another call has found out before
+			return c.await(ctx, p.again())
+		} else if renew := c.renew; renew != nil {
+			c.renew = nil
+			if err := renew(ctx, err); err != nil {
+				return nil, err
+			}
+			return c.await(ctx, p.again())
+		}
 	}
 	var refused *RPCError
-	if err != nil && !errors.As(err, &refused) {
+	var noContext *GSSError
+	if err != nil && !errors.As(err, &refused) && !errors.As(err, &noContext) {
 		c.broken = err
 	}
 	return results, err
@@ -164,7 +198,8 @@ func (c *client) receive(ctx context.Context, p *pending) error {
 		return whyEnded(ctx, err)
 	}
 	if unsent := c.unsent; len(unsent) > 0 {
-		c.unsent = nil
+		c.note(true, c.shown)
+		c.unsent, c.shown = nil, nil
 		if _, err := c.Write(unsent); err != nil {
 			return whyEnded(ctx, netError("write", c, err))
 		}
@@ -226,132 +261,17 @@ func (c *client) encode(prog, vers, proc uint32, args io.WriterTo) ([]byte, erro
 	if proc != 0 || c.cred.Flavor == authTLS {
 		body.Cred = c.cred
 	}
-	b := bytes.NewBuffer(make([]byte, 4, 256))
-	if _, err := (&rpcv2.RpcMsg{Xid: c.xid,
-		Body: &rpcv2.RpcMsgBody_CALL{Cbody: body}}).WriteTo(b); err != nil {
-		return nil, fmt.Errorf("call: %w", err)
+	b, err := newCall(c.xid, body)
+	if err != nil {
+		return nil, err
 	}
+	b.Write(make([]byte, 8)) // AUTH_NONE, of no bytes
 	if args != nil {
 		if _, err := args.WriteTo(b); err != nil {
 			return nil, fmt.Errorf("arguments of the call: %w", err)
 		}
 	}
-	record := b.Bytes()
-	binary.BigEndian.PutUint32(record, uint32(len(record)-4)|lastFragment)
-	return record, nil
-}
-
-// readRecord reads one record (RFC 5531 11). Memory grows with what has
-// arrived, not with what is claimed.
-func readRecord(r io.Reader) (record []byte, err error) {
-	record = make([]byte, 0, 256)
-	for range maxFragments {
-		if record, err = readMore(r, record, 4); err != nil {
-			return nil, err
-		}
-		at := len(record) - 4
-		mark := binary.BigEndian.Uint32(record[at:])
-		record = record[:at]
-		n := int64(mark &^ lastFragment)
-		if int64(len(record))+n > maxRecord {
-			return nil, malformed("a record of %d bytes or more", int64(len(record))+n)
-		}
-		for left := int(n); left > 0; left -= min(left, 1<<10) {
-			if record, err = readMore(r, record, min(left, 1<<10)); err != nil {
-				return nil, err
-			}
-		}
-		if mark&lastFragment != 0 {
-			return record, nil
-		}
-	}
-	return nil, malformed("a record of more than %d fragments", maxFragments)
-}
-
-// readMore appends n bytes to a record.
-func readMore(r io.Reader, record []byte, n int) ([]byte, error) {
-	record = slices.Grow(record, n)
-	more := record[len(record) : len(record)+n]
-	_, err := io.ReadFull(r, more)
-	return record[:len(record)+n], err
-}
-
-// message reads the XDR of one message. Clients ignore which bytes a server
-// pads with, but the library insists on zeros, so it gets zeros. It reads
-// padding in a read of its own, and nothing else begins within a word (RFC 4506
-// 3).
-type message struct{ *bytes.Reader }
-
-func (m message) Read(p []byte) (int, error) {
-	within := (m.Size() - int64(m.Len())) % 4
-	n, err := m.Reader.Read(p)
-	if within > 0 && within+int64(n) <= 4 {
-		clear(p[:n])
-	}
-	return n, err
-}
-
-// parseReply checks a reply and returns a reader of its results.
-func parseReply(record []byte, xid uint32) (io.Reader, error) {
-	r := message{bytes.NewReader(record)}
-	if len(record) < 8 {
-		return nil, malformed("a reply of %d bytes", len(record))
-	}
-	if got := binary.BigEndian.Uint32(record); got != xid {
-		return nil, malformed("a reply to call 0x%X, where 0x%X was due", got, xid)
-	}
-	var m rpcv2.RpcMsg
-	if _, err := m.ReadFrom(r); err != nil {
-		return nil, malformed("reply: %v", err)
-	}
-	reply, ok := m.Body.(*rpcv2.RpcMsgBody_REPLY)
-	if !ok {
-		return nil, malformed("a call, where a reply was due")
-	}
-	switch body := reply.Rbody.(type) {
-	case *rpcv2.ReplyBody_MSG_ACCEPTED:
-		// RFC 5531 14, appendix A, allows AUTH_NONE and AUTH_SHORT. The Linux
-		// client takes AUTH_SYS too, so a server that sends it works.
-		switch f := body.Areply.Verf.Flavor; f {
-		case rpcv2.AUTH_NONE, rpcv2.AUTH_SHORT, rpcv2.AUTH_SYS:
-		default:
-			return nil, malformed("a verifier of flavor %d", f)
-		}
-		return r, accepted(body.Areply.ReplyData)
-	case *rpcv2.ReplyBody_MSG_DENIED:
-		return nil, denied(body.Rreply)
-	}
-	return nil, malformed("a reply of an unknown kind")
-}
-
-func accepted(data rpcv2.AcceptedReplyData) error {
-	stat := data.GetStat()
-	switch stat {
-	case rpcv2.SUCCESS:
-		return nil
-	case rpcv2.PROG_MISMATCH:
-		if m, ok := data.(*rpcv2.AcceptedReplyData_PROG_MISMATCH); ok {
-			return &RPCError{Stat: "PROG_MISMATCH", Low: m.MismatchInfo.Low,
-				High: m.MismatchInfo.High}
-		}
-	case rpcv2.PROG_UNAVAIL, rpcv2.PROC_UNAVAIL, rpcv2.GARBAGE_ARGS, rpcv2.SYSTEM_ERR:
-		return &RPCError{Stat: rpcv2.AcceptStat_name[stat]}
-	}
-	return malformed("accept_stat %d", stat)
-}
-
-func denied(reply rpcv2.RejectedReply) error {
-	switch d := reply.(type) {
-	case *rpcv2.RejectedReply_RPC_MISMATCH:
-		return &RPCError{Stat: "RPC_MISMATCH", Low: d.MismatchInfo.Low, High: d.MismatchInfo.High}
-	case *rpcv2.RejectedReply_AUTH_ERROR:
-		name, ok := rpcv2.AuthStat_name[d.Stat]
-		if !ok {
-			name = fmt.Sprintf("auth_stat %d", d.Stat)
-		}
-		return &RPCError{Stat: "AUTH_ERROR", Auth: name}
-	}
-	return malformed("a denial of an unknown kind")
+	return finish(b), nil
 }
 
 // netError returns a failure of the connection as *net.OpError, also if it was

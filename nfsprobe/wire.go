@@ -1,6 +1,7 @@
 package nfsprobe
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"sync"
@@ -43,18 +44,58 @@ type recorded struct {
 	net.Conn
 	wire          *transcript
 	local, remote netip.AddrPort
+	quiet         bool // the client notes it, since there are tokens in it
 }
 
-func (c recorded) Read(p []byte) (int, error) {
+func (c *recorded) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.wire.note(c.remote, c.local, p[:n])
+	if !c.quiet {
+		c.wire.note(c.remote, c.local, p[:n])
+	}
 	return n, err
 }
 
-func (c recorded) Write(p []byte) (int, error) {
+func (c *recorded) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.wire.note(c.local, c.remote, p[:n])
+	if !c.quiet {
+		c.wire.note(c.local, c.remote, p[:n])
+	}
 	return n, err
+}
+
+// quiet says that from here on tokens of GSS go over the connection.
+func (c *client) quiet() {
+	if conn, is := c.Conn.(*recorded); is {
+		conn.quiet = true
+	}
+}
+
+// note enters records that were sent or received over a quiet connection into
+// the transcript.
+func (c *client) note(sent bool, records []byte) {
+	switch conn, is := c.Conn.(*recorded); {
+	case !is || !conn.quiet:
+	case sent:
+		conn.wire.note(conn.local, conn.remote, records)
+	default:
+		conn.wire.note(conn.remote, conn.local, records)
+	}
+}
+
+// without returns b with zeros for tokens of GSS.
+func without(tokens [][]byte, b []byte) []byte {
+	b = bytes.Clone(b)
+	for _, token := range tokens {
+		for rest := b; len(token) > 0; {
+			at := bytes.Index(rest, token)
+			if at < 0 {
+				break
+			}
+			clear(rest[at : at+len(token)])
+			rest = rest[at+len(token):]
+		}
+	}
+	return b
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -13,7 +13,8 @@ type Step int
 
 // The steps of a probe.
 const (
-	Resolve        Step = iota // name to addresses
+	Ticket         Step = iota // Config.Tickets: nobody has asked the server yet
+	Resolve                    // name to addresses
 	Socket                     // this machine lacks descriptors, memory or local ports
 	Connect                    // TCP connect
 	Negotiate                  // MS-SMB2 3.2.4.2.2
@@ -29,8 +30,8 @@ const (
 )
 
 var stepNames = [...]string{
-	"resolve", "socket", "connect", "negotiate", "session setup", "tree connect", "share type",
-	"root", "marker", "write test", "lock test", "tree disconnect", "logoff",
+	"ticket", "resolve", "socket", "connect", "negotiate", "session setup", "tree connect",
+	"share type", "root", "marker", "write test", "lock test", "tree disconnect", "logoff",
 }
 
 func (s Step) String() string {
@@ -44,8 +45,9 @@ func (s Step) String() string {
 // there is about the file and the disk below the share.
 func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest || s == LockTest }
 
-// Error is a failed probe: the first step that failed, and why. Err is or wraps
-// one of Status, *NetBIOSError, *MalformedError, *ShareTypeError, ErrSMB1Only,
+// Error is a failed probe: the first step that failed, and why. At Ticket it is
+// the error of Config.Tickets. Else Err is or wraps one of Status, *NetBIOSError,
+// *MalformedError, *RefusedError, ErrOtherLogin, *ShareTypeError, ErrSMB1Only,
 // ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or "write"; it
 // wraps the errno), context.Canceled, or context.DeadlineExceeded for every
 // kind of deadline.
@@ -74,6 +76,13 @@ var ErrReadBack = errors.New("what was read back is not what was written")
 
 // MalformedError is an answer that no SMB server should give.
 type MalformedError = smb2.MalformedError
+
+// RefusedError is a login that the server refused with a message of the login's
+// own mechanism, such as a KRB-ERROR.
+type RefusedError = smb2.RefusedError
+
+// ErrOtherLogin is the cause when a server takes other logins than the probe's.
+var ErrOtherLogin = smb2.ErrOtherLogin
 
 // NetBIOSError is a negative session response (RFC 1002 4.3.4).
 type NetBIOSError = smb2.NetBIOSError

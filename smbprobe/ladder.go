@@ -1,6 +1,7 @@
 package smbprobe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,13 +102,21 @@ func (l *ladder) negotiate() (string, error) {
 }
 
 func (l *ladder) sessionSetup() (string, error) {
-	login := &ntlm.Client{}
-	if l.User != "" { // a password without a user would not be anonymous
-		login.User, login.Password, login.Domain = l.User, l.Password, l.Domain
+	mechanism, user := "NTLMv2", l.User
+	s, err := smb2.Session{}, error(nil)
+	if l.Tickets != nil {
+		mechanism, user = "Kerberos", l.login.User
+		s, err = l.conn.SessionSetup(l.login)
+		l.login.Wipe()
+	} else {
+		login := &ntlm.Client{}
+		if l.User != "" { // a password without a user would not be anonymous
+			login.User, login.Password, login.Domain = l.User, l.Password, l.Domain
+		}
+		defer login.Wipe()
+		s, err = l.conn.SessionSetup(login)
+		l.r.Domain = domainOf(login.Target())
 	}
-	defer login.Wipe()
-	s, err := l.conn.SessionSetup(login)
-	l.r.Domain = domainOf(login.Target())
 	if err != nil {
 		return "", err
 	}
@@ -115,13 +124,13 @@ func (l *ladder) sessionSetup() (string, error) {
 	switch n := l.conn.Negotiated(); {
 	case s.Guest:
 		l.r.Identity = "guest"
-	case s.Anonymous || l.User == "":
+	case s.Anonymous || user == "":
 		l.r.Identity = "anonymous"
 	case !s.Signed:
-		return "", malformed("a session for a user who was not asked for a password")
+		return "", malformed("a session for a user who was not asked for a password or ticket")
 	default:
 		l.r.Identity = "user"
-		learnt = append(learnt, "NTLMv2 user "+l.User)
+		learnt = append(learnt, mechanism+" user "+user)
 		if !s.Encrypted { // else nothing is signed
 			learnt = append(learnt, signingNeed[n.SigningRequired], n.SigningName())
 		}
@@ -151,8 +160,8 @@ func (l *ladder) treeConnect() (learnt string, err error) {
 	if l.tree, err = l.conn.TreeConnect(l.unc(l.Share)); err != nil {
 		return "", err
 	}
-	if l.r.Identity == "guest" && l.User != "" {
-		l.r.warn("the server does not know user %q and logged it in as guest", l.User)
+	if user := cmp.Or(l.login.User, l.User); l.r.Identity == "guest" && user != "" {
+		l.r.warn("the server does not know user %q and logged it in as guest", user)
 	}
 	learnt = shareTypeName(l.tree.Type)
 	l.r.ShareType = learnt

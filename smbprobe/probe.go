@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"fsmon/smbprobe/smb2"
 )
 
 // DefaultPort is SMB over TCP (MS-SMB2 2.1).
@@ -25,6 +27,10 @@ type Config struct {
 	User     string
 	Password string
 	Domain   string
+
+	// Tickets has what the probe logs in with instead of User and Password. nil:
+	// NTLM.
+	Tickets Tickets
 
 	// Marker is the path of a file that exists only on the shared disk. The
 	// probe reads it. If the disk is not mounted, the file is missing and the
@@ -49,6 +55,27 @@ type Config struct {
 	dialect uint16 // for tests: the only dialect to offer; 0: all
 	netbios bool   // for tests: a NetBIOS session on every port, not only on 139
 }
+
+// Tickets gets logins by another mechanism than NTLM. Ticket is called at the
+// start of each probe, with its context, before the server is asked.
+type Tickets interface {
+	Ticket(ctx context.Context) (Login, error)
+}
+
+// Login is one login by another mechanism than NTLM, for one probe. User,
+// Learnt and Warnings are for the report. Wipe is called at the end of session
+// setup.
+type Login struct {
+	Initiator
+	User     string
+	Learnt   string
+	Warnings []string
+	Wipe     func()
+}
+
+// Initiator is the client's side of a login. Its Accept may return a
+// *RefusedError.
+type Initiator = smb2.Initiator
 
 // Prober probes one share and remembers the address of the last success. Its
 // methods may be called from any goroutine: a cancelled probe may still be
@@ -113,6 +140,7 @@ type attempt struct {
 	Config
 	lastGood netip.Addr
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
+	login    Login // of Config.Tickets
 	wire     transcript
 	answered bool // the server has sent at least one byte
 
@@ -125,6 +153,9 @@ type attempt struct {
 
 func (p *attempt) probe(ctx context.Context) (Report, error) {
 	var r Report
+	if err := p.getTicket(ctx, &r); err != nil {
+		return r, err
+	}
 	conn, err := p.dial(ctx, &r)
 	if err != nil {
 		return r, err
@@ -139,6 +170,21 @@ func (p *attempt) probe(ctx context.Context) (Report, error) {
 		err = &Error{Step: Negotiate, Err: ErrSMB1Only}
 	}
 	return r, err
+}
+
+// getTicket runs the step before the server is asked.
+func (p *attempt) getTicket(ctx context.Context, r *Report) (err error) {
+	if p.Tickets == nil {
+		return nil
+	}
+	began := time.Now()
+	p.login, err = p.Tickets.Ticket(ctx)
+	r.Rungs = append(r.Rungs, Rung{Step: Ticket, Took: time.Since(began), Learnt: p.login.Learnt})
+	r.Warnings = append(r.Warnings, p.login.Warnings...)
+	if err != nil {
+		return &Error{Step: Ticket, Err: err}
+	}
+	return nil
 }
 
 // smb1Only asks a server that closed the connection at the SMB2 negotiate once

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
@@ -29,7 +30,10 @@ var documents = []string{
 // servers. Only the addresses, ports and paths of the example are replaced.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
-	s := smbtest.Samba(t, smbtest.Config{})
+	const spn = "cifs/files.lab.test"
+	kdc := kerberostest.New(t, kerberostest.Config{Users: map[string]string{"root": "pw"}, Services: []string{spn}})
+	s := smbtest.Samba(t, smbtest.Config{Global: []string{"realm = " + kerberostest.Realm,
+		"kerberos method = dedicated keytab", "dedicated keytab file = " + kdc.Keytab}})
 	host, port, err := net.SplitHostPort(s.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +46,8 @@ func TestDocuments(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "systemctl"), "#!/bin/sh\n")
 	samba := strings.NewReplacer("-s data", "-s share --port "+port, "192.0.2.10", host,
-		"/etc/fsmon/data.cred", credentials)
+		"/etc/fsmon/data.cred", credentials, "/etc/fsmon/fsmon.keytab", kdc.UserKeytab(t, "root"),
+		"-a files.example.com", "-a "+host+" --spn "+spn+" --kdc "+kdc.Addr)
 	nfs := strings.NewReplacer("/srv/export", l.Path("export"), "192.0.2.10", nfstest.Address)
 	path := "PATH=" + dir + ":" + build(t) + ":" + os.Getenv("PATH")
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/nfsprobe"
@@ -27,6 +28,15 @@ func classOf(probe *nfsprobe.Error, network cli.Class) cli.Class {
 		errors.Is(probe, nfsprobe.ErrCertificateEarly), errors.Is(probe, nfsprobe.ErrCertificateName),
 		errors.Is(probe, nfsprobe.ErrCertificateIssuer), errors.Is(probe, nfsprobe.ErrCertificate):
 		return cli.Access
+	case errors.As(probe, new(*nfsprobe.FlavorError)):
+		return cli.Access
+	case errors.As(probe, new(*nfsprobe.ProtectionError)),
+		probe.Step > nfsprobe.BeginContext && errors.As(probe, &rpc) &&
+			strings.HasPrefix(rpc.Auth, "RPCSEC_GSS_"): // it loses what it has made
+		return cli.Server
+	case errors.As(probe, new(*nfsprobe.GSSError)),
+		probe.Step == nfsprobe.BeginContext && errors.As(probe, &rpc) && rpc.Stat == "AUTH_ERROR":
+		return cli.Account
 	case errors.Is(probe, nfsprobe.ErrNoTLS):
 		return cli.Server
 	case errors.Is(probe, nfsprobe.ErrKerberos), errors.Is(probe, nfsprobe.ErrPortOrKerberos),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -29,6 +30,9 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 		d.Look = lookOtherDisk
 	case errors.As(err, &grace):
 		d.Brief, a = "still in grace", cli.GraceFailed.Alert(f.dir, grace.Limit)
+	case errors.As(err, &probe) && probe.Step == nfsprobe.Ticket:
+		d.Step = probe.Step.String()
+		a = d.ExplainTicket(probe.Err, f.dir)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
 		d.Class = classOf(probe, d.Class)
@@ -50,7 +54,7 @@ const timedOut = "RPC: Timed out"
 // failedStep returns the diagnosis of a failed step, and its first message.
 func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 	d := cli.Diagnosis{Step: probe.Step.String()}
-	d.Brief = explain(&d, probe)
+	d.Brief = f.explain(&d, probe)
 	var insecure *nfsprobe.TLSError
 	if errors.As(probe, &insecure) {
 		d.Brief = "TLS, " + insecure.Error()
@@ -78,7 +82,10 @@ func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 
 // explain fills in the cause and what to look at. It returns the failure in the
 // words of the RPC library and of mount, which message 0 passes on.
-func explain(d *cli.Diagnosis, probe *nfsprobe.Error) (text string) {
+func (f *flags) explain(d *cli.Diagnosis, probe *nfsprobe.Error) (text string) {
+	if text, ok := f.explainSecurity(d, probe); ok {
+		return text
+	}
 	for _, c := range causes {
 		if errors.Is(probe, c.err) {
 			d.Name, d.Look = c.err.Error(), c.look
@@ -97,6 +104,10 @@ func explain(d *cli.Diagnosis, probe *nfsprobe.Error) (text string) {
 	switch {
 	case errors.As(probe, &status):
 		explainStatus(d, probe, status)
+		if f.usesKerberos() && fileLooks[probe.Step] != nil &&
+			slices.Contains([]string{"PERM", "ACCES", "ACCESS"}, status.Name()) {
+			d.Look = lookKerberosUser
+		}
 		text = status.Error()
 		switch status.(type) {
 		case nfsprobe.MountStatus:

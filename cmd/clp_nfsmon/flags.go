@@ -38,6 +38,14 @@ Watching:
       --write-test          also write, read back and remove a small file, beside the marker or in the directory
       --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
       --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
+      --sec FLAVOR          how the NFS calls are protected: sys, or by Kerberos krb5, krb5i or krb5p, as in /etc/exports (sys)
+      --keytab FILE         keytab of who logs in; mode 0600
+      --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; username= of the credentials)
+      --ccache FILE         ticket cache that somebody else renews; mode 0600
+      --credentials FILE    username= and password= lines of who logs in, without a keytab; mode 0600
+      --spn nfs/HOST        the server's name in Kerberos (nfs/ and the name after -a)
+      --realm REALM         realm of who logs in (that of the principal, else krb5.conf's)
+      --kdc HOST[:PORT],... KDCs of that realm, up to 8 (krb5.conf's, else from DNS)
       --tls                 secure the connection to the NFS server with TLS, as clients with xprtsec=tls do
       --tls-ca FILE         certificates, in PEM, of the authorities that the server's may come from (those of this machine)
       --tls-name HOST       the name that the server's certificate must have (the address)
@@ -79,12 +87,14 @@ type flags struct {
 	tlsName                              string
 	files                                tlsFiles
 	graceLimit                           int // seconds
+	sec, credentials                     string
+	kerberos                             cli.Kerberos
 
 	verdict time.Duration // until the verdict on a server that refuses
 }
 
 func (f *flags) declare(o *cli.Options) {
-	f.version, f.graceLimit = "auto", 180
+	f.version, f.graceLimit, f.sec = "auto", 180, "sys"
 	o.String(&f.dir, "directory", "d", "the path of an exported directory")
 	o.Required("directory")
 	o.String(&f.address, "address", "a", "an IP address or a host name")
@@ -96,6 +106,9 @@ func (f *flags) declare(o *cli.Options) {
 	o.String(&f.marker, "marker", "", "the path of a file below the directory")
 	o.Bool(&f.writeTest, "write-test", "")
 	o.Bool(&f.lockTest, "lock-test", "")
+	o.String(&f.sec, "sec", "", "sys, krb5, krb5i or krb5p")
+	o.String(&f.credentials, "credentials", "", "the name of a file")
+	f.kerberos.Declare(o)
 	o.Bool(&f.tls, "tls", "")
 	o.String(&f.files.ca, "tls-ca", "", "the name of a file")
 	o.String(&f.tlsName, "tls-name", "", "a host name or an IP address")
@@ -156,9 +169,14 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	if err := f.tlsOptions(); err != nil {
 		return cli.Target{}, err
 	}
+	tickets, err := f.tickets(address)
+	if err != nil {
+		return cli.Target{}, err
+	}
 	config := nfsprobe.Config{
 		Dir: f.dir, Path4: f.path4, Port: f.port, MountPort: f.mountPort, Version: f.version,
 		Unprivileged: f.unprivileged, Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
+		Security: f.sec,
 	}
 	var contents []byte
 	if f.tls {
@@ -169,14 +187,21 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 			return cli.Target{}, err
 		}
 	}
-	at := func(address string) cli.Probe {
+	at := func(address string, tickets *cli.Tickets) cli.Probe {
 		there := config
 		there.Address = address
-		nfs := nfsprobe.New(there)
-		if f.tls {
-			return f.renewing(nfs, contents)
+		if tickets != nil {
+			there.Ticket = logsIn(tickets)
 		}
-		return f.probe(nfs)
+		nfs := nfsprobe.New(there)
+		probe := f.probe(nfs)
+		if f.tls {
+			probe = f.renewing(nfs, contents)
+		}
+		if tickets != nil {
+			return tidy(probe)
+		}
+		return probe
 	}
 	where := address
 	if f.port != 0 {
@@ -187,7 +212,13 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	f.verdict, _ = policy.Verdict()
 	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
 		GraceLimit: time.Duration(f.graceLimit) * time.Second, SameDisk: f.sameDisk,
-		Probe: at(address), At: at, Notes: notes}, nil
+		Probe: at(address, tickets), Notes: notes,
+		At: func(address string) cli.Probe {
+			if tickets == nil {
+				return at(address, nil)
+			}
+			return at(address, tickets.At(address))
+		}}, nil
 }
 
 // ownAddress is the first global address of this machine, an IPv4 one if there

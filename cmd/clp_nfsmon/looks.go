@@ -202,9 +202,9 @@ var causes = []struct {
 	{nfsprobe.ErrReadBack, "", "Do not trust this file system with anything until you know why. " +
 		lookDisk},
 	{nfsprobe.ErrKerberos, "mount error(export requires Kerberos)",
-		"The probe identifies itself with AUTH_SYS, which this export does not allow. Add sys to " +
-			"its sec= (a directory of its own for the watch is enough), or watch another export " +
-			"of the server."},
+		"The probe identifies itself with AUTH_SYS, which this export does not allow. Give the " +
+			"watch --sec as the export's sec= has it, with --keytab, or add sys to that (a directory " +
+			"of its own for the watch is enough)."},
 	{nfsprobe.ErrTLS, "mount error(export requires TLS)",
 		"The server refused the probe, which speaks without TLS, and offers TLS: most likely the " +
 			"export has xprtsec=tls or mtls (exportfs -v). Give the watch --tls, for mtls also --tls-cert " +

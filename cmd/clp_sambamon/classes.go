@@ -42,6 +42,7 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		status    smbprobe.Status
 		netbios   *smbprobe.NetBIOSError
 		shareType *smbprobe.ShareTypeError
+		refusal   *smbprobe.RefusedError
 	)
 	switch {
 	case probe.Step == smbprobe.Socket:
@@ -52,6 +53,8 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		return cli.Access
 	case errors.As(probe, &netbios) && netbios.Code == 0x81: // hosts deny
 		return cli.Access
+	case errors.As(probe, &refusal), errors.Is(probe, smbprobe.ErrOtherLogin):
+		return cli.Account
 	case errors.As(probe, &status) && probe.Step == smbprobe.SessionSetup &&
 		classes[status] == cli.Access:
 		return cli.Account // it may not log on

@@ -1,138 +1,41 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 	"sync"
-	"syscall"
 
 	"fsmon/cmd/internal/cli"
+	"fsmon/kerberos"
 	"fsmon/smbprobe"
 )
-
-// login is who the probe logs in as. An empty user logs in anonymously.
-// password2 is for the time of a rotation: it is tried when the server refuses
-// password.
-type login struct{ user, password, password2, domain string }
-
-// splitDomain takes DOMAIN\user and DOMAIN/user apart, as smbclient does.
-func (l login) splitDomain() login {
-	if at := strings.IndexAny(l.user, `\/`); at >= 0 && l.domain == "" {
-		l.domain, l.user = l.user[:at], l.user[at+1:]
-	}
-	return l
-}
-
-// maxCredentials caps the size of a credentials file, in bytes.
-const maxCredentials = 64 << 10
-
-// readCredentials reads a file in the format of mount.cifs and smbclient: lines
-// of username=, password=, password2= and domain=. A file that anyone but its
-// owner has any right to is refused: assume that its password has leaked. No
-// error quotes a value.
-func readCredentials(path string) (login, error) {
-	// A FIFO in its place must not block the watch.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return login{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return login{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return login{}, fmt.Errorf("%s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return login{}, fmt.Errorf("others than its owner have rights to %s (mode %04o; chmod 600 it)",
-			path, mode)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxCredentials+1))
-	if err != nil {
-		return login{}, err
-	}
-	if len(data) > maxCredentials {
-		return login{}, fmt.Errorf("%s is longer than %d bytes", path, maxCredentials)
-	}
-	return parseCredentials(path, data)
-}
-
-func parseCredentials(path string, data []byte) (login, error) {
-	var l login
-	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return login{}, fmt.Errorf("%s is UTF-16; save it as UTF-8", path)
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // byte order mark of UTF-8
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxCredentials+1)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimLeft(lines.Text(), " \t")
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		key, value, found := strings.Cut(line, "=")
-		if !found { // a password, perhaps: do not quote it
-			return login{}, fmt.Errorf("%s: line %d has no =", path, n)
-		}
-		value = strings.TrimLeft(value, " \t")
-		switch strings.ToLower(strings.TrimSpace(key)) {
-		case "username", "user":
-			l.user = strings.TrimSpace(value)
-		case "password", "pass": // to the end of the line: blanks may belong to it
-			l.password = value
-		case "password2":
-			l.password2 = value
-		case "domain", "dom", "workgroup":
-			l.domain = strings.TrimSpace(value)
-		default:
-			return login{}, fmt.Errorf(
-				"%s: line %d: %+.40q is not username, password, password2 or domain", path, n, key)
-		}
-		if len(value) > 255 {
-			return login{}, fmt.Errorf("%s: the value in line %d is longer than 255 bytes", path, n)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return login{}, err
-	}
-	// Behind a domain as well: without a user the login would be anonymous.
-	if l = l.splitDomain(); l.user == "" {
-		return login{}, fmt.Errorf("%s names no user (username=)", path)
-	}
-	return l, nil
-}
 
 // prober is the probe of one watch, with the rotation of its credentials. A
 // probe that was cancelled may still be ending while the next one runs.
 type prober struct {
-	smb *smbprobe.Prober
-	// reread returns the login as the credentials file has it now; nil when
-	// there is no such file.
-	reread func() (login, error)
+	smb     *smbprobe.Prober
+	login   *cli.Rotation
+	tickets *cli.Tickets // nil: NTLM
 
-	mu      sync.Mutex
-	last    login
-	swapped bool   // password2 is in use
-	domain  string // that the server belongs to
+	mu     sync.Mutex
+	domain string           // that the server belongs to
+	last   *kerberos.Ticket // that the last probe has used
 }
 
-// Probe asks once. When the login is refused and the credentials file has
-// changed since or has a second password, it asks again at once, within the
-// same deadline: a rotated password is not a failure of the server.
+// Probe asks once. When the login is refused and there may be a newer password
+// or ticket, it asks again at once, within the same deadline.
 func (p *prober) Probe(ctx context.Context) (cli.Report, error) {
-	report, err := p.smb.Probe(ctx)
-	if refused(err) && p.rotated() {
+	var report smbprobe.Report
+	var err error
+	probe := func() bool {
 		report, err = p.smb.Probe(ctx)
+		return refused(err)
 	}
-	if refused(err) && p.second() {
-		report, err = p.smb.Probe(ctx)
+	if p.tickets == nil {
+		p.login.Try(probe, func(l cli.Login) { p.smb.Login(l.User, l.Password, l.Domain) })
+	} else if probe() && p.forget() {
+		probe()
 	}
 	p.mu.Lock()
 	p.domain = report.Domain
@@ -152,6 +55,40 @@ func (p *prober) keep() (cleanUp func(context.Context) error) {
 	return p.smb.CleanUp
 }
 
+// Ticket gets what the probe logs in with.
+func (p *prober) Ticket(ctx context.Context) (smbprobe.Login, error) {
+	t, err := p.tickets.Ticket(ctx)
+	if err != nil {
+		return smbprobe.Login{Warnings: p.tickets.TicketWarnings(nil)}, err
+	}
+	p.mu.Lock()
+	p.last = t
+	p.mu.Unlock()
+	c := t.Context()
+	return smbprobe.Login{Initiator: initiator{c}, User: t.Principal, Learnt: cli.Learnt(t),
+		Warnings: p.tickets.TicketWarnings(t), Wipe: c.Wipe}, nil
+}
+
+// initiator is a login by Kerberos, as smbprobe has it.
+type initiator struct{ *kerberos.Context }
+
+func (i initiator) Accept(token []byte) ([]byte, error) {
+	next, err := i.Context.Accept(token)
+	var refusal *kerberos.Error
+	if errors.As(err, &refusal) {
+		err = &smbprobe.RefusedError{Err: refusal}
+	}
+	return next, err
+}
+
+// forget drops the ticket that the server has refused: its key may have changed.
+// It reports whether a newer ticket may be another.
+func (p *prober) forget() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last != nil && p.tickets.Forget(p.last)
+}
+
 // unseen says what an anonymous login does not see. With a user it sees
 // everything.
 func (p *prober) unseen() (note, warning string) {
@@ -160,7 +97,7 @@ func (p *prober) unseen() (note, warning string) {
 	const blind = "an anonymous watch asks for no password to be checked, so it does not see when " +
 		"users cannot log in"
 	switch {
-	case p.last.user != "":
+	case p.tickets != nil, p.login.Login().User != "":
 		return "", ""
 	case p.domain != "":
 		return "", fmt.Sprintf("the server belongs to the domain %s, and %s, for example because "+
@@ -169,43 +106,11 @@ func (p *prober) unseen() (note, warning string) {
 	return "Without -u, " + blind + ". -u or --credentials gives it a user.", ""
 }
 
-// refused reports whether the server did not accept user or password.
+// refused reports whether the server did not accept user, password or ticket.
 func refused(err error) bool {
 	var status smbprobe.Status
-	return errors.As(err, &status) && status.LogonRefused()
-}
-
-// rotated takes over a login that has changed in the credentials file.
-func (p *prober) rotated() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reread == nil {
-		return false
-	}
-	now, err := p.reread()
-	if err != nil || now == p.last {
-		return false
-	}
-	p.last, p.swapped = now, false
-	p.smb.Login(now.user, now.password, now.domain)
-	return true
-}
-
-// second takes the other password of the credentials file into use. It stays in
-// use until it is refused, since each refused logon counts towards a lockout.
-func (p *prober) second() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last.password2 == "" {
-		return false
-	}
-	p.swapped = !p.swapped
-	password := p.last.password
-	if p.swapped {
-		password = p.last.password2
-	}
-	p.smb.Login(p.last.user, password, p.last.domain)
-	return true
+	var refusal *smbprobe.RefusedError
+	return errors.As(err, &refusal) || errors.As(err, &status) && status.LogonRefused()
 }
 
 func forWatch(r smbprobe.Report) cli.Report {

@@ -20,6 +20,7 @@ const (
 	win32BadData      = 23 // ERROR_CRC
 	win32NotSupported = 50 // ERROR_NOT_SUPPORTED
 	win32BadResponse  = 58 // ERROR_BAD_NET_RESP
+	win32LogonFailure = 1326
 )
 
 // diagnose puts a failed probe into words: its message (FSM manual 8.1; the
@@ -33,6 +34,9 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	case errors.As(err, &disk):
 		d.Brief, d.Look = "another disk", lookOtherDisk
 		a = cli.OtherDisk.Alert(f.share, disk)
+	case errors.As(err, &probe) && probe.Step == smbprobe.Ticket:
+		d.Step = probe.Step.String()
+		a = d.ExplainTicket(probe.Err, f.share)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
 		d.Class = classOf(probe, d.Class)
@@ -53,6 +57,7 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 		shareType *smbprobe.ShareTypeError
 		malformed *smbprobe.MalformedError
 	)
+	var refusal *smbprobe.RefusedError
 	d := cli.Diagnosis{Step: probe.Step.String()}
 	// Without another message, what the server answered is a tree connect
 	// error.
@@ -63,6 +68,12 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	}
 	reason := "" // for the steps that open files, where it is not d.Name
 	switch {
+	case errors.Is(probe, smbprobe.ErrOtherLogin):
+		code = win32NotSupported
+		d.Name, d.Look = smbprobe.ErrOtherLogin.Error(), lookNoNTLM
+		if f.kerberos {
+			d.Look = lookNoKerberos
+		}
 	case errors.As(probe, &status):
 		code, reason = status.Win32(), cmp.Or(status.Name(), status.Error())
 		f.explainStatus(&d, probe.Step, status)
@@ -88,6 +99,8 @@ func (f *flags) failedStep(probe *smbprobe.Error) (cli.Diagnosis, cli.Alert) {
 	case errors.Is(probe, smbprobe.ErrReadBack):
 		code, reason = win32BadData, "data differ"
 		d.Name, d.Look = smbprobe.ErrReadBack.Error(), lookReadBack
+	case errors.As(probe, &refusal):
+		code, d.Name, d.Look = win32LogonFailure, refusal.Err.Error(), lookTicketRefused
 	case errors.Is(probe, smbprobe.ErrSMB1Only):
 		code = win32NotSupported
 		d.Name, d.Look = smbprobe.ErrSMB1Only.Error(), lookSMB1
@@ -181,13 +194,15 @@ func errnoOf(err error, without syscall.Errno) int {
 func (f *flags) explainStatus(d *cli.Diagnosis, step smbprobe.Step, status smbprobe.Status) {
 	d.Name = cmp.Or(status.Name(), "NTSTATUS")
 	d.Code = fmt.Sprintf("0x%08X, Win32 %d", uint32(status), status.Win32())
-	d.LogonRefused = f.user != "" && status.LogonRefused()
+	d.LogonRefused = f.user != "" && !f.kerberos && status.LogonRefused()
 	denied := status == smbprobe.StatusAccessDenied
 	switch {
 	case step.OpensFiles(): // whoever it is has been let in
 		d.Look = cmp.Or(fileLooks[step][status], fileLooks[f.locked(step)][status],
 			diskLooks[status], looks[status], lookUnknown)
-	case f.user == "" && (denied || status.LogonRefused()):
+	case f.kerberos && step == smbprobe.SessionSetup && (denied || status.LogonRefused()):
+		d.Look = lookTicketRefused
+	case f.user == "" && !f.kerberos && (denied || status.LogonRefused()):
 		d.Look = deniedAnonymous
 	case denied && step == smbprobe.SessionSetup:
 		d.Look = deniedLogon

@@ -27,6 +27,13 @@ Watching:
   -p, --password PASSWORD   visible to others for an instant: --credentials or the variable PASSWD are better
       --domain DOMAIN       domain of the user
       --credentials FILE    username=, password=, domain= lines, as for mount.cifs; mode 0600
+      --kerberos            log in with a Kerberos ticket, not with NTLM: by a keytab, a ticket cache or the password
+      --keytab FILE         keytab of who logs in; mode 0600
+      --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; -u)
+      --ccache FILE         ticket cache that somebody else renews; mode 0600
+      --spn cifs/HOST       the server's name in Kerberos (cifs/ and the name after -a)
+      --realm REALM         realm of who logs in (that of the principal, else krb5.conf's)
+      --kdc HOST[:PORT],... KDCs of that realm, up to 8 (krb5.conf's, else from DNS)
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
@@ -68,6 +75,9 @@ type flags struct {
 	share, address, user, password, domain, credentials, marker string
 	port                                                        int
 	writeTest, lockTest, sameDisk                               bool
+
+	kerberos bool
+	tickets  cli.Kerberos
 }
 
 func (f *flags) declare(o *cli.Options) {
@@ -81,6 +91,8 @@ func (f *flags) declare(o *cli.Options) {
 	o.Secret(&f.password, "password", "p")
 	o.String(&f.domain, "domain", "", "a domain's name")
 	o.String(&f.credentials, "credentials", "", "the name of a file")
+	o.Bool(&f.kerberos, "kerberos", "")
+	f.tickets.Declare(o)
 	o.String(&f.marker, "marker", "", "the path of a file within the share")
 	o.Bool(&f.writeTest, "write-test", "")
 	o.Bool(&f.lockTest, "lock-test", "")
@@ -108,44 +120,80 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			return cli.Target{}, fmt.Errorf("--marker: %q is not accepted (%w)", f.marker, err)
 		}
 	}
-	l := login{user: f.user, password: f.password, domain: f.domain}.splitDomain()
-	var reread func() (login, error)
-	switch {
-	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):
-		return cli.Target{}, fmt.Errorf("--credentials: does not go with -u, -p or --domain (the " +
-			"file names user, password and domain)")
-	case f.credentials != "":
-		reread = func() (login, error) { return readCredentials(f.credentials) }
-		if l, err = reread(); err != nil {
-			return cli.Target{}, fmt.Errorf("--credentials: %w", err)
-		}
-	case f.user != "" && l.user == "":
-		return cli.Target{}, fmt.Errorf("-u: %q is not accepted (a domain without a user)", f.user)
-	case f.user == "" && (f.password != "" || f.domain != ""):
-		return cli.Target{}, fmt.Errorf("-p and --domain: need a user (-u)")
-	case f.user != "" && f.password == "":
-		// As mount.cifs has it.
-		l.password = os.Getenv("PASSWD")
+	rotation, err := f.login()
+	if err != nil {
+		return cli.Target{}, err
 	}
-	f.user = l.user // for diagnose
-	at := func(address string) *prober {
-		return &prober{last: l, reread: reread, smb: smbprobe.New(smbprobe.Config{
+	l := rotation.Login()
+	var tickets *cli.Tickets
+	if f.kerberos {
+		password := rotation
+		if l.User == "" {
+			password = nil
+		}
+		if tickets, err = f.tickets.Tickets("cifs", address, password); err != nil {
+			return cli.Target{}, err
+		}
+	}
+	f.user = l.User // for diagnose
+	at := func(address string, tickets *cli.Tickets) *prober {
+		c := smbprobe.Config{
 			Address: address, Port: f.port, Share: f.share,
-			User: l.user, Password: l.password, Domain: l.domain,
+			User: l.User, Password: l.Password, Domain: l.Domain,
 			Marker: f.marker, WriteTest: f.writeTest, LockTest: f.lockTest,
 			// A probe as the FSM manual has it does not go to the disk.
 			Identity: f.sameDisk || f.marker != "" || f.writeTest || f.lockTest,
-		})}
+		}
+		p := &prober{login: rotation, tickets: tickets}
+		if tickets != nil {
+			c.Tickets = p
+		}
+		p.smb = smbprobe.New(c)
+		return p
 	}
-	p := at(address)
+	p := at(address, tickets)
 	return cli.Target{
-		Name:     f.share,
-		Where:    "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
-		Probe:    p.Probe,
-		At:       func(address string) cli.Probe { return at(address).Probe },
+		Name:  f.share,
+		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
+		Probe: p.Probe,
+		At: func(address string) cli.Probe {
+			if tickets != nil {
+				return at(address, tickets.At(address)).Probe
+			}
+			return at(address, nil).Probe
+		},
 		SameDisk: f.sameDisk,
 		Keep:     p.keep,
 		Unseen:   p.unseen,
-		User:     l.user,
+		User:     l.User,
 	}, nil
+}
+
+// login is what -u, -p, --domain and --credentials say. Its error is wrong usage
+// or configuration.
+func (f *flags) login() (*cli.Rotation, error) {
+	l := cli.Login{User: f.user, Password: f.password, Domain: f.domain}.SplitDomain()
+	if f.kerberos && l.User == "" {
+		l.User = f.tickets.Principal // with a keytab there is no password
+		if f.tickets.Keytab != "" {
+			l.User = ""
+		}
+	}
+	switch given := f.tickets.Given(); {
+	case given != "" && !f.kerberos:
+		return nil, fmt.Errorf("%s: needs --kerberos", given)
+	case f.credentials != "" && (f.password != "" || f.user != "" || f.domain != ""):
+		return nil, fmt.Errorf("--credentials: does not go with -u, -p or --domain (the " +
+			"file names user, password and domain)")
+	case f.credentials != "":
+		return cli.ReadCredentials(f.credentials)
+	case f.user != "" && l.User == "":
+		return nil, fmt.Errorf("-u: %q is not accepted (a domain without a user)", f.user)
+	case l.User == "" && (f.password != "" || f.domain != ""):
+		return nil, fmt.Errorf("-p and --domain: need a user (-u)")
+	case l.User != "" && f.password == "":
+		// As mount.cifs has it.
+		l.Password = os.Getenv("PASSWD")
+	}
+	return cli.NewRotation(l), nil
 }

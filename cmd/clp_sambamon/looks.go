@@ -51,10 +51,7 @@ var looks = map[smbprobe.Status]string{
 	0xC000015B: "The account has no right to log on over the network. Look at the server's user " +
 		"rights (\"access this computer from the network\")." + lookAccount,
 	0xC0000193: "The account has expired. Extend it, or watch with another one." + lookAccount,
-	0xC0000418: "NTLM is switched off on the server (ntlm auth = disabled in smb.conf, on Windows " +
-		"the policies \"Restrict NTLM\"): this server wants Kerberos. Log in with --kerberos if " +
-		"--help has it, or allow NTLM again. The server itself answers: this is about how the probe " +
-		"logs in, not about the service.",
+	0xC0000418: lookNoNTLM,
 	// The domain.
 	0xC000005E: "The server reached no domain controller to check the password with. Look at the " +
 		"domain controllers, and on the server at wbinfo -p and its DNS.",
@@ -89,6 +86,20 @@ const (
 	deniedLogon = "The server refuses this account a session. Look at the server's user rights " +
 		"and policies, and at its encryption and signing requirements (server smb encrypt, " +
 		"server signing)."
+)
+
+// For logins that the server does not take.
+const (
+	lookTicketRefused = "The KDC gave a ticket, but the server does not take it: look whether " +
+		"--spn is the name that the server has in the realm, whether its keytab or machine " +
+		"password is the current one (klist -kte; net ads testjoin), whether it knows the user, " +
+		"and whether its clock is right." + lookAccount
+	lookNoNTLM = "NTLM is switched off on the server (ntlm auth = disabled in smb.conf, on " +
+		"Windows the policies \"Restrict NTLM\"): this server wants Kerberos. Log in with " +
+		"--kerberos, or allow NTLM again. The server itself answers: this is about how the probe " +
+		"logs in, not about the service."
+	lookNoKerberos = "The server does not take Kerberos: on Samba look at realm, kerberos method " +
+		"and the keytab (testparm -s; klist -kte), or leave --kerberos away." + lookAccount
 )
 
 const lookUnknown = "The server refused with a status for which this program has no advice: look " +

@@ -47,10 +47,11 @@ func Reset(c net.Conn, _ Call, _ func() []byte) bool {
 	return false
 }
 
-// sending answers with the message that make returns.
+// sending answers with the message that make returns, protected if the call
+// was.
 func sending(make func(call Call, healthy func() []byte) []byte) Answer {
 	return func(c net.Conn, call Call, healthy func() []byte) bool {
-		_, err := c.Write(Record(make(call, healthy)))
+		_, err := c.Write(Record(call.protect(make(call, healthy))))
 		return err == nil
 	}
 }

@@ -50,9 +50,10 @@ func (l *Lab) writeConf(exports []Export) error {
 	Enable_NLM = %t; Enable_RQUOTA = false; mount_path_pseudo = false;
 }
 NFSV4 { Minor_Versions = %s; Grace_Period = 5; Lease_Lifetime = 10; RecoveryBackend = fs; }
-NFS_KRB5 { Active_krb5 = false; }
+NFS_KRB5 { %s }
 LOG { Default_Log_Level = EVENT; }
-`, protocols, l.config.NFSPort, l.config.MountPort, l.config.Locks, minors)
+`, protocols, l.config.NFSPort, l.config.MountPort, l.config.Locks, minors,
+		l.kerberos())
 	for _, e := range exports {
 		id, err := l.exportDir(e)
 		if err != nil {
@@ -74,6 +75,22 @@ LOG { Default_Log_Level = EVENT; }
 			cmp.Or(e.SecType, "sys, none"), e.Privileged, protocols, access)
 	}
 	return os.WriteFile(l.path("ganesha.conf"), []byte(conf.String()), 0o644)
+}
+
+// Kerberos gives Ganesha a keytab, with keys for nfs/HOST, and a krb5.conf from
+// its next start on. Exports for Kerberos are to be among Config.Exports.
+func (l *Lab) Kerberos(keytab, krb5Conf string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keytab, l.krb5Conf = keytab, krb5Conf
+}
+
+func (l *Lab) kerberos() string {
+	if l.keytab == "" {
+		return "Active_krb5 = false;"
+	}
+	return fmt.Sprintf("Active_krb5 = true; PrincipalName = nfs; KeytabPath = %s; CCacheDir = %s;",
+		l.keytab, l.dir)
 }
 
 // exportDir makes the directory of an export if it has none, and returns the

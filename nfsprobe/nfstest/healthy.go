@@ -16,6 +16,12 @@ import (
 
 // healthy returns the reply message of a healthy server.
 func (h *Hostile) healthy(call Call) []byte {
+	switch call.Proc {
+	case GSSInit:
+		return h.gss.begun(&call)
+	case GSSDestroy:
+		return success(call.XID, nil)
+	}
 	supported := map[uint32][2]uint32{portmapProgram: {2, 4}, mountProgram: {3, 3},
 		nfsProgram: {3, 4}, lockProgram: {4, 4}, statusProgram: {1, 1}}[call.Program]
 	if call.Version < supported[0] || call.Version > supported[1] {

@@ -55,7 +55,9 @@ type Call struct {
 	From netip.AddrPort
 	XID  uint32
 	Cred rpcv2.OpaqueAuth
-	Args []byte // as XDR
+	Args []byte // as XDR, without protection
+
+	*sealing // of the reply; nil: none
 }
 
 // HostileConfig says where a hostile server listens.
@@ -82,6 +84,7 @@ type Hostile struct {
 	calls   []Call
 	files   store
 	state   state4
+	gss     *GSS
 }
 
 // NewHostile starts a hostile server and closes it, with its connections, in
@@ -214,9 +217,19 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 		At:   time.Now(), From: from, XID: msg.Xid, Cred: body.Cbody.Cred, Args: args.Bytes(),
 	}
 	h.mu.Lock()
+	gss := h.gss
+	h.mu.Unlock()
+	var wrong Answer
+	if gss != nil && call.Cred.Flavor == rpcv2.RPCSEC_GSS && program == nfsProgram {
+		wrong = gss.unseal(&call, request, body.Cbody.Verf)
+	}
+	h.mu.Lock()
 	h.calls = append(h.calls, call)
 	answer := h.answers[call.Proc]
 	h.mu.Unlock()
+	if wrong != nil {
+		answer = wrong
+	}
 	if answer == nil {
 		answer = Healthy
 	}
@@ -225,7 +238,7 @@ func (h *Hostile) serve(c net.Conn, program uint32) error {
 		// A call at the wrong port is refused whatever On says.
 		answer = Accepted(rpcv2.PROG_UNAVAIL)
 	}
-	if !answer(c, call, func() []byte { return h.healthy(call) }) {
+	if !answer(c, call, func() []byte { return call.protect(h.healthy(call)) }) {
 		return errDone
 	}
 	return nil

@@ -71,6 +71,8 @@ type Lab struct {
 	pids     map[Server]string // of the running servers, in the lab's process namespace
 	exports  []Export
 	numbered []string // names of exports; the export number is the index plus 1
+	keytab   string   // of Ganesha; "": it has no Kerberos
+	krb5Conf string
 }
 
 // New starts a lab for a test and closes it in t.Cleanup. If a program or the

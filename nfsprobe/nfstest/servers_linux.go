@@ -57,6 +57,9 @@ func (l *Lab) run(ctx context.Context, s Server) error {
 		}
 		line = fmt.Sprintf("ganesha.nfsd -F -f %[1]s/ganesha.conf -L %[1]s/log/ganesha.log "+
 			"-p /run/ganesha.pid -N NIV_EVENT", l.dir)
+		if l.krb5Conf != "" {
+			line = "KRB5_CONFIG=" + l.krb5Conf + " " + line
+		}
 	}
 	pid, err := l.order(fmt.Sprintf("%s </dev/null >>%s/log/%s 2>&1 &", line, l.dir, s))
 	if err != nil {

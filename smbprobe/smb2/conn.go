@@ -32,6 +32,7 @@ type Conn struct {
 	broken    error  // why the connection is of no further use; nil: it is in use
 
 	server  Negotiated
+	logins  [][]byte          // DER of the mechanisms that the server offers; none: it does not say
 	preauth [sha512.Size]byte // MS-SMB2 3.1.1.1: PreauthIntegrityHashValue
 
 	sessionID uint64

@@ -1,6 +1,11 @@
 package smb2
 
-import "crypto/rand"
+import (
+	"bytes"
+	"crypto/rand"
+
+	"fsmon/smbprobe/spnego"
+)
 
 // Dialects (MS-SMB2 2.2.3).
 const (
@@ -108,6 +113,9 @@ func (c *Conn) Negotiate(dialects []uint16) (Negotiated, error) {
 		return Negotiated{}, err
 	}
 	c.server = n
+	// parseNegotiate has looked at the bounds.
+	blob, _ := a.buffer(uint32(le.Uint16(a.body()[56:])), uint32(le.Uint16(a.body()[58:])))
+	c.logins, _ = spnego.Offer(bytes.Clone(blob)) // smbclient goes on without it, too
 	return n, nil
 }
 

@@ -1,6 +1,13 @@
 package smb2
 
-import "fsmon/smbprobe/spnego"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"fsmon/smbprobe/spnego"
+)
 
 // Session flags (MS-SMB2 2.2.6).
 const (
@@ -23,6 +30,17 @@ type Initiator interface {
 	MIC(message []byte) []byte           // RFC 2743 2.3.1; nothing: it cannot be made yet
 }
 
+// RefusedError is what Initiator.Accept returns for a token that refuses the
+// login. All its other errors are malformed answers.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return "the server refuses the login: " + e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// ErrOtherLogin is a server that chooses another mechanism than was offered: it
+// does not take that one.
+var ErrOtherLogin = errors.New("the server takes other logins than this one")
+
 // Session is what a login has led to.
 type Session struct {
 	Guest     bool // the server did not know the user
@@ -42,7 +60,7 @@ func (c *Conn) SessionSetup(login Initiator) (Session, error) {
 	for range maxLegs {
 		a, err := c.call(appendSetup(c.request(cmdSessionSetup, 0), token), false)
 		if err != nil {
-			return Session{}, err
+			return Session{}, c.otherLogin(login, err)
 		}
 		// IBM i names the session in its second answer only.
 		c.sessionID = a.sessionID
@@ -58,6 +76,18 @@ func (c *Conn) SessionSetup(login Initiator) (Session, error) {
 		c.hash(a.message)
 	}
 	return Session{}, malformed("session setup that does not end")
+}
+
+// otherLogin adds ErrOtherLogin to what a server answered to a login that it has
+// not offered, but for a refusal of the password.
+func (c *Conn) otherLogin(login Initiator, err error) error {
+	var status Status
+	offered := func(mech []byte) bool { return bytes.Equal(mech, login.OID()) }
+	if !errors.As(err, &status) || status.LogonRefused() || len(c.logins) == 0 ||
+		slices.ContainsFunc(c.logins, offered) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", ErrOtherLogin, err)
 }
 
 func appendSetup(m, token []byte) []byte {
@@ -83,11 +113,17 @@ func (a *answer) accept(login Initiator) ([]byte, error) {
 	if err != nil {
 		return nil, malformed("%v", err)
 	}
-	if a.status == 0 && len(reply.Token) == 0 {
+	switch {
+	case a.status == 0 && len(reply.Token) == 0:
 		return nil, nil
+	case len(reply.Token) == 0 && len(reply.Mech) > 0 && !bytes.Equal(reply.Mech, login.OID()):
+		return nil, ErrOtherLogin
 	}
 	token, err := login.Accept(reply.Token)
+	var refused *RefusedError
 	switch {
+	case errors.As(err, &refused):
+		return nil, refused
 	case err != nil:
 		return nil, malformed("%v", err)
 	case len(token) == 0:

@@ -57,6 +57,7 @@ const (
 	Path    = watch.Path
 	Account = watch.Account
 	Access  = watch.Access
+	KDC     = watch.KDC
 	Local   = watch.Local
 )
 

@@ -54,6 +54,9 @@ var (
 		"opened again.")
 	drill = entry(123, Warning, "This is a drill: the watch ends as if the file server had "+
 		"failed.")
+	// NoTicket is the message of Diagnosis.ExplainTicket.
+	NoTicket = entry(124, Error, "No Kerberos ticket for the watch of [%s] (%s). The file server "+
+		"was not asked.")
 	accepted = entry(120, Info, "The file server serves this watch again.")
 )
 
@@ -63,6 +66,7 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, notHeld, LockFailed, OtherDisk, TLSFailed, fileStays,
+		GraceFailed, graceEnded, drill, NoTicket, notHeld, LockFailed, OtherDisk, TLSFailed,
+		fileStays,
 	}
 }

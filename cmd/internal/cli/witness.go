@@ -39,11 +39,12 @@ func newWitnesses(ctx context.Context, req request, target Target) *witnesses {
 
 // on takes an event, asks the witnesses after a failure, and returns what they
 // have answered in this spell. A refused user is not asked about: each witness
-// would cost a refused logon more, and refuse it too.
+// would cost a refused logon more, and refuse it too. Nor can it be asked
+// without a ticket.
 func (w *witnesses) on(e watch.Event) (known []watch.Witness) {
 	for _, one := range w.all {
 		switch {
-		case e.Class == watch.Account, e.Err == watch.ErrDrill:
+		case e.Class == watch.Account, e.Class == watch.KDC, e.Err == watch.ErrDrill:
 		case e.Kind == watch.Failed, e.Kind == watch.Refused:
 			one.ask(w.ctx, w.timeout)
 			known = append(known, one.now())

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const pageCap = 1 << 20 // bytes of one file
@@ -81,10 +84,25 @@ func (p *page) Write(b []byte) (int, error) {
 
 // readSome reads a file of /proc, but no more than a page holds.
 func readSome(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, pageCap))
+	defer unix.Close(fd)
+	b := make([]byte, 0, 1<<10)
+	for len(b) < pageCap {
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return b, &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return b, nil
+		}
+		if b = b[:len(b)+n]; len(b) == cap(b) {
+			b = slices.Grow(b, min(len(b), pageCap-len(b)))
+		}
+	}
+	return b[:pageCap], nil
 }

@@ -38,7 +38,9 @@ const (
 // machine returns the collectors for a server on this machine that listens on
 // port.
 func machine(proc string, port uint16) []collector {
-	listening := listeners(proc, port)
+	// It takes a millisecond, as long as all else on a small machine.
+	tables := sync.OnceValues(func() ([]socket, error) { return allSockets(proc) })
+	listening := listeners(proc, port, tables)
 	return []collector{
 		{"blocked.txt", func(ctx context.Context, out io.Writer) error {
 			return blocked(ctx, proc, out)
@@ -47,7 +49,7 @@ func machine(proc string, port uint16) []collector {
 			return servers(ctx, proc, port, listening, out)
 		}},
 		{"sockets.txt", func(ctx context.Context, out io.Writer) error {
-			return sockets(proc, port, out)
+			return sockets(port, tables, out)
 		}},
 		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
 		{"mounts.txt", func(ctx context.Context, out io.Writer) error {
@@ -117,14 +119,10 @@ func threads(proc string, pid int) []thread {
 		b, err := readSome(filepath.Join(t.dir, "stat"))
 		// The name may hold anything, parentheses too.
 		open, shut := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
-		if err != nil || open < 0 || shut < open {
+		if err != nil || open < 0 || shut < open || len(b) < shut+3 {
 			continue
 		}
-		rest := strings.Fields(string(b[shut+1:]))
-		if len(rest) == 0 {
-			continue
-		}
-		t.comm, t.state = string(b[open+1:shut]), rest[0][0]
+		t.comm, t.state = string(b[open+1:shut]), b[shut+2]
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b thread) int { return cmp.Compare(a.tid, b.tid) })
@@ -257,23 +255,28 @@ type serving struct {
 }
 
 // listeners returns a function that looks for them, once for all its callers.
-func listeners(proc string, port uint16) func(context.Context) serving {
+func listeners(
+	proc string, port uint16, tables func() ([]socket, error),
+) func(context.Context) serving {
 	var once sync.Once
 	var f serving
 	return func(ctx context.Context) serving {
-		once.Do(func() { f = look(ctx, proc, port) })
+		once.Do(func() { f = look(ctx, proc, port, tables) })
 		return f
 	}
 }
 
-func look(ctx context.Context, proc string, port uint16) (f serving) {
+func look(
+	ctx context.Context, proc string, port uint16, tables func() ([]socket, error),
+) (f serving) {
 	listening := map[string]bool{} // by "socket:[inode]"
-	f.err = eachSocket(proc, func(s socket) {
+	known, err := tables()
+	for _, s := range known {
 		if s.state == "LISTEN" && s.local.Port() == port {
 			listening["socket:["+s.inode+"]"] = true
 		}
-	})
-	f.sockets = len(listening)
+	}
+	f.err, f.sockets = err, len(listening)
 	all, err := pids(proc)
 	f.err = cmp.Or(f.err, err)
 	for _, pid := range all {

@@ -35,31 +35,31 @@ var tcpStates = []string{"", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1",
 	"TIME_WAIT", "CLOSE", "CLOSE_WAIT",
 	"LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"}
 
-// eachSocket decodes the tables of both IP versions.
-func eachSocket(proc string, do func(socket)) error {
+// allSockets decodes the tables of both IP versions.
+func allSockets(proc string) (all []socket, _ error) {
 	for _, name := range []string{"net/tcp", "net/tcp6"} {
 		f, err := os.Open(filepath.Join(proc, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return err
+			return all, err
 		}
 		b, err := io.ReadAll(io.LimitReader(f, tableCap))
 		f.Close()
 		if err != nil {
-			return err
+			return all, err
 		}
 		for line := range strings.Lines(string(b)) {
 			if s, ok := parseSocket(line); ok {
-				do(s)
+				all = append(all, s)
 			}
 		}
 		if len(b) == tableCap {
-			return fmt.Errorf("/proc/%s is longer than %d bytes", name, tableCap)
+			return all, fmt.Errorf("/proc/%s is longer than %d bytes", name, tableCap)
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // parseSocket reads one row; false for the heading.
@@ -104,19 +104,20 @@ func parseEndpoint(text string) (netip.AddrPort, bool) {
 }
 
 // sockets lists the connections of the port with their queues.
-func sockets(proc string, port uint16, out io.Writer) error {
+func sockets(port uint16, tables func() ([]socket, error), out io.Writer) error {
 	fmt.Fprintf(out, "%-12s %-40s %-40s %10s %10s  %-11s %7s %7s %s\n",
 		"state", "local", "remote", "unacked", "unread", "timer", "resent", "uid", "inode")
 	rows := 0
-	err := eachSocket(proc, func(s socket) {
+	all, err := tables()
+	for _, s := range all {
 		if s.local.Port() != port && s.remote.Port() != port {
-			return
+			continue
 		}
 		if rows++; rows <= maxRows {
 			fmt.Fprintf(out, "%-12s %-40s %-40s %10d %10d  %-11s %7d %7s %s\n",
 				s.state, s.local, s.remote, s.send, s.recv, s.timer, s.retransmits, s.uid, s.inode)
 		}
-	})
+	}
 	fmt.Fprintf(out, "\n%d sockets of port %d. Of a listening one, "+
 		"\"unread\" is the connections that wait to be accepted.\n", rows, port)
 	if rows > maxRows {

@@ -11,7 +11,7 @@ import (
 const calmTool = "smbclient -c exit"
 
 // calmMost is how far the median may be above the minimum on a quiet machine.
-const calmMost = 1.3
+const calmMost = 1.4
 
 // calm is what the times of calmTool were, in seconds. The zero value was not
 // measured.
@@ -27,13 +27,13 @@ func calmOf(all []cost) calm {
 
 func (c calm) String() string {
 	if c == (calm{}) {
-		return "whether the machine was quiet was not measured"
+		return "Whether the machine was quiet was not measured."
 	}
 	ratio := c.median / c.least
-	said := "quiet enough"
+	said := "The machine was quiet enough"
 	if ratio > calmMost {
-		said = "NOT QUIET: what follows is worth little"
+		said = "THE MACHINE WAS NOT QUIET, so these figures are worth little"
 	}
-	return fmt.Sprintf("%s (%s took %s, %.2fx of its minimum; a quiet machine has <= %.2fx)", said,
+	return fmt.Sprintf("%s.\n(%s took %s, %.2fx of its minimum; at most %.2fx is quiet.)", said,
 		calmTool, milliseconds(c.median), ratio, calmMost)
 }

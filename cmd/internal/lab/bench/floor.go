@@ -72,7 +72,7 @@ type floor struct {
 
 // ask3 asks as a probe of version 3 does (RFC 1813).
 func (f *floor) ask3(dir string) error {
-	if err := f.connect(portMapperPort, 0); err != nil {
+	if err := f.connect(portMapperPort, false); err != nil {
 		return err
 	}
 	for _, program := range []uint32{mountProgram, nfsProgram} {
@@ -88,7 +88,7 @@ func (f *floor) ask3(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.connect(ports[0], f.source); err != nil {
+	if err := f.connect(ports[0], true); err != nil {
 		return err
 	}
 	defer f.close()
@@ -102,7 +102,7 @@ func (f *floor) ask3(dir string) error {
 		return err
 	}
 	mount := f.fd
-	if err := f.connect(ports[1], f.source); err != nil {
+	if err := f.connect(ports[1], true); err != nil {
 		return err
 	}
 	f.call(nfsProgram, 3, 0)
@@ -129,7 +129,7 @@ func (f *floor) ask3(dir string) error {
 
 // ask41 asks as a probe of version 4.1 does (RFC 8881).
 func (f *floor) ask41(dir string) error {
-	if err := f.connect(2049, f.source); err != nil {
+	if err := f.connect(2049, true); err != nil {
 		return err
 	}
 	defer f.close()
@@ -196,19 +196,30 @@ func ok(_ int, results []byte) error {
 	return nil
 }
 
-func (f *floor) connect(port, source int) (err error) {
-	if f.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
-		return err
-	}
+// connect connects to a port, from a port below 1024 if reserved: from the same
+// one again and again, since TIME_WAIT does not keep it on loopback.
+func (f *floor) connect(port int, reserved bool) (err error) {
 	f.in = f.buffer[:0]
-	unix.SetsockoptInt(f.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if source > 0 {
-		unix.SetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-		if err := unix.Bind(f.fd, &unix.SockaddrInet4{Port: source}); err != nil {
+	for range 300 {
+		f.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
 			return err
 		}
+		unix.SetsockoptInt(f.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		if reserved {
+			unix.SetsockoptInt(f.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+			err = unix.Bind(f.fd, &unix.SockaddrInet4{Port: f.source})
+		}
+		if err == nil {
+			err = unix.Connect(f.fd, &unix.SockaddrInet4{Port: port, Addr: f.address})
+		}
+		if err != unix.EADDRINUSE && err != unix.EADDRNOTAVAIL {
+			return err
+		}
+		f.close() // somebody else has this port
+		f.source = 665 + (f.source-665+1)%300
 	}
-	return unix.Connect(f.fd, &unix.SockaddrInet4{Port: port, Addr: f.address})
+	return err
 }
 
 func (f *floor) close() { unix.Close(f.fd) }

@@ -69,9 +69,10 @@ const (
 	partSettled  = "settled"
 	partFaults   = "faults"
 	partPromises = "promises"
+	partVerdicts = "verdicts"
 )
 
-var allParts = []string{partTools, partSettled, partFaults, partPromises}
+var allParts = []string{partTools, partSettled, partFaults, partPromises, partVerdicts}
 
 // step is a step of a part.
 type step struct {
@@ -116,7 +117,8 @@ func bench(ctx context.Context, bin, chart string, parts []string) (err error) {
 		{partFaults, "their recovery", func() error {
 			return errors.Join(samba.Thaw(), lab.Thaw(nfstest.Ganesha), recovered(ctx, b.rows))
 		}},
-		{partPromises, "promises", func() error { return s.keep(ctx, &b) }},
+		{partPromises, "promises", func() error { return s.keep(ctx, &b, partPromises) }},
+		{partVerdicts, "verdicts", func() error { return s.keep(ctx, &b, partVerdicts) }},
 		{partFaults, "blackholed ports", func() error {
 			return s.fault(ctx, blackholed, b.rows, func() error { return lab.Drop(samba.Port) },
 				func() error {

@@ -19,7 +19,10 @@ import (
 	"fsmon/watchreg"
 )
 
-const repeats = 5 // runs of each promise with each command
+const (
+	repeats  = 5  // runs of each promise with each command
+	verdicts = 20 // of each kind, with each command
+)
 
 // What is promised.
 const (
@@ -27,6 +30,8 @@ const (
 	inAll = 2 * time.Second        // whatever hangs
 	// A verdict may be late by as much, 500 ms of it for a sink that hangs.
 	judged = 700 * time.Millisecond
+	// The goal for the median of verdicts where nothing hangs.
+	prompt = 30 * time.Millisecond
 )
 
 // Messages of both commands (FSM manual 8.1).
@@ -41,6 +46,7 @@ type promise struct {
 	from, to event
 	due      time.Duration
 	bound    time.Duration
+	goal     time.Duration // of the median; 0: none
 }
 
 var (
@@ -54,34 +60,39 @@ var (
 
 // phases are promises that need a server in the same state.
 var phases = []struct {
+	part     string
 	killed   bool // the servers; otherwise they are frozen
 	alone    bool // milliseconds count: one promise is measured after the other
 	promises []promise
 }{
-	{alone: true, promises: []promise{
-		{"-stop during a stalled probe to exit", slow, false, verb("-stop"), exit(0), 0, quick},
-		{"SIGTERM during a stalled probe to exit", slow, false, term, exit(0), 0, quick},
-		{"SIGINT during a stalled probe to exit", slow, false, interrupt, exit(0), 0, quick},
-		{"SIGINT during a stalled -check to exit", asking, false, interrupt, exit(1), 0, inAll},
+	{part: partPromises, alone: true, promises: []promise{
+		{"-stop during a stalled probe to exit", slow, false, verb("-stop"), exit(0), 0, quick, 0},
+		{"SIGTERM during a stalled probe to exit", slow, false, term, exit(0), 0, quick, 0},
+		{"SIGINT during a stalled probe to exit", slow, false, interrupt, exit(0), 0, quick, 0},
+		{"SIGINT during a stalled -check to exit", asking, false, interrupt, exit(1), 0, inAll, 0},
 	}},
-	{promises: []promise{
-		{"-stop, stderr hangs", slow, true, verb("-stop"), exit(0), 0, inAll},
-		{"SIGTERM, stderr hangs", slow, true, term, exit(0), 0, inAll},
-		{"SIGINT, stderr hangs", slow, true, interrupt, exit(0), 0, inAll},
+	{part: partPromises, promises: []promise{
+		{"-stop, stderr hangs", slow, true, verb("-stop"), exit(0), 0, inAll, 0},
+		{"SIGTERM, stderr hangs", slow, true, term, exit(0), 0, inAll, 0},
+		{"SIGINT, stderr hangs", slow, true, interrupt, exit(0), 0, inAll, 0},
 		{"-pause 2 to message 8, beyond 2 s", slow, false,
-			verb("-pause", "2"), message(continued), 2 * time.Second, inAll},
+			verb("-pause", "2"), message(continued), 2 * time.Second, inAll, 0},
 		{"first stalled probe to message 6, beyond (c+1)·r", soon, false,
-			failed, message(terminate), 2 * time.Second, judged},
-		{"first stalled probe to exit, beyond (c+1)·r", soon, false,
-			failed, exit(1), 2 * time.Second, judged},
+			failed, message(terminate), 2 * time.Second, judged, 0},
 	}},
-	{killed: true, promises: []promise{
+	{part: partPromises, killed: true, promises: []promise{
 		{"first refused probe to message 6, beyond c·i", soon, false,
-			failed, message(terminate), time.Second, judged},
+			failed, message(terminate), time.Second, judged, 0},
+		{"to exit, stderr hangs, no evidence", bare, true, failed, exit(1), time.Second, judged, 0},
+		{"to exit, stderr hangs, evidence", soon, true, failed, exit(1), time.Second, inAll, 0},
+	}},
+	{part: partVerdicts, promises: []promise{
+		{"first stalled probe to exit, beyond (c+1)·r", soon, false,
+			failed, exit(1), 2 * time.Second, judged, prompt},
+	}},
+	{part: partVerdicts, killed: true, promises: []promise{
 		{"first refused probe to exit, beyond c·i", soon, false,
-			failed, exit(1), time.Second, judged},
-		{"the same, stderr hangs, no evidence", bare, true, failed, exit(1), time.Second, judged},
-		{"the same, stderr hangs, evidence", soon, true, failed, exit(1), time.Second, inAll},
+			failed, exit(1), time.Second, judged, prompt},
 	}},
 }
 
@@ -93,13 +104,16 @@ type kept struct {
 
 // keep measures all promises. It freezes and kills the servers, and leaves them
 // well.
-func (s servers) keep(ctx context.Context, b *benchmark) error {
+func (s servers) keep(ctx context.Context, b *benchmark, part string) error {
 	full, err := fullPipe()
 	if err != nil {
 		return err
 	}
 	defer full.Close()
 	for _, phase := range phases {
+		if phase.part != part {
+			continue
+		}
 		ill, well := s.samba.Freeze, s.samba.Thaw
 		illNFS, wellNFS := s.nfs.Freeze, s.nfs.Thaw
 		if phase.killed {
@@ -112,8 +126,12 @@ func (s servers) keep(ctx context.Context, b *benchmark) error {
 		for i, p := range phase.promises {
 			all[i].promise = p
 		}
-		for range repeats {
-			if err := s.round(ctx, *b, all, full, phase.alone); err != nil {
+		rounds, times := repeats, 1
+		if part == partVerdicts {
+			rounds, times = 1, verdicts
+		}
+		for range rounds {
+			if err := s.round(ctx, *b, all, full, phase.alone, times); err != nil {
 				return err
 			}
 		}
@@ -126,30 +144,34 @@ func (s servers) keep(ctx context.Context, b *benchmark) error {
 	return nil
 }
 
-// round measures each promise once with both commands.
+// round measures each promise so many times with both commands.
 func (s servers) round(ctx context.Context, b benchmark, all []kept, full *os.File,
-	alone bool) error {
-	var running sync.WaitGroup
-	errs := make([]error, 2*len(all))
-	for i := range all {
+	alone bool, times int) error {
+	var (
+		running sync.WaitGroup
+		mu      sync.Mutex
+		errs    []error
+	)
+	for at := range times * len(all) {
+		k := &all[at%len(all)]
 		for n, t := range []trial{
 			{line: b.row(smbUser, "clp_sambamon, watching").watch, port: s.samba.Port},
 			{line: b.row(nfs3, "clp_nfsmon, watching").watch, port: mountPort},
 		} {
-			k, failed := &all[i], &errs[2*i+n]
-			t.dir, t.id = s.samba.Dir, fmt.Sprintf("promise%d-%d", i, n)
-			if *failed = t.start(k.promise, full); *failed != nil {
-				continue
+			t.dir, t.id = s.samba.Dir, fmt.Sprintf("promise%d-%d", at, n)
+			if err := t.start(k.promise, full); err != nil {
+				return err
 			}
 			running.Go(func() {
-				var took time.Duration
-				took, *failed = t.measure(ctx, k.promise)
-				k.took[n] = append(k.took[n], took)
+				took, err := t.measure(ctx, k.promise)
+				mu.Lock()
+				defer mu.Unlock()
+				k.took[n], errs = append(k.took[n], took), append(errs, err)
 			})
 			if alone {
 				running.Wait()
 			}
-			time.Sleep(apart) // no two of them end at once
+			time.Sleep(2 * apart) // no two of them end at once
 		}
 	}
 	running.Wait()
@@ -208,7 +230,8 @@ type event func(context.Context, *trial) (time.Time, error)
 
 // failed is the start of the first probe that failed.
 func failed(ctx context.Context, t *trial) (began time.Time, err error) {
-	err = t.poll(ctx, func() (bool, error) {
+	// A status stays for a second.
+	err = t.poll(ctx, time.Second/5, func() (bool, error) {
 		registry, err := watchreg.OpenExisting(proc.Registry(t.dir))
 		if err != nil {
 			return false, err
@@ -282,7 +305,7 @@ func (t *trial) stalls(ctx context.Context) error {
 		return err
 	}
 	remote := fmt.Sprintf(":%04X", t.port)
-	return t.poll(ctx, func() (bool, error) {
+	return t.poll(ctx, lookTime, func() (bool, error) {
 		open, err := process.FileDescriptorTargets()
 		if err != nil {
 			return false, err
@@ -299,7 +322,7 @@ func (t *trial) stalls(ctx context.Context) error {
 }
 
 // poll looks again and again, while the command lives, until done says so.
-func (t *trial) poll(ctx context.Context, done func() (bool, error)) error {
+func (t *trial) poll(ctx context.Context, every time.Duration, done func() (bool, error)) error {
 	for {
 		if ok, err := done(); ok || err != nil {
 			return err
@@ -310,7 +333,7 @@ func (t *trial) poll(ctx context.Context, done func() (bool, error)) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(lookTime): // nothing announces it
+		case <-time.After(every): // nothing announces it
 		}
 	}
 }

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // fixed is figures of every kind: fast and slow, an answer, a wrong one and
 // none.
 func fixed() benchmark {
-	b := benchmark{machine: "2 cores, Linux 6.1.0"}
+	b := benchmark{machine: "2 cores, Linux 6.1.0", calm: calm{0.0331, 0.022}}
 	add := func(w way, wall, cpu float64, m proc.Memory, frozen, blackholed notice) {
 		w.smb = w.group == smbUser || w.group == smbAnonymous
 		w.faults = frozen != notice{}
@@ -44,18 +44,20 @@ func fixed() benchmark {
 	add(ours(nfs3, "clp_nfsmon, watching"), 0.0008, 0.0009,
 		proc.Memory{Peak: 5400, Resident: 5120, File: 4200, Dirty: 2048, Proportional: 2100},
 		after(3, 1), after(2.4, 1))
+	add(way{group: nfs3, name: floorName, floor: []string{"3"}}, 0.0006, 0.0004, proc.Memory{}, none,
+		none)
 	add(way{group: nfs3, name: "rpcinfo -t"}, 0.001, 0.0008, proc.Memory{Peak: 2890},
 		after(30.002, -1), after(10, 1))
 	add(way{group: nfs3, name: "check <rpc> & more", plugin: true}, 0.013, 0.012,
 		proc.Memory{Peak: 8600}, after(0.2, 0), after(0.1, -1))
-	promised := func(what string, bound time.Duration, samba, nfs []time.Duration) {
+	promised := func(what string, bound, goal time.Duration, samba, nfs []time.Duration) {
 		b.kept = append(b.kept,
-			kept{promise{what: what, bound: bound}, [2][]time.Duration{samba, nfs}})
+			kept{promise{what: what, bound: bound, goal: goal}, [2][]time.Duration{samba, nfs}})
 	}
 	const ms = time.Millisecond
-	promised("first stalled probe to message 6, beyond (c+1)·r", judged,
+	promised("first stalled probe to exit, beyond (c+1)·r", judged, prompt,
 		[]time.Duration{9 * ms, 3400 * time.Microsecond, 2 * ms}, []time.Duration{-ms, judged})
-	promised("SIGTERM, stderr hangs", inAll, []time.Duration{inAll, inAll + ms, 1803 * ms},
+	promised("SIGTERM, stderr hangs", inAll, 0, []time.Duration{inAll, inAll + ms, 1803 * ms},
 		[]time.Duration{patience})
 	return b
 }
@@ -78,16 +80,28 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestTable(t *testing.T) {
-	for name, got := range map[string]string{
-		"table.txt":    fixed().table(),
-		"promises.txt": fixed().promises(),
-	} {
-		golden(t, name, got)
-		for line := range strings.Lines(got) {
-			if n := len(strings.TrimRight(line, "\n")); n > 110 || strings.HasSuffix(line, " \n") {
-				t.Errorf("%d characters, or a blank at the end: %q", n, line)
-			}
+	got := fixed().text()
+	golden(t, "text.txt", got)
+	for line := range strings.Lines(got) {
+		if n := len(strings.TrimRight(line, "\n")); n > 110 || strings.HasSuffix(line, " \n") {
+			t.Errorf("%d characters, or a blank at the end: %q", n, line)
 		}
+	}
+}
+
+// The head says whether the machine was quiet, and what was not measured is not
+// in the text.
+func TestCalm(t *testing.T) {
+	for want, c := range map[string]calm{
+		"was quiet enough": {0.030, 0.022}, "WAS NOT QUIET": {0.031, 0.022}, "not measured": {},
+	} {
+		head, _, _ := strings.Cut(benchmark{machine: "m", calm: c}.text(), "\n\n")
+		if !strings.Contains(head, want) || strings.Contains(head, "targets") {
+			t.Errorf("%v: %q", c, head)
+		}
+	}
+	if c := calmOf([]cost{{wall: 3}, {wall: 1}, {wall: 2}}); c != (calm{2, 1}) {
+		t.Errorf("%+v", c)
 	}
 }
 

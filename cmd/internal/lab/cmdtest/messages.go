@@ -77,6 +77,7 @@ var (
 	GraceFailed     = named("grace-failed", 121)
 	GraceEnded      = named("grace-ended", 122)
 	Drill           = named("drill", 123)
+	NoTicket        = named("no-ticket", 124)
 	NotHeld         = named("not-held", 126)
 )
 

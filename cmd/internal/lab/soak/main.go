@@ -63,9 +63,9 @@ var soaks = []struct {
 	}},
 	{"many", func(f *flag.FlagSet) func(context.Context) error {
 		var m crowd
-		f.IntVar(&m.watches, "watches", 300,
-			"watches, half of them of Samba, half of NFS; 2 to 2000")
-		f.DurationVar(&m.duration, "duration", 2*time.Minute,
+		f.IntVar(&m.watches, "watches", 1000,
+			"watches, 10 % of Samba, 45 % each of NFS 3 and 4.1; 2 to 2000")
+		f.DurationVar(&m.duration, "duration", 90*time.Second,
 			"how long they are measured, at most an hour")
 		f.IntVar(&m.interval, "interval", 30, "-i of the watches")
 		return func(ctx context.Context) error { return withCommands(ctx, m.run) }

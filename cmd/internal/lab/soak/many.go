@@ -16,7 +16,34 @@ type crowd struct {
 	duration          time.Duration
 }
 
-// cost is what the watches of one command use.
+// kinds are the watches of a crowd, and how many of twenty are of each kind.
+// Those of Samba ask several servers, since smbd starts a process for each probe.
+var kinds = []struct {
+	name, command string
+	share         int
+}{{"SMB", "clp_sambamon", 2}, {"NFS 3", "clp_nfsmon", 9}, {"NFS 4.1", "clp_nfsmon", 9}}
+
+const sambas = 4
+
+// kindOf is the kind of the n-th watch. Any twenty in a row are mixed.
+func kindOf(n int) int {
+	place := n * 7 % 20
+	for k, kind := range kinds {
+		if place -= kind.share; place < 0 {
+			return k
+		}
+	}
+	panic("the shares are not twenty")
+}
+
+// What is wanted of a crowd on a quiet machine.
+const (
+	wantPss  = 2 << 20 // kB
+	wantCPU  = 0.03    // of a core
+	wantLate = time.Second
+)
+
+// cost is what the watches of one kind use.
 type cost struct {
 	watches, pss, private int // kB
 	cpu                   time.Duration
@@ -30,15 +57,16 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 		c.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	fleet, err := startFleet(ctx, bin, dir)
+	fleet, err := startFleet(ctx, bin, dir, sambas)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.end()) }()
 	for n := range c.watches {
-		name := commands[n%len(commands)]
-		if _, err := fleet.start(name, fmt.Sprintf("%s-%d", name, n), "-i",
-			fmt.Sprint(c.interval)); err != nil {
+		kind := kinds[kindOf(n)]
+		if _, err := fleet.startOne(kind.command, fmt.Sprintf("many-%d", n),
+			append(fleet.ways[kind.name][n%len(fleet.ways[kind.name])], "-i",
+				fmt.Sprint(c.interval))); err != nil {
 			return err
 		}
 		// One after the other, as administrators start them.
@@ -61,7 +89,7 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 	began := time.Now()
 	ends, cancel := context.WithDeadline(ctx, began.Add(c.duration))
 	defer cancel()
-	var oldest [2]time.Duration
+	oldest := make([]time.Duration, len(kinds))
 	for done := false; !done; {
 		done = !wait(ends, min(time.Second, time.Duration(c.interval)*time.Second/4))
 		if err := fleet.look(); err != nil {
@@ -69,7 +97,7 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 		}
 		for n, w := range watches {
 			if w.Probes > 0 {
-				oldest[n%len(commands)] = max(oldest[n%len(commands)], time.Since(w.Last))
+				oldest[kindOf(n)] = max(oldest[kindOf(n)], time.Since(w.Last))
 			}
 		}
 	}
@@ -77,10 +105,10 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 		return ctx.Err()
 	}
 	took := time.Since(began)
-	costs := make([]cost, len(commands))
+	costs := make([]cost, len(kinds))
 	for n, cpu := range c.cpuTimes(watches) {
 		w := watches[n]
-		one := &costs[n%len(commands)]
+		one := &costs[kindOf(n)]
 		memory, err := proc.MemoryOf(w.PID)
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, w.Story())
@@ -89,7 +117,7 @@ func (c crowd) run(ctx context.Context, bin, dir string) (err error) {
 		one.pss += memory.Proportional
 		one.private += memory.Dirty
 		one.cpu += cpu - before[n]
-		one.oldest = oldest[n%len(commands)]
+		one.oldest = oldest[kindOf(n)]
 		one.failed += w.Count(101)
 		one.void += w.Count(103)
 		one.probes += w.Probes
@@ -114,13 +142,13 @@ func (c crowd) print(costs []cost, took time.Duration, registry string, watches 
 		"oldest probe", "failed", "void")
 	row := func(name string, c cost) {
 		fmt.Printf("%-14s %8d %10.1f %10d %12.1f %10.2f %10.2f %8d %14v %8d %8d\n", name, c.watches,
-			float64(c.pss)/1024, c.pss/c.watches,
+			float64(c.pss)/1024, c.pss/max(c.watches, 1),
 			float64(c.private)/1024, c.cpu.Seconds(), 100*c.cpu.Seconds()/took.Seconds(), c.probes,
 			c.oldest.Round(10*time.Millisecond), c.failed, c.void)
 	}
 	var sum cost
 	for n, one := range costs {
-		row(commands[n], one)
+		row(kinds[n].name, one)
 		sum = cost{sum.watches + one.watches, sum.pss + one.pss, sum.private + one.private,
 			sum.cpu + one.cpu,
 			max(sum.oldest, one.oldest), sum.probes + one.probes, sum.failed + one.failed,
@@ -128,9 +156,32 @@ func (c crowd) print(costs []cost, took time.Duration, registry string, watches 
 	}
 	row("all", sum)
 
+	interval := time.Duration(c.interval) * time.Second
+	cpu := sum.cpu.Seconds() / took.Seconds()
+	fmt.Printf("\n%-40s %10s   %-10s %s\n", "targets", "measured", "target", "reached")
+	for _, t := range []struct {
+		what, measured, target string
+		reached                bool
+	}{
+		{"failed probes of healthy servers", fmt.Sprint(sum.failed), "0", sum.failed == 0},
+		{"oldest probe", fmt.Sprintf("%.2f s", sum.oldest.Seconds()),
+			fmt.Sprintf("<= %.0f s", (interval + wantLate).Seconds()),
+			sum.oldest <= interval+wantLate},
+		{"memory of all (Pss)", fmt.Sprintf("%.2f GB", float64(sum.pss)/(1<<20)),
+			fmt.Sprintf("< %d GB", wantPss>>20), sum.pss < wantPss},
+		{"CPU of all, of one core", fmt.Sprintf("%.2f %%", 100*cpu),
+			fmt.Sprintf("< %.0f %%", 100*wantCPU), cpu < wantCPU},
+	} {
+		said := "no"
+		if t.reached {
+			said = "yes"
+		}
+		fmt.Printf("%-40s %10s   %-10s %s\n", t.what, t.measured, t.target, said)
+	}
+
 	// A watch has starved if it made no probe for an interval and half of the
 	// deadline.
-	limit := time.Duration(c.interval)*time.Second + 30*time.Second
+	limit := interval + 30*time.Second
 	var faults []string
 	r, err := watchreg.OpenExisting(registry)
 	if err != nil {
@@ -138,7 +189,7 @@ func (c crowd) print(costs []cost, took time.Duration, registry string, watches 
 	}
 	for _, w := range watches {
 		e, err := r.Read(w.ID)
-		if err != nil || !e.Live || e.Status == nil {
+		if err != nil || !e.Live || e.Status == nil || e.Status.State != watchreg.Healthy {
 			faults = append(faults, fmt.Sprintf("%v: %s", err, w.Story()))
 		}
 	}

@@ -28,15 +28,21 @@ type fleet struct {
 	watches  []*proc.Watch
 }
 
-// startFleet starts the servers. What the watches write goes below dir.
-func startFleet(ctx context.Context, bin, dir string) (*fleet, error) {
-	servers, err := startServers(ctx)
+// startFleet starts the servers, so many of them Sambas. What the watches write
+// goes below dir.
+func startFleet(ctx context.Context, bin, dir string, sambas int) (*fleet, error) {
+	servers, err := startServers(ctx, sambas)
 	return &fleet{servers: servers, bin: bin, dir: dir}, err
 }
 
 // start starts one more watch, by command and identifier.
 func (f *fleet) start(name, id string, args ...string) (*proc.Watch, error) {
-	args = append(append(args, "--no-evidence"), f.args[name]...)
+	return f.startOne(name, id, append(args, f.args[name]...))
+}
+
+// startOne starts one more watch, and args say of what.
+func (f *fleet) startOne(name, id string, args []string) (*proc.Watch, error) {
+	args = append([]string{"--no-evidence"}, args...)
 	w, err := proc.StartWatch(f.dir, filepath.Join(f.bin, name), id, args...)
 	if err == nil {
 		f.watches = append(f.watches, w)

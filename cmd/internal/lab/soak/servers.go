@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"fsmon/nfsprobe"
@@ -117,28 +118,49 @@ func startNFS(ctx context.Context) (target, func() error, error) {
 	return target{"nfs", worker}, lab.Close, nil
 }
 
-// servers are a healthy Samba and a healthy NFS server. args has the options of
-// their watches by command.
+// servers are healthy Sambas and a healthy NFS server.
 type servers struct {
-	args map[string][]string
+	args map[string][]string   // of a watch, by command: of the first Samba, and of NFS
+	ways map[string][][]string // the same by kind of a crowd, with all servers there are
 	stop func() error
 }
 
-func startServers(ctx context.Context) (*servers, error) {
-	samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
-	if err != nil {
-		return nil, err
+func startServers(ctx context.Context, sambas int) (s *servers, err error) {
+	var stops []func() error
+	stop := func() (err error) {
+		for _, one := range stops {
+			err = errors.Join(err, one())
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, stop())
+		}
+	}()
+	var smb [][]string
+	for range sambas {
+		samba, err := smbtest.StartSamba(ctx, smbtest.Config{})
+		if err != nil {
+			return nil, err
+		}
+		stops = append(stops, samba.Close)
+		smb = append(smb, []string{"-s", "share", "-a", samba.Address, "--port",
+			strconv.Itoa(samba.Port)})
 	}
 	lab, err := nfstest.StartLab(ctx, nfstest.Config{InPlace: true})
 	if err != nil {
-		return nil, errors.Join(err, samba.Close())
+		return nil, err
 	}
+	stops = append(stops, lab.Close)
+	nfs := []string{"-d", lab.Dir(), "-a", "127.0.0.1"}
 	return &servers{
-		args: map[string][]string{
-			"clp_sambamon": {"-s", "share", "-a", samba.Address, "--port",
-				strconv.Itoa(samba.Port)},
-			"clp_nfsmon": {"-d", lab.Dir(), "-a", "127.0.0.1"},
+		args: map[string][]string{"clp_sambamon": smb[0], "clp_nfsmon": nfs},
+		ways: map[string][][]string{
+			"SMB":     smb,
+			"NFS 3":   {append(slices.Clone(nfs), "--nfs-version", "3")},
+			"NFS 4.1": {{"-d", "/export", "-a", "127.0.0.1", "--nfs-version", "4.1"}},
 		},
-		stop: func() error { return errors.Join(lab.Close(), samba.Close()) },
+		stop: stop,
 	}, nil
 }

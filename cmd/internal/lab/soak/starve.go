@@ -34,7 +34,7 @@ func (s starvation) run(ctx context.Context, bin, dir string) (err error) {
 	if s.load < 1 || s.load > 200 || s.leave < 64 || s.duration <= 0 || s.duration > time.Hour {
 		return errors.New("a number is out of range")
 	}
-	fleet, err := startFleet(ctx, bin, dir)
+	fleet, err := startFleet(ctx, bin, dir, 1)
 	if err != nil {
 		return err
 	}

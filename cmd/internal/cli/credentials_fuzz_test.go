@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 
 // What people have in their files, in the words of mount.cifs and of smbclient.
 func TestCredentials(t *testing.T) {
-	whole := login{user: "user", password: "word", domain: "DOM"}
-	for text, want := range map[string]login{
+	whole := Login{User: "user", Password: "word", Domain: "DOM"}
+	for text, want := range map[string]Login{
 		"username=user\npassword=word\ndomain=DOM\n":            whole,
 		"username = user\npassword = word\nworkgroup = DOM\n":   whole,
 		"USERNAME=user\r\nPassword=word\r\nDOM=DOM\r\n":         whole,
 		"\xef\xbb\xbfusername=DOM\\user\npassword=word\n":       whole,
 		"username=DOM/user\npassword=word\n":                    whole,
 		"; one\n# two\n\n username=DOM/user\n\tpassword=word":   whole,
-		"username=a/b\ndomain=DOM\npassword= blanks behind  \n": {user: "a/b", password: "blanks behind  ", domain: "DOM"},
-		"username=user\npassword=a=b;c#d\npassword2=e\n":        {user: "user", password: "a=b;c#d", password2: "e"},
+		"username=a/b\ndomain=DOM\npassword= blanks behind  \n": {User: "a/b", Password: "blanks behind  ", Domain: "DOM"},
+		"username=user\npassword=a=b;c#d\npassword2=e\n":        {User: "user", Password: "a=b;c#d", Password2: "e"},
 	} {
 		if got, err := parseCredentials("FILE", []byte(text)); got != want || err != nil {
 			t.Errorf("%q: %+v, %v", text, got, err)
@@ -54,7 +54,7 @@ func FuzzCredentials(f *testing.F) {
 		l, err := parseCredentials("FILE", data)
 		if err != nil {
 			text := err.Error()
-			if l != (login{}) || len(text) > 300 ||
+			if l != (Login{}) || len(text) > 300 ||
 				strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("%+v, %q", l, text)
 			}
@@ -75,10 +75,10 @@ func FuzzCredentials(f *testing.F) {
 			}
 			return
 		}
-		if l.user == "" {
+		if l.User == "" {
 			t.Errorf("an anonymous login of %q", data)
 		}
-		for _, s := range []string{l.user, l.password, l.password2, l.domain} {
+		for _, s := range []string{l.User, l.Password, l.Password2, l.Domain} {
 			if len(s) > 255 || strings.Contains(s, "\n") || !bytes.Contains(data, []byte(s)) {
 				t.Errorf("%q of %q", s, data)
 			}
