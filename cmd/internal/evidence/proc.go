@@ -142,7 +142,7 @@ type threadPage struct {
 func (p *threadPage) end() {
 	if p.hidden != nil {
 		fmt.Fprintf(p.out, "\nKernel stacks cannot be read here (%v): that takes CAP_SYS_ADMIN, which "+
-			"the systemd units leave out. fsmon(7), EVIDENCE AND METRICS, has a drop-in that allows it.\n",
+			"the systemd units leave out. fsmon(7), EVIDENCE, has a drop-in that allows it.\n",
 			p.hidden)
 	}
 }
