@@ -72,7 +72,7 @@ func TestPasswordIsHidden(t *testing.T) {
 
 // As root without any setting, in a file system of the test's own: the default
 // registry and log file, the CLUSTERPRO alert view, and a password from the
-// environment that no child inherits.
+// environment that no child inherits. There is no /proc.
 func TestDefaultsOfRoot(t *testing.T) {
 	t.Parallel()
 	s := smbtest.Samba(t, smbtest.Config{})
@@ -122,9 +122,12 @@ func TestDefaultsOfRoot(t *testing.T) {
 
 	calls := filepath.Join(root, "calls")
 	cmdtest.Eventually(t, "the calls of clplogcmd",
-		func() bool { return strings.Count(readAll(calls), "\n") == 3 })
+		func() bool { return strings.Count(readAll(calls), "\n") == 4 })
 	want := [][]string{
 		{"-m", "The clp_sambamon has started watching Samba.", "-i", "1", "-l", "INFO", "--alert"},
+		{"-m", "The watch cannot keep its program in memory: a system disk that hangs may hang the " +
+			"watch too (open /proc/self/maps: no such file or directory).", "-i", "126", "-l", "WARN",
+			"--alert"},
 		{"-m", "The clp_sambamon is going to watch share resource [priv].", "-i", "2", "-l", "INFO", "--alert"},
 		{"-m", "The clp_sambamon will stop watching Samba [priv].", "-i", "3", "-l", "INFO", "--alert"},
 	}

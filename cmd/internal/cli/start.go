@@ -145,7 +145,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 
 	disk := &sameDisk{must: target.SameDisk}
 	listeners = append(listeners, disk.on, giveBack(func() {
-		time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
+		time.AfterFunc(50*time.Millisecond, freeMemory)
 	}), own.settled())
 	w := watch.Watch{
 		Policy:   req.Policy,
