@@ -208,7 +208,7 @@ func TestKerberosFailures(t *testing.T) {
 		"failed at ticket: KDC_ERR_S_PRINCIPAL_UNKNOWN", "spelling of --spn",
 		"The file server was not asked.", "Class kdc: ")
 	refused("another's service", spn("nfs/other.lab.test"), "failed at security context: ",
-		"AUTH_REJECTEDCRED", "--spn is the server's name", "Class account: ")
+		"AUTH_REJECTEDCRED", "--spn is the server's name", "Class server: ", "as probe@LAB.TEST (krb5p)")
 	must(t, r.kdc.Freeze())
 	frozen := slices.Clone(well)
 	frozen[slices.Index(frozen, "30")] = "4"
@@ -221,7 +221,7 @@ func TestKerberosFailures(t *testing.T) {
 	must(t, r.kdc.Thaw())
 	r.rekey(t)
 	refused("an old keytab", well, "failed at security context: ", "AUTH_REJECTEDCRED",
-		"current key", "Class account: ")
+		"current key", "Class server: ")
 	r.serve(t, service)
 	l.Check(well...).Exits(0)
 }
