@@ -287,4 +287,17 @@ func TestKerberosWatch(t *testing.T) {
 	w.Message(cmdtest.Recovered)
 	labs["4.2"].Silent("-stop")
 	w.Exits(0)
+
+	must(t, r.kdc.Kill())
+	l := newLab(t, r.Lab)
+	w = l.Watch(r.options("krb5p", "3", "krb5p", "-i", "1", "-c", "1", "-r", "30", "--tolerate", "kdc")...)
+	told := w.Message(cmdtest.Refused)
+	if !strings.Contains(told.Text, "not counted") || !strings.Contains(told.Text, "(class kdc), no ticket: ") {
+		t.Errorf("%+v", told)
+	}
+	must(t, r.kdc.Start(t.Context()))
+	l.Healthy()
+	l.Silent("-stop")
+	w.Exits(0)
+	w.Told("started refused watching settled stopping")
 }
