@@ -60,6 +60,11 @@ quiet samba-tool user create $NAME $PASS -s $conf
 quiet samba-tool domain exportkeytab $D/watch.keytab --principal=$NAME -s $conf
 chmod 600 $D/watch.keytab
 samba -F -s $conf --debug-stdout >>$D/log 2>&1 </dev/null &
+for try in $(seq 600); do # without winbindd no user gets a session
+	wbinfo --user-info=$NAME >>$D/log 2>&1 && break
+	[ $try -lt 600 ] || { echo "winbindd does not answer: $(tail -n 5 "$D/log")"; exit 1; }
+	sleep 0.1
+done
 echo started
 read -r word
 kill -s KILL -1

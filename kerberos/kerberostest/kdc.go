@@ -161,16 +161,18 @@ func (k *KDC) setUp(ctx context.Context) error {
 	return k.Start(ctx)
 }
 
-// freePort is a port that nobody listens on, below those of outgoing
-// connections.
+// freePort is a port that nobody listens on, below those of smbtest and of
+// outgoing connections. It asks, and does not listen for a moment itself: a
+// child that this process starts meanwhile would hold a copy of the listener,
+// and so the port, until it has become its program.
 func freePort(address string) int {
 	for {
-		n := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(n)))
-		if err == nil {
-			l.Close()
+		n := 10000 + rand.IntN(10000)
+		c, err := net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(n)))
+		if err != nil {
 			return n
 		}
+		c.Close()
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -184,13 +185,29 @@ func nobodyListens(addr string) error {
 	return l.Close()
 }
 
+// refuses reports whether a server that was there is gone: nil if the port
+// refuses connections. Unlike nobodyListens it does not listen for a moment
+// itself: a child that this process starts meanwhile would hold a copy of the
+// listener, and so the port, until it has become its program.
+func refuses(addr string) error {
+	c, err := net.DialTimeout("tcp", addr, answerTime)
+	switch {
+	case err == nil:
+		c.Close()
+		return fmt.Errorf("somebody listens on %s", addr)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil
+	}
+	return err
+}
+
 // start runs smbd and waits until it answers.
 func (s *Server) start(ctx context.Context) error {
 	path, err := lookPath("smbd", "samba")
 	if err != nil {
 		return err
 	}
-	if err := nobodyListens(s.Addr()); err != nil {
+	if err := refuses(s.Addr()); err != nil {
 		return err
 	}
 	log := filepath.Join(s.Dir, "log")
@@ -314,7 +331,7 @@ func (s *Server) kill() error {
 	if err := s.reaper.forget(); err != nil {
 		return fmt.Errorf("smbtest: %w", err)
 	}
-	if err := nobodyListens(s.Addr()); err != nil {
+	if err := refuses(s.Addr()); err != nil {
 		return fmt.Errorf("smbtest: after the end of smbd %d: %w", s.PID, err)
 	}
 	return nil
