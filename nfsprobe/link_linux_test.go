@@ -136,8 +136,8 @@ func manyOverLink() {
 		}
 	}
 	waiting, err := reserved()
-	fmt.Printf("failed %d, warned %d, a third of the ports in TIME_WAIT %t, half %t, %v\n", failed, warned,
-		len(waiting) > ports/3, len(waiting) > ports/2, err)
+	fmt.Printf("failed %d, warned %d, a third of the ports in TIME_WAIT %t, half %t, %v\n", failed,
+		warned, len(waiting) > ports/3, len(waiting) > ports/2, err)
 
 	// Again until nothing is free: on a busy machine a late ACK may make the
 	// server answer RST, which ends a TIME_WAIT.

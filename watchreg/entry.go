@@ -68,6 +68,12 @@ func (r *Registry) List() ([]Entry, error) {
 	return entries, nil
 }
 
+// Count returns how many identifiers there are, leftovers among them.
+func (r *Registry) Count() int {
+	names, _ := os.ReadDir(r.dir) // an error: as far as it could be read
+	return len(names)
+}
+
 // Delete removes what a dead watch left behind, temporary files included. Like
 // Claim it waits for a holder that will be gone soon. Errors: ErrUnknown,
 // ErrInUse for a live watch, *UnsafeError, or one that wraps the *os.PathError

@@ -104,8 +104,10 @@ func refusedAs(class Class) Message {
 }
 
 // announceStart returns a listener that says at the start what the watch takes
-// over, and what was settled before the first probe.
-func announceStart(send func(Alert), notes []string, left *watchreg.Status) func(watch.Event) {
+// over, what was settled before the first probe, and why its program does not
+// stay in memory.
+func announceStart(send func(Alert), notes []string, left *watchreg.Status,
+	unheld error) func(watch.Event) {
 	return func(e watch.Event) {
 		if e.Kind != watch.Started {
 			return
@@ -118,6 +120,9 @@ func announceStart(send func(Alert), notes []string, left *watchreg.Status) func
 		}
 		for _, note := range notes {
 			send(settled.Alert(note))
+		}
+		if unheld != nil {
+			send(notHeld.Alert(unheld))
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -16,13 +18,13 @@ import (
 	"fsmon/watchreg"
 )
 
-// claim takes the identifier for this process.
-func (s Service) claim(id string) (*watchreg.Claim, error) {
+// claim takes the identifier for this process. watches is how many the registry
+// has, with this one.
+func (s Service) claim(id string) (claim *watchreg.Claim, watches int, err error) {
 	registry, err := watchreg.Open(watchreg.DefaultDir())
 	if err == nil {
-		var claim *watchreg.Claim
 		if claim, err = registry.Claim(id); err == nil {
-			return claim, nil
+			return claim, registry.Count(), nil
 		}
 	}
 	if errors.Is(err, watchreg.ErrInUse) {
@@ -30,7 +32,7 @@ func (s Service) claim(id string) (*watchreg.Claim, error) {
 		if e, err := registry.Read(id); err == nil && e.Status != nil {
 			by = fmt.Sprintf(" by process %d", e.Status.PID)
 		}
-		return nil, &failure{end: endInUse, alert: s.Catalogue.InUse.Alert(), text: fmt.Sprintf(
+		return nil, 0, &failure{end: endInUse, alert: s.Catalogue.InUse.Alert(), text: fmt.Sprintf(
 			"identifier %q is in use%s (choose another, or end that watch: %s %s -stop)",
 			id, by, s.Command, id)}
 	}
@@ -39,7 +41,26 @@ func (s Service) claim(id string) (*watchreg.Claim, error) {
 		text += " (set FSMON_REGISTRY to use another registry directory)"
 	}
 	system := s.Catalogue.System.Alert(callOf(err), errnoOf(err))
-	return nil, &failure{end: endLocal, alert: system, text: text}
+	return nil, 0, &failure{end: endLocal, alert: system, text: text}
+}
+
+// Many watches that start together would probe together for good: from this
+// many on, the first probe waits for up to spreadOver.
+const (
+	manyWatches = 21
+	spreadOver  = 2 * time.Second
+)
+
+// firstAfter is how long a watch waits before its first probe, when there are so
+// many of them: always as long for the same identifier, and less than an
+// interval.
+func firstAfter(id string, interval time.Duration, watches int) time.Duration {
+	if watches < manyWatches {
+		return 0
+	}
+	hash := fnv.New32a()
+	io.WriteString(hash, id)
+	return min(interval, spreadOver) * time.Duration(hash.Sum32()>>16) >> 16
 }
 
 const (

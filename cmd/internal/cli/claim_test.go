@@ -72,6 +72,32 @@ func TestThreadsBusy(t *testing.T) {
 	}
 }
 
+// The first probes of a few watches come at once, those of many are spread over
+// the interval, at most 2 s, the same for each start.
+func TestFirstAfter(t *testing.T) {
+	if d := firstAfter("w", time.Minute, 20); d != 0 {
+		t.Errorf("%s with 20 watches", d)
+	}
+	for interval, within := range map[time.Duration]time.Duration{
+		time.Second: time.Second, time.Minute: 2 * time.Second,
+	} {
+		var in [10]int
+		for n := range 500 {
+			id := fmt.Sprintf("watch%d", n)
+			d := firstAfter(id, interval, 21)
+			if d < 0 || d >= within || d != firstAfter(id, interval, 500) {
+				t.Fatalf("%s: %s of %s", id, d, within)
+			}
+			in[d*10/within]++
+		}
+		for _, n := range in {
+			if n < 25 || n > 100 {
+				t.Errorf("%s: %v in each tenth", interval, in)
+			}
+		}
+	}
+}
+
 // A leftover is cleared once its lock is free, and never what another watch has
 // there by then.
 func TestLeftoverIsCleared(t *testing.T) {

@@ -21,7 +21,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		send(watch.Event{Kind: watch.Healthy}) // 4 to 20
 	}
 	send(watch.Event{Kind: watch.Paused})
-	send(watch.Event{Kind: watch.Failed, Failures: 1})
+	send(watch.Event{Kind: watch.Failed, Failures: 1}) // 22
 	send(watch.Event{Kind: watch.Healthy, Failures: 1}) // 23
 	send(watch.Event{Kind: watch.Judged})
 	if want := []int{3, 7, 11, 15, 19, 23}; !slices.Equal(freed, want) {

@@ -48,7 +48,7 @@ var (
 	// target's name and the limit.
 	GraceFailed = entry(121, Error, "The file server of [%s] is still in its grace period "+
 		"after %s.")
-	notLocked = entry(126, Warning, "The watch cannot lock its program in memory: a system disk "+
+	notHeld = entry(126, Warning, "The watch cannot keep its program in memory: a system disk "+
 		"that hangs may hang the watch too (%v).")
 	graceEnded = entry(122, Info, "The grace period of the file server has ended: files can be "+
 		"opened again.")
@@ -66,6 +66,7 @@ func Own() []Message {
 		probeFailed, recovered, void, warned, pauseEnded, pauseUntil, pauseOpen, alert.Dropped,
 		tookOver, unpaused, statusLost, settled, MarkerFailed, WriteFailed, slow, forgiven,
 		saved, notSaved, metricsLost, refused, notReached, accepted,
-		GraceFailed, graceEnded, drill, NoTicket, notLocked, LockFailed, OtherDisk, TLSFailed, fileStays,
+		GraceFailed, graceEnded, drill, NoTicket, notHeld, LockFailed, OtherDisk, TLSFailed,
+		fileStays,
 	}
 }

@@ -14,15 +14,85 @@ import (
 )
 
 // program is where this program's file is mapped: its code, its constants and
-// the data it starts with. When memory is short the kernel takes such pages
-// away, since it can read them from the disk again. A watch whose system disk
-// hangs would then hang in its own code. So they are locked once they have been
-// used (mlock2(2)). All watches share them.
+// the data it starts with.
+//
+// When memory is short the kernel takes such pages away, since it can read them
+// from the disk again. A watch whose system disk hangs would then hang in its
+// own code, and no verdict would come. So a watch keeps its whole file in
+// memory. All watches share these pages.
 type program []mapping
 
 type mapping struct {
 	start, end uintptr
-	written    bool // or may be
+	writable   bool
+}
+
+// hold keeps the file in memory until this process ends. The error says why that
+// is not possible.
+//
+// Pipes are filled with the pages of the file, which copies nothing (splice(2)):
+// what a pipe refers to stays. Locking the mappings does the same, but makes
+// all of them resident, 2 MB more than are used. It is the way where this user
+// may not have such pipes, or has too many (pipe(7)).
+func (p program) hold() error {
+	pipes, err := pinFile("/proc/self/exe")
+	if err == nil {
+		p.trim()
+		return nil
+	}
+	for _, pipe := range pipes {
+		unix.Close(pipe)
+	}
+	return p.lock()
+}
+
+// pinFile returns the pipes that hold the pages of a file. It returns those that
+// it has made so far also with an error.
+func pinFile(path string) (pipes []int, err error) {
+	const room = 1 << 20 // bytes of a pipe, for any user (fs.pipe-max-size)
+	file, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(file)
+	for {
+		var ends [2]int
+		if err = unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+			return pipes, err
+		}
+		pipes = append(pipes, ends[0])
+		n, err := fill(file, ends[1], room)
+		unix.Close(ends[1])
+		switch {
+		case err != nil:
+			return pipes, err
+		case n == 0: // the end of the file
+			unix.Close(ends[0])
+			return pipes[:len(pipes)-1], nil
+		}
+	}
+}
+
+// fill moves what follows in the file into a pipe, until it has no room left.
+func fill(file, pipe, room int) (total int, err error) {
+	if _, err = unix.FcntlInt(uintptr(pipe), unix.F_SETPIPE_SZ, room); err != nil {
+		return 0, err
+	}
+	for total < room {
+		n, err := unix.Splice(file, nil, pipe, nil, room-total, unix.SPLICE_F_NONBLOCK)
+		switch {
+		case err == unix.EAGAIN && total > 0: // each page takes one place, also a short one
+			return total, nil
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return total, err
+		case n == 0:
+			return total, nil
+		}
+		total += int(n)
+	}
+	return total, nil
 }
 
 // ownProgram reads proc_pid_maps(5).
@@ -59,62 +129,49 @@ func ownProgram() (p program, err error) {
 	return p, nil
 }
 
-// holdProgram locks what this program uses of its file from now on. What it has
-// used so far, to start, is let go. Until settle is called, only pages that are
-// used get into memory, while the kernel otherwise maps 16 for each one: that
-// halves what is resident. The error says why nothing is locked.
-func holdProgram() (p program, err error) {
-	if p, err = ownProgram(); err != nil {
-		return nil, err
+// lock locks the mappings and makes them resident (mlock(2)).
+func (p program) lock() error {
+	for _, m := range p {
+		if _, _, errno := unix.Syscall(unix.SYS_MLOCK, m.start, m.end-m.start, 0); errno != 0 {
+			return fmt.Errorf("%w, see LimitMEMLOCK= or ulimit -l", errno)
+		}
 	}
+	return nil
+}
+
+// trim lets go what the start has used. From then on only pages that are used
+// become resident, until settle is called: the kernel otherwise maps 16 for
+// each one, as far as they belong to the same mapping, and neighbours that
+// differ in any advice are different mappings. That makes 2 MB less resident.
+func (p program) trim() {
 	page := uintptr(os.Getpagesize())
 	for _, m := range p {
-		m.advise(unix.MADV_WILLNEED) // one read of the disk, not one for each page
-		// Pages around a used one are mapped only within the same mapping.
-		// Neighbours that differ in any advice are different ones.
 		for at := m.start; at < m.end; at += 2 * page {
 			mapping{start: at, end: at + page}.advise(unix.MADV_RANDOM)
 		}
-		if !m.written {
+		if !m.writable {
 			m.advise(unix.MADV_DONTNEED)
 		}
 	}
-	for _, m := range p {
-		if _, _, errno := unix.Syscall(unix.SYS_MLOCK2, m.start, m.end-m.start,
-			unix.MLOCK_ONFAULT); errno != 0 {
-			err = errno
-		}
-	}
-	if err == nil {
-		return p, nil
-	}
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && limit.Cur != unix.RLIM_INFINITY {
-		err = fmt.Errorf("%w: at most %d kB may be locked, see ulimit -l or LimitMEMLOCK=", err,
-			limit.Cur/1024)
-	}
-	return p, err
 }
 
-// settleProgram returns a listener that calls settle when all that a healthy
-// watch uses has been used, the return of memory among it.
-func settleProgram(p program) func(watch.Event) {
-	probes := 0
-	return func(e watch.Event) {
-		if e.Kind != watch.Healthy {
-			return
-		}
-		if probes++; probes == 2*freeEvery {
-			p.settle()
-		}
-	}
-}
-
-// settle makes whole mappings of the pieces again, when the pages in use are in
-// memory. It changes nothing about these.
+// settle makes whole mappings of the pieces again. What is resident stays so.
 func (p program) settle() {
 	for _, m := range p {
 		m.advise(unix.MADV_NORMAL)
+	}
+}
+
+// settled returns a listener that calls settle when all that a healthy watch
+// uses has been used, the return of memory among it.
+func (p program) settled() func(watch.Event) {
+	probes := 0
+	return func(e watch.Event) {
+		if e.Kind == watch.Healthy {
+			if probes++; probes == 2*freeEvery {
+				p.settle()
+			}
+		}
 	}
 }
 

@@ -33,10 +33,11 @@ func (s Service) start(req request) error {
 	if _, err := os.Hostname(); err != nil {
 		return &failure{end: endLocal, alert: s.Catalogue.NoName.Alert(errnoOf(err))}
 	}
-	claim, err := s.claim(req.ID)
+	claim, watches, err := s.claim(req.ID)
 	if err != nil {
 		return err
 	}
+	req.FirstAfter = firstAfter(req.ID, req.Interval, watches)
 	ctx, done := untilSignalled()
 	defer done()
 
@@ -104,16 +105,18 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	self.Command, self.Version, self.ID, self.PID = s.Command, version, req.ID, os.Getpid()
 	self.Kind, self.Target = s.Kind, target.Where
 	self.Note = observe.JoinNotes(target.Notes...)
-	program, unheld := holdProgram()
+	own, unheld := ownProgram()
+	if unheld == nil {
+		unheld = own.hold()
+	}
 	if unheld != nil {
-		self.Note = observe.JoinNotes(self.Note, "its program is not locked in memory")
-		alerts.Send(notLocked.Alert(unheld))
+		self.Note = observe.JoinNotes(self.Note, "its program may leave memory")
 	}
 	told := func(m Message) func(error) { return func(err error) { alerts.Send(m.Alert(err)) } }
 	status := observe.NewStatus(self, claim.WriteStatus, told(statusLost))
 	listeners := []func(watch.Event){
 		s.announce(target.Name, alerts.Send),
-		announceStart(alerts.Send, target.Notes, claim.Leftover),
+		announceStart(alerts.Send, target.Notes, claim.Leftover, unheld),
 		status.On,
 		notify.On,
 	}
@@ -143,7 +146,7 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	disk := &sameDisk{must: target.SameDisk}
 	listeners = append(listeners, disk.on, giveBack(func() {
 		time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
-	}), settleProgram(program))
+	}), own.settled())
 	w := watch.Watch{
 		Policy:   req.Policy,
 		Probe:    disk.probe(target.Probe),
@@ -162,7 +165,6 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	if target.Keep != nil {
 		tidy = target.Keep()
 	}
-	s.rehearse(self, target)
 	outcome := w.Run(ctx, controls(claim.Controls()))
 	ended = time.Now()
 	if outcome.Err == nil {

@@ -127,20 +127,11 @@ func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answ
 	}
 }
 
-// letter is what goes to the child.
-func (e Errand[Request, Answer]) letter(request Request) []byte {
-	return pack(pack(nil, reflect.ValueOf(e.name)), reflect.ValueOf(request))
-}
-
-// Rehearse prepares the errand and does not send it, so that the code for it is
-// in memory.
-func (e Errand[Request, Answer]) Rehearse(request Request) { e.letter(request) }
-
 // send starts a child and passes its reply on. It returns an error if no child
 // could be started. Starting may hang on a bad disk, but never keeps this
 // process from exiting.
 func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answer]) error {
-	text := e.letter(request)
+	text := pack(pack(nil, reflect.ValueOf(e.name)), reflect.ValueOf(request))
 	theirs, in, err := os.Pipe()
 	if err != nil {
 		return err

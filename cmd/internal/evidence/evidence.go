@@ -161,21 +161,15 @@ func (v *Evidence) Save(ctx context.Context, budget time.Duration) (Saved, error
 	ctx, cancel := context.WithTimeoutCause(ctx, budget,
 		fmt.Errorf("%s did not take it within %s", v.dir, budget))
 	defer cancel()
-	return saveErrand.Run(ctx, v.request(time.Now().Add(max(budget-writeBudget, budget/2))))
-}
-
-func (v *Evidence) request(until time.Time) saveRequest {
 	address, local := v.server()
-	return saveRequest{
+	return saveErrand.Run(ctx, saveRequest{
 		Dir: v.dir, Self: v.self, Reports: v.last, Wire: v.wire,
 		At: v.judged.At, Failures: v.judged.Failures, Because: fmt.Sprint(v.judged.Err),
 		Witnesses: inWords(v.judged.Witnesses), Class: v.judged.Class, Drill: v.judged.Err == watch.ErrDrill,
-		Address: address, Local: local, Until: until, collect: v.collect,
-	}
+		Address: address, Local: local,
+		Until: time.Now().Add(max(budget-writeBudget, budget/2)), collect: v.collect,
+	})
 }
-
-// Rehearse does what Save does before it starts a process.
-func (v *Evidence) Rehearse() { saveErrand.Rehearse(v.request(time.Now())) }
 
 // server returns the server's address, and whether that is this machine.
 func (v *Evidence) server() (address netip.AddrPort, local bool) {

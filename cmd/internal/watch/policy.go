@@ -17,6 +17,9 @@ type Policy struct {
 	// the first success; 0: they count at once. A pause does not stop its
 	// clock, and -continue does not restart it.
 	StartWait time.Duration
+	// FirstAfter is how long after its start the watch probes for the first
+	// time; 0: at once.
+	FirstAfter time.Duration
 	// GraceLimit is for how long a probe may succeed with Report.Grace, from the
 	// first one on; after that it has failed with a *GraceError. 0: for ever.
 	GraceLimit time.Duration

@@ -79,7 +79,8 @@ type Watch struct {
 // that does not return: a stop takes effect at once.
 func (w *Watch) Run(ctx context.Context, controls <-chan Control) Outcome {
 	now := time.Now()
-	l := loop{Watch: w, started: now, next: now, beat: now, timer: time.NewTimer(0)}
+	l := loop{Watch: w, started: now, next: now.Add(w.Policy.FirstAfter), beat: now,
+		timer: time.NewTimer(0)}
 	defer l.timer.Stop()
 	l.publish(Event{Kind: Started})
 	for {

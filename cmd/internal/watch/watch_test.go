@@ -362,3 +362,17 @@ func TestLateLoopHearsTheProbeOut(t *testing.T) {
 		}
 	})
 }
+
+// The first probe may come later. The next ones keep to its time, and what is
+// asked for before it is obeyed.
+func TestFirstAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := Policy{Interval: 2 * time.Second, Timeout: time.Second, Retries: 1,
+			FirstAfter: 700 * time.Millisecond}
+		l := run(t, p, func(context.Context, int) error { return nil })
+		time.Sleep(5 * time.Second)
+		l.controls <- Control{Verb: Stop}
+		<-l.out
+		l.want("0 started", "0.7 healthy first", "2.7 healthy", "4.7 healthy", "5 stopped -stop")
+	})
+}
