@@ -2,7 +2,7 @@ package nfsprobe
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 )
@@ -17,7 +17,10 @@ type Status4 struct {
 // Error is the operation and the status's name, such as "LOOKUP:
 // NFS4ERR_NOENT", or its number if it has no name.
 func (s *Status4) Error() string {
-	return s.Op + ": " + statusName(nfsv4.Nfsstat4_name, "", s.Code)
+	if name, known := nameIn(statuses4, s.Code); known {
+		return s.Op + ": NFS4ERR_" + name
+	}
+	return s.Op + ": " + strconv.FormatUint(uint64(s.Code), 10)
 }
 
 // Name implements Status.
@@ -42,8 +45,8 @@ func (s *Status4) inGrace() bool {
 
 // opName is an operation's name in the RFCs without OP_.
 func opName(op nfsv4.NfsOpnum4) string {
-	if name, ok := nfsv4.NfsOpnum4_name[op]; ok {
-		return strings.TrimPrefix(name, "OP_")
+	if name, known := nameIn(operations4, uint32(op)); known {
+		return name
 	}
 	return fmt.Sprintf("operation %d", op)
 }

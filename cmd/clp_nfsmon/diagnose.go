@@ -137,7 +137,7 @@ func explainStatus(d *cli.Diagnosis, probe *nfsprobe.Error, status nfsprobe.Stat
 	name := status.Name()
 	d.Name, d.Code = status.Error(), fmt.Sprint(status.Number())
 	if d.Look = fileLooks[probe.Step][name]; d.Look == "" {
-		d.Look = cmp.Or(looks[name], lookUnknown)
+		d.Look = cmp.Or(lookOf(name), lookUnknown)
 		switch name {
 		case "PERM", "ACCES", "ACCESS":
 			d.Look = withPort(probe, d.Look)

@@ -35,73 +35,84 @@ const (
 
 // looks says what a status means and what to look at, by the name that the
 // RFCs give it after the prefix (RFC 1813 2.6 and 5.1.5, RFC 7530 13.1, RFC
-// 8881 15.1): all that 15.2 of the latter, and practice, lets a probe meet.
-var looks = map[string]string{
-	"PERM":   lookRefused,
-	"ACCES":  lookRefused,
-	"ACCESS": lookRefused,
-	"NOENT": "The server has no such directory. Look at its spelling, and whether the disk below " +
-		"it is mounted.",
-	"NOTDIR": "What the path names is no directory. Look at the spelling after -d.",
-	"SYMLINK": "The path goes through a symbolic link that cannot be followed. Give the real path " +
-		"with --nfs4-path.",
-	"WRONGSEC": "The server refuses how the probe identifies itself, although it offers that for " +
+// 8881 15.1): all that 15.2 of the latter, and practice, lets a probe meet. (A
+// map would cost each watch 24 kB.)
+var looks = [...]struct{ status, look string }{
+	{"PERM", lookRefused},
+	{"ACCES", lookRefused},
+	{"ACCESS", lookRefused},
+	{"NOENT", "The server has no such directory. Look at its spelling, and whether the disk below " +
+		"it is mounted."},
+	{"NOTDIR", "What the path names is no directory. Look at the spelling after -d."},
+	{"SYMLINK", "The path goes through a symbolic link that cannot be followed. Give the real path " +
+		"with --nfs4-path."},
+	{"WRONGSEC", "The server refuses how the probe identifies itself, although it offers that for " +
 		"the directory, or it offers only what the probe does not know. Look at the export's sec= " +
-		"in exportfs -v.",
-	"IO":    lookDisk,
-	"NXIO":  lookDisk,
-	"NODEV": lookDisk,
-	"ROFS": "The file system is read-only. If it should not be, look at dmesg on the server: " +
-		"after an error of the disk it is mounted so.",
-	"NOSPC": "The file system is full, or the server has no room for another client. On the " +
-		"server look at df, df -i and free.",
-	"DQUOT":       "The quota of the probe's user is used up. On the server look at repquota.",
-	"STALE":       lookGone,
-	"FHEXPIRED":   lookGone,
-	"BADHANDLE":   "The server does not know a file handle that it has just given out. " + lookServer,
-	"NAMETOOLONG": "A name in the path is too long for the server. Look at the spelling after -d.",
-	"INVAL":       "The server calls the request invalid. Look at the spelling after -d. " + lookServer,
-	"BADNAME": "The server does not accept a name in the path. Look at the spelling of the path " +
-		"(version 4 has no ..).",
-	"BADCHAR": "The server does not accept a character in the path. Look at the spelling of the path.",
-	"NOTSUPP": "The server does not support what the probe asked for. Try another --nfs-version.",
-	"MINOR_VERS_MISMATCH": "The server does not speak this minor version. Give another " +
-		"--nfs-version (4 takes the highest that it speaks).",
-	"TOO_MANY_OPS": "The server accepts fewer operations in a request than the path needs. Try " +
-		"another --nfs-version.",
-	"MOVED": "The directory has moved to another server. Look at refer= in the server's " +
-		"/etc/exports, and watch the server that it names.",
-	"JUKEBOX": lookBusy,
-	"DELAY":   lookBusy,
-	"GRACE": "The server is in its grace period after a start, and stayed there until the " +
-		"deadline. It lasts 90 seconds by default: give a larger -r, or wait.",
-	"SERVERFAULT":               "The server failed in a way that has no code of its own. " + lookServer,
-	"RESOURCE":                  "The server has not enough resources for the request. " + lookServer,
-	"CLID_INUSE":                "The server takes the probe for another of its clients. " + lookServer,
-	"BADSESSION":                lookRestart,
-	"DEADSESSION":               lookRestart,
-	"STALE_CLIENTID":            lookRestart,
-	"CONN_NOT_BOUND_TO_SESSION": lookRestart,
-	"BADSLOT":                   lookWire,
-	"BADXDR":                    lookWire,
-	"BAD_HIGH_SLOT":             lookWire,
-	"ENCR_ALG_UNSUPP":           lookWire,
-	"HASH_ALG_UNSUPP":           lookWire,
-	"NOFILEHANDLE":              lookWire,
-	"NOT_ONLY_OP":               lookWire,
-	"NOT_SAME":                  lookWire,
-	"OP_ILLEGAL":                lookWire,
-	"OP_NOT_IN_SESSION":         lookWire,
-	"REP_TOO_BIG":               lookWire,
-	"REP_TOO_BIG_TO_CACHE":      lookWire,
-	"REQ_TOO_BIG":               lookWire,
-	"RETRY_UNCACHED_REP":        lookWire,
-	"SEQUENCE_POS":              lookWire,
-	"SEQ_FALSE_RETRY":           lookWire,
-	"SEQ_MISORDERED":            lookWire,
-	"TOOSMALL":                  lookWire,
-	"WRONG_CRED":                lookWire,
-	"WRONG_TYPE":                lookWire,
+		"in exportfs -v."},
+	{"IO", lookDisk},
+	{"NXIO", lookDisk},
+	{"NODEV", lookDisk},
+	{"ROFS", "The file system is read-only. If it should not be, look at dmesg on the server: " +
+		"after an error of the disk it is mounted so."},
+	{"NOSPC", "The file system is full, or the server has no room for another client. On the " +
+		"server look at df, df -i and free."},
+	{"DQUOT", "The quota of the probe's user is used up. On the server look at repquota."},
+	{"STALE", lookGone},
+	{"FHEXPIRED", lookGone},
+	{"BADHANDLE", "The server does not know a file handle that it has just given out. " + lookServer},
+	{"NAMETOOLONG", "A name in the path is too long for the server. Look at the spelling after -d."},
+	{"INVAL", "The server calls the request invalid. Look at the spelling after -d. " + lookServer},
+	{"BADNAME", "The server does not accept a name in the path. Look at the spelling of the path " +
+		"(version 4 has no ..)."},
+	{"BADCHAR", "The server does not accept a character in the path. Look at the spelling of the path."},
+	{"NOTSUPP", "The server does not support what the probe asked for. Try another --nfs-version."},
+	{"MINOR_VERS_MISMATCH", "The server does not speak this minor version. Give another " +
+		"--nfs-version (4 takes the highest that it speaks)."},
+	{"TOO_MANY_OPS", "The server accepts fewer operations in a request than the path needs. Try " +
+		"another --nfs-version."},
+	{"MOVED", "The directory has moved to another server. Look at refer= in the server's " +
+		"/etc/exports, and watch the server that it names."},
+	{"JUKEBOX", lookBusy},
+	{"DELAY", lookBusy},
+	{"GRACE", "The server is in its grace period after a start, and stayed there until the " +
+		"deadline. It lasts 90 seconds by default: give a larger -r, or wait."},
+	{"SERVERFAULT", "The server failed in a way that has no code of its own. " + lookServer},
+	{"RESOURCE", "The server has not enough resources for the request. " + lookServer},
+	{"CLID_INUSE", "The server takes the probe for another of its clients. " + lookServer},
+	{"BADSESSION", lookRestart},
+	{"DEADSESSION", lookRestart},
+	{"STALE_CLIENTID", lookRestart},
+	{"CONN_NOT_BOUND_TO_SESSION", lookRestart},
+	{"BADSLOT", lookWire},
+	{"BADXDR", lookWire},
+	{"BAD_HIGH_SLOT", lookWire},
+	{"ENCR_ALG_UNSUPP", lookWire},
+	{"HASH_ALG_UNSUPP", lookWire},
+	{"NOFILEHANDLE", lookWire},
+	{"NOT_ONLY_OP", lookWire},
+	{"NOT_SAME", lookWire},
+	{"OP_ILLEGAL", lookWire},
+	{"OP_NOT_IN_SESSION", lookWire},
+	{"REP_TOO_BIG", lookWire},
+	{"REP_TOO_BIG_TO_CACHE", lookWire},
+	{"REQ_TOO_BIG", lookWire},
+	{"RETRY_UNCACHED_REP", lookWire},
+	{"SEQUENCE_POS", lookWire},
+	{"SEQ_FALSE_RETRY", lookWire},
+	{"SEQ_MISORDERED", lookWire},
+	{"TOOSMALL", lookWire},
+	{"WRONG_CRED", lookWire},
+	{"WRONG_TYPE", lookWire},
+}
+
+// lookOf is the text of looks for a status; empty: none.
+func lookOf(status string) string {
+	for _, l := range looks {
+		if l.status == status {
+			return l.look
+		}
+	}
+	return ""
 }
 
 // fileLooks are for the steps that open files, where a status may mean

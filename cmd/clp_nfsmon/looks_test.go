@@ -113,9 +113,9 @@ func TestEveryStatusIsExplained(t *testing.T) {
 				return nfsprobe.Lookup, &nfsprobe.Status4{Op: op, Code: code}
 			})
 	}
-	for short := range looks {
-		if !used[short] {
-			t.Errorf("the text of %s is for nothing that a probe can meet", short)
+	for _, l := range looks {
+		if !used[l.status] {
+			t.Errorf("the text of %s is for nothing that a probe can meet", l.status)
 		}
 	}
 	// And what is in no table.

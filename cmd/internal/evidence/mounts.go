@@ -15,7 +15,7 @@ import (
 // watch's own view may be that of a sandbox, in which nearly all is read-only:
 // it says nothing about the server.
 func mounts(
-	ctx context.Context, proc string, port uint16, tables func() ([]socket, error), out io.Writer,
+	ctx context.Context, proc string, listening func(context.Context) serving, out io.Writer,
 ) error {
 	var seen []string
 	show := func(pid int) error {
@@ -27,9 +27,9 @@ func mounts(
 		return err
 	}
 	failed := show(1)
-	_, listening, err := listeners(ctx, proc, port, tables)
-	failed = cmp.Or(failed, err)
-	for _, pid := range listening {
+	f := listening(ctx)
+	failed = cmp.Or(failed, f.err)
+	for _, pid := range f.holders {
 		failed = cmp.Or(failed, show(pid))
 	}
 	return failed

@@ -40,19 +40,20 @@ const (
 func machine(proc string, port uint16) []collector {
 	// It takes a millisecond, as long as all else on a small machine.
 	tables := sync.OnceValues(func() ([]socket, error) { return allSockets(proc) })
+	listening := listeners(proc, port, tables)
 	return []collector{
 		{"blocked.txt", func(ctx context.Context, out io.Writer) error {
 			return blocked(ctx, proc, out)
 		}},
 		{"server.txt", func(ctx context.Context, out io.Writer) error {
-			return servers(ctx, proc, port, tables, out)
+			return servers(ctx, proc, port, listening, out)
 		}},
 		{"sockets.txt", func(ctx context.Context, out io.Writer) error {
 			return sockets(port, tables, out)
 		}},
 		{"nfsd.txt", copies(proc, "net/rpc/nfsd", "fs/nfsd/threads", "fs/nfsd/pool_stats")},
 		{"mounts.txt", func(ctx context.Context, out io.Writer) error {
-			return mounts(ctx, proc, port, tables, out)
+			return mounts(ctx, proc, listening, out)
 		}},
 		{"load.txt", copies(proc, "loadavg", "pressure/cpu", "pressure/io", "pressure/memory",
 			"meminfo", "vmstat")},
@@ -246,44 +247,61 @@ func blocked(ctx context.Context, proc string, out io.Writer) error {
 	return nil
 }
 
-// listeners returns how many sockets listen on the port, and the processes that
-// hold them. The kernel's own server has none.
+// serving is who listens on the server's port.
+type serving struct {
+	sockets int
+	holders []int // the processes that hold them; the kernel's own server has none
+	err     error // why that may not be all
+}
+
+// listeners returns a function that looks for them, once for all its callers.
 func listeners(
+	proc string, port uint16, tables func() ([]socket, error),
+) func(context.Context) serving {
+	var once sync.Once
+	var f serving
+	return func(ctx context.Context) serving {
+		once.Do(func() { f = look(ctx, proc, port, tables) })
+		return f
+	}
+}
+
+func look(
 	ctx context.Context, proc string, port uint16, tables func() ([]socket, error),
-) (sockets int, found []int, failed error) {
+) (f serving) {
 	listening := map[string]bool{} // by "socket:[inode]"
-	known, failed := tables()
+	known, err := tables()
 	for _, s := range known {
 		if s.state == "LISTEN" && s.local.Port() == port {
 			listening["socket:["+s.inode+"]"] = true
 		}
 	}
+	f.err, f.sockets = err, len(listening)
 	all, err := pids(proc)
-	if err != nil {
-		return len(listening), nil, err
-	}
+	f.err = cmp.Or(f.err, err)
 	for _, pid := range all {
-		if ctx.Err() != nil {
-			return len(listening), found, ctx.Err()
+		if f.err = cmp.Or(f.err, ctx.Err()); ctx.Err() != nil {
+			return f
 		}
 		listens, err := holds(filepath.Join(proc, strconv.Itoa(pid), "fd"), listening)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			unknown := fmt.Errorf("whether process %d listens is not known: %w", pid, err)
-			failed = cmp.Or(failed, unknown)
+			f.err = cmp.Or(f.err, unknown)
 		}
 		if listens {
-			found = append(found, pid)
+			f.holders = append(f.holders, pid)
 		}
 	}
-	return len(listening), found, failed
+	return f
 }
 
 // servers describes the threads of the processes that listen on the port, and
 // of the server's other processes.
 func servers(
-	ctx context.Context, proc string, port uint16, tables func() ([]socket, error), out io.Writer,
+	ctx context.Context, proc string, port uint16, listening func(context.Context) serving,
+	out io.Writer,
 ) error {
-	sockets, listening, failed := listeners(ctx, proc, port, tables)
+	f := listening(ctx)
 	all, err := pids(proc)
 	if err != nil {
 		return err
@@ -291,16 +309,16 @@ func servers(
 	var others []int
 	for _, pid := range all {
 		comm, _ := readSome(filepath.Join(proc, strconv.Itoa(pid), "comm"))
-		if !slices.Contains(listening, pid) &&
+		if !slices.Contains(f.holders, pid) &&
 			slices.Contains(serverNames, strings.TrimSpace(string(comm))) {
 			others = append(others, pid)
 		}
 	}
 	fmt.Fprintf(out, "%d sockets listen on port %d; processes that hold them: %v; "+
-		"other processes of file servers: %v\n", sockets, port, listening, others)
+		"other processes of file servers: %v\n", f.sockets, port, f.holders, others)
 	p := threadPage{out: out, kinds: map[string]thread{}}
 	defer p.end()
-	for _, pid := range slices.Concat(listening, others) {
+	for _, pid := range slices.Concat(f.holders, others) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -308,7 +326,7 @@ func servers(
 			return err
 		}
 	}
-	return failed
+	return f.err
 }
 
 // holds reports whether a descriptor in dir is one of those that are wanted.
