@@ -35,8 +35,8 @@ func authSysOwn() rpcv2.OpaqueAuth {
 func (c *client) identify(r *Report) {
 	who, kind := "AUTH_NONE", ""
 	switch {
-	case c.gss != nil:
-		who = c.gss.user + " (" + securities[c.gss.service] + ")"
+	case c.user != "":
+		who = c.user
 	case c.cred.Flavor == rpcv2.AUTH_SYS:
 		who = fmt.Sprintf("AUTH_SYS uid %d", max(os.Getuid(), 0))
 	}

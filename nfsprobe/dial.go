@@ -74,6 +74,9 @@ func (a *attempt) dial(ctx context.Context, r *Report, step Step, port int) (*cl
 		}
 		c = newClient(conn, authSysOwn())
 		r.Address = conn.remote.String()
+		if step == Connect && a.service() != 0 {
+			c.user = fmt.Sprintf("%s (%s)", a.login.User, a.Security)
+		}
 		c.identify(r)
 		return r.Address, nil
 	})

@@ -159,7 +159,6 @@ func (a *attempt) begin(ctx context.Context, r *Report, c *client, version uint3
 	}); err != nil {
 		return err
 	}
-	c.identify(r)
 	c.renew = func(ctx context.Context, lost error) error {
 		r.warn("the server had lost the security context (%v), so a new one was made", lost)
 		return begin(ctx)

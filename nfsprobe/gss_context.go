@@ -28,7 +28,6 @@ const (
 // sequence number a call has, so nothing is kept of the calls under way.
 type gssContext struct {
 	GSSContext
-	user    string
 	version uint32 // of NFS
 	service uint32
 	handle  []byte
@@ -53,8 +52,7 @@ func (c *client) begin(
 	}
 	c.quiet()
 	c.xid++
-	g := &gssContext{GSSContext: kerberos, user: login.User, version: version, service: service,
-		first: c.xid}
+	g := &gssContext{GSSContext: kerberos, version: version, service: service, first: c.xid}
 	b, err := g.header(gssInit, c.xid, nfsProgram, version, procNull)
 	if err != nil {
 		return err

@@ -92,7 +92,8 @@ type client struct {
 	ctx    context.Context  // of the calls under way; nil: there was none
 	unbind func()
 
-	gss *gssContext // what calls are in, instead of cred; nil: none
+	user string      // who makes security contexts, for people; "": nobody
+	gss  *gssContext // what calls are in, instead of cred; nil: none
 	// renew makes another security context, since the server has lost this one.
 	// nil: there is none, or that was done already.
 	renew func(ctx context.Context, lost error) error

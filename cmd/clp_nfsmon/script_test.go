@@ -20,6 +20,7 @@ import (
 func TestServersAreInstalled(t *testing.T) {
 	cmdtest.Installed(t, map[string]string{
 		"ganesha.nfsd": "nfs-ganesha nfs-ganesha-vfs", "rpcbind": "rpcbind", "smbd": "samba",
+		"krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user",
 		"ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux",
 	})
 }

@@ -30,13 +30,12 @@ func classOf(probe *nfsprobe.Error, network cli.Class) cli.Class {
 		return cli.Access
 	case errors.As(probe, new(*nfsprobe.FlavorError)):
 		return cli.Access
-	case errors.As(probe, new(*nfsprobe.ProtectionError)),
-		probe.Step > nfsprobe.BeginContext && errors.As(probe, &rpc) &&
-			strings.HasPrefix(rpc.Auth, "RPCSEC_GSS_"): // it loses what it has made
+	case errors.As(probe, new(*nfsprobe.ProtectionError)), errors.As(probe, new(*nfsprobe.GSSError)),
+		probe.Step == nfsprobe.BeginContext && errors.As(probe, &rpc),
+		errors.As(probe, &rpc) && strings.HasPrefix(rpc.Auth, "RPCSEC_GSS_"):
+		// Its key or its clock is wrong, or it loses what it has made: that is
+		// not about who asks.
 		return cli.Server
-	case errors.As(probe, new(*nfsprobe.GSSError)),
-		probe.Step == nfsprobe.BeginContext && errors.As(probe, &rpc) && rpc.Stat == "AUTH_ERROR":
-		return cli.Account
 	case errors.Is(probe, nfsprobe.ErrNoTLS):
 		return cli.Server
 	case errors.Is(probe, nfsprobe.ErrKerberos), errors.Is(probe, nfsprobe.ErrPortOrKerberos),

@@ -90,6 +90,7 @@ type flags struct {
 	sec, credentials                     string
 	kerberos                             cli.Kerberos
 
+	user    string        // whose password is in the credentials; empty: there is none
 	verdict time.Duration // until the verdict on a server that refuses
 }
 
@@ -212,7 +213,7 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 	f.verdict, _ = policy.Verdict()
 	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
 		GraceLimit: time.Duration(f.graceLimit) * time.Second, SameDisk: f.sameDisk,
-		Probe: at(address, tickets), Notes: notes,
+		Probe: at(address, tickets), Notes: notes, User: f.user,
 		At: func(address string) cli.Probe {
 			if tickets == nil {
 				return at(address, nil)

@@ -35,6 +35,7 @@ func (f *flags) tickets(address string) (*cli.Tickets, error) {
 		if login, err = cli.ReadCredentials(f.credentials); err != nil {
 			return nil, err
 		}
+		f.user = login.Login().User
 	}
 	return f.kerberos.Tickets("nfs", address, login)
 }
