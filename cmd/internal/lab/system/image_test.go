@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"fsmon/cmd/internal/lab/proc"
@@ -18,6 +19,9 @@ import (
 var releases = []string{"bookworm", "trixie"}
 
 const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm"
+
+// files are the packages in shared.
+var files = []string{"fsmon.deb", "fsmon.rpm"}
 
 var (
 	images = map[string]string{} // by release, what is booted
@@ -42,15 +46,16 @@ func run(m *testing.M) (code int, err error) {
 	defer func() { err = errors.Join(err, remove()) }()
 	os.Setenv("TMPDIR", dir) // goes with this process, however that ends
 	shared = dir
-	for _, kind := range []string{"deb", "rpm"} {
-		found, err := filepath.Glob("../../../../dist/fsmon?[0-9]*." + kind)
+	for _, name := range files {
+		pkg, kind, _ := strings.Cut(name, ".")
+		found, err := filepath.Glob("../../../../dist/" + pkg + "?[0-9]*." + kind)
 		if err != nil || len(found) != 1 {
-			return 0, fmt.Errorf("dist has %d packages of kind %s, want 1 (make packages; %w)",
-				len(found), kind, err)
+			return 0, fmt.Errorf("dist has %d packages %s, want 1 (make packages; %w)",
+				len(found), name, err)
 		}
 		b, err := os.ReadFile(found[0])
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, "fsmon."+kind), b, 0o644)
+			err = os.WriteFile(filepath.Join(dir, name), b, 0o644)
 		}
 		if err != nil {
 			return 0, err
