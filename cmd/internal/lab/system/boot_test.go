@@ -17,7 +17,7 @@ func TestBoot(t *testing.T) {
 		env("deadnfs", "DIRECTORY=/x\n"+dead) +
 		"systemctl --quiet enable clp_sambamon@data clp_nfsmon@export " + strings.Join(waiting, " ")
 	servers := map[string]string{"clp_sambamon": "smbd", "clp_nfsmon": "nfs-ganesha"}
-	everywhere(t, before, func(m *machine) {
+	onEach(t, before, func(m *machine) {
 		booted := func() {
 			m.Helper()
 			for _, unit := range waiting {

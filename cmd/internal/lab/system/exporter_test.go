@@ -29,8 +29,8 @@ sed -i 's/SecType = sys;/& PrivilegedPort = true;/' /etc/ganesha/ganesha.conf`
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			everywhere(t, share, func(m *machine) {
-				t := m.T
+			everywhere(t, func(t *testing.T, release string) {
+				m := boot(t, release, share)
 				t.Cleanup(func() {
 					if t.Failed() {
 						log, _ := m.try("journalctl --no-pager -n 30 -u fsmon_exporter")

@@ -42,7 +42,7 @@ chmod +x /etc/fsmon/failover
 		}
 		before += env(c.id, text)
 	}
-	everywhere(t, before, func(m *machine) {
+	onEach(t, before, func(m *machine) {
 		for _, c := range cases {
 			if out, err := m.try(c.how); err != nil {
 				m.Fatalf("%s: %v\n%s", c.how, err, out)

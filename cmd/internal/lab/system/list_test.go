@@ -10,7 +10,7 @@ import (
 // Another user sees the machine's watches, and whose they are, no more.
 func TestAnotherUser(t *testing.T) {
 	const alice = "setpriv --reuid=alice --regid=alice --clear-groups env HOME=/tmp "
-	everywhere(t, install+bothEnv, func(m *machine) {
+	onEach(t, install+bothEnv, func(m *machine) {
 		for command, unit := range units {
 			_, id, _ := strings.Cut(unit, "@")
 			m.do("systemctl start " + unit)
@@ -28,7 +28,7 @@ func TestAnotherUser(t *testing.T) {
 func TestRootDiskFreezes(t *testing.T) {
 	before := install + env("data", quick) +
 		env("export", strings.Replace(quick, "SHARE=data", "DIRECTORY=/disk/export", 1))
-	everywhere(t, before, func(m *machine) {
+	onEach(t, before, func(m *machine) {
 		m.do("systemctl start " + units["clp_sambamon"] + " " + units["clp_nfsmon"])
 		thaw := m.freeze("/rootdisk")
 		m.do("systemctl kill -s STOP smbd nfs-ganesha")

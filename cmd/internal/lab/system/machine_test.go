@@ -32,27 +32,34 @@ type machine struct {
 	init     string // process 1, seen from here
 }
 
-// everywhere boots each release, after a shell script has been run in it, and
-// runs a test there.
-func everywhere(t *testing.T, before string, test func(m *machine)) {
+// everywhere runs a test for each release.
+func everywhere(t *testing.T, test func(t *testing.T, release string)) {
 	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
-			test(boot(t, release, before))
+			test(t, release)
 		})
 	}
 }
 
-// boot boots a release and waits until multi-user.target is reached.
-func boot(t *testing.T, release, before string) *machine {
+// onEach boots each release and runs a test there.
+func onEach(t *testing.T, before string, test func(m *machine)) {
+	everywhere(t, func(t *testing.T, release string) { test(boot(t, release, before)) })
+}
+
+// boot boots a release after the lines of shell script given have been run in
+// it, and waits until multi-user.target is reached.
+func boot(t *testing.T, release string, before ...string) *machine {
 	t.Helper()
 	dir := t.TempDir()
-	err := os.WriteFile(filepath.Join(dir, "prepare"), []byte(prepare+before+"\n"), 0o644)
-	for _, name := range files {
-		err = errors.Join(err, os.Link(filepath.Join(shared, name), filepath.Join(dir, name)))
-	}
-	if err != nil {
+	script := prepare + strings.Join(before, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "prepare"), []byte(script), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range files {
+		if err := os.Link(filepath.Join(shared, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	m := &machine{T: t, guardian: exec.Command("./boot.sh", images[release], dir)}
 	var said bytes.Buffer

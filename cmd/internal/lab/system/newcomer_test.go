@@ -21,7 +21,7 @@ func TestReadme(t *testing.T) {
 	}
 	here := strings.NewReplacer("192.0.2.10", "127.0.0.1", "…", "secret", "=watch", "=alice",
 		"=data", "=private", "-s data", "-s private")
-	everywhere(t, install, func(m *machine) {
+	onEach(t, install, func(m *machine) {
 		for _, line := range shown {
 			m.do("cd /root; " + here.Replace(line[1]))
 		}
@@ -53,7 +53,7 @@ func TestNewcomer(t *testing.T) {
 		env("metrics", share+"--metrics-file "+nodeExporter+"/fsmon.prom") +
 		env("log", share+"--log-file /srv/private/watch.log") +
 		env("evidence", share+"--evidence-dir /srv/private")
-	everywhere(t, before, func(m *machine) {
+	onEach(t, before, func(m *machine) {
 		for unit, want := range map[string]string{
 			"clp_sambamon@nothing": "-s: missing or empty (the name of a share, 1 to 255 bytes); " +
 				"the unit reads SHARE= or DIRECTORY=, and OPTIONS=, from /etc/fsmon/nothing.env",

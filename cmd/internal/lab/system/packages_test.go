@@ -26,7 +26,7 @@ func TestPackages(t *testing.T) {
 	const file = "/usr/lib/systemd/system/clp_sambamon@.service"
 	for kind, p := range packagers {
 		t.Run(kind, func(t *testing.T) {
-			everywhere(t, bothEnv, func(m *machine) {
+			onEach(t, bothEnv, func(m *machine) {
 				pids := func() (all []string) {
 					for _, command := range []string{"clp_sambamon", "clp_nfsmon"} {
 						all = append(all, m.property(units[command], "MainPID"))
@@ -67,7 +67,7 @@ func TestPackages(t *testing.T) {
 // A purge keeps what a running watch uses, and says how to remove it later.
 func TestPurge(t *testing.T) {
 	const left = "find /etc/fsmon /run/fsmon /var/log/fsmon | LC_ALL=C sort"
-	everywhere(t, install+bothEnv, func(m *machine) {
+	onEach(t, install+bothEnv, func(m *machine) {
 		m.do("systemctl enable --now clp_sambamon@data clp_nfsmon@export")
 		m.do("systemctl stop clp_nfsmon@export")
 		m.do("cd /var/log/fsmon; mkdir -p evidence/data/x evidence/export/x")

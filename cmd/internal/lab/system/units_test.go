@@ -14,7 +14,7 @@ import (
 func TestUnit(t *testing.T) {
 	readme := document(t, "templates/README.md")
 	exposure := regexp.MustCompile(`exposure level for \S+: (\S+) `)
-	everywhere(t, install+bothEnv, func(m *machine) {
+	onEach(t, install+bothEnv, func(m *machine) {
 		for command, unit := range units {
 			m.do("systemctl start " + unit)
 			m.do("systemctl is-active " + unit)
@@ -49,7 +49,7 @@ func TestStop(t *testing.T) {
 		_, id, _ := strings.Cut(unit, "@")
 		return strings.NewReplacer("PID", pid, "COMMAND", command, "ID", id)
 	}
-	everywhere(t, install+bothEnv+fired, func(m *machine) {
+	onEach(t, install+bothEnv+fired, func(m *machine) {
 		for _, c := range []struct{ what, before, stop, after string }{
 			{"healthy", "", stop, ""},
 			{"by the verb", "", verb, ""},
@@ -91,7 +91,7 @@ func TestStop(t *testing.T) {
 // waits for the disk.
 func TestErrandDelaysNothing(t *testing.T) {
 	const unit = "clp_sambamon@data"
-	everywhere(t, install+fired+env("data", quick), func(m *machine) {
+	onEach(t, install+fired+env("data", quick), func(m *machine) {
 		m.do("mkdir /disk/log && mount --bind /disk/log /var/log/fsmon && systemctl start " + unit)
 		thaw := m.freeze("/disk")
 		m.do("systemctl kill -s STOP smbd")
@@ -122,7 +122,7 @@ func TestEvidence(t *testing.T) {
 	if lines == nil {
 		t.Fatal("fsmon(7) has no drop-in for stacks")
 	}
-	everywhere(t, install+env("data", quick), func(m *machine) {
+	onEach(t, install+env("data", quick), func(m *machine) {
 		judge := func(server string) {
 			m.Helper()
 			m.do("rm -rf /var/log/fsmon/evidence; systemctl start clp_sambamon@data")
