@@ -79,6 +79,8 @@ type Target struct {
 	// chosen from this machine's own". The start message has them, and the
 	// status keeps them.
 	Notes []string
+	// FreeEvery is after how many probes memory is given back to the system.
+	FreeEvery int
 	// GraceLimit is Policy.GraceLimit for a server that knows grace periods.
 	GraceLimit time.Duration
 	// SameDisk: another RootID than at the first success is a failed probe, with

@@ -7,12 +7,12 @@ import (
 	"fsmon/cmd/internal/watch"
 )
 
-// Memory is given back after the first success, after each fourth probe and
-// when failures end, and by nothing that is no probe.
+// Memory is given back after the first success, after every fourth probe
+// here, when failures end, and by nothing that is no probe.
 func TestMemoryIsGivenBack(t *testing.T) {
 	n := 0
 	var freed []int
-	on := giveBack(func() { freed = append(freed, n) })
+	on := giveBack(4, func() { freed = append(freed, n) })
 	send := func(e watch.Event) { n++; on(e) }
 	send(watch.Event{Kind: watch.Started})
 	send(watch.Event{Kind: watch.Forgiven})

@@ -168,7 +168,7 @@ func (p program) settled() func(watch.Event) {
 	probes := 0
 	return func(e watch.Event) {
 		if e.Kind == watch.Healthy {
-			if probes++; probes == 2*freeEvery {
+			if probes++; probes == 8 {
 				p.settle()
 			}
 		}

@@ -144,8 +144,8 @@ func (s Service) watch(ctx context.Context, req request, target Target, claim *w
 	witnesses := newWitnesses(asking, req, target)
 
 	disk := &sameDisk{must: target.SameDisk}
-	listeners = append(listeners, disk.on, giveBack(func() {
-		time.AfterFunc(50*time.Millisecond, freeMemory)
+	listeners = append(listeners, disk.on, giveBack(target.FreeEvery, func() {
+		time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
 	}), own.settled())
 	w := watch.Watch{
 		Policy:   req.Policy,

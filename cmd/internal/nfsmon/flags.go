@@ -199,9 +199,6 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		if f.tls {
 			probe = f.renewing(nfs, contents)
 		}
-		if tickets != nil {
-			return tidy(probe)
-		}
 		return probe
 	}
 	where := address
@@ -211,7 +208,8 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		where = "[" + address + "]"
 	}
 	f.verdict, _ = policy.Verdict()
-	return cli.Target{Name: f.dir, Where: where + ":" + f.dir,
+	// One probe leaves 35 kB, with Kerberos up to 230 kB.
+	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, FreeEvery: 1,
 		GraceLimit: time.Duration(f.graceLimit) * time.Second, SameDisk: f.sameDisk,
 		Probe: at(address, tickets), Notes: notes, User: f.user,
 		At: func(address string) cli.Probe {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"time"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/kerberos"
@@ -52,15 +50,6 @@ func logsIn(tickets *cli.Tickets) func(context.Context) (nfsprobe.Login, error) 
 			Context: func() nfsprobe.GSSContext { return t.Context() },
 			Forget:  func() bool { return tickets.Forget(t) },
 		}, nil
-	}
-}
-
-// tidy gives memory back soon after each probe: cryptography leaves up to 230 kB
-// of garbage, ten times as much as a probe without it.
-func tidy(probe cli.Probe) cli.Probe {
-	return func(ctx context.Context) (cli.Report, error) {
-		defer time.AfterFunc(50*time.Millisecond, debug.FreeOSMemory)
-		return probe(ctx)
 	}
 }
 

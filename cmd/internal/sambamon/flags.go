@@ -153,9 +153,10 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 	}
 	p := at(address, tickets)
 	return cli.Target{
-		Name:  f.share,
-		Where: "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
-		Probe: p.Probe,
+		FreeEvery: 2,
+		Name:      f.share,
+		Where:     "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
+		Probe:     p.Probe,
 		At: func(address string) cli.Probe {
 			if tickets != nil {
 				return at(address, tickets.At(address)).Probe
