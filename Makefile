@@ -106,7 +106,7 @@ clean: ## remove what was built
 	rm -rf bin dist
 
 servers:
-	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils krb5-kdc krb5-admin-server krb5-user faketime samba-ad-provision samba-dsdb-modules winbind iptables iproute2
+	@.ci/packages samba samba-vfs-modules smbclient python3-impacket nfs-ganesha nfs-ganesha-vfs rpcbind nfs-common libnfs-utils krb5-kdc krb5-admin-server krb5-user faketime samba-ad-dc samba-ad-provision iptables iproute2
 
 plugins:
 	@.ci/packages monitoring-plugins-standard

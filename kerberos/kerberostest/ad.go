@@ -92,11 +92,10 @@ func NewAD(t testing.TB) *AD {
 }
 
 func startAD(ctx context.Context) (*AD, error) {
-	for path, pkg := range map[string]string{"/usr/sbin/samba": "samba",
-		"/usr/sbin/winbindd": "winbind", "/usr/share/samba/setup": "samba-ad-provision"} {
+	for path, pkg := range map[string]string{"/usr/sbin/samba": "samba-ad-dc",
+		"/usr/sbin/winbindd": "samba-ad-dc", "/usr/share/samba/setup": "samba-ad-provision"} {
 		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("kerberostest: %s: %w (install %s, and samba-dsdb-modules)",
-				path, exec.ErrNotFound, pkg)
+			return nil, fmt.Errorf("kerberostest: %s: %w (install %s)", path, exec.ErrNotFound, pkg)
 		}
 	}
 	dir, err := os.MkdirTemp("", "kerberostest-ad-")
