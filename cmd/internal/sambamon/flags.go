@@ -144,7 +144,7 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			// A probe as the FSM manual has it does not go to the disk.
 			Identity: f.sameDisk || f.marker != "" || f.writeTest || f.lockTest,
 		}
-		p := &prober{login: rotation, tickets: tickets}
+		p := &prober{login: rotation.Again(), tickets: tickets}
 		if tickets != nil {
 			c.Tickets = p
 		}
