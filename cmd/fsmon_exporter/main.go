@@ -69,10 +69,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return endOK
 }
 
+func (x *exporter) server() *http.Server {
+	return &http.Server{Handler: x.handler(), ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(x.log.Handler(), slog.LevelWarn)}
+}
+
 // serve answers requests until SIGTERM or SIGINT, and reloads at SIGHUP.
 func (x *exporter) serve(f *flags) error {
-	server := &http.Server{Handler: x.handler(), ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout: 5 * time.Minute, ErrorLog: slog.NewLogLogger(x.log.Handler(), slog.LevelWarn)}
+	server := x.server()
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(asked)
@@ -84,7 +89,7 @@ func (x *exporter) serve(f *flags) error {
 			return err
 		case s := <-asked:
 			if s == syscall.SIGHUP {
-				x.reloadAndLog()
+				go x.reloadAndLog() // a file on a hung disk must not keep it from ending
 				continue
 			}
 			x.log.Info("told to end", "signal", s.String())
