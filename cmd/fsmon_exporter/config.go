@@ -218,7 +218,8 @@ func (c *config) add(w map[string]words, dir string) error {
 		if err != nil {
 			return fmt.Errorf("pattern: %w", err)
 		}
-		if pat.any && len(r.options) > 0 {
+		everybody := pat.any || pat.network.IsValid() && pat.network.Bits() == 0
+		if everybody && len(r.options) > 0 {
 			return fmt.Errorf("pattern: %q with credentials (whoever asks for a server of their own "+
 				"would be sent them)", text)
 		}
