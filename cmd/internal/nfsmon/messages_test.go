@@ -19,10 +19,7 @@ import (
 )
 
 // messages is FSM manual 8.2 in order, but the licences'.
-var messages = []alert.Entry{
-	msgRPC, msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid, msgMissing, msgNoID, msgInUse,
-	msgNotEnded, msgSystem, msgNoName, msgDetected,
-}
+var messages = slices.Concat([]alert.Entry{msgRPC}, cmdtest.Shared(catalogue), []alert.Entry{msgDetected})
 
 // Every message with sample arguments. (Those of our own stand in
 // clp_sambamon's golden file.)
