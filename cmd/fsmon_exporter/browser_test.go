@@ -195,7 +195,8 @@ func TestBrowser(t *testing.T) {
 	b := openBrowser(t)
 	home := fmt.Sprintf(`{"url": %q}`, u.url+"/")
 	b.loads(t, "Page.navigate", home)
-	if got := b.eval(t, "document.querySelectorAll('details[open] .failed').length+' '+document.scripts.length"); got != "1 0" {
+	if got := b.eval(t, "document.querySelectorAll('details[open] .failed').length + ' ' + "+
+		"document.scripts.length"); got != "1 0" {
 		t.Errorf("%s failed targets are open, with scripts", got)
 	}
 	if got := b.eval(t, "document.querySelector('details b').textContent"); got != targets[1] {
@@ -215,8 +216,8 @@ func TestBrowser(t *testing.T) {
 	}
 
 	b.loads(t, "Page.navigate", home)
-	if got := b.eval(t, "[...document.querySelectorAll('details b')].map(e => e.textContent).join()"); !strings.Contains(got,
-		"//x/typed") {
+	got := b.eval(t, "[...document.querySelectorAll('details b')].map(e => e.textContent).join()")
+	if !strings.Contains(got, "//x/typed") {
 		t.Errorf("the page shows %s", got)
 	}
 	b.eval(t, "document.querySelectorAll('details').forEach(d => d.open = true)")

@@ -50,7 +50,8 @@ func TestUsage(t *testing.T) {
 		{"-h", 0, usage},
 		{"--version", 0, "fsmon_exporter "},
 		{"--config.check --config.file=" + good, 0, good + ": 1 modules, 1 entries of targets\n"},
-		{"--config.file=" + bad, 2, "--config.file: " + bad + ": module smb: pasword: unknown here (known: timeout"},
+		{"--config.file=" + bad, 2, "--config.file: " + bad +
+			": module smb: pasword: unknown here (known: timeout"},
 		{"--config.file=" + dir + "/none.yml", 2, "--config.file: open "},
 		{"--config.file=", 2, "--config.file: the name of a file is needed"},
 		{"--nothing", 2, "unknown flag: --nothing (see fsmon_exporter --help)"},
@@ -113,9 +114,12 @@ func TestLife(t *testing.T) {
 		text, err := io.ReadAll(answer.Body)
 		return answer.StatusCode, fmt.Sprint(string(text), err)
 	}
-	cmdtest.Eventually(t, "that it refuses strangers", func() bool { code, _ := get("/-/healthy"); return code == 401 })
+	answers := func(want int) func() bool {
+		return func() bool { code, _ := get("/-/healthy"); return code == want }
+	}
+	cmdtest.Eventually(t, "that it refuses strangers", answers(401))
 	user = "prometheus:pw@"
-	cmdtest.Eventually(t, "that it is healthy", func() bool { code, _ := get("/-/healthy"); return code == 200 })
+	cmdtest.Eventually(t, "that it is healthy", answers(200))
 	asked := probe("smb", "//127.0.0.1:9/data")
 	if code, text := get(asked); code != 403 {
 		t.Errorf("%d %s", code, text)

@@ -65,10 +65,10 @@ func TestWrongConfig(t *testing.T) {
 
 		"pattern: //*/b, modules: smb, credentials: ok":             `pattern: "//*/b" with credentials`,
 		"pattern: '//[0.0.0.0/0]/b', modules: smb, credentials: ok": `pattern: "//[0.0.0.0/0]/b" with credentials`,
-		"pattern: //a/b, modules: smb, password: S3cr3t":            "password: unknown here (known: credentials, keytab, ccache,",
+		"pattern: //a/b, modules: smb, password: S3cr3t":            "password: unknown here (known: credentials, keytab,",
 		"pattern: //a/b, modules: smb, credentials: none":           "with module smb: --credentials: open " + dir,
-		"pattern: //a/b, modules: smb, credentials: empty":          "with module smb: --credentials: " + dir + "/empty names",
-		"pattern: 'a:/b', modules: nfs3, credentials: ok":           "with module nfs3: --credentials: needs --sec krb5",
+		"pattern: //a/b, modules: smb, credentials: empty":          "with module smb: --credentials: " + dir + "/empty ",
+		"pattern: 'a:/b', modules: nfs3, credentials: ok":           "with module nfs3: --credentials: needs --sec",
 		"pattern: //a/b, modules: smb, keytab: x":                   "with module smb: --keytab: needs --kerberos",
 	} {
 		says[modules+"targets: [{"+entry+"}]"] = "targets, entry 1: " + error

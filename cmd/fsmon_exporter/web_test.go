@@ -183,7 +183,8 @@ func TestReload(t *testing.T) {
 	}
 	write(t, u.path, "modules: {smb: {prober: smb}}\ntarget: []\n")
 	code, text := u.do(http.MethodPost, "/-/reload")
-	if code != 500 || !strings.Contains(text, "the configuration stays as it was: "+u.path+": [2:1] unknown field") {
+	if code != 500 || !strings.Contains(text,
+		"the configuration stays as it was: "+u.path+": [2:1] unknown field") {
 		t.Errorf("%d %s", code, text)
 	}
 	if !strings.Contains(u.log.String(), "level=ERROR") || !strings.Contains(u.log.String(), "stays as it was") {
@@ -195,7 +196,8 @@ func TestReload(t *testing.T) {
 		t.Error(code)
 	}
 
-	write(t, u.path, "modules: {smb: {prober: smb, retry: 7}}\ntargets: [{pattern: //localhost:9/data, modules: smb}]")
+	write(t, u.path, "modules: {smb: {prober: smb, retry: 7}}\n"+
+		"targets: [{pattern: //localhost:9/data, modules: smb}]")
 	if code, text := u.do(http.MethodPost, "/-/reload", "Sec-Fetch-Site", "cross-site"); code != 403 {
 		t.Errorf("%d %s", code, text)
 	}

@@ -24,7 +24,8 @@ var messages = slices.Concat([]alert.Entry{msgRPC}, cmdtest.Shared(catalogue), [
 // Every message with sample arguments. (Those of our own stand in
 // clp_sambamon's golden file.)
 func TestCatalogue(t *testing.T) {
-	cmdtest.Catalogue(t, "../../clp_nfsmon", messages, []int{0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 66}, nil)
+	cmdtest.Catalogue(t, "../../clp_nfsmon", messages, []int{
+		0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 66}, nil)
 }
 
 // The messages of every way in which a probe can fail.

@@ -128,9 +128,11 @@ func TestSlowServers(t *testing.T) {
 		{"accepted and closed", "clp_nfsmon", closes,
 			`^clp_nfsmon: RPC: Unable to receive: errno = Connection reset by peer`, `^mount: `},
 		{"HTTP", "clp_nfsmon", web,
-			`^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`, `^mount: `},
+			`^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`,
+			`^mount: `},
 		{"TLS", "clp_nfsmon", secure,
-			`^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`, `^mount: `},
+			`^clp_nfsmon: RPC: (?:Can't decode result|Unable to receive: errno = Connection reset by peer)`,
+			`^mount: `},
 		{"cable pulled", "clp_nfsmon", func(t *testing.T) int {
 			h := nfstest.NewHostile(t, nfstest.HostileConfig{})
 			l, err := net.Listen("tcp", "127.0.0.1:0")
