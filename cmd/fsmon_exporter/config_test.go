@@ -92,7 +92,9 @@ func TestConfig(t *testing.T) {
 modules:
   m: {prober: nfs, nfs-version: 4.0, timeout: 10s, retry: 3, tolerate: [account, access],
       write-test: true, unprivileged-port: false}
-  smb: {prober: smb, timeout: 5, marker: "true/a b"}
+  smb: &smb {prober: smb, timeout: 5, marker: "true/a b"}
+  same: *smb
+  slow: {<<: *smb, timeout: 50}
 targets:
   - {pattern: //a/data, modules: [smb], credentials: a.cred}
   - {pattern: ["//a/*", //b/x], modules: smb}
@@ -105,8 +107,11 @@ targets:
 	if got := c.modules["m"].options; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if got := c.modules["smb"].options; !slices.Equal(got, []string{"--marker=true/a b", "--timeout=5"}) {
-		t.Errorf("%q", got)
+	for name, timeout := range map[string]string{"smb": "5", "same": "5", "slow": "50"} {
+		want := []string{"--marker=true/a b", "--timeout=" + timeout}
+		if got := c.modules[name].options; !slices.Equal(got, want) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 	for text, options := range map[string][]string{
 		"//a/data": {"--credentials=" + dir + "/a.cred"}, "//a/other": nil, "//b/x": nil,
