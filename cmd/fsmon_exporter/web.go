@@ -20,7 +20,7 @@ const scrapeHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 // and to take an answer.
 const clientPatience = 30 * time.Second
 
-// handler is all pages.
+// handler serves all pages.
 func (x *exporter) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", x.page)
