@@ -12,41 +12,6 @@ import (
 	"testing"
 )
 
-// systemd accepts the exporter's unit, and rates its exposure as README.md says.
-func TestExporterUnit(t *testing.T) {
-	tool(t, "systemd-analyze")
-	if !strings.Contains(read(t, "README.md"), "rates its unit 1.4.") {
-		t.Error("README.md does not have the rating that is tested here")
-	}
-	root := t.TempDir()
-	for _, dir := range []string{"etc/systemd/system", "usr/bin", "bin", "lib/systemd"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	copied := exec.Command("cp", "-r", "/lib/systemd/system", root+"/lib/systemd")
-	if out, err := copied.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	const unit = "fsmon_exporter.service"
-	write(t, filepath.Join(root, "usr/bin/fsmon_exporter"), "#!/bin/sh\n")
-	write(t, filepath.Join(root, "bin/kill"), "#!/bin/sh\n")
-	installed := filepath.Join(root, "etc/systemd/system", unit)
-	if err := os.WriteFile(installed, []byte(read(t, "exporter/"+unit)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--root="+root, unit).
-		CombinedOutput()
-	if err != nil || strings.Contains(string(out), "fsmon_exporter") {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
-	}
-	out, err = exec.Command("systemd-analyze", "security", "--offline=yes", "--threshold=14",
-		"--root="+root, unit).CombinedOutput()
-	if err != nil {
-		t.Errorf("systemd-analyze security: %v\n%s", err, out)
-	}
-}
-
 // prometheus accepts the rules and the jobs that are shipped, in one
 // configuration.
 func TestScrapeConfigs(t *testing.T) {
@@ -83,17 +48,19 @@ type object struct {
 					Ports        []struct{ Name string }
 					VolumeMounts []struct{ Name, MountPath string }
 				}
-				Volumes []struct {
-					Name      string
-					ConfigMap struct{ Name string }
-					Secret    struct{ SecretName string }
-				}
+				Volumes []volume
 			}
 		}
 		Module  string // of a Probe
 		Prober  struct{ URL, Path string }
 		Targets struct{ StaticConfig struct{ Static []string } }
 	}
+}
+
+type volume struct {
+	Name      string
+	ConfigMap struct{ Name string }
+	Secret    struct{ SecretName string }
 }
 
 // The objects for Kubernetes have only fields that their API has (the Go types
@@ -144,13 +111,7 @@ func TestKubernetes(t *testing.T) {
 	dir := t.TempDir()
 	var places []string
 	for _, mount := range container.VolumeMounts {
-		i := slices.IndexFunc(pod.Spec.Volumes, func(v struct {
-			Name      string
-			ConfigMap struct{ Name string }
-			Secret    struct{ SecretName string }
-		}) bool {
-			return v.Name == mount.Name
-		})
+		i := slices.IndexFunc(pod.Spec.Volumes, func(v volume) bool { return v.Name == mount.Name })
 		if i < 0 {
 			t.Fatalf("there is no volume %s", mount.Name)
 		}
