@@ -142,6 +142,33 @@ func TestLife(t *testing.T) {
 	p.Exits(0)
 }
 
+// A reload that is asked for while the exporter starts waits, and one whose file
+// hangs does not keep the exporter from ending.
+func TestConfigHangs(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, "--config.file="+config, "--web.listen-address=127.0.0.1:0")
+	reads := func() (file *os.File) {
+		cmdtest.Eventually(t, "that it reads", func() bool {
+			var err error // until then: ENXIO
+			file, err = os.OpenFile(config, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			return err == nil
+		})
+		return file
+	}
+	start := reads()
+	p.Signal(syscall.SIGHUP)
+	start.WriteString(anything)
+	start.Close()
+	cmdtest.Eventually(t, "that it listens", func() bool { return strings.Contains(p.Errors(), "address=") })
+	defer reads().Close()
+	p.Signal(syscall.SIGTERM)
+	p.Exits(0)
+}
+
 // The manual page has the options of --help, the options of the modules and the
 // exporter's own metrics.
 func TestManual(t *testing.T) {
