@@ -121,8 +121,7 @@ func TestKerberosRefusals(t *testing.T) {
 	notAsked := []string{"failed at ticket", "The file server was not asked.",
 		"Class kdc: a failover would not help",
 		"ERROR 124 No Kerberos ticket for the watch of [valid] (KDC " + m.kdc.Addr}
-	refused := []string{"until 2", "failed at session setup",
-		"The KDC gave a ticket, but the server does not take it",
+	refused := []string{"until 2", "failed at session setup", "The KDC gave a ticket, but the server does not take it",
 		"Class account"}
 	stale := m.kdc.UserKeytab(t, "ghost")
 	if _, err := m.kdc.Admin(t.Context(), "cpw -pw other ghost\n"); err != nil {

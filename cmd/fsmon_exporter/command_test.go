@@ -50,8 +50,7 @@ func TestUsage(t *testing.T) {
 		{"-h", 0, usage},
 		{"--version", 0, "fsmon_exporter "},
 		{"--config.check --config.file=" + good, 0, good + ": 1 modules, 1 entries of targets\n"},
-		{"--config.file=" + bad, 2, "--config.file: " + bad +
-			": module smb: pasword: unknown here (known: timeout"},
+		{"--config.file=" + bad, 2, "--config.file: " + bad + ": module smb: pasword: unknown here (known: timeout"},
 		{"--config.file=" + dir + "/none.yml", 2, "--config.file: open "},
 		{"--config.file=", 2, "--config.file: the name of a file is needed"},
 		{"--nothing", 2, "unknown flag: --nothing (see fsmon_exporter --help)"},

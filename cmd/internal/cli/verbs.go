@@ -32,11 +32,14 @@ func (s Service) stop(registry *watchreg.Registry, req request) error {
 	defer cancel()
 	err := sendAndWait(ctx, registry, req.ID, watchreg.Stop)
 	f := &failure{end: endFailed, alert: s.Catalogue.NotEnded.Alert()}
+	if isGone(err) {
+		// The normal way of stop.sh after a verdict: not for the logs.
+		f.quiet, f.text = true, notRunning(req.ID).Error()
+		return f
+	}
 	switch {
 	case err == nil:
 		return nil
-	case isGone(err): // the normal way of stop.sh after a verdict: not for the logs
-		f.quiet, f.text = true, notRunning(req.ID).Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		f.text = fmt.Sprintf(
 			"watch %q did not end within %s (%v; see what its process does: %s %s -disp)",
