@@ -300,6 +300,11 @@ func TestKerberosSecondPassword(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	writeFile(t, file, "username=games\npassword=old\npassword2="+token+"\n", 0o600)
 	checked(t, newLab(t), 0, m.with("--credentials", file, "-r", "60"), "healthy")
+
+	// --principal says who logs in, whatever the file's username is.
+	writeFile(t, file, "username=other\npassword=old\npassword2="+token+"\n", 0o600)
+	checked(t, newLab(t), 0, m.with("--credentials", file, "--principal", "games", "-r", "60"),
+		"Kerberos user games@LAB.TEST")
 }
 
 // A server that hangs at the login by ticket fails the probe at its deadline.
