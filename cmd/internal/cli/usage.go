@@ -2,7 +2,7 @@ package cli
 
 // Usage is what the help of both commands ends with: the options of a watch that
 // both have, the verbs, and the exit codes.
-const Usage = `      --same-disk           fail when another file system is behind it than at the start (warn)
+const Usage = `      --same-disk           fail when another file system is behind the target than at the start (warn)
   -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
   -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
   -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
