@@ -31,7 +31,8 @@ var documents = []string{
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	const spn = "cifs/files.lab.test"
-	kdc := kerberostest.New(t, kerberostest.Config{Users: map[string]string{"root": "pw"}, Services: []string{spn}})
+	kdc := kerberostest.New(t, kerberostest.Config{
+		Users: map[string]string{"root": "pw"}, Services: []string{spn}})
 	s := smbtest.Samba(t, smbtest.Config{Global: []string{"realm = " + kerberostest.Realm,
 		"kerberos method = dedicated keytab", "dedicated keytab file = " + kdc.Keytab}})
 	host, port, err := net.SplitHostPort(s.Addr())

@@ -48,17 +48,19 @@ type object struct {
 					Ports        []struct{ Name string }
 					VolumeMounts []struct{ Name, MountPath string }
 				}
-				Volumes []struct {
-					Name      string
-					ConfigMap struct{ Name string }
-					Secret    struct{ SecretName string }
-				}
+				Volumes []volume
 			}
 		}
 		Module  string // of a Probe
 		Prober  struct{ URL, Path string }
 		Targets struct{ StaticConfig struct{ Static []string } }
 	}
+}
+
+type volume struct {
+	Name      string
+	ConfigMap struct{ Name string }
+	Secret    struct{ SecretName string }
 }
 
 // The objects for Kubernetes have only fields that their API has (the Go types
@@ -109,13 +111,7 @@ func TestKubernetes(t *testing.T) {
 	dir := t.TempDir()
 	var places []string
 	for _, mount := range container.VolumeMounts {
-		i := slices.IndexFunc(pod.Spec.Volumes, func(v struct {
-			Name      string
-			ConfigMap struct{ Name string }
-			Secret    struct{ SecretName string }
-		}) bool {
-			return v.Name == mount.Name
-		})
+		i := slices.IndexFunc(pod.Spec.Volumes, func(v volume) bool { return v.Name == mount.Name })
 		if i < 0 {
 			t.Fatalf("there is no volume %s", mount.Name)
 		}

@@ -35,12 +35,13 @@ func TestKerberosOnTheWire(t *testing.T) {
 		"checksum, 4.1": {"4.1", "krb5i", 4, flip(-8), "lookup", "wrong checksum of a reply"},
 		"seal, 3":       {"3", "krb5p", 2, flip(-8), "getattr", "wrong seal of a reply"},
 		"seal, 4.0":     {"4.0", "krb5p", 2, flip(-8), "lookup", "wrong seal of a reply"},
-		"verifier":      {"4.0", "krb5", 2, func(p *nfstest.Passing) { p.Bytes[4+20+20] ^= 1 }, "lookup", "wrong verifier of a reply"},
-		"token":         {"4.0", "krb5", context, flip(-8), "security context", "wrong token of a reply"},
-		"replayed":      {"4.1", "krb5p", 3, nil, "create session", "wrong verifier of a reply"},
-		"no context":    {"4.1", "krb5p", context, drop, "security context", "ETIMEDOUT"},
-		"no answer":     {"3", "krb5i", 3, drop, "access", "ETIMEDOUT"},
-		"no farewell":   {"4.0", "krb5i", 3, drop, "destroy context", "ETIMEDOUT"},
+		"verifier": {"4.0", "krb5", 2, func(p *nfstest.Passing) { p.Bytes[4+20+20] ^= 1 },
+			"lookup", "wrong verifier of a reply"},
+		"token":       {"4.0", "krb5", context, flip(-8), "security context", "wrong token of a reply"},
+		"replayed":    {"4.1", "krb5p", 3, nil, "create session", "wrong verifier of a reply"},
+		"no context":  {"4.1", "krb5p", context, drop, "security context", "ETIMEDOUT"},
+		"no answer":   {"3", "krb5i", 3, drop, "access", "ETIMEDOUT"},
+		"no farewell": {"4.0", "krb5i", 3, drop, "destroy context", "ETIMEDOUT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -45,7 +45,8 @@ func TestFaults(t *testing.T) {
 		"rpcbind frozen": {fault: do((*nfstest.Lab).Freeze, nfstest.Rpcbind), three: mapperSilent,
 			four: healthy, stalls: true},
 		"rpcbind killed": {fault: do((*nfstest.Lab).Kill, nfstest.Rpcbind), four: healthy,
-			three: outcome{"clp_nfsmon: RPC: Port mapper failure - RPC: Unable to receive: errno = Connection refused.", "port map"}},
+			three: outcome{"clp_nfsmon: RPC: Port mapper failure - RPC: Unable to receive: " +
+				"errno = Connection refused.", "port map"}},
 		"port 111 blackholed": {fault: drop(111), three: mapperSilent, four: healthy,
 			stalls: true},
 		"mount port blackholed": {fault: drop(20048), three: silent("mount connect"), four: healthy,
@@ -55,7 +56,8 @@ func TestFaults(t *testing.T) {
 		"export removed": {fault: func(network *nfstest.Lab) error {
 			return network.Reload(slices.DeleteFunc(nfstest.Exports(),
 				func(e nfstest.Export) bool { return e.Name == "export" })...)
-		}, three: outcome{"clp_nfsmon: mount error(MNT3ERR_ACCES)", "mount"}, four: outcome{"clp_nfsmon: LOOKUP: NFS4ERR_NOENT", "lookup"}},
+		}, three: outcome{"clp_nfsmon: mount error(MNT3ERR_ACCES)", "mount"},
+			four: outcome{"clp_nfsmon: LOOKUP: NFS4ERR_NOENT", "lookup"}},
 		"directory removed": {fault: func(network *nfstest.Lab) error { return os.RemoveAll(network.Dir()) },
 			three: outcome{"clp_nfsmon: GETATTR: NFS3ERR_STALE",
 				"getattr"}, four: outcome{"clp_nfsmon: GETATTR: NFS4ERR_STALE", "getattr"}},
@@ -142,8 +144,9 @@ func TestRefused(t *testing.T) {
 					t.Errorf("%q ... %q, want %q", verdict.Text, verdict.Detail, want)
 				}
 				// With auto both failures are told.
+				last := w.Last(cmdtest.ProbeFailed)
 				if v == "auto" &&
-					!strings.Contains(verdict.Detail+w.Last(cmdtest.ProbeFailed).Text+w.Last(cmdtest.ProbeFailed).Detail, "and with version 4") {
+					!strings.Contains(verdict.Detail+last.Text+last.Detail, "and with version 4") {
 					t.Errorf("nothing about version 4: %q", verdict.Detail)
 				}
 				t.Logf("%s ... %s", verdict.Text, verdict.Detail)

@@ -90,11 +90,13 @@ func TestKerberos(t *testing.T) {
 	l.Env = append(l.Env, "KRB5_CONFIG="+m.kdc.Conf)
 	checked(t, l, 0, named, healthy...)
 	broken := filepath.Join(t.TempDir(), "krb5.conf")
-	writeFile(t, broken, "include /none/krb5.conf\n[libdefaults]\ndefault_realm = NO.TEST\ndns_lookup_kdc = false\n",
+	writeFile(t, broken, "include /none/krb5.conf\n[libdefaults]\n"+
+		"default_realm = NO.TEST\ndns_lookup_kdc = false\n",
 		0o644)
 	l.Env = []string{"PASSWD=" + token, "KRB5_CONFIG=" + broken}
 	checked(t, l, 1, named, "failed at ticket: no KDC is known", "for the realm NO.TEST", "Give --kdc HOST",
-		"warning: open /none/krb5.conf: no such file or directory: it is not read", "The file server was not asked.")
+		"warning: open /none/krb5.conf: no such file or directory: it is not read",
+		"The file server was not asked.")
 }
 
 // What is sealed with the session key of a ticket, in every length of key.
@@ -105,7 +107,8 @@ func TestKerberosSeals(t *testing.T) {
 		m := newMember(t, kerberostest.Config{Enctypes: enctype + ":normal"}, "server smb encrypt = required",
 			"server smb3 encryption algorithms = "+cipher)
 		checked(t, newLab(t), 0, at(m.Addr(), "-s", "share", "--kerberos", "--kdc", m.kdc.Addr, "--spn", memberSPN,
-			"--keytab", m.keytab, "--write-test", "-r", "60"), enctype, "Kerberos user games@LAB.TEST, encrypted, "+cipher)
+			"--keytab", m.keytab, "--write-test", "-r", "60"),
+			enctype, "Kerberos user games@LAB.TEST, encrypted, "+cipher)
 	}
 }
 
@@ -156,7 +159,8 @@ func TestKerberosRefusals(t *testing.T) {
 func TestKerberosSkew(t *testing.T) {
 	t.Parallel()
 	m := newMember(t, kerberostest.Config{Skew: time.Hour})
-	checked(t, newLab(t), 1, m.with("--keytab", m.keytab, "-r", "60"), "failed at ticket: KRB_AP_ERR_SKEW (KRB-ERROR 37)",
+	checked(t, newLab(t), 1, m.with("--keytab", m.keytab, "-r", "60"),
+		"failed at ticket: KRB_AP_ERR_SKEW (KRB-ERROR 37)",
 		"this machine's clock is 1h0m0s behind", "The clocks of this machine and the KDC are too far apart",
 		"The file server was not asked.")
 }
@@ -184,7 +188,8 @@ func TestActiveDirectory(t *testing.T) {
 	args := []string{"-s", "sysvol", "-a", kerberostest.ADAddress, "-r", "60"}
 	login := append(args, "--kerberos", "--spn", "cifs/dc1.ad.lab.test", "--kdc", kerberostest.ADAddress)
 	err := dc.Do(func() {
-		healthy := []string{"ticket", "watch@AD.LAB.TEST for cifs/dc1.ad.lab.test, aes256-cts-hmac-sha1-96, until 2",
+		healthy := []string{"ticket",
+			"watch@AD.LAB.TEST for cifs/dc1.ad.lab.test, aes256-cts-hmac-sha1-96, until 2",
 			"Kerberos user watch@AD.LAB.TEST, signing required", "healthy"}
 		checked(t, l, 0, append(slices.Clone(login), "--keytab", dc.Keytab), healthy...)
 		l.Env = []string{"PASSWD=" + kerberostest.ADPass}
@@ -192,7 +197,8 @@ func TestActiveDirectory(t *testing.T) {
 		checked(t, l, 1, append(slices.Clone(args), "-u", "watch"), "STATUS_NTLM_BLOCKED (0xC0000418",
 			"Log in with --kerberos")
 		l.Env = []string{"PASSWD=wrong"}
-		checked(t, l, 1, append(slices.Clone(login), "-u", "watch@AD.LAB.TEST"), "failed at ticket: KDC_ERR_PREAUTH_FAILED")
+		checked(t, l, 1, append(slices.Clone(login), "-u", "watch@AD.LAB.TEST"),
+			"failed at ticket: KDC_ERR_PREAUTH_FAILED")
 		l.Env = nil
 		checked(t, l, 1, append(slices.Clone(args), "--kerberos", "--spn", "cifs/none.lab.test", "--kdc",
 			kerberostest.ADAddress, "--keytab", dc.Keytab), "failed at ticket: KDC_ERR_S_PRINCIPAL_UNKNOWN")
@@ -212,7 +218,8 @@ func TestFrozenKDC(t *testing.T) {
 	}
 	counts, tolerates := newLab(t), newLab(t)
 	counted := counts.Watch(m.with("--keytab", m.keytab, "-i", "2", "-c", "1", "-r", "2")...)
-	tolerated := tolerates.Watch(m.with("--keytab", m.keytab, "-i", "2", "-c", "1", "-r", "10", "--tolerate", "kdc")...)
+	tolerated := tolerates.Watch(m.with("--keytab", m.keytab, "-i", "2", "-c", "1", "-r", "10",
+		"--tolerate", "kdc")...)
 	checked(t, newLab(t), 1, m.with("--keytab", m.keytab, "-r", "2"), "failed at ticket: ETIMEDOUT",
 		"no answer within its share of the deadline", "The file server was not asked.", "Class kdc")
 	counted.Exits(1)
@@ -221,7 +228,8 @@ func TestFrozenKDC(t *testing.T) {
 		t.Errorf("%+v", text)
 	}
 	refused := tolerated.Message(cmdtest.Refused)
-	if !strings.Contains(refused.Text, "The file server cannot be asked") || !strings.Contains(refused.Text, "class kdc") {
+	if !strings.Contains(refused.Text, "The file server cannot be asked") ||
+		!strings.Contains(refused.Text, "class kdc") {
 		t.Errorf("%+v", refused)
 	}
 	if err := m.kdc.Thaw(); err != nil {
@@ -292,6 +300,11 @@ func TestKerberosSecondPassword(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	writeFile(t, file, "username=games\npassword=old\npassword2="+token+"\n", 0o600)
 	checked(t, newLab(t), 0, m.with("--credentials", file, "-r", "60"), "healthy")
+
+	// --principal says who logs in, whatever the file's username is.
+	writeFile(t, file, "username=other\npassword=old\npassword2="+token+"\n", 0o600)
+	checked(t, newLab(t), 0, m.with("--credentials", file, "--principal", "games", "-r", "60"),
+		"Kerberos user games@LAB.TEST")
 }
 
 // A server that hangs at the login by ticket fails the probe at its deadline.
@@ -304,7 +317,8 @@ func TestKerberosHangs(t *testing.T) {
 		}
 		return nil
 	})
-	checked(t, newLab(t), 1, m.at(hung, memberSPN, "--keytab", m.keytab, "-r", "10"), "failed at session setup: ETIMEDOUT",
+	checked(t, newLab(t), 1, m.at(hung, memberSPN, "--keytab", m.keytab, "-r", "10"),
+		"failed at session setup: ETIMEDOUT",
 		"ERROR 74", "Class server")
 }
 

@@ -153,19 +153,14 @@ func (b *browser) read() (m message, err error) {
 	return m, nil
 }
 
-// loads does what loads another page, and waits for it.
-func (b *browser) loads(t *testing.T, method, params string) {
+// at waits until the page of this path has loaded. (The event that says so may
+// come before the answer to what has loaded it.)
+func (b *browser) at(t *testing.T, path string) {
 	t.Helper()
-	b.must(t, nil, method, params)
-	for {
-		m, err := b.read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m.Method == "Page.loadEventFired" {
-			return
-		}
-	}
+	cmdtest.Eventually(t, path+" in the browser", func() bool {
+		got, err := b.evaluate("document.readyState + ' ' + location.pathname")
+		return err == nil && got == "complete "+path
+	})
 }
 
 func (b *browser) must(t *testing.T, result any, method, params string) {
@@ -175,16 +170,24 @@ func (b *browser) must(t *testing.T, result any, method, params string) {
 	}
 }
 
-// eval runs an expression in the page, as the console does.
+// evaluate runs an expression in the page, as the console does.
+func (b *browser) evaluate(expression string) (string, error) {
+	quoted, err := json.Marshal(expression)
+	if err != nil {
+		return "", err
+	}
+	var r struct{ Result struct{ Value any } }
+	err = b.call(&r, "Runtime.evaluate", fmt.Sprintf(`{"expression": %s, "returnByValue": true}`, quoted))
+	return fmt.Sprint(r.Result.Value), err
+}
+
 func (b *browser) eval(t *testing.T, expression string) string {
 	t.Helper()
-	quoted, err := json.Marshal(expression)
+	value, err := b.evaluate(expression)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r struct{ Result struct{ Value any } }
-	b.must(t, &r, "Runtime.evaluate", fmt.Sprintf(`{"expression": %s, "returnByValue": true}`, quoted))
-	return fmt.Sprint(r.Result.Value)
+	return value
 }
 
 // A person opens the page, types a target and has it asked; then the page shows
@@ -194,8 +197,10 @@ func TestBrowser(t *testing.T) {
 	u, _, targets := pageFor(t)
 	b := openBrowser(t)
 	home := fmt.Sprintf(`{"url": %q}`, u.url+"/")
-	b.loads(t, "Page.navigate", home)
-	if got := b.eval(t, "document.querySelectorAll('details[open] .failed').length+' '+document.scripts.length"); got != "1 0" {
+	b.must(t, nil, "Page.navigate", home)
+	b.at(t, "/")
+	if got := b.eval(t, "document.querySelectorAll('details[open] .failed').length + ' ' + "+
+		"document.scripts.length"); got != "1 0" {
 		t.Errorf("%s failed targets are open, with scripts", got)
 	}
 	if got := b.eval(t, "document.querySelector('details b').textContent"); got != targets[1] {
@@ -208,15 +213,18 @@ func TestBrowser(t *testing.T) {
 	b.eval(t, "document.querySelector('select').value = 'fake'")
 	b.must(t, nil, "Input.dispatchKeyEvent",
 		`{"type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}`)
-	b.loads(t, "Input.dispatchKeyEvent", `{"type": "keyUp", "key": "Enter", "windowsVirtualKeyCode": 13}`)
+	b.must(t, nil, "Input.dispatchKeyEvent",
+		`{"type": "keyUp", "key": "Enter", "windowsVirtualKeyCode": 13}`)
+	b.at(t, "/probe")
 	if got := b.eval(t, "document.body.innerText"); !strings.Contains(got, "whole probe") ||
 		!strings.Contains(got, `fsmon_up{id="//x/typed",kind="samba"} 1`) {
 		t.Errorf("after the form: %s", got)
 	}
 
-	b.loads(t, "Page.navigate", home)
-	if got := b.eval(t, "[...document.querySelectorAll('details b')].map(e => e.textContent).join()"); !strings.Contains(got,
-		"//x/typed") {
+	b.must(t, nil, "Page.navigate", home)
+	b.at(t, "/")
+	got := b.eval(t, "[...document.querySelectorAll('details b')].map(e => e.textContent).join()")
+	if !strings.Contains(got, "//x/typed") {
 		t.Errorf("the page shows %s", got)
 	}
 	b.eval(t, "document.querySelectorAll('details').forEach(d => d.open = true)")

@@ -113,9 +113,12 @@ func TestLife(t *testing.T) {
 		text, err := io.ReadAll(answer.Body)
 		return answer.StatusCode, fmt.Sprint(string(text), err)
 	}
-	cmdtest.Eventually(t, "that it refuses strangers", func() bool { code, _ := get("/-/healthy"); return code == 401 })
+	answers := func(want int) func() bool {
+		return func() bool { code, _ := get("/-/healthy"); return code == want }
+	}
+	cmdtest.Eventually(t, "that it refuses strangers", answers(401))
 	user = "prometheus:pw@"
-	cmdtest.Eventually(t, "that it is healthy", func() bool { code, _ := get("/-/healthy"); return code == 200 })
+	cmdtest.Eventually(t, "that it is healthy", answers(200))
 	asked := probe("smb", "//127.0.0.1:9/data")
 	if code, text := get(asked); code != 403 {
 		t.Errorf("%d %s", code, text)
@@ -134,6 +137,33 @@ func TestLife(t *testing.T) {
 	if code, text := get(asked); code != 200 {
 		t.Errorf("%d %s", code, text)
 	}
+	p.Signal(syscall.SIGTERM)
+	p.Exits(0)
+}
+
+// A reload that is asked for while the exporter starts waits, and one whose file
+// hangs does not keep the exporter from ending.
+func TestConfigHangs(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, "--config.file="+config, "--web.listen-address=127.0.0.1:0")
+	reads := func() (file *os.File) {
+		cmdtest.Eventually(t, "that it reads", func() bool {
+			var err error // until then: ENXIO
+			file, err = os.OpenFile(config, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			return err == nil
+		})
+		return file
+	}
+	start := reads()
+	p.Signal(syscall.SIGHUP)
+	start.WriteString(anything)
+	start.Close()
+	cmdtest.Eventually(t, "that it listens", func() bool { return strings.Contains(p.Errors(), "address=") })
+	defer reads().Close()
 	p.Signal(syscall.SIGTERM)
 	p.Exits(0)
 }

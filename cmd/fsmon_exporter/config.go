@@ -140,6 +140,7 @@ func newModule(w map[string]words, dir string) (*module, error) {
 	if m.protocol == nil {
 		return nil, fmt.Errorf("prober: %q is not accepted (smb or nfs)", prober)
 	}
+	w = maps.Clone(w) // of YAML's aliases, which share it
 	delete(w, "prober")
 	var err error
 	m.options, err = options(w, m.protocol.options, dir)
@@ -186,6 +187,7 @@ func (m *module) check(more []string) error {
 func (c *config) add(w map[string]words, dir string) error {
 	r := rule{modules: w["modules"]}
 	patterns := w["pattern"]
+	w = maps.Clone(w)
 	delete(w, "modules")
 	delete(w, "pattern")
 	if len(patterns) == 0 {
@@ -218,7 +220,8 @@ func (c *config) add(w map[string]words, dir string) error {
 		if err != nil {
 			return fmt.Errorf("pattern: %w", err)
 		}
-		if pat.any && len(r.options) > 0 {
+		everybody := pat.any || pat.network.IsValid() && pat.network.Bits() == 0
+		if everybody && len(r.options) > 0 {
 			return fmt.Errorf("pattern: %q with credentials (whoever asks for a server of their own "+
 				"would be sent them)", text)
 		}

@@ -12,56 +12,68 @@ import (
 func TestWrongConfig(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "good.cred"), "username=u\npassword=p\n")
-	write(t, filepath.Join(dir, "empty.cred"), "")
+	write(t, filepath.Join(dir, "ok"), "username=u\npassword=p\n")
+	write(t, filepath.Join(dir, "empty"), "")
 	const modules = "modules: {smb: {prober: smb}, nfs3: {prober: nfs, nfs-version: 3}}\n"
-	for text, says := range map[string]string{
-		"":                            "there is no module in it",
-		"modules: {}":                 "there is no module in it",
-		"modules: [S3cr3t]":           "[1:10] ",
-		"modules: {":                  "[1:10] ",
-		"modulez: {}":                 `[1:1] unknown field "modulez"`,
-		"modules: {a: {}}":            `module a: prober: "" is not accepted (smb or nfs)`,
-		"modules: {a/b: {}}":          `module "a/b": letters`,
-		"modules: {a: S3cr3t}":        "[1:14] ",
-		"modules: {a: {prober: ftp}}": `module a: prober: "ftp" is not accepted`,
-		"modules: {a: {prober: smb, password: S3cr3t}}":                                          "module a: password: unknown here (known: timeout,",
-		"modules: {a: {prober: smb, user: S3cr3t}}":                                              "module a: user: unknown here",
-		"modules: {a: {prober: smb, credentials: S3cr3t}}":                                       "module a: credentials: unknown here",
-		"modules: {a: {prober: smb, nfs-version: 3}}":                                            "module a: nfs-version: unknown here",
-		"modules: {a: {prober: smb, share: data}}":                                               "module a: share: unknown",
-		"modules: {a: {prober: smb, metrics-file: /etc/passwd}}":                                 "module a: metrics-file: unknown",
-		"modules: {a: {prober: smb, timeout: 0}}":                                                `module a: --timeout: "0" is not accepted`,
-		"modules: {a: {prober: smb, timeout: 1m}}":                                               `module a: --timeout: "1m" is not accepted`,
-		"modules: {a: {prober: smb, timeout: [1, 2]}}":                                           `module a: --timeout: "1,2" is not accepted`,
-		"modules: {a: {prober: smb, timeout: ~}}":                                                `module a: --timeout: "" is not accepted`,
-		"modules: {a: {prober: smb, marker: {b: c}}}":                                            "[1:",
-		"modules: {a: {prober: smb, marker: ../x}}":                                              "module a: --marker: ",
-		"modules: {a: {prober: smb, marker: true}}":                                              "module a: --marker: needs a value",
-		"modules: {a: {prober: smb, write-test: maybe}}":                                         "module a: --write-test: takes no value",
-		"modules: {a: {prober: smb, tolerate: server}}":                                          "module a: --tolerate: ",
-		"modules: {a: {prober: nfs, nfs-version: 5}}":                                            `module a: --nfs-version: "5" is not accepted`,
-		"modules: {a: {prober: nfs, lock-test: true}}":                                           "module a: --lock-test: needs --marker",
-		"modules: {a: {prober: smb}, a: {prober: nfs}}":                                          `mapping key "a" already defined`,
-		modules + "---\nmodules: {}":                                                             "more than one document",
-		modules + "targets: [{modules: smb}]":                                                    "targets, entry 1: pattern: missing",
-		modules + "targets: [{pattern: //a/b}]":                                                  "targets, entry 1: modules: missing",
-		modules + "targets: [{pattern: //a/b, modules: x}]":                                      `targets, entry 1: modules: there is no module "x"`,
-		modules + "targets: [{pattern: //a/b, modules: [smb, nfs3]}]":                            "targets, entry 1: modules: both probers",
-		modules + "targets: [{pattern: '*', modules: smb}]":                                      `targets, entry 1: pattern: "*" is no target of the prober smb (//HOST/SHARE`,
-		modules + "targets: [{pattern: 'a:/b', modules: smb}]":                                   `targets, entry 1: pattern: "a:/b" is no target of the prober smb`,
-		modules + "targets: [{pattern: //a/b, modules: smb, password: S3cr3t}]":                  "targets, entry 1: password: unknown here (known: credentials, keytab, ccache, principal, spn)",
-		modules + "targets: [{pattern: //*/b, modules: smb, credentials: good.cred}]":            `targets, entry 1: pattern: "//*/b" with credentials`,
-		modules + "targets: [{pattern: //a/b, modules: smb, credentials: none.cred}]":            "targets, entry 1: with module smb: --credentials: open " + dir,
-		modules + "targets: [{pattern: //a/b, modules: smb, credentials: empty.cred}]":           "names no user",
-		modules + "targets: [{pattern: 'a:/b', modules: nfs3, credentials: good.cred}]":          "targets, entry 1: with module nfs3: --credentials: needs --sec krb5",
-		modules + "targets:\n  - {pattern: //a/b, modules: smb}\n  - {pattern: x, modules: smb}": "targets, entry 2: ",
-		"modules: {k: {prober: smb, kerberos: true}}":                                            "module k: Kerberos needs --keytab, --ccache or a password",
-		"modules: {k: {prober: smb, kerberos: true, keytab: x}}":                                 "module k: keytab: unknown here",
-		modules + "targets: [{pattern: //a/b, modules: smb, keytab: x}]":                         "targets, entry 1: with module smb: --keytab: needs --kerberos",
-		"modules: {t: {prober: nfs, tls-ca: none.pem}}":                                          "module t: --tls-ca",
-		"modules: {t: {prober: nfs, tls: true, tls-ca: none.pem}}":                               "module t: --tls-ca: open " + dir,
+	says := map[string]string{
+		"":                     "there is no module in it",
+		"modules: {}":          "there is no module in it",
+		"modules: [S3cr3t]":    "[1:10] ",
+		"modules: {":           "[1:10] ",
+		"modulez: {}":          `[1:1] unknown field "modulez"`,
+		"modules: {a/b: {}}":   `module "a/b": letters`,
+		"modules: {a: S3cr3t}": "[1:14] ",
+		"modules: {a: {prober: smb, marker: {b: c}}}": "[1:",
+
+		"modules: {a: {prober: smb}, a: {prober: nfs}}":                            `mapping key "a" already defined`,
+		modules + "---\nmodules: {}":                                               "more than one document",
+		modules + "targets:\n  - {pattern: //a/b, modules: smb}\n  - {pattern: x}": "targets, entry 2: ",
+	}
+	for options, error := range map[string]string{
+		"":                                         `prober: "" is not accepted (smb or nfs)`,
+		"prober: ftp":                              `prober: "ftp" is not accepted`,
+		"prober: smb, password: S3cr3t":            "password: unknown here (known: timeout,",
+		"prober: smb, user: S3cr3t":                "user: unknown here",
+		"prober: smb, credentials: S3cr3t":         "credentials: unknown here",
+		"prober: smb, nfs-version: 3":              "nfs-version: unknown here",
+		"prober: smb, share: data":                 "share: unknown",
+		"prober: smb, metrics-file: /etc/passwd":   "metrics-file: unknown",
+		"prober: smb, timeout: 0":                  `--timeout: "0" is not accepted`,
+		"prober: smb, timeout: 1m":                 `--timeout: "1m" is not accepted`,
+		"prober: smb, timeout: [1, 2]":             `--timeout: "1,2" is not accepted`,
+		"prober: smb, timeout: ~":                  `--timeout: "" is not accepted`,
+		"prober: smb, marker: ../x":                "--marker: ",
+		"prober: smb, marker: true":                "--marker: needs a value",
+		"prober: smb, write-test: maybe":           "--write-test: takes no value",
+		"prober: smb, tolerate: server":            "--tolerate: ",
+		"prober: nfs, nfs-version: 5":              `--nfs-version: "5" is not accepted`,
+		"prober: nfs, lock-test: true":             "--lock-test: needs --marker",
+		"prober: smb, kerberos: true":              "Kerberos needs --keytab, --ccache or a password",
+		"prober: smb, kerberos: true, keytab: x":   "keytab: unknown here",
+		"prober: nfs, tls-ca: none.pem":            "--tls-ca",
+		"prober: nfs, tls: true, tls-ca: none.pem": "--tls-ca: open " + dir,
 	} {
+		says["modules: {a: {"+options+"}}"] = "module a: " + error
+	}
+	for entry, error := range map[string]string{
+		"modules: smb":                         "pattern: missing",
+		"pattern: //a/b":                       "modules: missing",
+		"pattern: //a/b, modules: x":           `modules: there is no module "x"`,
+		"pattern: //a/b, modules: [smb, nfs3]": "modules: both probers",
+		"pattern: '*', modules: smb":           `pattern: "*" is no target of the prober smb (//HOST/SHARE`,
+		"pattern: 'a:/b', modules: smb":        `pattern: "a:/b" is no target of the prober smb`,
+
+		"pattern: //*/b, modules: smb, credentials: ok":             `pattern: "//*/b" with credentials`,
+		"pattern: '//[0.0.0.0/0]/b', modules: smb, credentials: ok": `pattern: "//[0.0.0.0/0]/b" with credentials`,
+		"pattern: //a/b, modules: smb, password: S3cr3t":            "password: unknown here (known: credentials, keytab,",
+		"pattern: //a/b, modules: smb, credentials: none":           "with module smb: --credentials: open " + dir,
+		"pattern: //a/b, modules: smb, credentials: empty":          "with module smb: --credentials: " + dir + "/empty ",
+		"pattern: 'a:/b', modules: nfs3, credentials: ok":           "with module nfs3: --credentials: needs --sec",
+		"pattern: //a/b, modules: smb, keytab: x":                   "with module smb: --keytab: needs --kerberos",
+	} {
+		says[modules+"targets: [{"+entry+"}]"] = "targets, entry 1: " + error
+	}
+	for text, says := range says {
 		c, err := parseConfig([]byte(text), dir)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "S3cr3t") ||
 			strings.Contains(err.Error(), "\n") {
@@ -78,8 +90,11 @@ func TestConfig(t *testing.T) {
 	write(t, filepath.Join(dir, "a.cred"), "username=u\npassword=p\n")
 	c, err := parseConfig([]byte(`
 modules:
-  m: {prober: nfs, nfs-version: 4.0, timeout: 10s, retry: 3, tolerate: [account, access], write-test: true, unprivileged-port: false}
-  smb: {prober: smb, timeout: 5, marker: "true/a b"}
+  m: {prober: nfs, nfs-version: 4.0, timeout: 10s, retry: 3, tolerate: [account, access],
+      write-test: true, unprivileged-port: false}
+  smb: &smb {prober: smb, timeout: 5, marker: "true/a b"}
+  same: *smb
+  slow: {<<: *smb, timeout: 50}
 targets:
   - {pattern: //a/data, modules: [smb], credentials: a.cred}
   - {pattern: ["//a/*", //b/x], modules: smb}
@@ -87,12 +102,16 @@ targets:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"--nfs-version=4.0", "--retry=3", "--timeout=10", "--tolerate=account,access", "--write-test"}
+	want := []string{"--nfs-version=4.0", "--retry=3", "--timeout=10", "--tolerate=account,access",
+		"--write-test"}
 	if got := c.modules["m"].options; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if got := c.modules["smb"].options; !slices.Equal(got, []string{"--marker=true/a b", "--timeout=5"}) {
-		t.Errorf("%q", got)
+	for name, timeout := range map[string]string{"smb": "5", "same": "5", "slow": "50"} {
+		want := []string{"--marker=true/a b", "--timeout=" + timeout}
+		if got := c.modules[name].options; !slices.Equal(got, want) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 	for text, options := range map[string][]string{
 		"//a/data": {"--credentials=" + dir + "/a.cred"}, "//a/other": nil, "//b/x": nil,

@@ -100,7 +100,7 @@ func (x *exporter) reload() error {
 	return nil
 }
 
-// reloadAndLog is reload for whoever has no answer.
+// reloadAndLog reloads, and logs how that went.
 func (x *exporter) reloadAndLog() error {
 	err := x.reload()
 	if err != nil {
@@ -214,7 +214,7 @@ func (x *exporter) keep(a *asked, answer *cli.Answer) ([]observe.Family, *result
 	return a.said, a.last
 }
 
-// since returns what a probe has said that ended after a time; nil: there is
+// since returns the answer of a probe that ended after a time; nil: there is
 // none.
 func (x *exporter) since(a *asked, came time.Time) ([]observe.Family, *result) {
 	x.mu.Lock()
@@ -278,61 +278,4 @@ func (x *exporter) known() []shown {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Module, b.Module))
 	})
 	return all
-}
-
-// turns lets one probe at a time at a target, and so many at all targets.
-type turns struct {
-	slots chan struct{}
-
-	mu  sync.Mutex
-	all map[string]*turn
-}
-
-type turn struct {
-	free chan struct{} // holds one value while nobody has the turn
-	used int           // by so many who have it or wait for it
-}
-
-func newTurns(most int) turns {
-	return turns{slots: make(chan struct{}, most), all: map[string]*turn{}}
-}
-
-// wait waits for a turn and a slot. release gives both back.
-func (ts *turns) wait(ctx context.Context, key string, patience time.Duration) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	ts.mu.Lock()
-	t := ts.all[key]
-	if t == nil {
-		t = &turn{free: make(chan struct{}, 1)}
-		t.free <- struct{}{}
-		ts.all[key] = t
-	}
-	t.used++
-	ts.mu.Unlock()
-	leave := func() {
-		ts.mu.Lock()
-		defer ts.mu.Unlock()
-		if t.used--; t.used == 0 {
-			delete(ts.all, key)
-		}
-	}
-	select {
-	case <-t.free:
-	case <-ctx.Done():
-		leave()
-		return nil, busy("another probe of this target is still under way")
-	}
-	select {
-	case ts.slots <- struct{}{}:
-	case <-ctx.Done():
-		t.free <- struct{}{}
-		leave()
-		return nil, busy("as many probes are under way as --max-probes allows")
-	}
-	return func() {
-		<-ts.slots
-		t.free <- struct{}{}
-		leave()
-	}, nil
 }

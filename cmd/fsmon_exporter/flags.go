@@ -17,13 +17,16 @@ const usage = `Ask many file servers, SMB and NFS, on behalf of Prometheus.
   fsmon_exporter --config.check | --help | --version
 
 Asking:
-      --config.file FILE    modules and allowed targets (/etc/fsmon/exporter.yml); SIGHUP and POST /-/reload read it again
+      --config.file FILE    modules and allowed targets (/etc/fsmon/exporter.yml); SIGHUP and
+                            POST /-/reload read it again
       --config.check        say whether the configuration is accepted, and end
       --timeout-offset SECONDS
                             so much sooner than Prometheus a probe gives up, 0 to 60 (0.5)
-      --max-probes COUNT    probes at the same time, 1 to 10000 (200); of one target there is only one at a time
-      --allow-any-target    also ask targets that no entry of targets: allows, without credentials: whoever reaches
-                            this exporter can then have any server asked, inside your network too
+      --max-probes COUNT    probes at the same time, 1 to 10000 (200); of one target there is only
+                            one at a time
+      --allow-any-target    also ask targets that no entry of targets: allows, without credentials:
+                            whoever reaches this exporter can then have any server asked, inside
+                            your network too
 
 Serving:
       --web.listen-address ADDRESS
@@ -34,9 +37,11 @@ Serving:
       --log.level LEVEL     debug, info, warn or error (info)
       --log.format FORMAT   logfmt or json (logfmt)
 
-Pages: / for people, /probe?target=TARGET&module=MODULE (&debug=true shows each step), /metrics, /-/healthy, /-/reload.
+Pages: / for people, /probe?target=TARGET&module=MODULE (&debug=true shows each step), /metrics,
+/-/healthy, /-/reload.
 
-Exit codes: 0 ended on request; 2 wrong usage or configuration; 4 this machine could not run it (the address is in use).
+Exit codes: 0 ended on request; 2 wrong usage or configuration; 4 this machine could not run it (the
+address is in use).
 `
 
 // flags is the command line.

@@ -48,6 +48,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "fsmon_exporter %s\n", version)
 		return endOK
 	}
+	reload := make(chan os.Signal, 1) // from the start on, or the first would end it
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
 	x := newExporter(f, f.logger(stderr))
 	if err := x.reload(); err != nil {
 		return fail(endUsage, fmt.Errorf("--config.file: %w", err))
@@ -63,18 +66,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if f.any {
 		x.log.Warn("--allow-any-target: whoever reaches this exporter can have any server asked")
 	}
-	if err := x.serve(f); err != nil {
+	if err := x.serve(f, reload); err != nil {
 		return fail(endLocal, err)
 	}
 	return endOK
 }
 
-// serve answers requests until SIGTERM or SIGINT, and reloads at SIGHUP.
-func (x *exporter) serve(f *flags) error {
-	server := &http.Server{Handler: x.handler(), ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout: 5 * time.Minute, ErrorLog: slog.NewLogLogger(x.log.Handler(), slog.LevelWarn)}
+func (x *exporter) server() *http.Server {
+	return &http.Server{Handler: x.handler(), ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(x.log.Handler(), slog.LevelWarn)}
+}
+
+// serve answers requests until SIGTERM or SIGINT.
+func (x *exporter) serve(f *flags, reload <-chan os.Signal) error {
+	server := x.server()
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(asked)
 	ended := make(chan error, 1)
 	go func() { ended <- web.ListenAndServe(server, f.web(), x.log) }()
@@ -82,11 +90,9 @@ func (x *exporter) serve(f *flags) error {
 		select {
 		case err := <-ended:
 			return err
+		case <-reload:
+			go x.reloadAndLog() // a file on a hung disk must not keep it from ending
 		case s := <-asked:
-			if s == syscall.SIGHUP {
-				x.reloadAndLog()
-				continue
-			}
 			x.log.Info("told to end", "signal", s.String())
 			ctx, cancel := context.WithTimeout(context.Background(), endBudget)
 			defer cancel()

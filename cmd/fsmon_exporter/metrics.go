@@ -51,7 +51,8 @@ func newOwnMetrics(running, known func() int) *ownMetrics {
 		}, []string{"reason"}),
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fsmon_exporter_config_last_reload_successful",
-			Help: "1 when the configuration was accepted the last time it was read, 0 when the one before stays in use.",
+			Help: "1 when the configuration was accepted the last time it was read, " +
+				"0 when the one before stays in use.",
 		}),
 		reloadAt: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fsmon_exporter_config_last_reload_success_timestamp_seconds",

@@ -86,8 +86,8 @@ func TestPage(t *testing.T) {
 		}
 	}
 	slices.Sort(tags)
-	want := strings.Fields("a b body button code datalist details form h1 h2 head html input label meta option " +
-		"p pre select small span style summary table tbody td th time title tr")
+	want := strings.Fields("a b body button code datalist details form h1 h2 head html input label " +
+		"meta option p pre select small span style summary table tbody td th time title tr")
 	if !slices.Equal(tags, want) {
 		t.Errorf("the page has %v", tags)
 	}
@@ -103,7 +103,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("%q %q", ladders, states)
 	}
 	for _, word := range append(targets, evil) {
-		if !slices.ContainsFunc(options, func(o string) bool { return o == strings.ReplaceAll(word, "\x1b", "\x1b") }) {
+		if !slices.Contains(options, word) {
 			t.Errorf("%q is not among %q", word, options)
 		}
 	}

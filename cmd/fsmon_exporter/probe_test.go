@@ -98,8 +98,8 @@ targets:
 		}
 		has(t, text, sample("fsmon_up", "samba", target, "")+" 0",
 			fmt.Sprintf("%s %d", sample("fsmon_consecutive_failures", "samba", target, ""), n))
-		if !regexp.MustCompile(`fsmon_probes_total\{class="server",id="[^"]*",kind="samba",result="failure",rung="[a-z ]+"\} `).
-			MatchString(text) {
+		if !regexp.MustCompile(`fsmon_probes_total\{class="server",id="[^"]*",kind="samba",` +
+			`result="failure",rung="[a-z ]+"\} `).MatchString(text) {
 			t.Errorf("no class and rung:\n%s", text)
 		}
 	}
@@ -168,7 +168,8 @@ targets:
 	}
 	target = "//localhost:" + port + "/valid" // whose service the KDC does not know
 	_, text = u.get(probe("smb", target))
-	has(t, text, fmt.Sprintf(`fsmon_probes_total{class="kdc",id="%s",kind="samba",result="failure",rung="ticket"} 1`, target))
+	has(t, text, fmt.Sprintf(`fsmon_probes_total{class="kdc",id="%s",kind="samba",result="failure",`+
+		`rung="ticket"} 1`, target))
 }
 
 // A wrong password is a failure of its class, tolerated where the module says
@@ -190,7 +191,8 @@ targets:
 	_, text := u.get(probe("smb", target, "&debug=true"))
 	has(t, text, sample("fsmon_up", "samba", target, "")+" 0",
 		fmt.Sprintf(`fsmon_state{id="%s",kind="samba",state="failing"} 1`, target),
-		fmt.Sprintf(`fsmon_probes_total{class="account",id="%s",kind="samba",result="failure",rung="session setup"} 1`, target))
+		fmt.Sprintf(`fsmon_probes_total{class="account",id="%s",kind="samba",result="failure",`+
+			`rung="session setup"} 1`, target))
 	if !strings.Contains(text, "lock the account out") || strings.Contains(text, "S3cr3t") {
 		t.Error(text)
 	}

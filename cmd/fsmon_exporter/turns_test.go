@@ -62,6 +62,7 @@ func TestOneAtATime(t *testing.T) {
 		ask("fake", 9*time.Second, "//a/b", 0, 10*time.Second)
 		ask("other", time.Second, "//a/b", 503, 6*time.Second)
 		time.Sleep(20 * time.Second)
+		synctest.Wait()
 		if a := x.asked[pair{"fake", "//a/b"}]; probes.Load() != 1 || a.failures != 1 {
 			t.Errorf("%d probes, %d failures", probes.Load(), a.failures)
 		}

@@ -16,7 +16,11 @@ import (
 // scrapeHeader is how Prometheus says how long it waits, in seconds.
 const scrapeHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 
-// handler is all pages.
+// clientPatience is how long a client may take to send what it has announced,
+// and to take an answer.
+const clientPatience = 30 * time.Second
+
+// handler serves all pages.
 func (x *exporter) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", x.page)
@@ -41,13 +45,25 @@ func (x *exporter) handler() http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "+
 			"form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		if r.ContentLength != 0 { // nothing here needs a body
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(clientPatience))
+		}
+		if r.URL.Path != "/probe" { // which may take longer to begin its answer
+			takeSoon(w)
+		}
 		mux.ServeHTTP(w, r)
 	}))
+}
+
+// takeSoon lets a client go that does not take the answer, which begins now.
+func takeSoon(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(clientPatience))
 }
 
 // serveProbe answers /probe?target=TARGET&module=MODULE[&debug=true].
 func (x *exporter) serveProbe(w http.ResponseWriter, r *http.Request) {
 	families, last, err := x.answer(r)
+	takeSoon(w)
 	if err != nil {
 		var refused *refusal
 		if !errors.As(err, &refused) {

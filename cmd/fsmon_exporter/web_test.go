@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -72,28 +76,100 @@ targets:
 // A probe has the scrape's time less the offset, but not more than the
 // module's.
 func TestDeadline(t *testing.T) {
-	t.Parallel()
-	left := make(chan time.Duration, 1)
-	u := startFake(t, func(ctx context.Context) (cli.Report, error) {
-		end, _ := ctx.Deadline()
-		left <- time.Until(end)
-		return cli.Report{}, nil
-	}, "--timeout-offset=20")
-	for header, most := range map[string]time.Duration{
-		"50": 30 * time.Second, "5000": time.Minute, "30": 10 * time.Second, "20": 10 * time.Second, "": time.Minute,
+	synctest.Test(t, func(t *testing.T) {
+		var has time.Duration
+		x := asking(t, func(ctx context.Context) (cli.Report, error) {
+			end, _ := ctx.Deadline()
+			has = time.Until(end)
+			return cli.Report{}, nil
+		}, "--timeout-offset=20")
+		for header, want := range map[string]time.Duration{
+			"50": 30 * time.Second, "5000": time.Minute, "30": 10 * time.Second,
+			"20": 10 * time.Second, "": time.Minute,
+		} {
+			r := httptest.NewRequest(http.MethodGet, probe("fake", "//a/b"), nil)
+			if header != "" {
+				r.Header.Set(scrapeHeader, header)
+			}
+			w := httptest.NewRecorder()
+			x.serveProbe(w, r)
+			if has != want {
+				t.Errorf("%q: the probe has %s, want %s", header, has, want)
+			}
+			line := fmt.Sprintf("%s %d", sample("fsmon_timeout_seconds", "samba", "//a/b", ""),
+				int(want.Seconds()))
+			if !strings.Contains(w.Body.String(), line+"\n") {
+				t.Errorf("%q: no %s:\n%s", header, line, w.Body)
+			}
+			synctest.Wait() // for the end of its turn
+		}
+	})
+}
+
+// network is connections in memory.
+type network chan net.Conn
+
+func (n network) Accept() (net.Conn, error) {
+	if c, open := <-n; open {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (n network) Addr() net.Addr { return &net.TCPAddr{} }
+func (n network) Close() error   { return nil }
+
+// Clients that do not send what they have announced, or do not take the answer,
+// are let go. One that waits for a slow probe gets its answer.
+func TestSlowClients(t *testing.T) {
+	for name, c := range map[string]struct {
+		request string
+		takes   bool // reads the answer
+		want    string
+	}{
+		"half a head":   {"GET / HTTP/1.1\r\nHost: x\r\n", true, ""},
+		"no body":       {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", true, ""},
+		"reads nothing": {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, ""},
+		"reads no probe": {"GET " + probe("fake", "//a/b") + " HTTP/1.1\r\nHost: x\r\n\r\n",
+			false, ""},
+		"slow probe": {"GET " + probe("fake", "//a/b") + " HTTP/1.1\r\nHost: x\r\n" +
+			scrapeHeader + ": 3600\r\n\r\n", true, "200 OK"},
 	} {
-		var h []string
-		if header != "" {
-			h = []string{scrapeHeader, header}
-		}
-		_, text := u.get(probe("fake", "//a/b"), h...)
-		// A busy machine may have taken some of it.
-		if got := <-left; got > most || got < most/2 {
-			t.Errorf("%q: the probe has %s, want %s", header, got, most)
-		}
-		if most == time.Minute {
-			has(t, text, sample("fsmon_timeout_seconds", "samba", "//a/b", "")+" 60")
-		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := asking(t, hang)
+				x.config.modules["fake"].options = []string{"--timeout=1800"}
+				server, listener := x.server(), make(network, 1)
+				go server.Serve(listener)
+				client, theirs := net.Pipe()
+				listener <- theirs
+				go io.WriteString(client, c.request)
+				got := make(chan string, 1)
+				go func() {
+					var answer []byte
+					if c.takes {
+						answer, _ = io.ReadAll(client)
+					}
+					got <- string(answer)
+				}()
+				time.Sleep(time.Hour)
+				select {
+				case text := <-got:
+					if !strings.Contains(text, c.want) {
+						t.Errorf("%q", text)
+					}
+				default:
+					t.Error("the answer has no end")
+				}
+				client.SetWriteDeadline(time.Now().Add(time.Second))
+				if _, err := client.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+					t.Errorf("the connection is still open (%v)", err)
+				}
+				close(listener)
+				client.Close()
+				server.Close()
+			})
+		})
 	}
 }
 
@@ -107,7 +183,8 @@ func TestReload(t *testing.T) {
 	}
 	write(t, u.path, "modules: {smb: {prober: smb}}\ntarget: []\n")
 	code, text := u.do(http.MethodPost, "/-/reload")
-	if code != 500 || !strings.Contains(text, "the configuration stays as it was: "+u.path+": [2:1] unknown field") {
+	if code != 500 || !strings.Contains(text,
+		"the configuration stays as it was: "+u.path+": [2:1] unknown field") {
 		t.Errorf("%d %s", code, text)
 	}
 	if !strings.Contains(u.log.String(), "level=ERROR") || !strings.Contains(u.log.String(), "stays as it was") {
@@ -119,7 +196,8 @@ func TestReload(t *testing.T) {
 		t.Error(code)
 	}
 
-	write(t, u.path, "modules: {smb: {prober: smb, retry: 7}}\ntargets: [{pattern: //localhost:9/data, modules: smb}]")
+	write(t, u.path, "modules: {smb: {prober: smb, retry: 7}}\n"+
+		"targets: [{pattern: //localhost:9/data, modules: smb}]")
 	if code, text := u.do(http.MethodPost, "/-/reload", "Sec-Fetch-Site", "cross-site"); code != 403 {
 		t.Errorf("%d %s", code, text)
 	}

@@ -17,9 +17,9 @@ const doctorUsage = `Look whether a kit can work with a resource on this system,
 
   kitrunner doctor KIT --resource FILE [options]    KIT: lanman, ip, volume; options as of its actions
 
-Every command that the kit may need is looked for, and every one that only asks is asked once. For ip there is a table of the
-network adapters with their GUIDs, to fill the resource's file in. A note tells the resource's state, or what the kit can do
-without.
+Every command that the kit may need is looked for, and every one that only asks is asked once. For ip there
+is a table of the network adapters with their GUIDs, to fill the resource's file in. A note tells the
+resource's state, or what the kit can do without.
 
 Exit codes: 0 no problem; 1 a problem; 64 wrong usage.
 `

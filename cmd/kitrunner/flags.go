@@ -18,7 +18,8 @@ import (
 const usageText = `Perform a documented action of a LifeKeeper recovery kit, step by step.
 
   kitrunner KIT ACTION --tag TAG [options]   KIT: lanman, ip, volume
-                                             ACTION: quickCheck, deepCheck, restore, remove, recover (volume has none)
+                                             ACTION: quickCheck, deepCheck, restore, remove,
+                                             recover (volume has none)
   kitrunner doctor KIT --tag TAG [options]   look whether all of it can work here, and change nothing
   kitrunner watch KIT --tag TAG [options]    quickCheck and deepCheck again and again, recover on a failure
   kitrunner list|pause|continue|stop         the watches of this system, and what to tell them
@@ -37,22 +38,23 @@ The resource:
       --backup-guid GUID      ip: its GUID
       --local-recovery        ip: local recovery is enabled
       --volume LETTER         volume: drive letter
-      --resource FILE         any of these and of those below from a file, .json or .toml, by the options' names;
-                              the command line goes first
+      --resource FILE         any of these and of those below from a file, .json or .toml, by the options'
+                              names; the command line goes first
 
 What to do:
       --plan                  print the numbered steps with their commands, run nothing
       --json                  report as JSON on stdout; the steps are shown on stderr
       --events FILE           append the events to FILE as JSON lines, on Windows too
-      --native                our own write test, SNMP trap and list of addresses, not CheckVolume, EISMEventNotice
-                              and ips_ipchange; the report names them "kitrunner itself"
+      --native                our own write test, SNMP trap and list of addresses, not CheckVolume,
+                              EISMEventNotice and ips_ipchange; the report names them "kitrunner itself"
       --trap-destination HOST[:PORT]   where --native's SNMP trap goes
       --trap-community NAME   its community string (public)
 
 Where things are, and how long they may take:
-      --lkroot, --lkbin, --extmirrbase, --system32 DIRECTORY   (%%LKROOT%%, %%LKBIN%%, %%ExtMirrBase%%, %%SystemRoot%%\System32)
-      --state-dir DIRECTORY   locks, and which adapter holds an address (%%ProgramData%%\kitrunner, open to administrators only;
-                              elsewhere /var/lib/kitrunner or the user's cache directory)
+      --lkroot, --lkbin, --extmirrbase, --system32 DIRECTORY
+                              (%%LKROOT%%, %%LKBIN%%, %%ExtMirrBase%%, %%SystemRoot%%\System32)
+      --state-dir DIRECTORY   locks, and which adapter holds an address (%%ProgramData%%\kitrunner, open to
+                              administrators only; elsewhere /var/lib/kitrunner or the user's cache directory)
       --plain-volume          EMCMD's volume argument is E, not E:
       --query-timeout, --change-timeout SECONDS   of a command that asks (30), that changes something (300)
       --switchover-timeout, --lock-timeout, --delete-timeout SECONDS   of SWITCHOVERVOLUME, LOCKVOLUME and
@@ -60,12 +62,12 @@ Where things are, and how long they may take:
       --wait-timeout SECONDS  for another action on the same resource to end (300)
 %s      --help, --version
 
-A command is %%LKBIN%%\FILE.exe or the like and its arguments, split at blanks outside double quotes; variables such as
-$PEER are filled in after that.
+A command is %%LKBIN%%\FILE.exe or the like and its arguments, split at blanks outside double quotes;
+variables such as $PEER are filled in after that.
 
-Exit codes: 0 success; 1 and 2 as the document's return values; 3 could not determine: a command could not be run, did not
-end or was not understood, and nothing was deleted, locked or switched over on its account; 64 wrong usage; 69 the kit
-has no such action.
+Exit codes: 0 success; 1 and 2 as the document's return values; 3 could not determine: a command could not be
+run, did not end or was not understood, and nothing was deleted, locked or switched over on its account; 64
+wrong usage; 69 the kit has no such action.
 `
 
 // usage is the text of --help.

@@ -17,14 +17,16 @@ import (
 	"fsmon/kitrunner/winsys"
 )
 
-const rejoinUsage = `Clean the cluster configuration of this system up after the operating system of another one was installed anew, so that the
-resource hierarchies can be extended to it again. First install LifeKeeper and all patches there.
+const rejoinUsage = `Clean the cluster configuration of this system up after the operating system of another one
+was installed anew, so that the resource hierarchies can be extended to it again. First install LifeKeeper and
+all patches there.
 
   kitrunner rejoin --gone SYSTEM [options]
 
       --system SYSTEM      this system, as sys_list names it (its host name)
       --gone SYSTEM        the reinstalled system (required)
-      --gone-address ADDRESS   an address of its mirrors that no job and no communication path names; as often as needed
+      --gone-address ADDRESS   an address of its mirrors that no job and no communication path names; as often
+                           as needed
       --volume LETTER      a mirrored volume; as often as there are any
       --all-resources      also remove every resource instance of this system
       --plan               ask what is there, print the numbered steps with their commands, change nothing
@@ -34,16 +36,18 @@ resource hierarchies can be extended to it again. First install LifeKeeper and a
       --reason TEXT        why; it goes into the journal and the event log
       --json               report as JSON on stdout; all else goes to stderr
       --events FILE        append the events to FILE as JSON lines, on Windows too
-      --journal FILE       the audit trail: every step and every command with its exit code and the head of its output;
-                           registry exports go beside it (rejoin-SYSTEM.json in --state-dir)
+      --journal FILE       the audit trail: every step and every command with its exit code and the head of
+                           its output; registry exports go beside it (rejoin-SYSTEM.json in --state-dir)
       --lkroot, --lkbin, --extmirrbase, --system32, --state-dir DIRECTORY
       --query-timeout, --change-timeout, --wait-timeout SECONDS   see kitrunner --help
 
-Everything is asked first. The plan then shows each command, and nothing else is changed. A second run asks again and does what is
-left. The first step that fails or cannot be determined ends the run. Refused, before anything is changed: a mirror that works,
-a job or a mirror with a third system, a volume of the reinstalled system that was not named, and a missing command.
+Everything is asked first. The plan then shows each command, and nothing else is changed. A second run asks
+again and does what is left. The first step that fails or cannot be determined ends the run. Refused, before
+anything is changed: a mirror that works, a job or a mirror with a third system, a volume of the reinstalled
+system that was not named, and a missing command.
 
-Exit codes: 0 success; 1 failed, refused or not confirmed; 3 could not determine, and nothing was changed after that; 64 wrong usage.
+Exit codes: 0 success; 1 failed, refused or not confirmed; 3 could not determine, and nothing was changed
+after that; 64 wrong usage.
 `
 
 // rejoinOptions is a command line of rejoin.

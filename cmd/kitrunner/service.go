@@ -16,8 +16,9 @@ const serviceUsage = `Run the watch of a resource as a service of Windows.
   kitrunner service install KIT --resource FILE [options of watch]
   kitrunner service remove KIT --resource FILE        or with --tag TAG
 
-The service starts with the system, and again five minutes after a watch that gave up. It is called kitrunner-KIT-TAG. install
-does not start it: sc start kitrunner-KIT-TAG. remove stops it first, and lets a recover finish.
+The service starts with the system, and again five minutes after a watch that gave up. It is called
+kitrunner-KIT-TAG. install does not start it: sc start kitrunner-KIT-TAG. remove stops it first, and lets a
+recover finish.
 
 Exit codes: 0 success; 1 Windows refused it; 64 wrong usage.
 `

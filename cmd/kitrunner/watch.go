@@ -18,15 +18,15 @@ const watchUsage = `Check a resource again and again, and recover it when a chec
       --deep-interval SECONDS    from one deepCheck to the next, 1 to 86400 (300)
       and the options of the kit's actions, see kitrunner --help; --json prints a report a line
 
-One action runs at a time. A failed check (1) is answered with recover; the volume kit has none. What could not be determined
-(3) is tried again. SIGTERM, SIGINT and the closing of the console end the watch: a check is cancelled, a recover is let
-finish; a second signal ends the program at once.
+One action runs at a time. A failed check (1) is answered with recover; the volume kit has none. What could
+not be determined (3) is tried again. SIGTERM, SIGINT and the closing of the console end the watch: a check is
+cancelled, a recover is let finish; a second signal ends the program at once.
 
-A resource has one watch at a time. kitrunner list, pause, continue and stop steer it, see kitrunner pause --help; a restore or
-remove by hand pauses it. kitrunner service runs it as a service of Windows.
+A resource has one watch at a time. kitrunner list, pause, continue and stop steer it, see kitrunner pause
+--help; a restore or remove by hand pauses it. kitrunner service runs it as a service of Windows.
 
-Exit codes: 0 ended on request; 1 recover failed, or a check of a kit without one; 3 three times in a row an action could not
-determine anything; 64 wrong usage, or the resource is watched already.
+Exit codes: 0 ended on request; 1 recover failed, or a check of a kit without one; 3 three times in a row an
+action could not determine anything; 64 wrong usage, or the resource is watched already.
 `
 
 // watch reads `kitrunner watch KIT` with the arguments after the word watch,

@@ -35,7 +35,8 @@ func TestStderr(t *testing.T) {
 	in := bufio.NewReader(r)
 	for _, want := range []string{
 		"2026-11-21T20:41:00+09:00 sambamon INFO 1 The clp_sambamon has started watching Samba.\n",
-		`2026-11-21T20:41:00+09:00 sambamon ERROR 62 error in Samba [pub\n2026-11-21T20:41:00+09:00 sambamon INFO 3 forged].` + "\n",
+		`2026-11-21T20:41:00+09:00 sambamon ERROR 62 error in Samba [pub\n` +
+			`2026-11-21T20:41:00+09:00 sambamon INFO 3 forged].` + "\n",
 		"2026-11-21T20:41:00+09:00 sambamon ERROR 62 ... STATUS_BAD_NETWORK_NAME\n",
 	} {
 		got, err := in.ReadString('\n')

@@ -189,18 +189,25 @@ func TestCheckJSON(t *testing.T) {
 	}{
 		"failed": {sampleCheck(errSample),
 			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":false,"ms":3.6,` +
-				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
-				`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31","detail":"session setup: STATUS_X (0xC0000001)",` +
-				`"message":62,"text":"[share] is broken.","class":"server","local":false,"tolerated":false,"look":"Look there."},` +
-				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
+				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},` +
+				`{"name":"session setup","ms":2,"learnt":"half of it"}],` +
+				`"failed":{"step":"session setup","name":"STATUS_X","code":"0xC0000001, Win32 31",` +
+				`"detail":"session setup: STATUS_X (0xC0000001)",` +
+				`"message":62,"text":"[share] is broken.","class":"server","local":false,` +
+				`"tolerated":false,"look":"Look there."},` +
+				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],` +
+				`"verdict_seconds":{"refused":150,"stalled":160}}`},
 		"healthy": {sampleCheck(nil),
 			`{"target":"//h:445/share","address":"192.0.2.1:445","healthy":true,"ms":3.6,` +
-				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},{"name":"session setup","ms":2,"learnt":"half of it"}],` +
-				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],"verdict_seconds":{"refused":150,"stalled":160}}`},
+				`"rungs":[{"name":"connect","ms":1.5,"learnt":"192.0.2.1:445"},` +
+				`{"name":"session setup","ms":2,"learnt":"half of it"}],` +
+				`"warnings":["careful | \u001b[31mred\n"],"notes":["a note","version 3",HINT],` +
+				`"verdict_seconds":{"refused":150,"stalled":160}}`},
 		"nothing learnt": {&checked{target: Target{Where: "x"},
 			req: request{Policy: watch.Policy{
 				Interval: time.Second, Retries: 1, Timeout: time.Second}}},
-			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],"verdict_seconds":{"refused":1,"stalled":2}}`},
+			`{"target":"x","healthy":true,"ms":0,"rungs":[],"warnings":[],"notes":[],` +
+				`"verdict_seconds":{"refused":1,"stalled":2}}`},
 	} {
 		hint, _ := json.Marshal(c.check.hint())
 		var out strings.Builder

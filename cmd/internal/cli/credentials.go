@@ -82,8 +82,8 @@ func parseCredentials(path string, data []byte) (Login, error) {
 	return l, nil
 }
 
-// Rotation follows a login whose password is changed while the watch runs. Its
-// methods may be called from any goroutine.
+// Rotation follows a login whose password is changed while the watch runs, for
+// one probe. Its methods may be called from any goroutine.
 type Rotation struct {
 	path string // of the credentials file; empty: there is none
 
@@ -104,6 +104,10 @@ func ReadCredentials(path string) (*Rotation, error) {
 	}
 	return &Rotation{path: path, last: l}, nil
 }
+
+// Again follows the same login for another probe, such as a witness's. With one
+// Rotation for both, only the first to be refused would get the new password.
+func (r *Rotation) Again() *Rotation { return &Rotation{path: r.path, last: r.Login()} }
 
 // Login is the login as it was last read.
 func (r *Rotation) Login() Login {

@@ -11,14 +11,16 @@ import (
 func TestCredentials(t *testing.T) {
 	whole := Login{User: "user", Password: "word", Domain: "DOM"}
 	for text, want := range map[string]Login{
-		"username=user\npassword=word\ndomain=DOM\n":            whole,
-		"username = user\npassword = word\nworkgroup = DOM\n":   whole,
-		"USERNAME=user\r\nPassword=word\r\nDOM=DOM\r\n":         whole,
-		"\xef\xbb\xbfusername=DOM\\user\npassword=word\n":       whole,
-		"username=DOM/user\npassword=word\n":                    whole,
-		"; one\n# two\n\n username=DOM/user\n\tpassword=word":   whole,
-		"username=a/b\ndomain=DOM\npassword= blanks behind  \n": {User: "a/b", Password: "blanks behind  ", Domain: "DOM"},
-		"username=user\npassword=a=b;c#d\npassword2=e\n":        {User: "user", Password: "a=b;c#d", Password2: "e"},
+		"username=user\npassword=word\ndomain=DOM\n":          whole,
+		"username = user\npassword = word\nworkgroup = DOM\n": whole,
+		"USERNAME=user\r\nPassword=word\r\nDOM=DOM\r\n":       whole,
+		"\xef\xbb\xbfusername=DOM\\user\npassword=word\n":     whole,
+		"username=DOM/user\npassword=word\n":                  whole,
+		"; one\n# two\n\n username=DOM/user\n\tpassword=word": whole,
+		"username=a/b\ndomain=DOM\npassword= blanks behind  \n": {User: "a/b",
+			Password: "blanks behind  ", Domain: "DOM"},
+		"username=user\npassword=a=b;c#d\npassword2=e\n": {User: "user",
+			Password: "a=b;c#d", Password2: "e"},
 	} {
 		if got, err := parseCredentials("FILE", []byte(text)); got != want || err != nil {
 			t.Errorf("%q: %+v, %v", text, got, err)
@@ -41,8 +43,10 @@ func TestCredentials(t *testing.T) {
 // within bounds, and an error quotes nothing of it.
 func FuzzCredentials(f *testing.F) {
 	for _, s := range []string{
-		"username=user\npassword=word\ndomain=DOM\n", "user=user\r\npass= w=rd \r\ndom=DOM\r\n", "# a comment\n\n \tusername = DOM\\user\npassword=", "password=word\n",
-		"username=DOM\\user\ndomain=OTHER\n", "username=\\\n", "username\n", "workgroup=x\n", "USERNAME=user\n", "username=" + strings.Repeat("x", 256), "username=a\nusername=\n",
+		"username=user\npassword=word\ndomain=DOM\n", "user=user\r\npass= w=rd \r\ndom=DOM\r\n",
+		"# a comment\n\n \tusername = DOM\\user\npassword=", "password=word\n",
+		"username=DOM\\user\ndomain=OTHER\n", "username=\\\n", "username\n", "workgroup=x\n",
+		"USERNAME=user\n", "username=" + strings.Repeat("x", 256), "username=a\nusername=\n",
 		"\xef\xbb\xbfusername=user\n", "username=user\x00\npassword=\xff\n", "",
 	} {
 		f.Add([]byte(s))

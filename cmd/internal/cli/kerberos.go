@@ -45,6 +45,7 @@ func (k *Kerberos) Given() string {
 type Tickets struct {
 	client  *kerberos.Client
 	login   *Rotation // nil: there is no password
+	user    string    // of --principal; empty: the login's
 	realm   string
 	service string // "cifs", "nfs"
 	spn     string
@@ -62,7 +63,7 @@ func (k *Kerberos) Tickets(service, host string, login *Rotation) (*Tickets, err
 	}
 	c := kerberos.Config{Principal: k.Principal, Realm: k.Realm, KDCs: k.KDCs,
 		Keytab: k.Keytab, CCache: k.CCache}
-	t := &Tickets{login: login, realm: k.Realm, service: service, spn: k.SPN}
+	t := &Tickets{login: login, user: k.Principal, realm: k.Realm, service: service, spn: k.SPN}
 	switch {
 	case sources == 0:
 		return nil, errors.New("Kerberos needs --keytab, --ccache or a password (--credentials)")
@@ -73,9 +74,7 @@ func (k *Kerberos) Tickets(service, host string, login *Rotation) (*Tickets, err
 		return nil, errors.New("--principal: does not go with --ccache (which has its owner's " +
 			"tickets)")
 	case login != nil:
-		if k.Principal == "" {
-			c.Principal, c.Realm = t.principal(login.Login())
-		}
+		c.Principal, c.Realm = t.principal(login.Login())
 		c.Password = login.Login().Password
 	}
 	if t.spn == "" {
@@ -97,6 +96,9 @@ func (k *Kerberos) Tickets(service, host string, login *Rotation) (*Tickets, err
 
 // principal is who logs in with a password. A domain with a dot is a realm, too.
 func (t *Tickets) principal(l Login) (principal, realm string) {
+	if t.user != "" {
+		return t.user, t.realm
+	}
 	realm = t.realm
 	if realm == "" && strings.Contains(l.Domain, ".") && !strings.Contains(l.User, "@") {
 		realm = strings.ToUpper(l.Domain)

@@ -8,9 +8,9 @@ import (
 	"syscall"
 	"time"
 
-	"fsmon/watchreg"
-
 	"golang.org/x/sys/unix"
+
+	"fsmon/watchreg"
 )
 
 // list shows every watch that this user can see, once or again and again until

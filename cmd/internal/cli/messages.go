@@ -1,6 +1,38 @@
 package cli
 
-import "fsmon/cmd/internal/alert"
+import (
+	"strings"
+
+	"fsmon/cmd/internal/alert"
+)
+
+// NewCatalogue has the messages of FSM manual 8 that both commands have in the
+// same words, and the three given ones. required is the option that no watch is
+// without.
+func NewCatalogue(command, required, started, watching, stopping string) Catalogue {
+	words := strings.NewReplacer("COMMAND", command, "OPTION", required)
+	info := func(number int, text string) Message { return entry(number, Info, words.Replace(text)) }
+	fault := func(number int, text string) Message { return Fault(number, words.Replace(text)) }
+	return Catalogue{
+		Started:   info(1, started),
+		Watching:  info(2, watching),
+		Stopping:  info(3, stopping),
+		Terminate: fault(6, "The COMMAND will terminate."),
+		Paused:    info(7, "The COMMAND is going to stop monitoring."),
+		Continued: info(8, "The COMMAND is going to monitor."),
+		Invalid:   fault(11, "Invalid parameter in the COMMAND."),
+		Missing:   fault(12, "'OPTION' parameter is not specified at the COMMAND command."),
+		NoID:      fault(13, "The monitor id is not specified at the COMMAND command."),
+		InUse:     fault(14, "The specified monitor id is already under use in other processes."),
+		NotEnded:  fault(15, "The COMMAND has not performed end processing."),
+		System:    fault(42, "The COMMAND has detected system error (%s %d)."),
+		NoName: fault(61, "The COMMAND could not get environment of server(error[%d]). "+
+			"The COMMAND will terminate."),
+	}
+}
+
+// Fault is a message of the FSM manual about something that failed.
+func Fault(number int, text string) Message { return entry(number, Error, text) }
 
 func entry(number int, severity alert.Severity, text string) Message {
 	return Message{Number: number, Severity: severity, Text: text}

@@ -86,9 +86,6 @@ func (a *Answer) Event(failures int) watch.Event {
 	return e
 }
 
-// LogonRefused: the server refused the password. Lockout policies count that.
-func (a *Answer) LogonRefused() bool { return a.why.LogonRefused }
-
 // Print prints the answer as -check does, without what a watch would do.
 func (a *Answer) Print(out io.Writer) {
 	a.result(out, lineWidth, false)

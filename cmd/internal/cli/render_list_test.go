@@ -173,7 +173,8 @@ last success  2026-11-21 11:59:48, 12 s ago
 failures      0 in a row; 6 make the verdict
 settings      -i 30 -c 5 -r 60
 `,
-		1: "identifier    deadborn\nstate         not running: its process is gone, and so is what it watched (-del removes what is left of it)\n",
+		1: "identifier    deadborn\nstate         not running: its process is gone, and so is what it " +
+			"watched (-del removes what is left of it)\n",
 		4: `pid           42
 identifier    frozen
 watches       //127.0.0.1:445/share (clp_x 1)
@@ -199,7 +200,8 @@ settings      -i 30 -c 5 -r 60
 func TestAgo(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 s", 1999 * time.Millisecond: "1 s", 59 * time.Second: "59 s", time.Minute: "1 min", 3599 * time.Second: "59 min",
+		-time.Second: "0 s", 1999 * time.Millisecond: "1 s", 59 * time.Second: "59 s",
+		time.Minute: "1 min", 3599 * time.Second: "59 min",
 		time.Hour: "1 h", 90 * time.Minute: "1 h 30 min", 24 * time.Hour: "1 d", 100 * time.Hour: "4 d 4 h",
 	} {
 		if got := ago(d); got != want {

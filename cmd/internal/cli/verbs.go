@@ -30,17 +30,12 @@ func control(verb func(Service, *watchreg.Registry, request) error) func(Service
 func (s Service) stop(registry *watchreg.Registry, req request) error {
 	ctx, cancel := context.WithTimeout(context.Background(), req.Wait)
 	defer cancel()
-	gone := make(chan error, 1)
-	go func() { gone <- registry.WaitGone(ctx, req.ID) }()
-	err := registry.Send(ctx, req.ID, watchreg.Control{Verb: watchreg.Stop})
+	err := sendAndWait(ctx, registry, req.ID, watchreg.Stop)
 	f := &failure{end: endFailed, alert: s.Catalogue.NotEnded.Alert()}
 	if isGone(err) {
 		// The normal way of stop.sh after a verdict: not for the logs.
 		f.quiet, f.text = true, notRunning(req.ID).Error()
 		return f
-	}
-	if err == nil {
-		err = <-gone
 	}
 	switch {
 	case err == nil:
@@ -69,13 +64,7 @@ func (s Service) drill(registry *watchreg.Registry, req request) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	gone := make(chan error, 1)
-	go func() { gone <- registry.WaitGone(ctx, req.ID) }()
-	err = registry.Send(ctx, req.ID, watchreg.Control{Verb: watchreg.Drill})
-	if err == nil {
-		err = <-gone
-	}
-	switch {
+	switch err = sendAndWait(ctx, registry, req.ID, watchreg.Drill); {
 	case err == nil:
 		return nil
 	case isGone(err):
@@ -85,6 +74,16 @@ func (s Service) drill(registry *watchreg.Registry, req request) error {
 			"version without drills: %s %s -disp)", req.ID, time.Minute, s.Command, req.ID)
 	}
 	return notControlled(req.ID, err)
+}
+
+// sendAndWait sends a line that ends the watch, and waits until it has gone.
+func sendAndWait(ctx context.Context, registry *watchreg.Registry, id string, verb watchreg.Verb) error {
+	gone := make(chan error, 1)
+	go func() { gone <- registry.WaitGone(ctx, id) }()
+	if err := registry.Send(ctx, id, watchreg.Control{Verb: verb}); err != nil {
+		return err
+	}
+	return <-gone
 }
 
 // isGone reports whether an error of the registry means that no watch runs.

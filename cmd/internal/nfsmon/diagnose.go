@@ -39,7 +39,7 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	case errors.Is(err, context.DeadlineExceeded):
 		d.Brief, a = timedOut, msgRPC.Alert(timedOut)
 	default:
-		d.Class, d.Brief, a = cli.Local, "system error", msgSystem.Alert("probe", 0)
+		d.Class, d.Brief, a = cli.Local, "system error", catalogue.System.Alert("probe", 0)
 	}
 	a.Detail = err.Error()
 	d.Alerts = []cli.Alert{a}
@@ -64,7 +64,7 @@ func (f *flags) failedStep(probe *nfsprobe.Error) (cli.Diagnosis, cli.Alert) {
 	case nfsprobe.Socket: // this machine lacked something
 		n := int(errnoOf(probe, syscall.EIO))
 		d.Brief = fmt.Sprintf("system error (socket %d)", n)
-		return d, msgSystem.Alert("socket", n)
+		return d, catalogue.System.Alert("socket", n)
 	case nfsprobe.Marker, nfsprobe.WriteTest, nfsprobe.LockTest: // FSM does not have them
 		message := cli.MarkerFailed
 		switch probe.Step {

@@ -25,58 +25,35 @@ Watching:
   -a, --address ADDRESS     server's IP address or name (an address of this machine)
   -n, --port PORT           server's NFS port (version 3: asked of the port mapper; version 4: 2049)
       --mount-port PORT     server's mount port (asked of the port mapper)
-      --nfs-version VERSION auto, 3, 4, 4.0, 4.1 or 4.2; auto takes what answers first, 3 before 4, and stays with it (auto)
-      --nfs4-path PATH      the directory's path in version 4, when its pseudo root makes that another (the one after -d)
+      --nfs-version VERSION auto, 3, 4, 4.0, 4.1 or 4.2; auto takes what answers first, 3 before 4, and stays
+                            with it (auto)
+      --nfs4-path PATH      the directory's path in version 4, when its pseudo root makes that another (the
+                            one after -d)
       --unprivileged-port   never use a privileged source port, even when permitted
-  -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
-  -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
-  -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
-      --grace-limit SECONDS     how long a restarted server that opens no files yet is healthy, 1 to 10000 (180)
-      --retry-interval SECONDS
-                            from the start of a failed probe to the next, 1 to 10000 (the interval)
-      --marker FILE         also read this file below the directory, which exists only on the disk that is to be mounted there
-      --write-test          also write, read back and remove a small file, beside the marker or in the directory
-      --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
-      --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and status services
-      --sec FLAVOR          how the NFS calls are protected: sys, or by Kerberos krb5, krb5i or krb5p, as in /etc/exports (sys)
+      --sec FLAVOR          how the NFS calls are protected: sys, or by Kerberos krb5, krb5i or krb5p, as in
+                            /etc/exports (sys)
       --keytab FILE         keytab of who logs in; mode 0600
-      --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; username= of the credentials)
+      --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; username= of the
+                            credentials)
       --ccache FILE         ticket cache that somebody else renews; mode 0600
       --credentials FILE    username= and password= lines of who logs in, without a keytab; mode 0600
       --spn nfs/HOST        the server's name in Kerberos (nfs/ and the name after -a)
       --realm REALM         realm of who logs in (that of the principal, else krb5.conf's)
       --kdc HOST[:PORT],... KDCs of that realm, up to 8 (krb5.conf's, else from DNS)
       --tls                 secure the connection to the NFS server with TLS, as clients with xprtsec=tls do
-      --tls-ca FILE         certificates, in PEM, of the authorities that the server's may come from (those of this machine)
+      --tls-ca FILE         certificates, in PEM, of the authorities that the server's may come from (those of
+                            this machine)
       --tls-name HOST       the name that the server's certificate must have (the address)
       --tls-cert FILE       certificate of the watch, in PEM, for servers that want one (xprtsec=mtls)
       --tls-key FILE        its key, in PEM; mode 0600
-      --same-disk           fail when another file system is behind the directory than at the start (warn)
-      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
-      --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
-      --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
-      --metrics-file FILE   keep metrics here, in the text format of Prometheus
-      --evidence-dir DIR    at the verdict, save what may explain it below here (root: below /var/log/fsmon)
-      --no-evidence         save none
-
-Verbs:
-  -stop [SECONDS]           end the watch, waiting up to 1 to 10000 seconds (60)
-  -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
-  -continue                 probe again
-  -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
-  -drill                    end the watch as if the server had failed, to try the cluster (code 1, evidence marked as a drill)
-  -del                      remove what a killed watch left behind
-
-Without an ID:
-  -check                    probe once now and say what each step found and what to look at; takes the options of a watch
-      --json                one object in one line
-      --exit-style STYLE    nagios: exit codes 0, 2, 3 and one line for a monitoring system; ocf: those of Pacemaker's agents
-  -list                     show all watches of this machine; --json
-      --watch SECONDS       again every 1 to 3600 seconds, until Ctrl-C
-
-Exit codes: 0 ended on request, healthy, or the verb did its work; 1 the server was judged failed, or the verb
-could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 this machine could not run the watch.
-`
+      --grace-limit SECONDS how long a restarted server that opens no files yet is healthy, 1 to 10000 (180)
+      --marker FILE         also read this file below the directory, which exists only on the disk that is to
+                            be mounted there
+      --write-test          also write, read back and remove a small file, beside the marker or in the
+                            directory
+      --lock-test           also lock and unlock the marker or the small file, in version 3 ask the lock and
+                            status services
+` + cli.Usage
 
 // flags is clp_nfsmon's own options.
 type flags struct {

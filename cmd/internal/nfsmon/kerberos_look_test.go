@@ -27,7 +27,8 @@ func TestKerberosIsExplained(t *testing.T) {
 		look        string
 	}{
 		"no ticket": {nfsprobe.Ticket, &kerberos.Error{KDC: "kdc:88", Err: context.DeadlineExceeded},
-			cli.KDC, "No Kerberos ticket for the watch of [/e] (KDC kdc:88: context deadline exceeded). The file server was not asked.",
+			cli.KDC, "No Kerberos ticket for the watch of [/e] (KDC kdc:88: context deadline exceeded). " +
+				"The file server was not asked.",
 			"ETIMEDOUT", "No KDC gives tickets"},
 		"no KDC": {nfsprobe.Ticket, &kerberos.Error{Err: kerberos.ErrNoKDC}, cli.KDC,
 			"No Kerberos ticket for the watch of [/e] (no KDC is known). The file server was not asked.",

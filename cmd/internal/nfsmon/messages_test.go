@@ -19,15 +19,13 @@ import (
 )
 
 // messages is FSM manual 8.2 in order, but the licences'.
-var messages = []alert.Entry{
-	msgRPC, msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid, msgMissing, msgNoID, msgInUse,
-	msgNotEnded, msgSystem, msgNoName, msgDetected,
-}
+var messages = slices.Concat([]alert.Entry{msgRPC}, cmdtest.Shared(catalogue), []alert.Entry{msgDetected})
 
 // Every message with sample arguments. (Those of our own stand in
 // clp_sambamon's golden file.)
 func TestCatalogue(t *testing.T) {
-	cmdtest.Catalogue(t, "../../clp_nfsmon", messages, []int{0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 66}, nil)
+	cmdtest.Catalogue(t, "../../clp_nfsmon", messages, []int{
+		0, 1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 66}, nil)
 }
 
 // The messages of every way in which a probe can fail.

@@ -85,9 +85,10 @@ func TestMetricsText(t *testing.T) {
 		"negotiate"), Err: errBroken, Failures: 1, Allowed: 6, Class: watch.Server})
 	refused := rungs("connect", "negotiate", "negotiate")
 	refused.Dialect = "SMB 3.1.1"
-	on(watch.Event{Kind: watch.Refused, Took: time.Second, Report: refused, Err: errBroken, Failures: 1, Class: watch.Account, Witnesses: []watch.Witness{
-		{Address: "127.0.0.1", Answered: true}, {Address: "node2", Answered: true, Err: errBroken},
-		{Address: "node3"}}})
+	on(watch.Event{Kind: watch.Refused, Took: time.Second, Report: refused,
+		Err: errBroken, Failures: 1, Class: watch.Account, Witnesses: []watch.Witness{
+			{Address: "127.0.0.1", Answered: true}, {Address: "node2", Answered: true, Err: errBroken},
+			{Address: "node3"}}})
 
 	got := readFile(t, path)
 	const golden = "testdata/metrics.golden"

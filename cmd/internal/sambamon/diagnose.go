@@ -43,7 +43,7 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 	case errors.Is(err, context.DeadlineExceeded):
 		d.Brief, a = "select error[110]", msgSelect.Alert(int(unix.ETIMEDOUT))
 	default:
-		d.Class, d.Brief, a = cli.Local, "system error", msgSystem.Alert("probe", 0)
+		d.Class, d.Brief, a = cli.Local, "system error", catalogue.System.Alert("probe", 0)
 	}
 	a.Detail = err.Error()
 	d.Alerts = []cli.Alert{a}

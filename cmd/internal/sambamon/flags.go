@@ -27,48 +27,19 @@ Watching:
   -p, --password PASSWORD   visible to others for an instant: --credentials or the variable PASSWD are better
       --domain DOMAIN       domain of the user
       --credentials FILE    username=, password=, domain= lines, as for mount.cifs; mode 0600
-      --kerberos            log in with a Kerberos ticket, not with NTLM: by a keytab, a ticket cache or the password
+      --kerberos            log in with a Kerberos ticket, not with NTLM: by a keytab, a ticket cache or the
+                            password
       --keytab FILE         keytab of who logs in; mode 0600
       --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; -u)
       --ccache FILE         ticket cache that somebody else renews; mode 0600
       --spn cifs/HOST       the server's name in Kerberos (cifs/ and the name after -a)
       --realm REALM         realm of who logs in (that of the principal, else krb5.conf's)
       --kdc HOST[:PORT],... KDCs of that realm, up to 8 (krb5.conf's, else from DNS)
-  -i, --interval SECONDS    from the start of one probe to the next, 1 to 10000 (30)
-  -c, --retry COUNT         retries that must fail after the first failure, 1 to 10000 (5)
-  -r, --timeout SECONDS     deadline of a whole probe, 1 to 10000 (60)
-      --retry-interval SECONDS
-                            from the start of a failed probe to the next, 1 to 10000 (the interval)
-      --marker FILE         also read this file of the share, which exists only on the disk that is to be mounted there
+      --marker FILE         also read this file of the share, which exists only on the disk that is to be
+                            mounted there
       --write-test          also write and read back a small file, beside the marker or in the share's root
       --lock-test           also lock and unlock a byte of the marker or of the small file
-      --same-disk           fail when another file system is behind the share than at the start (warn)
-      --tolerate CLASSES        failures of these classes are announced, not counted: account, access, path, kdc (none)
-      --witness ADDRESS         also ask here after a failed probe, to say whose fault it is; up to 4, with commas (none)
-      --start-wait SECONDS  until the first success, failures do not count for 1 to 604800 seconds (none)
-      --log-file FILE       log here (root: /var/log/fsmon/ID/watch.log)
-      --metrics-file FILE   keep metrics here, in the text format of Prometheus
-      --evidence-dir DIR    at the verdict, save what may explain it below here (root: /var/log/fsmon/evidence)
-      --no-evidence         save none
-
-Verbs:
-  -stop [SECONDS]           end the watch, waiting up to 1 to 10000 seconds (60)
-  -pause [SECONDS]          stop probing until -continue, or for 1 to 604800 seconds
-  -continue                 probe again
-  -disp                     show what the watch is doing; --pid: its process ID alone in the first line; --json
-  -drill                    end the watch as if the server had failed, to try the cluster (code 1, evidence marked as a drill)
-  -del                      remove what a killed watch left behind
-
-Without an ID:
-  -check                    probe once now and say what each step found and what to look at; takes the options of a watch
-      --json                one object in one line
-      --exit-style STYLE    nagios: exit codes 0, 2, 3 and one line for a monitoring system; ocf: those of Pacemaker's agents
-  -list                     show all watches of this machine; --json
-      --watch SECONDS       again every 1 to 3600 seconds, until Ctrl-C
-
-Exit codes: 0 ended on request, healthy, or the verb did its work; 1 the server was judged failed, or the verb
-could not do its work; 2 wrong usage or configuration; 3 the ID is in use; 4 this machine could not run the watch.
-`
+` + cli.Usage
 
 // flags is clp_sambamon's own options.
 type flags struct {
@@ -144,7 +115,7 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 			// A probe as the FSM manual has it does not go to the disk.
 			Identity: f.sameDisk || f.marker != "" || f.writeTest || f.lockTest,
 		}
-		p := &prober{login: rotation, tickets: tickets}
+		p := &prober{login: rotation.Again(), tickets: tickets}
 		if tickets != nil {
 			c.Tickets = p
 		}

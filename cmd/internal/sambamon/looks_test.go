@@ -74,12 +74,13 @@ func TestEveryStatusIsExplained(t *testing.T) {
 // Samba makes of the error numbers of a file system.
 var filesStatuses = map[smbprobe.Step][]smbprobe.Status{
 	smbprobe.Marker: {
-		0xC0000034, 0xC000003A, 0xC000000F, 0xC0000011, 0xC0000022, 0xC00000BA, 0xC0000010, 0xC0000043, 0xC0000054, 0xC0000056,
-		0xC0000033, 0xC0000039, 0xC000003B, 0xC0000103, 0x8000002D,
+		0xC0000034, 0xC000003A, 0xC000000F, 0xC0000011, 0xC0000022, 0xC00000BA, 0xC0000010,
+		0xC0000043, 0xC0000054, 0xC0000056, 0xC0000033, 0xC0000039, 0xC000003B, 0xC0000103,
+		0x8000002D,
 	},
 	smbprobe.WriteTest: {
-		0xC000007F, 0xC0000044, 0xC00000A2, 0xC0000022, 0xC0000043, 0xC0000054, 0xC0000035, 0xC0000056, 0xC0000034, 0xC000003A, 0xC00000BA,
-		0xC0000121, 0xC0000033,
+		0xC000007F, 0xC0000044, 0xC00000A2, 0xC0000022, 0xC0000043, 0xC0000054, 0xC0000035,
+		0xC0000056, 0xC0000034, 0xC000003A, 0xC00000BA, 0xC0000121, 0xC0000033,
 	},
 	smbprobe.LockTest: {
 		0xC0000002, 0xC0000010, 0xC0000022, 0xC0000054, 0xC0000055, 0xC000007E, 0xC00000BB,
@@ -88,8 +89,8 @@ var filesStatuses = map[smbprobe.Step][]smbprobe.Status{
 
 // diskStatuses is what both can meet.
 var diskStatuses = []smbprobe.Status{
-	0xC0000001, 0xC000003E, 0xC000009C, 0xC00000B5, 0xC00000C0, 0xC00000E9, 0xC0000185, 0xC0000008, 0xC0000120, 0xC0000128, 0xC0000017, 0xC000011F,
-	0xC000000D, 0xC00000BB,
+	0xC0000001, 0xC000003E, 0xC000009C, 0xC00000B5, 0xC00000C0, 0xC00000E9, 0xC0000185,
+	0xC0000008, 0xC0000120, 0xC0000128, 0xC0000017, 0xC000011F, 0xC000000D, 0xC00000BB,
 }
 
 // A status at these rungs has a text for what it means there: another one than
@@ -218,7 +219,8 @@ func TestEveryCauseIsExplained(t *testing.T) {
 		"a pipe": {"", smbprobe.ShareType,
 			&smbprobe.ShareTypeError{Type: 2}, "a pipe", "share that holds files", false},
 		"a printer": {"", smbprobe.ShareType,
-			&smbprobe.ShareTypeError{Type: 3}, "a printer", "leave --marker, --write-test and --lock-test away", false},
+			&smbprobe.ShareTypeError{Type: 3}, "a printer",
+			"leave --marker, --write-test and --lock-test away", false},
 		"a disk that lies": {"", smbprobe.WriteTest, smbprobe.ErrReadBack,
 			"not what was written", "controller's cache", false},
 		"a disk that hangs": {"", smbprobe.Marker, context.DeadlineExceeded,

@@ -3,17 +3,13 @@ package sambamon
 import (
 	"testing"
 
-	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/cli"
 	"fsmon/cmd/internal/lab/cmdtest"
 )
 
 // messages is the FSM manual 8.1 in order.
-var messages = []alert.Entry{
-	msgStarted, msgWatching, msgStopping, msgTerminate, msgPaused, msgContinued, msgInvalid,
-	msgMissing, msgNoID, msgInUse, msgNotEnded, msgSystem, msgNoName, msgTree, msgShareType,
-	msgRefused, msgNegotiate, msgSocket, msgConnect, msgSend, msgSelect, msgRecv,
-}
+var messages = append(cmdtest.Shared(catalogue), msgTree, msgShareType, msgRefused, msgNegotiate,
+	msgSocket, msgConnect, msgSend, msgSelect, msgRecv)
 
 // The manual pages list the messages as the code has them.
 func TestManual(t *testing.T) {

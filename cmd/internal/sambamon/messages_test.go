@@ -22,7 +22,8 @@ import (
 // Every message of FSM manual 8.1 but the licences', and our own, with sample
 // arguments.
 func TestCatalogue(t *testing.T) {
-	cmdtest.Catalogue(t, "../../clp_sambamon", messages, []int{1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64,
+	cmdtest.Catalogue(t, "../../clp_sambamon", messages, []int{
+		1, 2, 3, 6, 7, 8, 11, 12, 13, 14, 15, 42, 61, 62, 63, 64,
 		65, 71, 72, 73, 74, 75}, cli.Own())
 }
 
@@ -127,7 +128,8 @@ func TestFailure(t *testing.T) {
 			samba("share type error"), false},
 		{"pipe by its name", at(smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 2}), 63,
 			samba("share type error"), false},
-		{"printer with a marker", at(smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 3}), 63, samba("share type error"), false},
+		{"printer with a marker",
+			at(smbprobe.ShareType, &smbprobe.ShareTypeError{Type: 3}), 63, samba("share type error"), false},
 		{"no marker", at(smbprobe.Marker, status(0xC0000034)), 112,
 			marker("error[2], STATUS_OBJECT_NAME_NOT_FOUND"), false},
 		{"empty marker", at(smbprobe.Marker, status(0xC0000011)), 112,

@@ -35,13 +35,16 @@ type protocol struct {
 	grace   time.Duration // how long a server that has just started lets no client open a file
 }
 
+const ganesha = "ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log " +
+	"-p /run/ganesha.pid -N NIV_EVENT"
+
 var protocols = map[string]protocol{
 	"samba": {"samba", "samba.crm", "systemd:smbd", "smbd -F --no-process-group -s @DIR@/smb.conf",
 		"", 445, 0},
 	"nfs3": {"nfs3", "nfs.crm", "systemd:nfs-server",
-		"ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 3 --marker whoami", 2049, 0},
+		ganesha, "--nfs-version 3 --marker whoami", 2049, 0},
 	"nfs4": {"nfs4", "nfs.crm", "systemd:nfs-server",
-		"ganesha.nfsd -F -f /run/node/ganesha.conf -L /var/log/ganesha.log -p /run/ganesha.pid -N NIV_EVENT", "--nfs-version 4.1 --nfs4-path /data --marker whoami", 2049, 5 * time.Second},
+		ganesha, "--nfs-version 4.1 --nfs4-path /data --marker whoami", 2049, 5 * time.Second},
 }
 
 // chain is a running cluster that serves files, and a client that reads them.

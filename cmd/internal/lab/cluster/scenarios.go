@@ -277,7 +277,8 @@ func bothBroken(c *chain) error {
 	if err != nil {
 		return err
 	}
-	c.say("%s: both nodes broken: at rest after %.1f s with one failure each; served again by %s after the repair and a clean-up", c.name, rest.Seconds(), home)
+	c.say("%s: both nodes broken: at rest after %.1f s with one failure each; served again by %s "+
+		"after the repair and a clean-up", c.name, rest.Seconds(), home)
 	return c.settle("n1")
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,6 +52,14 @@ func (l *Lab) WrongUsage(number int, message string, named []string, args ...str
 		l.t.Errorf("something was started: %v, %v", left, err)
 	}
 	return p
+}
+
+// Shared lists the messages of a catalogue, in the order of their numbers.
+func Shared(c alert.Catalogue) (all []alert.Entry) {
+	for _, e := range reflect.ValueOf(c).Fields() {
+		all = append(all, e.Interface().(alert.Entry))
+	}
+	return all
 }
 
 // Catalogue compares the messages of a chapter of the FSM manual, and those of

@@ -61,7 +61,8 @@ func demo(ctx context.Context, bin string) (err error) {
 	}
 	defer func() { err = errors.Join(err, samba.Close()) }()
 	fmt.Printf("    smbd (PID %d) serves //%s/share\n", samba.PID, samba.Addr())
-	fmt.Println("    The watches, demo-samba and demo-nfs, also report to this machine's journal or syslog and CLUSTERPRO alert view, where it has them.")
+	fmt.Println("    The watches, demo-samba and demo-nfs, also report to this machine's journal or " +
+		"syslog and CLUSTERPRO alert view, where it has them.")
 	dir := samba.Dir // what the watches write lies with the server, so that it goes with it
 	w := watch{command: filepath.Join(bin, "clp_sambamon"), dir: dir, id: "demo-samba",
 		exec: exec.Command}
@@ -140,9 +141,11 @@ func (w *watch) verdict(ctx context.Context, target []string, server freezer) (e
 		return orInterrupted(ctx, fmt.Errorf("the watch did not end after its verdict: %w", err))
 	}
 	code := w.Code()
-	say("The verdict came %.1f s after the freeze, and the watch ended with exit code %d; the PID monitor of a cluster would now start the failover.",
+	say("The verdict came %.1f s after the freeze, and the watch ended with exit code %d; "+
+		"the PID monitor of a cluster would now start the failover.",
 		judged.Sub(frozen).Seconds(), code)
-	fmt.Println("    At these settings the verdict takes (c+1)·r = 3 s from the first stalled probe, which starts within i = 1 s.")
+	fmt.Println("    At these settings the verdict takes (c+1)·r = 3 s from the first stalled probe, " +
+		"which starts within i = 1 s.")
 	if code != 1 {
 		return orInterrupted(ctx, fmt.Errorf("exit code %d, where 1 was due", code))
 	}

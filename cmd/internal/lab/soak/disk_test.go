@@ -24,7 +24,8 @@ func smallRegistry(t *testing.T,
 	l.Registry = filepath.Join(disk, "registry")
 	l.Exec = func(name string, args ...string) *exec.Cmd {
 		return exec.Command("unshare", append([]string{"--mount", "--", "/bin/sh", "-c",
-			`mount --make-rprivate / && mount -t tmpfs -o size=32k,mode=0755 tmpfs "$0" && exec "$@"`, disk, name}, args...)...)
+			`mount --make-rprivate / && mount -t tmpfs -o size=32k,mode=0755 tmpfs "$0" && exec "$@"`,
+			disk, name}, args...)...)
 	}
 	w = l.Watch("-s", "share", "-a", s.Address, "--port", fmt.Sprint(s.Port), "-i", "1", "-c", "2",
 		"-r", "10")

@@ -180,7 +180,8 @@ func (m mutation) run(ctx context.Context, t target) (result, error) {
 		fault("the process keeps %d MB that it did not have before", r.kept>>20)
 	}
 	if late := r.late(); 2*late > r.probes && ctx.Err() == nil {
-		fault("%d of %d spoilt probes met their deadline: a server as slow as that shows little else", late, r.probes)
+		fault("%d of %d spoilt probes met their deadline: a server as slow as that shows little else",
+			late, r.probes)
 	}
 	r.took = time.Since(began)
 	return r, ctx.Err()
@@ -273,15 +274,19 @@ func outcome(err error) string {
 
 // print shows the result.
 func (r result) print(t target, m mutation) {
-	fmt.Printf("\n%s: %d spoilt probes, each followed by a clean one, in %v; seed %d, probes %d to %d, deadline %v, %d at a time\n",
+	fmt.Printf("\n%s: %d spoilt probes, each followed by a clean one, in %v; "+
+		"seed %d, probes %d to %d, deadline %v, %d at a time\n",
 		t.name, r.probes, r.took.Round(time.Second), m.seed, m.first, m.first+uint64(r.probes)-1,
 		m.deadline, m.workers)
 	for _, name := range slices.Sorted(maps.Keys(r.outcomes)) {
 		fmt.Printf("  %-44s %6d\n", name, r.outcomes[name])
 	}
-	fmt.Printf("  latest end after a deadline %v (allowed %v; %d more were excused by this machine's own lateness, at worst %v)\n",
+	fmt.Printf("  latest end after a deadline %v "+
+		"(allowed %v; %d more were excused by this machine's own lateness, at worst %v)\n",
 		r.latest.Round(time.Millisecond), grace, r.excused, r.lateness.Round(time.Millisecond))
-	fmt.Printf("  memory grew by at most %d MB (allowed %d, the proxies and both ends of every connection included); at most %d MB were asked for during one; %d kB were kept\n",
+	fmt.Printf("  memory grew by at most %d MB "+
+		"(allowed %d, the proxies and both ends of every connection included); "+
+		"at most %d MB were asked for during one; %d kB were kept\n",
 		r.grown>>20, growth>>20, r.asked>>20, r.kept>>10)
 	for _, f := range r.faults {
 		fmt.Printf("  FAULT: %s\n", f)

@@ -317,13 +317,15 @@ func (f *fray) print() error {
 	for _, what := range slices.Sorted(maps.Keys(f.acts)) {
 		fmt.Printf("%-28s %8d %12v\n", what, f.acts[what], f.longest[what].Round(time.Millisecond))
 	}
-	fmt.Printf("\n%d looks at a status, all readable; %d times a live watch had not written one yet\n", f.reads, f.without)
+	fmt.Printf("\n%d looks at a status, all readable; %d times a live watch had not written one yet\n",
+		f.reads, f.without)
 	for _, fault := range f.faults {
 		fmt.Printf("FAULT: %s\n", fault)
 	}
 	if len(f.faults) > 0 {
 		return fmt.Errorf("%d faults", len(f.faults))
 	}
-	fmt.Println("never two live watches of one identifier, none that could not be started, no wrong process signalled")
+	fmt.Println("never two live watches of one identifier, none that could not be started, " +
+		"no wrong process signalled")
 	return nil
 }

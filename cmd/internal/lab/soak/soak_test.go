@@ -58,7 +58,8 @@ func TestMutate(t *testing.T) {
 				}
 			}
 			if healthy+failed+r.late() != m.probes || healthy == 0 || failed < m.probes/3 {
-				t.Errorf("of %d probes %d were healthy and %d failed before their deadline: little was spoilt, or all", m.probes, healthy, failed)
+				t.Errorf("of %d probes %d were healthy and %d failed before their deadline: "+
+					"little was spoilt, or all", m.probes, healthy, failed)
 			}
 		})
 	}

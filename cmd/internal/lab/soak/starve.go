@@ -94,7 +94,8 @@ type pressure struct {
 
 func (s starvation) print(watches []*proc.Watch, took time.Duration, p pressure) error {
 	fmt.Printf("%s; %d busy, reading and writing processes and one that leaves %d MB of memory, for %v\n"+
-		"load average at most %.1f, timers at worst %v late, somebody waited for memory during %.0f %% of the time\n\n",
+		"load average at most %.1f, timers at worst %v late, "+
+		"somebody waited for memory during %.0f %% of the time\n\n",
 		proc.Machine(), s.load, s.leave, took.Round(time.Second), p.load,
 		p.late.Round(time.Millisecond), 100*p.stalled.Seconds()/took.Seconds())
 	fmt.Printf("%-24s %8s %12s %12s %16s %12s  %s\n", "watch", "probes", "slowest", "pages read",
