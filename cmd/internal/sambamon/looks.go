@@ -30,7 +30,7 @@ var looks = map[smbprobe.Status]string{
 	0xC0000257: lookDFS, // PATH_NOT_COVERED
 	0xC00000CB: "The share is not of the kind the probe asked for. Give -s a disk or printer share.",
 	0xC0000022: "The server does not let this account into the share: look at its valid users " +
-		"and hosts allow. If the rung session setup says guest, the server does not know the " +
+		"and hosts allow. If the step session setup says guest, the server does not know the " +
 		"user, and a share that requires encryption is closed to guests.",
 	// The account.
 	0xC000006D: lookPassword,
