@@ -76,6 +76,8 @@ type flags struct {
 	port                                                        int
 	writeTest, lockTest, sameDisk                               bool
 
+	noPassword bool // for a user who was given
+
 	kerberos bool
 	tickets  cli.Kerberos
 }
@@ -195,6 +197,7 @@ func (f *flags) login() (*cli.Rotation, error) {
 	case l.User != "" && f.password == "":
 		// As mount.cifs has it.
 		l.Password = os.Getenv("PASSWD")
+		f.noPassword = l.Password == ""
 	}
 	return cli.NewRotation(l), nil
 }

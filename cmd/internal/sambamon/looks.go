@@ -7,7 +7,8 @@ const (
 	lookPassword = "The server does not accept this user and password. Look at their spelling, " +
 		"at --domain, and whether the account exists on the server (pdbedit -L; for a domain: " +
 		"wbinfo -u). With --credentials, correct the file."
-	lookGone = "The server dropped what the probe had just set up: it was probably restarted or " +
+	lookNoPassword = "No password was given (--credentials, the variable PASSWD or -p). "
+	lookGone       = "The server dropped what the probe had just set up: it was probably restarted or " +
 		"reconfigured at this moment. Check again; if it stays, look at its log."
 	// Samba answers 1450 for a share's max connections, and closes a connection
 	// before the first answer for max smbd processes.
