@@ -218,7 +218,7 @@ func (s Service) disp(req request) error {
 		printJSON(os.Stdout, j)
 	case req.PID && e.Status == nil:
 		return fmt.Errorf(
-			"the process ID of watch %q is not known (it has not said yet what it does)", req.ID)
+			"the process ID of watch %q is not known yet (it is starting: ask again)", req.ID)
 	default:
 		if req.PID {
 			fmt.Println(e.Status.PID)
