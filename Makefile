@@ -28,7 +28,7 @@ test: servers tools cluster-packages monitoring lint ## install what is missing 
 	go test -count=1 -p 2 -timeout 60m ./...
 
 # A loop ends when the shell that has started it does, however that ends.
-test-busy: ## make test while four busy loops run beside it
+test-busy: ## run make test beside four busy loops
 	@for n in 1 2 3 4; do (while kill -0 $$$$ 2>/dev/null; do :; done) & done; $(MAKE) test
 
 race: servers tools cluster-packages monitoring ## run every test with the race detector (needs gcc)
@@ -37,32 +37,32 @@ race: servers tools cluster-packages monitoring ## run every test with the race 
 demo: servers build ## watch a private Samba and an NFS export, freeze them, and see the alerts
 	go run ./cmd/internal/lab/demo bin
 
-bench: servers plugins build ## measure probes and noticing times against the tools of today, and 1,000 watches at once, in 8 minutes; draw .assets/bench.svg
+bench: servers plugins build ## measure the commands next to the tools of today, and 1,000 watches (8 minutes); draw .assets/bench.svg
 	mkdir -p .assets
 	go run ./cmd/internal/lab/bench -svg .assets/bench.svg bin
 	go run ./cmd/internal/lab/soak many
 
-exporter-demo: servers monitoring build ## fsmon_exporter and a watch with prometheus, node exporter and alertmanager: one of three servers hangs
+exporter-demo: servers monitoring build ## freeze one of three servers, and see fsmon_exporter, prometheus and alertmanager notice
 	go run ./cmd/internal/lab/exporter demo bin templates
 
-exporter-bench: servers monitoring build ## what 500 targets cost fsmon_exporter, next to blackbox_exporter
+exporter-bench: servers monitoring build ## measure fsmon_exporter with 500 targets, next to blackbox_exporter
 	go run ./cmd/internal/lab/exporter bench bin
 
-soak: servers ## twenty minutes of spoilt answers, of a fight over the registry, and of watches on a starving machine
+soak: servers ## spoil answers, fight over the registry, and starve watches (20 minutes)
 	go run ./cmd/internal/lab/soak mutate
 	go run ./cmd/internal/lab/soak registry
 	go run ./cmd/internal/lab/soak starve
 
-smb-matrix: servers ## ask the SMB probe and smbclient about every configuration of Samba
+smb-matrix: servers ## compare the SMB probe with smbclient on every configuration of Samba
 	go test -count=1 -timeout 60m -v -run TestDifferential ./smbprobe -matrix
 
-cluster-demo: servers cluster-packages build ## two Pacemaker nodes, what can happen to them, and a client that gets its files back
+cluster-demo: servers cluster-packages build ## break two Pacemaker nodes in many ways, and time when a client has its files back
 	go run ./cmd/internal/lab/cluster bin templates
 
-cluster-test: servers cluster-packages ## the same as a test
+cluster-test: servers cluster-packages ## run cluster-demo as a test
 	go test -count=1 -timeout 10m ./cmd/internal/lab/cluster
 
-cluster-soak: servers cluster-packages build ## ten minutes of healthy clusters under load, all protocols at once
+cluster-soak: servers cluster-packages build ## load healthy clusters of all protocols at once (10 minutes)
 	go run ./cmd/internal/lab/cluster bin templates 10m
 
 system-test: tools packages ## boot Debian 12 and 13 with systemd, install the package there, and run the units
@@ -70,7 +70,7 @@ system-test: tools packages ## boot Debian 12 and 13 with systemd, install the p
 	go test -tags system -count=1 -timeout 30m -v ./cmd/internal/lab/system
 
 FUZZTIME = 30s
-fuzz: ## fuzz every decoder, each for FUZZTIME
+fuzz: ## fuzz every decoder, each for FUZZTIME (30s)
 	.ci/fuzz $(FUZZTIME)
 
 packages: tools build ## make .deb, .rpm and the Windows zip in dist/
@@ -93,7 +93,7 @@ SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packa
 # These packages also run on Windows. The others need the registry, and so Linux.
 PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
 
-windows: ## build everything that is meant for Windows
+windows: ## build everything that runs on Windows
 	GOOS=windows GOARCH=amd64 go build $(PORTABLE)
 
 install: build ## install the watches to /usr/sbin and the exporter to /usr/bin

@@ -2,7 +2,7 @@ module fsmon
 
 go 1.26.0
 
-// What each library is for, and why it.
+// What each library is for, and why this one.
 //
 // cloudsoda/go-smb2      Tests, as an independent opinion on the same servers. The maintained line, in
 //                        production until smbprobe/smb2. It refuses six kinds of servers that smbclient
@@ -12,13 +12,14 @@ go 1.26.0
 //                        since 2022: seven kinds, no anonymous login, 13 malformed answers end the
 //                        process, and GO-2026-5051 has no fix.
 //                        (github.com/jfjallid/go-smb v0.8.0 was tried too: it refuses SMB 2.0.2, 3.0 and
-//                        3.0.2 of Samba, 7 of the malformed answers end the process and 21 hang it, for
-//                        want of read deadlines. smbprobe/testdata/differential.txt has what the
-//                        libraries here disagree on.)
+//                        3.0.2 of Samba, 7 of the malformed answers end the process, and 21 hang it,
+//                        since it has no read deadlines. smbprobe/testdata/differential.txt shows where
+//                        the libraries here disagree.)
 // buildbarn/go-xdr       nfsprobe. XDR of RPC, MOUNT, NFS 3 and 4; our transport caps every size.
 // vmware/go-nfs-client   Tests, as a second opinion. It blocks on a silent port mapper, allocates
 //                        what a server claims, and knows neither IPv6 nor contexts.
-// willscott/go-nfs       Tests. An NFS 3 server that is neither the kernel's nor Ganesha.
+// willscott/go-nfs       Tests. An NFS 3 server that is neither the kernel's nor Ganesha; it serves a
+//                        file system of go-git/go-billy.
 // oiweiwei/gokrb5.fork   kerberos. Cryptography, keytabs and ASN.1 types of the maintained line of gokrb5,
 //                        with jcmturner/gofork for its ASN.1. Not its client, which has no deadlines,
 //                        nor its messages: they bring encoding/gob and HTTP/2's tables along, 120 kB of
@@ -28,11 +29,12 @@ go 1.26.0
 //                        values, also passwords, so they are never shown.
 // prometheus/client_golang, common, exporter-toolkit
 //                        fsmon_exporter only: the formats of Prometheus, its own metrics, and TLS, users
-//                        and systemd's sockets as every exporter has them. Its options are pflag's,
-//                        which was here: kingpin, which the others use, would bring three modules.
+//                        and systemd's sockets as every exporter has them. Its options are pflag's, as
+//                        elsewhere here: kingpin, which other exporters use, would bring three modules.
 // goccy/go-yaml          fsmon_exporter's configuration. Maintained, says where in the file a mistake
 //                        is, and has no dependencies. yaml.v3 (go.yaml.in) names Go types instead.
 // prometheus/procfs      lab only. In a watch it would cost 172 kB of private memory.
+// gonum.org/v1/plot      lab only: the chart of make bench.
 // BurntSushi/toml        kitrunner's resource files.
 // golang.org/x/crypto    smbprobe/ntlm. Only md4, which hashes the password of an NTLM login.
 //                        Tests of fsmon_exporter: bcrypt.
@@ -53,7 +55,7 @@ require (
 	go.uber.org/goleak v1.3.0
 	golang.org/x/crypto v0.57.0
 	golang.org/x/sys v0.49.0
-	gonum.org/v1/plot v0.17.0 // lab alone: the chart
+	gonum.org/v1/plot v0.17.0
 )
 
 require (

@@ -51,6 +51,7 @@ func TestPackages(t *testing.T) {
 	}
 	defer archive.Close()
 	for _, want := range []string{"kitrunner.exe", "README.txt",
+		"kitrunner/README.md", "kitrunner/README.ja.md", "templates/README.txt",
 		"scripts/linux/samba/start.sh", "scripts/linux/samba-mon/stop.sh",
 		"scripts/linux/nfs/start.sh", "scripts/linux/nfs-mon/stop.sh"} {
 		if f, err := archive.Open("fsmon-0.1.0~test2-windows/" + want); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Another user sees root's watches without being told where they are, beside
-// own ones, and whose is whose. -list of root shows root's alone, as before.
+// own ones, and whose is whose, and learns why no verb of its own controls one. -list of root shows root's alone, as before.
 func TestAnotherUserSeesRootsWatches(t *testing.T) {
 	t.Parallel()
 	const script = `set -e
@@ -34,6 +34,7 @@ say one disp; nobody roots -disp
 say one json; nobody -list --json
 say one disp json; nobody roots -disp --json
 say unknown; nobody other -disp 2>&1 || echo "code $?"
+say stranger; nobody roots -pause 2>&1 || echo "code $?"
 say explicit; FSMON_REGISTRY=/run/own/fsmon nobody -list
 nobody mine -d /e -a 127.0.0.99 -n 9 --nfs-version 4 -c 1000 >/dev/null 2>&1 & pids="$pids $!"
 until [ -e /run/own/fsmon/mine/status ]; do sleep 0.05; done
@@ -60,8 +61,11 @@ say root; "$0" -list
 			`registry +/run/fsmon, of root\n`,
 		"one json":      `(?s)\[.*"id": ?"roots".*"registry": ?"/run/fsmon".*\]\n`,
 		"one disp json": `(?s)\{.*"id": ?"roots".*"registry": ?"/run/fsmon".*\}\n`,
-		"unknown":       `clp_nfsmon: error: there is no watch "other"\ncode 1\n`,
-		"explicit":      `no watches\n`,
+		"unknown": `clp_nfsmon: error: there is no watch "other" \(clp_nfsmon -list shows all\)\n` +
+			`code 1\n`,
+		"stranger": `clp_nfsmon: error: no watch "roots" is running \(only root can control root's ` +
+			`watch of that name\)\ncode 1\n`,
+		"explicit": `no watches\n`,
 		"two": `Watches of this user \(/run/own/fsmon\):\n` + head + `mine +nfs (.*\n)+\n` +
 			`Watches of root \(/run/fsmon\):\n` + head + `roots +nfs (.*\n)+`,
 		"two disp": `pid +\d+\nidentifier +mine\n` +

@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 		{"--help", 0, usage},
 		{"-h", 0, usage},
 		{"--version", 0, "fsmon_exporter "},
-		{"--config.check --config.file=" + good, 0, good + ": 1 modules, 1 entries of targets\n"},
+		{"--config.check --config.file=" + good, 0, good + ": accepted (modules: 1, entries of targets: 1)\n"},
 		{"--config.file=" + bad, 2, "--config.file: " + bad + ": module smb: pasword: unknown here (known: timeout"},
 		{"--config.file=" + dir + "/none.yml", 2, "--config.file: open "},
 		{"--config.file=", 2, "--config.file: the name of a file is needed"},

@@ -59,7 +59,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(endUsage, fmt.Errorf("--web.config.file: %w", err))
 	}
 	if f.check {
-		fmt.Fprintf(stdout, "%s: %d modules, %d entries of targets\n", f.config,
+		fmt.Fprintf(stdout, "%s: accepted (modules: %d, entries of targets: %d)\n", f.config,
 			len(x.config.modules), len(x.config.rules))
 		return endOK
 	}

@@ -128,6 +128,10 @@ func (o *options) list(watches []kitrunner.Control) int {
 		printJSON(os.Stdout, states, "  ")
 		return code
 	}
+	if len(watches) == 0 {
+		fmt.Println("no watches")
+		return code
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "KIT\tTAG\tSINCE\tPID\tSTATE")
 	for _, s := range states {

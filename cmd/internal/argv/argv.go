@@ -334,7 +334,8 @@ func (p *parser) valueless(i int, opt *option, name string) error {
 func (p *parser) missing() (err error) {
 	p.opts.each(func(opt *option) {
 		if err == nil && opt.required && p.opts.goesWith(opt, p.line.Verb) && *opt.text == "" {
-			text := fmt.Sprintf("%s: missing or empty (%s)", opt.spelling(""), opt.what)
+			text := fmt.Sprintf("%s: missing or empty (%s)", opt.spelling(""),
+				p.meant(p.line.ID, opt.what))
 			err = &Error{Incomplete, text}
 		}
 	})
@@ -354,7 +355,11 @@ func (p *parser) unknown(i int, afterUser bool) error {
 		return invalid("argument %d: belongs to no option "+
 			"(not shown, it may be a password; a value with blanks needs quotes)", i+1)
 	case !optionLike(word):
-		return invalid("%s: belongs to no option (a value with blanks needs quotes)", p.quote(word))
+		advice := "a value with blanks needs quotes"
+		if p.word != "" {
+			advice = p.word + " takes no ID; " + advice
+		}
+		return invalid("%s: belongs to no option (%s)", p.quote(word), p.meant(word, advice))
 	}
 	for _, w := range p.opts.grammar.Words {
 		if w.Seconds > 0 && strings.HasPrefix(word, "-"+w.Name) {
@@ -370,7 +375,15 @@ func (p *parser) unknown(i int, afterUser bool) error {
 		return invalid("%s: unknown option (write a space between -%s and its value)",
 			name, opt.short)
 	}
-	return invalid("%s: unknown option", name)
+	return invalid("%s: unknown option (--help shows all)", name)
+}
+
+// meant is advice on a word that may be a verb without its dash, else advice.
+func (p *parser) meant(word, advice string) string {
+	if w, _, _ := p.opts.grammar.find("-" + word); w != nil {
+		return "the verb is -" + w.Name
+	}
+	return advice
 }
 
 func invalid(format string, args ...any) error {

@@ -138,6 +138,8 @@ func (c *checked) unseen() (note, warning string) {
 func (c *checked) hint() string {
 	logons := c.req.Retries + 1
 	switch {
+	case c.err != nil && !c.why.LogonRefused:
+		return "" // the failure is what counts now
 	case c.target.User == "":
 		note, _ := c.unseen()
 		return note

@@ -156,7 +156,7 @@ func TestNoSecretDeclared(t *testing.T) {
 		o.String(new(string), "directory", "d", "a directory")
 		o.Int(new(int), "port", "n", 1, 65535, "")
 	})
-	if err == nil || err.Error() != "-p: unknown option" {
+	if err == nil || err.Error() != "-p: unknown option (--help shows all)" {
 		t.Errorf("got %v", err)
 	}
 	_, err = parse([]string{"nfswatch", "-d", "/my", "dir", "-n2049"}, func(o *Options) {

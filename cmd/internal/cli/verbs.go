@@ -34,7 +34,7 @@ func (s Service) stop(registry *watchreg.Registry, req request) error {
 	f := &failure{end: endFailed, alert: s.Catalogue.NotEnded.Alert()}
 	if isGone(err) {
 		// The normal way of stop.sh after a verdict: not for the logs.
-		f.quiet, f.text = true, notRunning(req.ID).Error()
+		f.quiet, f.text = true, s.notRunning(req.ID).Error()
 		return f
 	}
 	switch {
@@ -55,7 +55,7 @@ func (s Service) drill(registry *watchreg.Registry, req request) error {
 	e, err := registry.Read(req.ID)
 	switch {
 	case isGone(err), err == nil && !e.Live:
-		return notRunning(req.ID)
+		return s.notRunning(req.ID)
 	case err != nil:
 		return err
 	case e.Status != nil && e.Status.State == watchreg.Paused:
@@ -68,7 +68,7 @@ func (s Service) drill(registry *watchreg.Registry, req request) error {
 	case err == nil:
 		return nil
 	case isGone(err):
-		return notRunning(req.ID)
+		return s.notRunning(req.ID)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("watch %q has not ended within %s (it may be paused, frozen, or of a "+
 			"version without drills: %s %s -disp)", req.ID, time.Minute, s.Command, req.ID)
@@ -91,15 +91,28 @@ func isGone(err error) bool {
 	return errors.Is(err, watchreg.ErrUnknown) || errors.Is(err, watchreg.ErrNotRunning)
 }
 
-func notRunning(id string) error { return fmt.Errorf("no watch %q is running", id) }
+// notRunning says that a verb found no watch. Scripts know its beginning.
+func (s Service) notRunning(id string) error {
+	why := s.Command + " -list shows all"
+	if dirs := watchreg.ReadableDirs(); len(dirs) > 1 {
+		if r, err := watchreg.OpenExisting(dirs[1]); err == nil {
+			if e, err := r.Read(id); err == nil && e.Live {
+				why = "only root can control root's watch of that name"
+			}
+		}
+	}
+	return fmt.Errorf("no watch %q is running (%s)", id, why)
+}
 
-func unknown(id string) error { return fmt.Errorf("there is no watch %q", id) }
+func (s Service) unknown(id string) error {
+	return fmt.Errorf("there is no watch %q (%s -list shows all)", id, s.Command)
+}
 
 // notControlled says why the watch did not get its control line.
 func notControlled(id string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf(
-			"watch %q cannot be controlled by this user (%w; its own user and root can)", id, err)
+			"watch %q cannot be controlled by this user (%w; only its own user can)", id, err)
 	}
 	return fmt.Errorf("watch %q does not read its controls (%w)", id, err)
 }
@@ -110,7 +123,7 @@ func (s Service) pause(registry *watchreg.Registry, req request) error {
 	before, err := registry.Read(req.ID)
 	switch {
 	case isGone(err), err == nil && !before.Live:
-		return notRunning(req.ID)
+		return s.notRunning(req.ID)
 	case err != nil:
 		return err
 	}
@@ -122,7 +135,7 @@ func (s Service) pause(registry *watchreg.Registry, req request) error {
 		c = watchreg.Control{Verb: watchreg.Pause, For: req.For}
 	}
 	if err := registry.Send(ctx, req.ID, c); isGone(err) {
-		return notRunning(req.ID)
+		return s.notRunning(req.ID)
 	} else if err != nil {
 		return notControlled(req.ID, err)
 	}
@@ -132,7 +145,7 @@ func (s Service) pause(registry *watchreg.Registry, req request) error {
 		e, err := registry.Read(req.ID)
 		switch {
 		case isGone(err), err == nil && !e.Live:
-			return notRunning(req.ID)
+			return s.notRunning(req.ID)
 		case err == nil && e.Status != nil && shows(*e.Status, req, asked):
 			wasPaused := before.Status != nil && before.Status.State == watchreg.Paused
 			if before.Status != nil && wasPaused == (req.Verb == verbPause) {
@@ -181,7 +194,7 @@ func unchanged(st watchreg.Status) string {
 func (s Service) disp(req request) error {
 	var e watchreg.Entry
 	var dir string
-	err := unknown(req.ID)
+	err := s.unknown(req.ID)
 	dirs := watchreg.ReadableDirs()
 	for _, dir = range dirs {
 		registry, rerr := watchreg.OpenExisting(dir)
@@ -204,7 +217,7 @@ func (s Service) disp(req request) error {
 		printJSON(os.Stdout, j)
 	case req.PID && e.Status == nil:
 		return fmt.Errorf(
-			"the process ID of watch %q is not known (it has not said yet what it does)", req.ID)
+			"the process ID of watch %q is not known yet (it is starting: ask again)", req.ID)
 	default:
 		if req.PID {
 			fmt.Println(e.Status.PID)
@@ -229,7 +242,7 @@ func (s Service) del(registry *watchreg.Registry, req request) error {
 			"watch %q is alive, and deleting it would break it (end it first: %s %s -stop)",
 			req.ID, s.Command, req.ID)
 	case errors.Is(err, watchreg.ErrUnknown):
-		return unknown(req.ID)
+		return s.unknown(req.ID)
 	}
 	return err
 }

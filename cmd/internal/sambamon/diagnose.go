@@ -208,6 +208,9 @@ func (f *flags) explainStatus(d *cli.Diagnosis, step smbprobe.Step, status smbpr
 		d.Look = deniedLogon
 	default:
 		d.Look = cmp.Or(looks[status], lookUnknown)
+		if d.Look == lookPassword && f.noPassword {
+			d.Look = lookNoPassword + d.Look
+		}
 	}
 }
 

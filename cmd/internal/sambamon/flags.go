@@ -47,6 +47,8 @@ type flags struct {
 	port                                                        int
 	writeTest, lockTest, sameDisk                               bool
 
+	noPassword bool // for a user who was given
+
 	kerberos bool
 	tickets  cli.Kerberos
 }
@@ -166,6 +168,7 @@ func (f *flags) login() (*cli.Rotation, error) {
 	case l.User != "" && f.password == "":
 		// As mount.cifs has it.
 		l.Password = os.Getenv("PASSWD")
+		f.noPassword = l.Password == ""
 	}
 	return cli.NewRotation(l), nil
 }

@@ -7,7 +7,8 @@ const (
 	lookPassword = "The server does not accept this user and password. Look at their spelling, " +
 		"at --domain, and whether the account exists on the server (pdbedit -L; for a domain: " +
 		"wbinfo -u). With --credentials, correct the file."
-	lookGone = "The server dropped what the probe had just set up: it was probably restarted or " +
+	lookNoPassword = "No password was given (--credentials, the variable PASSWD or -p). "
+	lookGone       = "The server dropped what the probe had just set up: it was probably restarted or " +
 		"reconfigured at this moment. Check again; if it stays, look at its log."
 	// Samba answers 1450 for a share's max connections, and closes a connection
 	// before the first answer for max smbd processes.
@@ -30,7 +31,7 @@ var looks = map[smbprobe.Status]string{
 	0xC0000257: lookDFS, // PATH_NOT_COVERED
 	0xC00000CB: "The share is not of the kind the probe asked for. Give -s a disk or printer share.",
 	0xC0000022: "The server does not let this account into the share: look at its valid users " +
-		"and hosts allow. If the rung session setup says guest, the server does not know the " +
+		"and hosts allow. If the step session setup says guest, the server does not know the " +
 		"user, and a share that requires encryption is closed to guests.",
 	// The account.
 	0xC000006D: lookPassword,
