@@ -112,6 +112,9 @@ const (
 	lookLost = "The server lost the security context of this probe, and the second one that it was " +
 		"asked for. Look at its log and its memory, and whether it keeps enough of them (NFS-Ganesha: " +
 		"RPC_GSS_Max_Ctx)."
+	// Seen with Debian's kernel 6.1: after five seconds it closes the connection.
+	lookNoHelper = " It was about to read the watch's ticket, for which a Linux server needs " +
+		"gssproxy or rpc.svcgssd: look whether that runs and answers."
 	lookServerSkew = "The clocks of the server and of this machine are too far apart: five minutes " +
 		"are allowed. Look at the time service of both (chronyc tracking)."
 	lookKerberosUser = "The server takes who logs in for a user of its own (nfsidmap -l, idmapd.conf), " +
