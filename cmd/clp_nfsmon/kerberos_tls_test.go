@@ -171,3 +171,34 @@ func TestKerberosOverTLSFrozen(t *testing.T) {
 		}
 	}
 }
+
+// systemd (257, not 252) hands secrets over with mode 0440 to a service with
+// User=. Elsewhere no group may read them, and nowhere all.
+func TestHandedSecrets(t *testing.T) {
+	t.Parallel()
+	h := newHardened(t)
+	l := newLab(t, h.Lab)
+	dir := t.TempDir()
+	_, cert, key := h.authority.Files(dir, h.authority.Issue(fileServer()))
+	keytab := filepath.Join(dir, "keytab")
+	must(t, os.Rename(h.keytab, keytab))
+	h.keytab = keytab
+	args := h.options("krb5p", "4.1", "krb5p", append(h.behind("wants a certificate", nil),
+		"--tls-cert", cert, "--tls-key", key, "-r", "30")...)
+	for _, secret := range []string{key, keytab} {
+		for _, c := range []struct {
+			mode   os.FileMode
+			handed string // CREDENTIALS_DIRECTORY
+			code   int
+		}{{0o440, dir, 0}, {0o444, dir, 2}, {0o440, "/", 2}} {
+			must(t, os.Chmod(secret, c.mode))
+			l.Env = []string{"CREDENTIALS_DIRECTORY=" + c.handed}
+			p := l.Check(args...)
+			p.Exits(c.code)
+			if refused := strings.Contains(p.Errors(), "have rights to "+secret); refused != (c.code == 2) {
+				t.Errorf("%+v: %s", c, p.Errors())
+			}
+		}
+		must(t, os.Chmod(secret, 0o400))
+	}
+}
