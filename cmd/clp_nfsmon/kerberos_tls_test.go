@@ -41,7 +41,8 @@ func (h *hardened) behind(fault string, filter nfstest.Filter) []string {
 		"--tls-ca", h.ca, "--tls-name", "files.test"}
 }
 
-// Kerberos within TLS, in every version and flavor.
+// Kerberos within TLS, in every version and flavor, and a watch whose server is
+// frozen for a while.
 func TestKerberosOverTLS(t *testing.T) {
 	t.Parallel()
 	h := newHardened(t)
@@ -62,7 +63,19 @@ func TestKerberosOverTLS(t *testing.T) {
 			}
 		}
 	}
-	l.Hides("secret")
+	w := l.Watch(h.options("krb5p", "4.1", "krb5p", append(well, "-i", "1", "-c", "1000",
+		"-r", "6")...)...)
+	l.Healthy()
+	must(t, h.Freeze(nfstest.Ganesha))
+	failed := w.Message(cmdtest.ProbeFailed)
+	if !strings.Contains(failed.Text, "RPC: Timed out: ") {
+		t.Error(failed)
+	}
+	must(t, h.Thaw(nfstest.Ganesha))
+	w.Message(cmdtest.Recovered)
+	l.Silent("-stop")
+	w.Exits(0)
+	l.Hides("secret", w)
 }
 
 // What is wrong is named by the first step that it breaks: the watch's own keytab
