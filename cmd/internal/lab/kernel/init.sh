@@ -22,7 +22,8 @@ mount -t nfsd nfsd /proc/fs/nfsd
 rpcbind
 rpc.svcgssd
 exportfs -ra
-rpc.nfsd -G 10 -L 10 2
+# With fewer threads it waits only a second for rpc.svcgssd, else five.
+rpc.nfsd -G 10 -L 10 8
 rpc.mountd -p 20048
 nc -ll -p 9999 -e /bin/sh &
 until grep -q ':270F ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done # 9999
