@@ -69,6 +69,10 @@ system-test: tools packages ## boot Debian 12 and 13 with systemd, install the p
 	@.ci/packages mmdebstrap systemd-container
 	go test -tags system -count=1 -timeout 30m -v ./cmd/internal/lab/system
 
+kernel-test: servers ## boot a Linux kernel in a virtual machine, and watch its NFS server with and without Kerberos
+	@.ci/packages qemu-system-x86 busybox-static cpio
+	go test -tags kernel -count=1 -timeout 10m -v ./cmd/internal/lab/kernel
+
 FUZZTIME = 30s
 fuzz: ## fuzz every decoder, each for FUZZTIME (30s)
 	.ci/fuzz $(FUZZTIME)
@@ -81,14 +85,15 @@ man: ## render the manual pages in dist/man; man -l dist/man/fsmon.7 shows one
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
 	@unformatted=$$(gofmt -l .ci cmd kerberos kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
-	go vet -tags system ./...
-	go tool staticcheck -tags system ./...
+	go vet -tags system,kernel ./...
+	go tool staticcheck -tags system,kernel ./...
 	GOOS=windows go vet $(PORTABLE)
 	staticcheck=$$(go tool -n staticcheck) && GOOS=windows $$staticcheck $(PORTABLE)
 	shellcheck $(SCRIPTS)
 
 SCRIPTS = .ci/run .ci/packages .ci/fuzz .packages/build .packages/manuals .packages/test .packages/postinst .packages/prerm .packages/postrm .packages/exporter-* .packages/completion.bash \
-	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab cmd/internal/lab/system/*.sh
+	templates/cluster/*/*.sh templates/ocf/fsmon cmd/internal/lab/cluster/lab/*.sh cmd/internal/lab/cluster/lab/proc cmd/internal/lab/cluster/lab/fence_lab cmd/internal/lab/system/*.sh \
+	cmd/internal/lab/kernel/*.sh
 
 # These packages also run on Windows. The others need the registry, and so Linux.
 PORTABLE = ./smbprobe/... ./nfsprobe/... ./cmd/internal/watch ./kitrunner/... ./cmd/kitrunner
@@ -123,4 +128,4 @@ cluster-packages:
 shellcheck:
 	@.ci/packages shellcheck
 
-.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak system-test fuzz packages man lint windows install clean soak exporter-demo exporter-bench servers plugins monitoring tools cluster-packages shellcheck
+.PHONY: help build test test-busy race demo bench smb-matrix cluster-demo cluster-test cluster-soak system-test kernel-test fuzz packages man lint windows install clean soak exporter-demo exporter-bench servers plugins monitoring tools cluster-packages shellcheck

@@ -80,6 +80,10 @@ func (e *Error) Name() string {
 		return "KRB_AP_ERR_SKEW"
 	case Modified:
 		return "KRB_AP_ERR_MODIFIED"
+	case 44:
+		return "KRB_AP_ERR_BADKEYVER"
+	case 45:
+		return "KRB_AP_ERR_NOKEY"
 	case 60:
 		return "KRB_ERR_GENERIC"
 	case wrongRealm:

@@ -118,6 +118,8 @@ func (c *client4) enter(ctx context.Context, dir nfsv4.NfsFh4, name string) obje
 	if g := c.conn.gss; g != nil {
 		if wrong := offered.lack(g.service); wrong != nil {
 			err = fmt.Errorf("%w: %w", wrong, bare(err))
+		} else if len(offered) > 0 {
+			err = bare(err)
 		}
 		return object4{err: err}
 	}
@@ -133,7 +135,9 @@ func (c *client4) enter(ctx context.Context, dir nfsv4.NfsFh4, name string) obje
 		c.conn.cred = before
 	}
 	if known {
-		if c.gss = offered.gss(); !c.gss {
+		// Who offers what was refused means something else, such as TLS.
+		c.gss = offered.gss() && !slices.Contains(offered, int32(before.Flavor))
+		if !c.gss {
 			err = bare(err)
 		}
 		err = fmt.Errorf("%w (the server offers %s)", err, flavorNames(offered))

@@ -127,6 +127,20 @@ func TestWrongSec4(t *testing.T) {
 		if _, err := f.speak(t, version, "/export"); err != nil {
 			t.Error(err)
 		}
+		// Who refuses what it offers does not mean the flavor, but perhaps TLS: a
+		// Linux server with xprtsec=tls.
+		f = secured("/export", 1, -1)
+		f.answer = func(op nfsv4.NfsArgop4) nfsv4.NfsResop4 {
+			if op.GetArgop() == nfsv4.OP_LOOKUP {
+				return failed4(op, nfsv4.NFS4ERR_WRONGSEC)
+			}
+			return nil
+		}
+		_, err := f.speak(t, version, "/export")
+		fails(t, err, Lookup, &Status4{"LOOKUP", uint32(nfsv4.NFS4ERR_WRONGSEC)})
+		if errors.Is(err, ErrKerberos) {
+			t.Errorf("%s: %v", version, err)
+		}
 	}
 }
 

@@ -28,11 +28,16 @@ const service = "nfs/files.lab.test"
 // newRealm starts KDC and servers. Exports are named as the flavor that they
 // want; any takes all.
 func newRealm(t testing.TB, c kerberostest.Config) *realm {
+	return newRealmWith(t, c, nfstest.Config{})
+}
+
+func newRealmWith(t testing.TB, c kerberostest.Config, servers nfstest.Config) *realm {
 	exports := []nfstest.Export{{Name: "any", SecType: "sys, krb5, krb5i, krb5p"}}
 	for _, sec := range []string{"krb5", "krb5i", "krb5p"} {
 		exports = append(exports, nfstest.Export{Name: sec, SecType: sec})
 	}
-	r := &realm{Lab: nfstest.New(t, nfstest.Config{Empty: true, Exports: exports})}
+	servers.Empty, servers.Exports = true, exports
+	r := &realm{Lab: nfstest.New(t, servers)}
 	c.Users, c.In = map[string]string{"probe": "secret"}, r.Do
 	c.Services = []string{service, "nfs/other.lab.test"}
 	r.kdc = kerberostest.New(t, c)

@@ -67,15 +67,25 @@ func certified(
 	}
 }
 
-// secured puts TLS before a server of a network, and returns the proxy's port.
+// secured puts TLS before the NFS server at an address of a network, and
+// returns the proxy's port.
 func secured(
 	t testing.TB, network *nfstest.Lab, address string, behaviour nfstest.TLS,
 ) (port string) {
 	t.Helper()
+	return securedAt(t, network, net.JoinHostPort(address, "2049"), behaviour)
+}
+
+func securedAt(
+	t testing.TB, network *nfstest.Lab, server string, behaviour nfstest.TLS,
+) (port string) {
+	t.Helper()
+	address, _, err := net.SplitHostPort(server)
+	must(t, err)
 	l, err := network.Listen("tcp", net.JoinHostPort(address, "0"))
 	must(t, err)
 	nfstest.TLSProxy(t, l, func() (c net.Conn, err error) {
-		derr := network.Do(func() { c, err = net.Dial("tcp", net.JoinHostPort(address, "2049")) })
+		derr := network.Do(func() { c, err = net.Dial("tcp", server) })
 		if derr != nil {
 			err = derr
 		}

@@ -113,7 +113,8 @@ func TestKerberosSeals(t *testing.T) {
 }
 
 // What keeps the watch from a ticket is of class kdc, and the file server is not
-// asked. What the file server says to a ticket is about the account.
+// asked. Whom it does not let in is about the account, and a ticket that it
+// cannot read is about the server: its key is wrong, or gone.
 func TestKerberosRefusals(t *testing.T) {
 	t.Parallel()
 	m := newMember(t, kerberostest.Config{})
@@ -121,8 +122,8 @@ func TestKerberosRefusals(t *testing.T) {
 	notAsked := []string{"failed at ticket", "The file server was not asked.",
 		"Class kdc: a failover would not help",
 		"ERROR 124 No Kerberos ticket for the watch of [valid] (KDC " + m.kdc.Addr}
-	refused := []string{"until 2", "failed at session setup", "The KDC gave a ticket, but the server does not take it",
-		"Class account"}
+	refused := []string{"until 2", "failed at session setup: STATUS_ACCESS_DENIED",
+		"The KDC gave a ticket, and the server took it, but it does not let its user in", "Class account"}
 	stale := m.kdc.UserKeytab(t, "ghost")
 	if _, err := m.kdc.Admin(t.Context(), "cpw -pw other ghost\n"); err != nil {
 		t.Fatal(err)
@@ -154,6 +155,16 @@ func TestKerberosRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { checked(t, l, 1, append(c.args, "-r", "60"), c.says...) })
 	}
+	if _, err := m.kdc.Admin(t.Context(), "cpw -randkey "+memberSPN+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	checked(t, l, 1, m.with("--keytab", m.keytab, "-r", "60"), "failed at session setup: STATUS_LOGON_FAILURE",
+		"The KDC gave a ticket, but the server does not take it", "Class server")
+	if err := os.Remove(m.kdc.Keytab); err != nil {
+		t.Fatal(err)
+	}
+	checked(t, l, 1, m.with("--keytab", m.keytab, "-r", "60"),
+		"failed at session setup: the server takes other logins than this one", "has lost its keytab", "Class server")
 }
 
 func TestKerberosSkew(t *testing.T) {
@@ -177,7 +188,7 @@ func TestNTLMDisabled(t *testing.T) {
 	plain := smbtest.Samba(t, smbtest.Config{})
 	checked(t, l, 1, m.at(plain.Addr(), memberSPN, "--keytab", m.keytab, "-r", "60"),
 		"failed at session setup: the server takes other logins than this one", "The server does not take Kerberos",
-		"Class account")
+		"Class server")
 }
 
 // A domain controller with NTLM switched off, as its members reach it. It is not

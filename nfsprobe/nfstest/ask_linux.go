@@ -13,6 +13,11 @@ import (
 // null calls procedure 0 of a program at 127.0.0.1 over TCP (RFC 5531), in the
 // network of the calling thread.
 func null(ctx context.Context, port int, program, version uint32) error {
+	return nulls(ctx, 1, port, program, version)
+}
+
+// nulls is null n times, over one connection.
+func nulls(ctx context.Context, n, port int, program, version uint32) error {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1",
 		strconv.Itoa(port)))
 	if err != nil {
@@ -21,6 +26,13 @@ func null(ctx context.Context, port int, program, version uint32) error {
 	defer c.Close()
 	deadline, _ := ctx.Deadline() // without one the zero time, which means none here
 	c.SetDeadline(deadline)
+	for ; n > 0 && err == nil; n-- {
+		err = nullOn(c, port, program, version)
+	}
+	return err
+}
+
+func nullOn(c net.Conn, port int, program, version uint32) error {
 	const xid = 0x6e667374
 	// One fragment: xid, CALL, RPC version 2, program, version, procedure, no
 	// credential, no verifier.

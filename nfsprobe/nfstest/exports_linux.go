@@ -45,17 +45,22 @@ func (l *Lab) writeConf(exports []Export) error {
 	}
 	minors := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(l.config.Minors), "[]")), ", ")
 	var conf strings.Builder
+	contexts := 16384 // the default
+	if l.config.Forgetful {
+		contexts = 1 // less than one for each of its 13 tables
+	}
 	// In a container Ganesha 6 may not do what it would like to; 4 only warns of
 	// the option.
 	fmt.Fprintf(&conf, `NFS_CORE_PARAM {
 	Protocols = %s; NFS_Port = %d; MNT_Port = %d;
 	Enable_NLM = %t; Enable_RQUOTA = false; mount_path_pseudo = false; allow_set_io_flusher_fail = true;
+	RPC_GSS_Max_Ctx = %d;
 }
 NFSV4 { Minor_Versions = %s; Grace_Period = 5; Lease_Lifetime = 10; RecoveryBackend = fs; }
 NFS_KRB5 { %s }
 LOG { Default_Log_Level = EVENT; }
-`, protocols, l.config.NFSPort, l.config.MountPort, l.config.Locks, minors,
-		l.kerberos())
+`, protocols, l.config.NFSPort, l.config.MountPort, l.config.Locks, contexts,
+		minors, l.kerberos())
 	for _, e := range exports {
 		id, err := l.exportDir(e)
 		if err != nil {

@@ -40,6 +40,7 @@ type Config struct {
 	NoPortmap bool     // rpcbind is killed before New returns
 	Locks     bool     // Ganesha also has a lock manager, and a status monitor runs
 	Exports   []Export // in addition to those of Exports
+	Forgetful bool     // Ganesha has no room for a security context: see Lab.Forget
 	// Neither rpcbind nor Ganesha is started: the lab is a network for a
 	// hostile server, or Restart starts them later.
 	Empty bool

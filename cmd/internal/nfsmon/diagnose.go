@@ -181,8 +181,11 @@ func explainNetwork(d *cli.Diagnosis, probe *nfsprobe.Error) {
 		}
 	}
 	d.ExplainNetwork(probe, stage)
-	if probe.Step == nfsprobe.StartTLS {
+	switch probe.Step {
+	case nfsprobe.StartTLS:
 		d.Look += lookTLS
+	case nfsprobe.BeginContext:
+		d.Look += lookNoHelper
 	}
 	silent := d.Name == "ETIMEDOUT"
 	if silent && fileLooks[probe.Step] != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/kerberos"
@@ -89,6 +90,9 @@ func (f *flags) explainSecurity(d *cli.Diagnosis, probe *nfsprobe.Error) (text s
 	case errors.As(probe, &rpc) && rpc.Stat == "AUTH_ERROR" && f.usesKerberos() &&
 		probe.Step >= nfsprobe.BeginContext && probe.Step != nfsprobe.Unmount:
 		d.Name, d.Look = rpc.Error(), lookContext
+		if probe.Step > nfsprobe.BeginContext && strings.HasPrefix(rpc.Auth, "RPCSEC_GSS_") {
+			d.Look = lookLost
+		}
 		return "RPC: " + rpc.Error(), true
 	case errors.As(probe, &rpc) && rpc.Stat == "GARBAGE_ARGS" && f.usesKerberos():
 		d.Name, d.Look = rpc.Error(), fmt.Sprintf(lookGarbage, f.sec)
@@ -105,6 +109,12 @@ const (
 	lookContext = "The KDC gave a ticket, but the server does not take it. Look whether --spn is " +
 		"the server's name in the realm, whether its keytab has the current key for that (klist " +
 		"-kte, compare kvno), whether gssproxy or rpc.svcgssd runs there, and whether its clock is right."
+	lookLost = "The server lost the security context of this probe, and the second one that it was " +
+		"asked for. Look at its log and its memory, and whether it keeps enough of them (NFS-Ganesha: " +
+		"RPC_GSS_Max_Ctx)."
+	// Seen with Debian's kernel 6.1: after five seconds it closes the connection.
+	lookNoHelper = " It was about to read the watch's ticket, for which a Linux server needs " +
+		"gssproxy or rpc.svcgssd: look whether that runs and answers."
 	lookServerSkew = "The clocks of the server and of this machine are too far apart: five minutes " +
 		"are allowed. Look at the time service of both (chronyc tracking)."
 	lookKerberosUser = "The server takes who logs in for a user of its own (nfsidmap -l, idmapd.conf), " +

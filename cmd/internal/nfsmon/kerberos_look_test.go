@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -57,7 +59,16 @@ func TestKerberosIsExplained(t *testing.T) {
 			"Authentication error; why = AUTH_REJECTEDCRED", "--spn is the server's name"},
 		"a context that is lost again": {nfsprobe.Access, denied("RPCSEC_GSS_CREDPROBLEM"), cli.Server,
 			"clp_nfsmon: RPC: Authentication error; why = RPCSEC_GSS_CREDPROBLEM",
-			"Authentication error; why = RPCSEC_GSS_CREDPROBLEM", "gssproxy"},
+			"Authentication error; why = RPCSEC_GSS_CREDPROBLEM", "RPC_GSS_Max_Ctx"},
+		"a key that the server does not have yet": {nfsprobe.BeginContext,
+			&nfsprobe.GSSError{Major: 13 << 16, Minor: minor + 44}, cli.Server,
+			"clp_nfsmon: RPC: Authentication error; why = KRB_AP_ERR_BADKEYVER",
+			"KRB_AP_ERR_BADKEYVER", "compare kvno"},
+		"a server whose helper hangs": {nfsprobe.BeginContext,
+			&net.OpError{Op: "read", Err: io.EOF}, cli.Server,
+			"clp_nfsmon: RPC: Unable to receive: errno = Connection reset by peer", "ECONNRESET", "rpc.svcgssd"},
+		"a server whose helper hangs longer": {nfsprobe.BeginContext, context.DeadlineExceeded, cli.Server,
+			"clp_nfsmon: RPC: Timed out", "ETIMEDOUT", "rpc.svcgssd"},
 		"a denied MNT": {nfsprobe.Mount, denied("AUTH_BADCRED"), cli.Access,
 			"clp_nfsmon: RPC: Authentication error; why = AUTH_BADCRED",
 			"Authentication error; why = AUTH_BADCRED", "client list of no export"},

@@ -33,11 +33,13 @@ var classes = map[smbprobe.Status]cli.Class{
 	0xC00000CB: cli.Access,  // BAD_DEVICE_TYPE
 }
 
+const logonFailure = smbprobe.Status(0xC000006D)
+
 // classOf is the class of a failed probe; network is that of its error number,
 // if it has one. At the steps that open files the server has let the watch in,
 // so a refusal is about the disk: Samba says ACCESS_DENIED of one that has
 // become read-only, too.
-func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
+func (f *flags) classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 	var (
 		status    smbprobe.Status
 		netbios   *smbprobe.NetBIOSError
@@ -53,6 +55,10 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		return cli.Access
 	case errors.As(probe, &netbios) && netbios.Code == 0x81: // hosts deny
 		return cli.Access
+	case f.kerberos && ticketRefused(probe):
+		// Its key or its clock is wrong, or its key is gone: that is not about who
+		// asks, whom the KDC has vouched for.
+		return cli.Server
 	case errors.As(probe, &refusal), errors.Is(probe, smbprobe.ErrOtherLogin):
 		return cli.Account
 	case errors.As(probe, &status) && probe.Step == smbprobe.SessionSetup &&
@@ -62,4 +68,13 @@ func classOf(probe *smbprobe.Error, network cli.Class) cli.Class {
 		return classes[status]
 	}
 	return network
+}
+
+// ticketRefused reports that the server could not read the ticket, or takes
+// none: with a message of Kerberos, as Windows, or with LOGON_FAILURE, as Samba,
+// which has other statuses for users that it does not let in.
+func ticketRefused(probe *smbprobe.Error) bool {
+	return probe.Step == smbprobe.SessionSetup &&
+		(errors.As(probe, new(*smbprobe.RefusedError)) || errors.Is(probe, smbprobe.ErrOtherLogin) ||
+			errors.Is(probe, logonFailure))
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/lab/cmdtest"
+	"fsmon/kerberos"
 	"fsmon/smbprobe"
 )
 
@@ -15,10 +16,11 @@ import (
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder
+	f := &flags{user: "labuser"}
 	row := func(name string, err error, steps ...smbprobe.Step) {
 		fmt.Fprintf(&got, "%-45s", name)
 		for _, step := range steps {
-			d := (&flags{user: "labuser"}).diagnose(&smbprobe.Error{Step: step, Err: err})
+			d := f.diagnose(&smbprobe.Error{Step: step, Err: err})
 			fmt.Fprintf(&got, " %v: %s;", step, cmp.Or(d.Class, "server"))
 		}
 		got.WriteString("\n")
@@ -44,5 +46,12 @@ func TestClasses(t *testing.T) {
 	row("malformed", &smbprobe.MalformedError{}, smbprobe.TreeConnect)
 	row("read back", smbprobe.ErrReadBack, smbprobe.WriteTest)
 	row("this machine", smbprobe.ErrReadBack, smbprobe.Socket)
+	f = &flags{kerberos: true}
+	row("a ticket that is not taken", logonFailure, smbprobe.SessionSetup, smbprobe.TreeConnect)
+	row("refused by a message of Kerberos", &smbprobe.RefusedError{
+		Err: &kerberos.Error{Code: kerberos.Modified}}, smbprobe.SessionSetup)
+	row("no Kerberos there", smbprobe.ErrOtherLogin, smbprobe.SessionSetup)
+	row("a user who is not let in", smbprobe.StatusAccessDenied, smbprobe.SessionSetup)
+	row("a user who is disabled", smbprobe.Status(0xC0000072), smbprobe.SessionSetup)
 	cmdtest.Golden(t, "testdata/classes.golden", got.String())
 }

@@ -39,7 +39,7 @@ func (f *flags) diagnose(err error) cli.Diagnosis {
 		a = d.ExplainTicket(probe.Err, f.share)
 	case errors.As(err, &probe):
 		d, a = f.failedStep(probe)
-		d.Class = classOf(probe, d.Class)
+		d.Class = f.classOf(probe, d.Class)
 	case errors.Is(err, context.DeadlineExceeded):
 		d.Brief, a = "select error[110]", msgSelect.Alert(int(unix.ETIMEDOUT))
 	default:
@@ -201,7 +201,10 @@ func (f *flags) explainStatus(d *cli.Diagnosis, step smbprobe.Step, status smbpr
 		d.Look = cmp.Or(fileLooks[step][status], fileLooks[f.locked(step)][status],
 			diskLooks[status], looks[status], lookUnknown)
 	case f.kerberos && step == smbprobe.SessionSetup && (denied || status.LogonRefused()):
-		d.Look = lookTicketRefused
+		d.Look = lookUserRefused
+		if status == logonFailure {
+			d.Look = lookTicketRefused
+		}
 	case f.user == "" && !f.kerberos && (denied || status.LogonRefused()):
 		d.Look = deniedAnonymous
 	case denied && step == smbprobe.SessionSetup:

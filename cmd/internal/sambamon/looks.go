@@ -93,14 +93,16 @@ const (
 const (
 	lookTicketRefused = "The KDC gave a ticket, but the server does not take it: look whether " +
 		"--spn is the name that the server has in the realm, whether its keytab or machine " +
-		"password is the current one (klist -kte; net ads testjoin), whether it knows the user, " +
-		"and whether its clock is right." + lookAccount
+		"password is the current one (klist -kte; net ads testjoin), and whether its clock is right."
+	lookUserRefused = "The KDC gave a ticket, and the server took it, but it does not let its user " +
+		"in: look whether it knows the user (getent passwd, wbinfo -i), and whether that one may " +
+		"log on there." + lookAccount
 	lookNoNTLM = "NTLM is switched off on the server (ntlm auth = disabled in smb.conf, on " +
 		"Windows the policies \"Restrict NTLM\"): this server wants Kerberos. Log in with " +
 		"--kerberos, or allow NTLM again. The server itself answers: this is about how the probe " +
 		"logs in, not about the service."
-	lookNoKerberos = "The server does not take Kerberos: on Samba look at realm, kerberos method " +
-		"and the keytab (testparm -s; klist -kte), or leave --kerberos away." + lookAccount
+	lookNoKerberos = "The server does not take Kerberos, or has lost its keytab: on Samba look at " +
+		"realm, kerberos method and the keytab (testparm -s; klist -kte), or leave --kerberos away."
 )
 
 const lookUnknown = "The server refused with a status for which this program has no advice: look " +
