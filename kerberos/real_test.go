@@ -97,11 +97,12 @@ func TestRefusals(t *testing.T) {
 	}{
 		"wrong password": {Config{Principal: "probe", Password: "wrong"}, spn, PreauthFailed},
 		// Then only this side can find it.
-		"wrong password, no preauthentication": {Config{Principal: "plain", Password: "wrong"}, spn, BadIntegrity},
-		"unknown principal":                    {Config{Principal: "nobody", Password: "pw"}, spn, ClientUnknown},
-		"unknown service":                      {Config{Principal: "probe", Password: "pw"}, "cifs/elsewhere", ServerUnknown},
-		"expired account":                      {Config{Principal: "old", Password: "pw"}, spn, ClientExpired},
-		"expired password":                     {Config{Principal: "stale", Password: "pw"}, spn, KeyExpired},
+		"no preauthentication": {Config{Principal: "plain", Password: "wrong"}, spn, BadIntegrity},
+		"unknown principal":    {Config{Principal: "nobody", Password: "pw"}, spn, ClientUnknown},
+		"unknown service": {Config{Principal: "probe", Password: "pw"}, "cifs/elsewhere",
+			ServerUnknown},
+		"expired account":  {Config{Principal: "old", Password: "pw"}, spn, ClientExpired},
+		"expired password": {Config{Principal: "stale", Password: "pw"}, spn, KeyExpired},
 	} {
 		e := refusal(t, client(t, c.Config, k.Addr), c.spn)
 		if e.Code != c.code || e.KDC != k.Addr {
@@ -128,7 +129,8 @@ func TestSkew(t *testing.T) {
 	c.Skew = -time.Hour
 	k := kerberostest.New(t, c)
 	e := refusal(t, client(t, Config{Principal: "probe", Password: "pw"}, k.Addr), spn)
-	if e.Code != SkewTooGreat || e.Skew < 59*time.Minute || !strings.Contains(e.Error(), "clock is 1h0m0s ahead") {
+	if e.Code != SkewTooGreat || e.Skew < 59*time.Minute ||
+		!strings.Contains(e.Error(), "clock is 1h0m0s ahead") {
 		t.Errorf("%v, skew %s", e, e.Skew)
 	}
 }
@@ -203,7 +205,8 @@ func TestOtherRealm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	realms := "[realms]\nLAB.TEST = {\n kdc = " + own.Addr + "\n}\nOTHER.TEST = {\n kdc = " + other.Addr + "\n}\n"
+	realms := "[realms]\nLAB.TEST = {\n kdc = " + own.Addr + "\n}\n" +
+		"OTHER.TEST = {\n kdc = " + other.Addr + "\n}\n"
 	for name, c := range map[string]struct{ spn, conf string }{
 		"domain_realm": {foreign, realms + "[domain_realm]\n.other.test = OTHER.TEST\n"},
 		"SPN":          {foreign + "@OTHER.TEST", realms},

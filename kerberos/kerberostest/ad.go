@@ -77,17 +77,7 @@ for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$D" && exit; sleep 0.1; done`
 func NewAD(t testing.TB) *AD {
 	t.Helper()
 	a, err := startAD(t.Context())
-	switch {
-	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
-		t.Skip(err)
-	case err != nil:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.close(); err != nil {
-			t.Error(err)
-		}
-	})
+	endWith(t, a.close, err)
 	return a
 }
 

@@ -65,6 +65,14 @@ type KDC struct {
 func New(t testing.TB, c Config) *KDC {
 	t.Helper()
 	k, err := Start(t.Context(), c)
+	endWith(t, k.Close, err)
+	return k
+}
+
+// endWith ends what a test has started with the test. err is why it could not
+// be started.
+func endWith(t testing.TB, end func() error, err error) {
+	t.Helper()
 	switch {
 	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
 		t.Skip(err)
@@ -72,11 +80,10 @@ func New(t testing.TB, c Config) *KDC {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := k.Close(); err != nil {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 	})
-	return k
 }
 
 // Start starts a KDC and returns when it answers. The caller must Close it. If
