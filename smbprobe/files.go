@@ -97,7 +97,7 @@ func (l *ladder) read(name string, b []byte) (int, error) {
 	}
 	n, err := f.Read(b)
 	if err == nil && n == 0 {
-		err = statusEndOfFile
+		err = smb2.StatusEndOfFile
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -199,8 +199,8 @@ func (l *ladder) withTestFile(do func(f *smb2.File, name string) error) (end str
 // cause: it has the file open, is deleting it, or has just deleted this probe's
 // new file as one that was left behind.
 func contended(err error) bool {
-	return is(err, statusObjectCollision, statusSharingViolation, statusDeletePending,
-		statusObjectNotFound, ErrReadBack)
+	return is(err, smb2.StatusObjectCollision, smb2.StatusSharingViolation, smb2.StatusDeletePending,
+		smb2.StatusObjectNotFound, ErrReadBack)
 }
 
 func is(err error, causes ...error) bool {
@@ -254,8 +254,8 @@ func (l *ladder) discard(name string) (end string, err error) {
 	switch status {
 	case 0:
 		l.clean = true
-	case statusObjectNotFound, statusDeletePending: // somebody else removed it
-	case statusSharingViolation: // perhaps a virus scanner; the server is healthy
+	case smb2.StatusObjectNotFound, smb2.StatusDeletePending: // somebody else removed it
+	case smb2.StatusSharingViolation: // perhaps a virus scanner; the server is healthy
 		end = "not removed"
 		l.r.warn("the write test's file %s is in use and stays until the next probe", name)
 	default:
@@ -286,7 +286,7 @@ func (l *ladder) writeTo(f *smb2.File, name string) error {
 		return err
 	}
 	n, err := l.read(name, back)
-	if errors.Is(err, statusEndOfFile) {
+	if errors.Is(err, smb2.StatusEndOfFile) {
 		n, err = 0, nil
 	}
 	if err == nil && !bytes.Equal(back[:n], data) {
@@ -323,7 +323,7 @@ func (l *ladder) lockTest() (learnt string, err error) {
 func lock(f *smb2.File) (string, error) {
 	off := lockFrom + mathrand.N[uint64](lockFrom)
 	switch err := f.Lock(off, 1); {
-	case is(err, statusLockNotGranted, statusFileLockConflict):
+	case is(err, smb2.StatusLockNotGranted, smb2.StatusFileLockConflict):
 		return "somebody else has the lock", nil
 	case err != nil:
 		return "", err
@@ -357,7 +357,7 @@ func (p *Prober) CleanUp(ctx context.Context) error {
 // or is about to put its own there.
 func (l *ladder) removeKept() (string, error) {
 	err := l.tree.Remove(l.keptName())
-	if is(err, statusObjectNotFound, statusDeletePending, statusSharingViolation) {
+	if is(err, smb2.StatusObjectNotFound, smb2.StatusDeletePending, smb2.StatusSharingViolation) {
 		err = nil
 	}
 	return "file removed", err

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"fsmon/smbprobe/smb2"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -162,7 +163,7 @@ func TestFilesRefused(t *testing.T) {
 			{"deep, written beside it", "rw", "root", "pw", `dir/sub/deep`, true, 0, nil},
 			{"missing", "rw", "root", "pw", "gone", true, Marker, notFound},
 			{"missing directory", "rw", "root", "pw", "gone/deep", false, Marker, pathNotFound},
-			{"empty", "rw", "root", "pw", "empty", false, Marker, statusEndOfFile},
+			{"empty", "rw", "root", "pw", "empty", false, Marker, smb2.StatusEndOfFile},
 			{"a directory", "rw", "root", "pw", "dir", false, Marker, Status(0xC0000010)},
 			{"unreadable", "rw", "games", "pw-games", "secret", false, Marker, denied},
 			{"read-only share, marker", "ro", "root", "pw", marker, false, 0, nil},
@@ -233,13 +234,13 @@ func TestWriteTestSpoilt(t *testing.T) {
 		{"a write of nothing", on(smbtest.Write, setSize(0)), false, malformed("a write of 0 bytes"), false, 0},
 		{"a write of more", on(smbtest.Write, setSize(65)), false, malformed("a write of 65 bytes"), false, 0},
 		{"another byte", on(smbtest.Read, change(func(m []byte) { m[data]++ })), false, ErrReadBack, false, 0},
-		{"nothing", on(smbtest.Read, refuse(uint32(statusEndOfFile))), false, ErrReadBack, false, 0},
+		{"nothing", on(smbtest.Read, refuse(uint32(smb2.StatusEndOfFile))), false, ErrReadBack, false, 0},
 		{"data outside", on(smbtest.Read, setSize(0xffffff00)), false, malformed("outside the frame"), false, 0},
 		{"in use while it is read back", created(1, refuse(violation)), false, nil, false, 1},
 		{"renamed, but said not", on(smbtest.SetInfo, refuse(0xC0000022)), false, nil, false, 1},
 		{"not to be renamed", created(9, nil), true, nil, false, 0},
 		{"in use when it is to be deleted", created(2, refuse(violation)), true, nil, true, 1},
-		{"deleted by somebody else", created(2, refuse(uint32(statusObjectNotFound))), true, nil, false, 1},
+		{"deleted by somebody else", created(2, refuse(uint32(smb2.StatusObjectNotFound))), true, nil, false, 1},
 		{"not to be deleted", on(smbtest.SetInfo, refuse(0xC0000121)), true, Status(0xC0000121), false, 0}, // but it was
 	}
 	shares := map[string][]string{}

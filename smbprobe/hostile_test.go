@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fsmon/smbprobe/smb2"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -44,7 +45,7 @@ func TestHostile(t *testing.T) {
 		{"session setup reset", does{script(rst, ok, nothing)}, SessionSetup, reset},
 		{"session setup refused", does{script(fin, ok, no)}, SessionSetup, refused},
 		{"session setup not continued", does{script(silent, ok,
-			smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
+			smbtest.Status(uint32(smb2.StatusMoreProcessing)))}, SessionSetup, &MalformedError{}},
 		{"negotiate answered twice", does{script(silent, ok, ok)}, SessionSetup,
 			malformed("was due")},
 
