@@ -95,9 +95,11 @@ func TestHostileDeadline(t *testing.T) {
 		"one byte at a time": slow,
 		"silent in the answer": smbtest.Script(smbtest.Silent,
 			smbtest.Cut(30, smbtest.NegotiateReply(0x0311))),
-		"endless keep-alives":     smbtest.Endless([]byte{0x85, 0, 0, 0}),
-		"endless oplock breaks":   smbtest.Endless(oplockBreak(nil)),
-		"endless interim answers": smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing),
+		"endless keep-alives":   smbtest.Endless([]byte{0x85, 0, 0, 0}),
+		"endless oplock breaks": smbtest.Endless(oplockBreak(nil)),
+		"endless interim answers": smbtest.Script(
+			smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))),
+			smbtest.Nothing),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // with the others of this list only
