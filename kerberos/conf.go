@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// conf is what this package takes of krb5.conf(5): the rest of a file, and what
-// makes no sense in it, is passed over.
+// conf is what this package reads in krb5.conf(5). It ignores the rest, and what
+// makes no sense.
 type conf struct {
 	realm   string              // default_realm
 	kdcs    map[string][]string // HOST:PORT by realm

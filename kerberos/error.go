@@ -114,7 +114,7 @@ func inWords(skew time.Duration) string {
 }
 
 var (
-	// ErrNoKDC: it is not known who gives tickets of a realm.
+	// ErrNoKDC: no KDC of a realm is known.
 	ErrNoKDC = errors.New("no KDC is known")
 	// ErrExpired: what the credentials cache holds is no longer valid.
 	ErrExpired = errors.New("expired")

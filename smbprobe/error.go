@@ -45,12 +45,12 @@ func (s Step) String() string {
 // there is about the file and the disk below the share.
 func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest || s == LockTest }
 
-// Error is a failed probe: the first step that failed, and why. At Ticket it is
-// the error of Config.Tickets. Else Err is or wraps one of Status, *NetBIOSError,
+// Error is a failed probe: the first step that failed, and why. At Ticket Err is
+// the error of Config.Tickets. Else it is or wraps one of Status, *NetBIOSError,
 // *MalformedError, *RefusedError, ErrOtherLogin, *ShareTypeError, ErrSMB1Only,
-// ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or "write"; it
-// wraps the errno), context.Canceled, or context.DeadlineExceeded for every
-// kind of deadline.
+// ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or
+// "write"; it wraps the errno), context.Canceled, or context.DeadlineExceeded
+// for every kind of deadline.
 type Error struct {
 	Step Step
 	Err  error

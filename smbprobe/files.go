@@ -161,10 +161,10 @@ func (l *ladder) writeTest() (learnt string, err error) {
 	return fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end), nil
 }
 
-// withTestFile creates the write test's file and calls do. It opens an existing
-// file only to delete it: the first one of a watch deletes all files of these
-// names. It returns what has become of the file. clean is set when surely none
-// of these names is left.
+// withTestFile creates the write test's file and calls do. The first write test
+// of a watch deletes all files of these names before; nothing else is done to a
+// file that exists. end says what became of the file. l.clean is set only if
+// certainly no file of these names is left.
 func (l *ladder) withTestFile(do func(f *smb2.File, name string) error) (end string, err error) {
 	names := l.testNames()
 	if l.sweep {
@@ -317,9 +317,8 @@ func (l *ladder) lockTest() (learnt string, err error) {
 }
 
 // lock locks and unlocks a byte. It is far behind the end of the file, so that
-// nobody's reads meet the lock, and another one each time, so that two probes
-// do not meet. A lock that is refused since somebody has it shows as well that
-// the server keeps its locks.
+// the lock stops nobody's reads, and another one each time, so that two probes
+// do not meet. If somebody else has that lock, the server keeps locks: good.
 func lock(f *smb2.File) (string, error) {
 	off := lockFrom + mathrand.N[uint64](lockFrom)
 	switch err := f.Lock(off, 1); {

@@ -14,13 +14,12 @@ import (
 )
 
 var (
-	// ErrMalformed is a CHALLENGE that is none, or whose fields point outside
-	// of it.
+	// ErrMalformed: what came is no CHALLENGE, or its fields point outside it.
 	ErrMalformed = errors.New("malformed NTLM challenge")
-	// ErrName is a user, domain, workstation or service that cannot be sent: it
-	// is too long, or the server reads ASCII names alone and it has others.
+	// ErrName: a user, domain, workstation or service cannot be sent. It is too
+	// long, or the server reads only ASCII and it has other characters.
 	ErrName = errors.New("a name that this server's NTLM cannot carry")
-	// ErrOrder is an Accept without an Init.
+	// ErrOrder: Accept was called before Init.
 	ErrOrder = errors.New("an NTLM challenge before the login began")
 )
 
@@ -136,9 +135,9 @@ func (c *Client) Anonymous() bool { return c.User == "" }
 
 // MIC returns the 16 bytes of GSS_GetMIC over a message, the first that is
 // signed (MS-NLMP 3.4.4.2), for SPNEGO's mechListMIC. It is nil where smbclient
-// sends none: without a key, without NTLMSSP_NEGOTIATE_SIGN, and to a server
-// whose CHALLENGE had no timestamp, since old ones choke on it, and for an anonymous
-// login.
+// sends none: without a key, without NTLMSSP_NEGOTIATE_SIGN, for an anonymous
+// login, and to a server whose CHALLENGE had no timestamp, since old ones choke
+// on it.
 func (c *Client) MIC(message []byte) []byte {
 	if c.key == nil || c.Anonymous() || c.flags&flagSign == 0 || !c.target.Timestamp {
 		return nil
