@@ -21,9 +21,6 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
-// DefaultConf is where krb5.conf(5) is, unless the environment has KRB5_CONFIG.
-const DefaultConf = "/etc/krb5.conf"
-
 // Config says who logs in and who gives the tickets. Exactly one of Keytab,
 // CCache and Password is set.
 type Config struct {
@@ -33,7 +30,9 @@ type Config struct {
 	Keytab    string   // a file
 	CCache    string   // a file, "FILE:" before it or not
 	Password  string
-	Conf      string // files like krb5.conf, with colons, which need not be there; empty: DefaultConf
+	// Conf names files like krb5.conf(5), with colons in between. They need not be
+	// there. Empty: $KRB5_CONFIG, or else /etc/krb5.conf.
+	Conf string
 }
 
 // Client gets tickets and keeps them. Its methods may be called from any
@@ -265,7 +264,7 @@ func (c conf) add(realm string, kdcs []string) {
 }
 
 func (c Config) confPath() string {
-	return cmp.Or(c.Conf, os.Getenv("KRB5_CONFIG"), DefaultConf)
+	return cmp.Or(c.Conf, os.Getenv("KRB5_CONFIG"), "/etc/krb5.conf")
 }
 
 // key is who logs in with what. Its error is a mistake of the configuration, but

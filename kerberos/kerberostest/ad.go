@@ -20,7 +20,7 @@ import (
 
 // The domain of every AD.
 const (
-	ADRealm   = "AD.LAB.TEST"
+	adRealm   = "AD.LAB.TEST"
 	ADAddress = "198.51.100.9" // of RFC 5737; it exists within the AD's network only
 	ADUser    = "watch"
 	ADPass    = "W4tch.pass"
@@ -105,7 +105,7 @@ func (a *AD) start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.Command("/bin/sh", "-c", adScript)
-	cmd.Env = append(os.Environ(), "D="+a.dir, "ADDRESS="+ADAddress, "REALM="+ADRealm,
+	cmd.Env = append(os.Environ(), "D="+a.dir, "ADDRESS="+ADAddress, "REALM="+adRealm,
 		"NAME="+ADUser, "PASS="+ADPass)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS |
 		syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID}

@@ -64,7 +64,7 @@ type KDC struct {
 // installed, the test is skipped, or fails if CI=true is in the environment.
 func New(t testing.TB, c Config) *KDC {
 	t.Helper()
-	k, err := Start(t.Context(), c)
+	k, err := start(t.Context(), c)
 	endWith(t, k.Close, err)
 	return k
 }
@@ -86,9 +86,9 @@ func endWith(t testing.TB, end func() error, err error) {
 	})
 }
 
-// Start starts a KDC and returns when it answers. The caller must Close it. If
+// start starts a KDC and returns when it answers. The caller must Close it. If
 // this process dies first, the KDC ends and its directory is removed.
-func Start(ctx context.Context, c Config) (*KDC, error) {
+func start(ctx context.Context, c Config) (*KDC, error) {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
 	}
