@@ -21,10 +21,10 @@ const (
 	SessionSetup               // MS-SMB2 3.2.4.2.3
 	TreeConnect                // MS-SMB2 3.2.4.2.4
 	ShareType                  // the share is a disk or a printer
-	Root                       // Config.Identity: MS-SMB2 3.2.4.3, 3.2.4.8, 3.2.4.5
+	Root                       // Config.Identity: MS-SMB2 3.2.4.3, 3.2.4.8, 3.2.4.10
 	Marker                     // Config.Marker is read: MS-SMB2 3.2.4.3, 3.2.4.6, 3.2.4.5
-	WriteTest                  // Config.WriteTest: also MS-SMB2 3.2.4.7, 3.2.4.9, 3.2.4.10
-	LockTest                   // Config.LockTest: also MS-SMB2 3.2.4.19, 3.2.4.20
+	WriteTest                  // Config.WriteTest: also MS-SMB2 3.2.4.7, 3.2.4.9, 3.2.4.16
+	LockTest                   // Config.LockTest: also MS-SMB2 3.2.4.19, 3.2.4.21
 	TreeDisconnect             // MS-SMB2 3.2.4.22
 	Logoff                     // MS-SMB2 3.2.4.23
 )

@@ -105,7 +105,7 @@ func (f *File) Close() error {
 	return err
 }
 
-// Flush has the server write the file to its disk (MS-SMB2 3.2.4.10).
+// Flush has the server write the file to its disk (MS-SMB2 3.2.4.16).
 func (f *File) Flush() error {
 	_, err := f.tree.call(append(appendUint16s(f.tree.request(cmdFlush), 24, 0, 0, 0), f.id[:]...))
 	return err
@@ -168,7 +168,7 @@ const (
 // of somebody else (MS-SMB2 3.2.4.19).
 func (f *File) Lock(off, length uint64) error { return f.lock(off, length, lockExclusive|lockAtOnce) }
 
-// Unlock ends a lock of the same range (MS-SMB2 3.2.4.20).
+// Unlock ends a lock of the same range (MS-SMB2 3.2.4.21).
 func (f *File) Unlock(off, length uint64) error { return f.lock(off, length, lockUnlock) }
 
 func (f *File) lock(off, length uint64, flags uint32) error {

@@ -30,7 +30,8 @@ func (t *Tree) Identity() (id Identity, err error) {
 	return id, err
 }
 
-// query asks for information of at least a size (MS-SMB2 3.2.4.8).
+// query asks for information of at least a size: about the file, or about its
+// file system (MS-SMB2 3.2.4.8, 3.2.4.10).
 func (f *File) query(kind, class byte, size int) ([]byte, error) {
 	const most = 1 << 10 // a volume has a name, too
 	m := f.tree.request(cmdQueryInfo)
