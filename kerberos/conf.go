@@ -56,7 +56,7 @@ func (r *confReader) file(path string, mayBeAbsent bool) {
 		r.note(path + " is not read: too many files are included")
 		return
 	}
-	data, _, err := readFile(path, maxConf)
+	data, _, err := ReadFile(path, maxConf)
 	if err != nil {
 		if !mayBeAbsent || !os.IsNotExist(err) {
 			r.note(err.Error() + ": it is not read")

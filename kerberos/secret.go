@@ -13,7 +13,7 @@ import (
 // $CREDENTIALS_DIRECTORY its group may read it, since systemd (systemd.exec(5))
 // and Kubernetes (a Secret's volume with an fsGroup) hand it over like that.
 func ReadSecret(path string, size int) ([]byte, error) {
-	data, mode, err := readFile(path, size)
+	data, mode, err := ReadFile(path, size)
 	if err != nil {
 		return nil, err
 	}
@@ -29,8 +29,9 @@ func ReadSecret(path string, size int) ([]byte, error) {
 	return data, nil
 }
 
-// readFile reads a regular file of at most size bytes.
-func readFile(path string, size int) (data []byte, mode os.FileMode, err error) {
+// ReadFile reads a regular file of at most size bytes that anybody may know. It
+// also returns the file's permissions.
+func ReadFile(path string, size int) (data []byte, mode os.FileMode, err error) {
 	// A FIFO in its place must not block the watch.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
