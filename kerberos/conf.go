@@ -1,16 +1,14 @@
 package kerberos
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
-// conf is what this package takes of krb5.conf(5): the rest of a file, and what
-// makes no sense in it, is passed over.
+// conf is what this package reads in krb5.conf(5). It ignores the rest, and what
+// makes no sense.
 type conf struct {
 	realm   string              // default_realm
 	kdcs    map[string][]string // HOST:PORT by realm
@@ -18,10 +16,6 @@ type conf struct {
 	noDNS   bool                // dns_lookup_kdc = false
 	notes   []string            // what could not be read, for people
 }
-
-// nonblock is for opening files: a FIFO in the place of one must not block the
-// watch.
-const nonblock = syscall.O_NONBLOCK | syscall.O_CLOEXEC
 
 const (
 	maxConf    = 256 << 10 // bytes of one file
@@ -40,7 +34,12 @@ func readConf(paths string) conf {
 
 type confReader struct {
 	conf
-	files   int
+	place
+	files int
+}
+
+// place is where in a file the reader is.
+type place struct {
 	section string
 	realm   string // whose block is open
 	depth   int    // of braces
@@ -57,50 +56,36 @@ func (r *confReader) file(path string, mayBeAbsent bool) {
 		r.note(path + " is not read: too many files are included")
 		return
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	data, _, err := ReadFile(path, maxConf)
 	if err != nil {
 		if !mayBeAbsent || !os.IsNotExist(err) {
 			r.note(err.Error() + ": it is not read")
 		}
 		return
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		r.note(path + " is no regular file: it is not read")
-		return
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxConf+1))
-	if err != nil || len(data) > maxConf {
-		r.note(path + " cannot be read to its end, or is too long: it is not read")
-		return
-	}
-	r.section, r.realm, r.depth = "", "", 0 // an included file begins anew (krb5.conf(5))
+	before := r.place
+	r.place = place{} // an included file begins anew (krb5.conf(5))
 	for line := range strings.Lines(string(data)) {
 		r.line(strings.TrimSpace(line))
 	}
-	r.section, r.realm, r.depth = "", "", 0
+	r.place = before
 }
 
 func (r *confReader) line(line string) {
 	if line == "" || line[0] == '#' || line[0] == ';' {
 		return
 	}
-	word, rest, _ := strings.Cut(line, " ")
-	rest = strings.TrimSpace(rest)
+	word, rest, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
 	switch {
 	case word == "include":
-		section, realm, depth := r.section, r.realm, r.depth
-		r.file(rest, false)
-		r.section, r.realm, r.depth = section, realm, depth
+		r.file(strings.TrimSpace(rest), false)
 	case word == "includedir":
-		section, realm, depth := r.section, r.realm, r.depth
-		r.directory(rest)
-		r.section, r.realm, r.depth = section, realm, depth
+		r.directory(strings.TrimSpace(rest))
 	case line[0] == '[':
-		r.section, r.realm, r.depth = strings.Trim(line, "[]* \t"), "", 0
+		r.place = place{section: strings.Trim(line, "[]* \t")}
 	case line[0] == '}':
 		if r.depth = max(0, r.depth-1); r.depth == 0 {
-			r.realm = ""
+			r.place.realm = ""
 		}
 	default:
 		key, value, _ := strings.Cut(line, "=")
@@ -130,7 +115,7 @@ func (r *confReader) relation(key, value string) {
 	value, opens := strings.CutPrefix(value, "{")
 	if opens {
 		if r.depth++; r.depth == 1 && r.section == "realms" {
-			r.realm = strings.TrimSuffix(key, "*")
+			r.place.realm = strings.TrimSuffix(key, "*")
 		}
 		if value = strings.TrimSpace(value); strings.HasSuffix(value, "}") {
 			r.line("}")
@@ -150,34 +135,29 @@ func (r *confReader) relation(key, value string) {
 		if key = strings.ToLower(key); r.domains[key] == "" {
 			r.domains[key] = value
 		}
-	case r.realm != "" && r.depth == 1 && key == "kdc":
+	case r.place.realm != "" && r.depth == 1 && key == "kdc":
+		realm := r.place.realm
 		host, err := hostPort(strings.TrimSuffix(value, "*"))
 		if err != nil {
-			r.note("[realms] " + r.realm + ": " + err.Error())
+			r.note("[realms] " + realm + ": " + err.Error())
 			return
 		}
-		if !slices.Contains(r.kdcs[r.realm], host) {
-			r.kdcs[r.realm] = append(r.kdcs[r.realm], host)
+		if !slices.Contains(r.kdcs[realm], host) {
+			r.kdcs[realm] = append(r.kdcs[realm], host)
 		}
 	}
 }
 
 // realmOf is the realm of a host by [domain_realm]; empty: it has none.
 func (c conf) realmOf(host string) string {
-	host = strings.ToLower(host)
-	if realm := c.domains[host]; realm != "" {
-		return realm
-	}
-	for at := strings.IndexByte(host, '.'); at >= 0; {
-		domain := host[at:]
+	for domain := strings.ToLower(host); domain != ""; {
 		if realm := c.domains[domain]; realm != "" {
 			return realm
 		}
-		next := strings.IndexByte(domain[1:], '.')
-		if next < 0 {
-			break
+		_, rest, found := strings.Cut(domain[1:], ".")
+		if domain = ""; found {
+			domain = "." + rest
 		}
-		at += 1 + next
 	}
 	return ""
 }

@@ -32,7 +32,7 @@ func TestConf(t *testing.T) {
 	writeConf(t, parts, ".hidden.conf", "[realms]\nHIDDEN = {\n kdc = hidden.test\n}\n")
 	loop := filepath.Join(dir, "krb5.conf")
 	c := readConf(writeConf(t, dir, "krb5.conf", `# a comment
-includedir `+parts+`
+includedir	`+parts+`
 include `+filepath.Join(dir, "none.conf")+`
 module /usr/lib/x.so:residual
 [logging]
@@ -104,7 +104,9 @@ include `+loop+`
 
 // An order of KDCs begins with the one that answered last.
 func TestOrder(t *testing.T) {
-	for first, want := range map[string]string{"": "[a b c]", "a": "[a b c]", "c": "[c a b]", "gone": "[a b c]"} {
+	for first, want := range map[string]string{
+		"": "[a b c]", "a": "[a b c]", "c": "[c a b]", "gone": "[a b c]",
+	} {
 		if got := fmt.Sprint((&order{first}).sort([]string{"a", "b", "c"})); got != want {
 			t.Errorf("after %q: %s", first, got)
 		}

@@ -2,6 +2,7 @@ package kerberos
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (c *Context) Init() ([]byte, error) {
 // the key of the ticket. There is nothing to send after it. The error is an
 // *Error for what the server refused with a KRB-ERROR, else ErrToken.
 func (c *Context) Accept(token []byte) (next []byte, err error) {
-	defer caught(&err, "an AP-REP")
+	defer caught(&err, ErrToken, "an AP-REP")
 	if c.ticket == nil || c.auth.AVNO == 0 {
 		return nil, badToken("it came before the first one was sent")
 	}
@@ -186,7 +187,7 @@ func (c *Context) header(first []byte) []byte {
 // VerifyMIC checks the server's MIC of a message. It does not look at the order
 // of messages. The error is ErrToken.
 func (c *Context) VerifyMIC(message, token []byte) (err error) {
-	defer caught(&err, "a MIC")
+	defer caught(&err, ErrToken, "a MIC")
 	switch {
 	case c.key.KeyValue == nil:
 		return badToken("the context is not complete")
@@ -201,7 +202,7 @@ func (c *Context) VerifyMIC(message, token []byte) (err error) {
 	if err != nil {
 		return badToken("%v", err)
 	}
-	if !equal(want, sum) {
+	if !hmac.Equal(want, sum) {
 		return badToken("the checksum of a MIC is wrong")
 	}
 	return nil
@@ -231,7 +232,7 @@ func (c *Context) Wrap(message []byte, seal bool) ([]byte, error) {
 // Unwrap opens a token that the server's Wrap made. encrypted says which of the
 // two kinds it is. The error is ErrToken.
 func (c *Context) Unwrap(token []byte) (message []byte, encrypted bool, err error) {
-	defer caught(&err, "a wrapped message")
+	defer caught(&err, ErrToken, "a wrapped message")
 	switch {
 	case c.key.KeyValue == nil:
 		return nil, false, badToken("the context is not complete")
@@ -258,7 +259,7 @@ func (c *Context) Unwrap(token []byte) (message []byte, encrypted bool, err erro
 		switch {
 		case err != nil:
 			return nil, false, badToken("%v", err)
-		case !equal(want, sum):
+		case !hmac.Equal(want, sum):
 			return nil, false, badToken("the checksum of a wrapped message is wrong")
 		}
 		return message, false, nil

@@ -2,9 +2,9 @@ package kerberos
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/etypeID"
@@ -34,24 +34,17 @@ func enctypeName(id int32) string {
 	return fmt.Sprintf("encryption type %d", id)
 }
 
-func isAES(id int32) bool {
-	for _, known := range enctypes {
-		if id == known {
-			return true
-		}
-	}
-	return false
-}
+func isAES(id int32) bool { return slices.Contains(enctypes, id) }
 
-// caught makes an error of a panic: the library's decoders index into what
-// they were sent without looking at its length.
-func caught(err *error, what string) {
+var errMalformed = errors.New("malformed")
+
+// caught makes an error of a kind of a panic: the library's decoders index into
+// what they were sent without looking at its length.
+func caught(err *error, kind error, what string) {
 	if v := recover(); v != nil {
-		*err = badToken("the Kerberos library panicked on %s: %v", what, v)
+		*err = fmt.Errorf("%w: the Kerberos library panicked on %s: %v", kind, what, v)
 	}
 }
-
-func equal(a, b []byte) bool { return hmac.Equal(a, b) }
 
 // checksum is the keyed checksum of two pieces, one after the other.
 func checksum(key types.EncryptionKey, first, second []byte, usage uint32) ([]byte, error) {

@@ -13,6 +13,8 @@ import (
 	"fsmon/kerberos/kerberostest"
 )
 
+func isDot(r rune) bool { return r == '.' }
+
 // nameServer answers every question about _kerberos._tcp.LAB.TEST with these
 // hosts and ports, and says of all other names that there are none.
 func nameServer(t *testing.T, kdcs map[string]uint16) {
@@ -22,9 +24,10 @@ func nameServer(t *testing.T, kdcs map[string]uint16) {
 		t.Fatal(err)
 	}
 	usual := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
+	}
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: dial}
 	t.Cleanup(func() {
 		net.DefaultResolver = usual
 		conn.Close()
@@ -45,7 +48,7 @@ func nameServer(t *testing.T, kdcs map[string]uint16) {
 				be.PutUint16(answer[6:], uint16(len(kdcs)))
 				for host, port := range kdcs {
 					target := ""
-					for label := range strings.SplitSeq(host, ".") {
+					for label := range strings.FieldsFuncSeq(host, isDot) {
 						target += string(rune(len(label))) + label
 					}
 					answer = append(answer, 0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 9) // RFC 2782
@@ -73,7 +76,14 @@ func TestDNS(t *testing.T) {
 		t.Errorf("%+v, %v", ticket, err)
 	}
 	e := refusal(t, client(t, Config{Principal: "probe", Password: "pw", Realm: "NO.TEST"}), spn)
-	if !errors.Is(e, ErrNoKDC) || !strings.Contains(e.Error(), "DNS has no _kerberos._tcp.NO.TEST") {
+	var dns *net.DNSError
+	if !errors.Is(e, ErrNoKDC) || !errors.As(e, &dns) ||
+		!strings.Contains(e.Error(), "DNS has no _kerberos._tcp.NO.TEST") {
+		t.Error(e)
+	}
+	nameServer(t, map[string]uint16{".": 0}) // RFC 2782: there decidedly is none
+	e = refusal(t, client(t, Config{Principal: "probe", Password: "pw"}), spn)
+	if !errors.Is(e, ErrNoKDC) || !strings.Contains(e.Error(), "(its records name no host)") {
 		t.Error(e)
 	}
 }

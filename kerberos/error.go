@@ -20,27 +20,22 @@ type Error struct {
 
 // Codes of KRB-ERROR (RFC 4120 7.5.9) that callers tell apart.
 const (
-	ClientExpired    = 1  // KDC_ERR_NAME_EXP
-	ClientUnknown    = 6  // KDC_ERR_C_PRINCIPAL_UNKNOWN
-	ServerUnknown    = 7  // KDC_ERR_S_PRINCIPAL_UNKNOWN
-	Policy           = 12 // KDC_ERR_POLICY
-	NoEnctype        = 14 // KDC_ERR_ETYPE_NOSUPP
-	ClientRevoked    = 18 // KDC_ERR_CLIENT_REVOKED
-	KeyExpired       = 23 // KDC_ERR_KEY_EXPIRED
-	PreauthFailed    = 24 // KDC_ERR_PREAUTH_FAILED
-	preauthRequired  = 25 // KDC_ERR_PREAUTH_REQUIRED
-	unavailable      = 29 // KDC_ERR_SVC_UNAVAILABLE
-	BadIntegrity     = 31 // KRB_AP_ERR_BAD_INTEGRITY
-	TicketExpired    = 32 // KRB_AP_ERR_TKT_EXPIRED
-	Replay           = 34 // KRB_AP_ERR_REPEAT
-	SkewTooGreat     = 37 // KRB_AP_ERR_SKEW
-	Modified         = 41 // KRB_AP_ERR_MODIFIED
-	wrongRealm       = 68 // KDC_ERR_WRONG_REALM
-	maxClockSkew     = 5 * time.Minute
-	maxReferrals     = 5
-	maxIterations    = 1 << 20 // of PBKDF2 for a password (RFC 3962 4): more would only burn CPU
-	defaultKDCPort   = "88"
-	withoutADeadline = 10 * time.Second // for the KDCs, when the caller has set none
+	ClientExpired   = 1  // KDC_ERR_NAME_EXP
+	ClientUnknown   = 6  // KDC_ERR_C_PRINCIPAL_UNKNOWN
+	ServerUnknown   = 7  // KDC_ERR_S_PRINCIPAL_UNKNOWN
+	Policy          = 12 // KDC_ERR_POLICY
+	NoEnctype       = 14 // KDC_ERR_ETYPE_NOSUPP
+	ClientRevoked   = 18 // KDC_ERR_CLIENT_REVOKED
+	KeyExpired      = 23 // KDC_ERR_KEY_EXPIRED
+	PreauthFailed   = 24 // KDC_ERR_PREAUTH_FAILED
+	preauthRequired = 25 // KDC_ERR_PREAUTH_REQUIRED
+	unavailable     = 29 // KDC_ERR_SVC_UNAVAILABLE
+	BadIntegrity    = 31 // KRB_AP_ERR_BAD_INTEGRITY
+	TicketExpired   = 32 // KRB_AP_ERR_TKT_EXPIRED
+	Replay          = 34 // KRB_AP_ERR_REPEAT
+	SkewTooGreat    = 37 // KRB_AP_ERR_SKEW
+	Modified        = 41 // KRB_AP_ERR_MODIFIED
+	wrongRealm      = 68 // KDC_ERR_WRONG_REALM
 )
 
 // Name is the code as RFC 4120 7.5.9 spells it; empty: no code, or a rare one.
@@ -104,7 +99,7 @@ func (e *Error) Error() string {
 		text += " (" + e.Text + ")"
 	}
 	if e.Skew != 0 {
-		text += fmt.Sprintf(", this machine's clock is %s", inWords(e.Skew))
+		text += ", this machine's clock is " + inWords(e.Skew)
 	}
 	if e.KDC != "" {
 		return "KDC " + e.KDC + ": " + text
@@ -123,7 +118,7 @@ func inWords(skew time.Duration) string {
 }
 
 var (
-	// ErrNoKDC: it is not known who gives tickets of a realm.
+	// ErrNoKDC: no KDC of a realm is known.
 	ErrNoKDC = errors.New("no KDC is known")
 	// ErrExpired: what the credentials cache holds is no longer valid.
 	ErrExpired = errors.New("expired")
@@ -135,7 +130,7 @@ var (
 func (e *krbError) asError(kdc string) *Error {
 	err := &Error{Code: e.ErrorCode, Text: e.EText, KDC: kdc}
 	if e.ErrorCode == SkewTooGreat {
-		err.Skew = time.Until(e.STime) * -1
+		err.Skew = time.Since(e.STime)
 	}
 	return err
 }

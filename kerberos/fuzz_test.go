@@ -37,8 +37,10 @@ func FuzzAccept(f *testing.F) {
 		f.Fatal(err)
 	}
 	framed, _ := tagged(0, append([]byte(oid+"\x02\x00"), rep...))
-	refusal, err := marshalTagged(tagKRBError, krbError{PVNO: 5, MsgType: tagKRBError, ErrorCode: SkewTooGreat,
-		STime: time.Unix(1, 0).UTC(), Realm: "R", SName: types.PrincipalName{NameType: 1, NameString: []string{"s"}}})
+	refusal, err := marshalTagged(tagKRBError, krbError{
+		PVNO: 5, MsgType: tagKRBError, ErrorCode: SkewTooGreat, STime: time.Unix(1, 0).UTC(), Realm: "R",
+		SName: types.PrincipalName{NameType: 1, NameString: []string{"s"}},
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -49,7 +51,8 @@ func FuzzAccept(f *testing.F) {
 		c := fuzzContext(t, false)
 		next, err := c.Accept(token)
 		var refusal *Error
-		if err == nil || next != nil || c.SessionKey() != nil || !errors.Is(err, ErrToken) && !errors.As(err, &refusal) {
+		if err == nil || next != nil || c.SessionKey() != nil ||
+			!errors.Is(err, ErrToken) && !errors.As(err, &refusal) {
 			t.Errorf("%x, %v", next, err)
 		}
 		_ = err.Error()
@@ -80,15 +83,17 @@ func FuzzTokens(f *testing.F) {
 // Whatever a KDC answers, also in the part that it has sealed, a ticket made of
 // it has an end and a key of AES.
 func FuzzKDCReply(f *testing.F) {
-	part, err := asn1.Marshal(encKDCReply{Key: fuzzKey, Nonce: 1, EndTime: time.Unix(1, 0).UTC(),
-		AuthTime: time.Unix(1, 0).UTC(), Flags: types.NewKrbFlags(), SRealm: "R", LastReqs: []asn1.RawValue{},
-		SName: types.PrincipalName{NameType: 2, NameString: []string{"krbtgt", "R"}}})
+	krbtgt := types.PrincipalName{NameType: 2, NameString: []string{"krbtgt", "R"}}
+	part, err := asn1.Marshal(encKDCReply{
+		Key: fuzzKey, Nonce: 1, EndTime: time.Unix(1, 0).UTC(), AuthTime: time.Unix(1, 0).UTC(),
+		Flags: types.NewKrbFlags(), SRealm: "R", LastReqs: []asn1.RawValue{}, SName: krbtgt,
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
 	sealedPart, _ := tagged(tagEncASRepPart, part)
-	ticket, err := marshalTagged(tagTicket, ticketHead{VNO: 5, Realm: "R", SName: types.PrincipalName{NameType: 2,
-		NameString: []string{"krbtgt", "R"}}, EncPart: types.EncryptedData{EType: 18, Cipher: []byte("x")}})
+	ticket, err := marshalTagged(tagTicket, ticketHead{VNO: 5, Realm: "R", SName: krbtgt,
+		EncPart: types.EncryptedData{EType: 18, Cipher: []byte("x")}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -100,7 +105,7 @@ func FuzzKDCReply(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body := kdcRequestBody{Nonce: 1, SName: types.PrincipalName{NameString: []string{"krbtgt", "R"}}}
+		body := kdcRequestBody{Nonce: 1, SName: krbtgt}
 		whole, err := marshalTagged(tagASRep, kdcReply{PVNO: 5, MsgType: tagASRep, CRealm: "R",
 			CName: types.PrincipalName{NameType: 1, NameString: []string{"u"}}, Ticket: raw(5, ticket),
 			EncPart: types.EncryptedData{EType: fuzzKey.KeyType, Cipher: cipher}})
@@ -179,8 +184,9 @@ func cacheOf(server ...string) []byte {
 func TestCCache(t *testing.T) {
 	whole := cacheOf("krbtgt", "R")
 	owner, list, err := parseCCache(whole)
-	if err != nil || owner.String() != "u@R" || len(list) != 1 || list[0].server.String() != "krbtgt/R@R" ||
-		string(list[0].ticket) != "ticket" || list[0].end.Unix() != 1<<31 {
+	if err != nil || owner.String() != "u@R" || len(list) != 1 ||
+		list[0].server.String() != "krbtgt/R@R" || string(list[0].ticket) != "ticket" ||
+		list[0].end.Unix() != 1<<31 {
 		t.Errorf("%v, %+v, %v", owner, list, err)
 	}
 	start := len(cacheOf("x")) - len(cacheOf("x")[4+8+4+1+4+1:])
@@ -219,7 +225,8 @@ func TestKeytab(t *testing.T) {
 		}
 	}
 	for n := range whole {
-		if _, err := parseKeytab("FILE", whole[:n]); err != nil && err.Error() != "no key: FILE is no sound keytab" {
+		_, err := parseKeytab("FILE", whole[:n])
+		if err != nil && err.Error() != "no key: FILE is no sound keytab" {
 			t.Errorf("cut to %d bytes: %v", n, err)
 		}
 	}

@@ -49,16 +49,19 @@ func framed(b []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, 
 // asked when it does not answer at all.
 func TestHostileKDC(t *testing.T) {
 	krbErr := func(code int32, data []byte) []byte {
-		b, err := marshalTagged(tagKRBError, krbError{PVNO: 5, MsgType: tagKRBError, ErrorCode: code, EData: data,
+		b, err := marshalTagged(tagKRBError, krbError{
+			PVNO: 5, MsgType: tagKRBError, ErrorCode: code, EData: data,
 			STime: time.Now().UTC().Truncate(time.Second), Realm: "R", CRealm: "LAB.TEST",
-			SName: types.PrincipalName{NameType: 1, NameString: []string{"s"}}})
+			SName: types.PrincipalName{NameType: 1, NameString: []string{"s"}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return framed(b)
 	}
-	iterations := []byte{0x30, 0x26, 0x30, 0x24, 0xa1, 0x03, 2, 1, 19, 0xa2, 0x1d, 4, 0x1b, 0x30, 0x19, 0x30, 0x17,
-		0xa0, 3, 2, 1, 18, 0xa1, 6, 0x1b, 4, 's', 'a', 'l', 't', 0xa2, 6, 4, 4, 0xff, 0xff, 0xff, 0xff, 0, 0}
+	iterations := []byte{0x30, 0x26, 0x30, 0x24, 0xa1, 0x03, 2, 1, 19, 0xa2, 0x1d, 4, 0x1b,
+		0x30, 0x19, 0x30, 0x17, 0xa0, 3, 2, 1, 18, 0xa1, 6, 0x1b, 4, 's', 'a', 'l', 't',
+		0xa2, 6, 4, 4, 0xff, 0xff, 0xff, 0xff, 0, 0}
 	for name, c := range map[string]struct {
 		answer []byte
 		says   string
@@ -84,7 +87,8 @@ func TestHostileKDC(t *testing.T) {
 	}
 	good := kerberostest.New(t, lab)
 	for name, answer := range map[string][]byte{"nothing": nil, "unavailable": krbErr(unavailable, nil)} {
-		if _, err := get(t, client(t, Config{Principal: "probe", Password: "pw"}, hostile(t, answer), good.Addr), spn); err != nil {
+		probe := Config{Principal: "probe", Password: "pw"}
+		if _, err := get(t, client(t, probe, hostile(t, answer), good.Addr), spn); err != nil {
 			t.Errorf("%s, then a sound one: %v", name, err)
 		}
 	}

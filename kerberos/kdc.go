@@ -13,8 +13,13 @@ import (
 	"time"
 )
 
-// maxReply caps what a KDC may answer, in bytes. Large PACs have some 64 KiB.
-const maxReply = 1 << 20
+const (
+	defaultPort = "88" // RFC 4120 7.2.2
+	// maxReply caps what a KDC may answer, in bytes. Large PACs have some 64 KiB.
+	maxReply = 1 << 20
+	// withoutADeadline is for the KDCs, when the caller has set none.
+	withoutADeadline = 10 * time.Second
+)
 
 // exchange is the talk with KDCs that leads to one ticket.
 type exchange struct {
@@ -150,8 +155,11 @@ func (c conf) find(ctx context.Context, realm string) ([]string, error) {
 		}
 	}
 	if len(hosts) == 0 {
+		if err == nil {
+			err = errors.New("its records name no host")
+		}
 		return nil, fmt.Errorf("%w for the realm %s: --kdc names none, [realms] of krb5.conf "+
-			"neither, and DNS has no _kerberos._tcp.%s (%v)", ErrNoKDC, realm, realm, err)
+			"neither, and DNS has no _kerberos._tcp.%s (%w)", ErrNoKDC, realm, realm, err)
 	}
 	return hosts, nil
 }
@@ -162,7 +170,7 @@ func hostPort(kdc string) (string, error) {
 	kdc = strings.TrimPrefix(strings.TrimPrefix(kdc, "tcp/"), "udp/")
 	host, port, err := net.SplitHostPort(kdc)
 	if err != nil {
-		host, port = strings.Trim(kdc, "[]"), defaultKDCPort
+		host, port = strings.Trim(kdc, "[]"), defaultPort
 	}
 	n, err := strconv.Atoi(port)
 	switch {

@@ -10,14 +10,18 @@ import (
 
 // source gives tickets of a life as long as its KDC is up.
 type source struct {
-	life  time.Duration
-	down  bool
-	slow  bool // a frozen KDC: it uses up the time that it has
-	asked int
+	during func() // runs while the KDC is asked; nil: nothing does
+	life   time.Duration
+	down   bool
+	slow   bool // a frozen KDC: it uses up the time that it has
+	asked  int
 }
 
 func (s *source) get(ctx context.Context, spn string) (*Ticket, error) {
 	s.asked++
+	if s.during != nil {
+		s.during()
+	}
 	if s.slow {
 		<-ctx.Done()
 		return nil, &Error{KDC: "kdc:88", Err: ctx.Err()}
@@ -120,6 +124,23 @@ func TestHalfOfTheDeadline(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
+}
+
+// A new password forgets also the ticket that is just being got with the old one.
+func TestLoginForgetsATicketUnderWay(t *testing.T) {
+	s := &source{life: time.Hour}
+	cl := keeping(s)
+	s.during = func() {
+		s.during = nil
+		cl.Login("other", "new")
+	}
+	old, err := cl.Ticket(t.Context(), spn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next, err := cl.Ticket(t.Context(), spn); err != nil || next == old || s.asked != 2 {
+		t.Errorf("%+v, %v, asked %d times", next, err, s.asked)
+	}
 }
 
 // A ticket that the server refuses is got again, but not one that was just got.

@@ -21,9 +21,6 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
-// DefaultConf is where krb5.conf(5) is, unless the environment has KRB5_CONFIG.
-const DefaultConf = "/etc/krb5.conf"
-
 // Config says who logs in and who gives the tickets. Exactly one of Keytab,
 // CCache and Password is set.
 type Config struct {
@@ -33,7 +30,9 @@ type Config struct {
 	Keytab    string   // a file
 	CCache    string   // a file, "FILE:" before it or not
 	Password  string
-	Conf      string // files like krb5.conf, with colons, which need not be there; empty: DefaultConf
+	// Conf names files like krb5.conf(5), with colons in between. They need not be
+	// there. Empty: $KRB5_CONFIG, or else /etc/krb5.conf.
+	Conf string
 }
 
 // Client gets tickets and keeps them. Its methods may be called from any
@@ -101,7 +100,7 @@ func (cl *Client) Login(principal, password string) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	cl.config.Principal, cl.config.Password = principal, password
-	clear(cl.tickets)
+	cl.tickets = map[string]*kept{} // a new one: Ticket may be about to add to the old one
 }
 
 // Notes says what of krb5.conf could not be read the last time, for people.
@@ -153,7 +152,7 @@ func (t *Ticket) Context() *Context { return &Context{ticket: t} }
 // The error is an *Error.
 func (cl *Client) Ticket(ctx context.Context, spn string) (*Ticket, error) {
 	now := time.Now()
-	if k := cl.kept(spn); k != nil && now.Before(k.again) && now.Before(k.End) {
+	if _, k := cl.kept(spn); k != nil && now.Before(k.again) && now.Before(k.End) {
 		return k.ticket(), nil
 	}
 	half, cancel := context.WithTimeout(ctx, share(ctx, 2))
@@ -164,7 +163,7 @@ func (cl *Client) Ticket(ctx context.Context, spn string) (*Ticket, error) {
 	case <-half.Done():
 		return nil, &Error{Err: ended(half, half.Err())}
 	}
-	k := cl.kept(spn) // another goroutine may have asked
+	tickets, k := cl.kept(spn) // another goroutine may have asked
 	if k != nil && now.Before(k.again) && now.Before(k.End) {
 		return k.ticket(), nil
 	}
@@ -173,12 +172,11 @@ func (cl *Client) Ticket(ctx context.Context, spn string) (*Ticket, error) {
 	defer cl.mu.Unlock()
 	if err == nil {
 		t.SPN, t.got = spn, now
-		k = &kept{Ticket: t, again: t.End.Add(-window(t))}
-		cl.tickets[spn] = k
+		tickets[spn] = &kept{Ticket: t, again: t.End.Add(-window(t))}
 		return t, nil
 	}
 	if now = time.Now(); k == nil || !now.Before(k.End) {
-		delete(cl.tickets, spn)
+		delete(tickets, spn)
 		return nil, err
 	}
 	k.late, k.again = err, now.Add(window(k.Ticket)/10)
@@ -188,10 +186,11 @@ func (cl *Client) Ticket(ctx context.Context, spn string) (*Ticket, error) {
 // window is how long before a ticket's end a newer one is asked for.
 func window(t *Ticket) time.Duration { return min(time.Hour, t.End.Sub(t.got)/4) }
 
-func (cl *Client) kept(spn string) *kept {
+// kept returns the kept ticket for an SPN, if there is one, and all of them.
+func (cl *Client) kept(spn string) (all map[string]*kept, one *kept) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	return cl.tickets[spn]
+	return cl.tickets, cl.tickets[spn]
 }
 
 // ticket is the kept ticket, with Late.
@@ -265,7 +264,7 @@ func (c conf) add(realm string, kdcs []string) {
 }
 
 func (c Config) confPath() string {
-	return cmp.Or(c.Conf, os.Getenv("KRB5_CONFIG"), DefaultConf)
+	return cmp.Or(c.Conf, os.Getenv("KRB5_CONFIG"), "/etc/krb5.conf")
 }
 
 // key is who logs in with what. Its error is a mistake of the configuration, but
@@ -288,31 +287,22 @@ func (c Config) key(conf conf) (*key, error) {
 			principal = k.keytab.Entries[0].Principal.String()
 		}
 	}
-	if user, own, found := cutRealm(principal); found {
-		principal = user
-		if realm == "" {
-			realm = own
-		}
-	}
-	if realm == "" {
-		realm = conf.realm
-	}
-	if realm == "" {
+	principal, own := cutRealm(principal)
+	if realm = cmp.Or(realm, own, conf.realm); realm == "" {
 		return nil, fmt.Errorf("none is known for %s (nor has NAME@REALM one, nor %s a "+
-			"default_realm)",
-			principal, c.confPath())
+			"default_realm)", principal, c.confPath())
 	}
 	k.name, k.realm = types.NewPrincipalName(nametype.KRB_NT_PRINCIPAL, principal), realm
 	return k, nil
 }
 
 // cutRealm takes NAME@REALM apart.
-func cutRealm(principal string) (user, realm string, found bool) {
+func cutRealm(principal string) (user, realm string) {
 	at := strings.LastIndexByte(principal, '@')
 	if at <= 0 || at == len(principal)-1 {
-		return principal, "", false
+		return principal, ""
 	}
-	return principal[:at], principal[at+1:], true
+	return principal[:at], principal[at+1:]
 }
 
 func readCCache(path string) (name, []credential, error) {

@@ -15,8 +15,13 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
-// maxKeyFile caps the size of a keytab and of a credentials cache, in bytes.
-const maxKeyFile = 1 << 20
+const (
+	// maxKeyFile caps the size of a keytab and of a credentials cache, in bytes.
+	maxKeyFile = 1 << 20
+	// maxIterations caps those of PBKDF2 for a password (RFC 3962 4), which the
+	// KDC sets: more would only burn CPU.
+	maxIterations = 1 << 20
+)
 
 // parseKeytab reads a keytab of MIT's format. A panic of the library is an
 // error. The library's own errors are not shown: they quote the keys.

@@ -20,8 +20,11 @@ import (
 // (RFC 6806 5).
 const canonicalize = 15
 
-// lifetime is asked for; KDCs give less.
-const lifetime = 24 * time.Hour
+const (
+	lifetime     = 24 * time.Hour // is asked for; KDCs give less
+	maxClockSkew = 5 * time.Minute
+	maxReferrals = 5
+)
 
 // login gets a ticket-granting ticket with a key (RFC 4120 3.1). It returns an
 // *Error.
@@ -239,13 +242,9 @@ func (x *exchange) refused(err error) error {
 }
 
 func parsePAData(der []byte, pas *types.PADataSequence) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the Kerberos library panicked on pre-authentication data: %v", v)
-		}
-	}()
+	defer caught(&err, errMalformed, "pre-authentication data")
 	if _, err := asn1.Unmarshal(der, pas); err != nil {
-		return fmt.Errorf("malformed pre-authentication data: %w", err)
+		return fmt.Errorf("%w pre-authentication data: %w", errMalformed, err)
 	}
 	return nil
 }
@@ -254,7 +253,7 @@ func parsePAData(der []byte, pas *types.PADataSequence) (err error) {
 // ticket it leaves the client's name open.
 func (r *kdcReply) open(secret types.EncryptionKey, usage uint32,
 	body kdcRequestBody) (t *Ticket, err error) {
-	defer caught(&err, "a reply of the KDC")
+	defer caught(&err, errMalformed, "a reply of the KDC")
 	plain, err := decrypt(r.EncPart, secret, usage)
 	if err != nil {
 		return nil, &Error{Code: BadIntegrity, Text: "its answer cannot be unsealed with this " +

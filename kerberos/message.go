@@ -123,11 +123,7 @@ func marshalTagged(tag int, message any) ([]byte, error) {
 // parseTagged reads a message in its application tag. A panic of the library is
 // an error.
 func parseTagged(b []byte, tag int, message any) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the Kerberos library panicked: %v", v)
-		}
-	}()
+	defer caught(&err, errMalformed, "a message")
 	_, err = asn1.UnmarshalWithParams(b, message, fmt.Sprintf("application,explicit,tag:%d", tag))
 	return err
 }

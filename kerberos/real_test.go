@@ -97,11 +97,12 @@ func TestRefusals(t *testing.T) {
 	}{
 		"wrong password": {Config{Principal: "probe", Password: "wrong"}, spn, PreauthFailed},
 		// Then only this side can find it.
-		"wrong password, no preauthentication": {Config{Principal: "plain", Password: "wrong"}, spn, BadIntegrity},
-		"unknown principal":                    {Config{Principal: "nobody", Password: "pw"}, spn, ClientUnknown},
-		"unknown service":                      {Config{Principal: "probe", Password: "pw"}, "cifs/elsewhere", ServerUnknown},
-		"expired account":                      {Config{Principal: "old", Password: "pw"}, spn, ClientExpired},
-		"expired password":                     {Config{Principal: "stale", Password: "pw"}, spn, KeyExpired},
+		"no preauthentication": {Config{Principal: "plain", Password: "wrong"}, spn, BadIntegrity},
+		"unknown principal":    {Config{Principal: "nobody", Password: "pw"}, spn, ClientUnknown},
+		"unknown service": {Config{Principal: "probe", Password: "pw"}, "cifs/elsewhere",
+			ServerUnknown},
+		"expired account":  {Config{Principal: "old", Password: "pw"}, spn, ClientExpired},
+		"expired password": {Config{Principal: "stale", Password: "pw"}, spn, KeyExpired},
 	} {
 		e := refusal(t, client(t, c.Config, k.Addr), c.spn)
 		if e.Code != c.code || e.KDC != k.Addr {
@@ -128,7 +129,8 @@ func TestSkew(t *testing.T) {
 	c.Skew = -time.Hour
 	k := kerberostest.New(t, c)
 	e := refusal(t, client(t, Config{Principal: "probe", Password: "pw"}, k.Addr), spn)
-	if e.Code != SkewTooGreat || e.Skew < 59*time.Minute || !strings.Contains(e.Error(), "clock is 1h0m0s ahead") {
+	if e.Code != SkewTooGreat || e.Skew < 59*time.Minute ||
+		!strings.Contains(e.Error(), "clock is 1h0m0s ahead") {
 		t.Errorf("%v, skew %s", e, e.Skew)
 	}
 }
@@ -141,27 +143,41 @@ func TestFrozen(t *testing.T) {
 		t.Fatal(err)
 	}
 	cl := client(t, Config{Principal: "probe", Password: "pw"}, other.Addr)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := cl.Ticket(ctx, spn)
-	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		t.Errorf("a frozen KDC: %v, and the context %v", err, ctx.Err())
-	}
+	inTime(t, cl, time.Second, "a frozen KDC", func(err error) bool {
+		return errors.Is(err, context.DeadlineExceeded)
+	})
 	both := client(t, Config{Principal: "probe", Password: "pw"}, other.Addr, k.Addr)
-	ctx, cancel = context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	if _, err := both.Ticket(ctx, spn); err != nil {
-		t.Errorf("one frozen, one alive: %v", err)
-	}
+	inTime(t, both, 4*time.Second, "one frozen, one alive", func(err error) bool {
+		return err == nil
+	})
 	if first := both.order.first; first != k.Addr {
 		t.Errorf("the first to be asked is %s, not %s", first, k.Addr)
 	}
 	if err := k.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if e := refusal(t, client(t, Config{Principal: "probe", Password: "pw"}, k.Addr), spn); !strings.Contains(
-		e.Error(), "refused") {
+	e := refusal(t, client(t, Config{Principal: "probe", Password: "pw"}, k.Addr), spn)
+	if !strings.Contains(e.Error(), "refused") {
 		t.Errorf("a dead KDC: %v", e)
+	}
+}
+
+// inTime asks for a ticket and wants an end before the deadline. On a busy
+// machine it tries again with longer ones.
+func inTime(t *testing.T, cl *Client, deadline time.Duration, what string, want func(error) bool) {
+	t.Helper()
+	for ; ; deadline *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		_, err := cl.Ticket(ctx, spn)
+		late := ctx.Err()
+		cancel()
+		switch {
+		case late == nil && want(err):
+			return
+		case deadline > time.Minute:
+			t.Errorf("%s: %v, and the context %v", what, err, late)
+			return
+		}
 	}
 }
 
@@ -203,7 +219,8 @@ func TestOtherRealm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	realms := "[realms]\nLAB.TEST = {\n kdc = " + own.Addr + "\n}\nOTHER.TEST = {\n kdc = " + other.Addr + "\n}\n"
+	realms := "[realms]\nLAB.TEST = {\n kdc = " + own.Addr + "\n}\n" +
+		"OTHER.TEST = {\n kdc = " + other.Addr + "\n}\n"
 	for name, c := range map[string]struct{ spn, conf string }{
 		"domain_realm": {foreign, realms + "[domain_realm]\n.other.test = OTHER.TEST\n"},
 		"SPN":          {foreign + "@OTHER.TEST", realms},

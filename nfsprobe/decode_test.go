@@ -127,13 +127,13 @@ func TestCredential(t *testing.T) {
 		{[]int32{390003}, 0, ErrKerberos},
 		{[]int32{390003, 390004, 390005}, 0, ErrKerberos},
 	} {
-		if got, err := (mounted{flavors: c.flavors}).credential(sys); err != c.err ||
+		if got, err := (mounted{flavors: c.flavors}).credential(0, sys); err != c.err ||
 			err == nil && got.Flavor != c.want {
 			t.Errorf("%v: flavor %d, %v", c.flavors, got.Flavor, err)
 		}
 	}
-	if got := flavorNames([]int32{1, 0, 390003, 390004, 390005, 3, 7, 8,
-		9}); got != "sys:none:krb5:krb5i:krb5p:3:7:8:…" {
+	if got := (flavors{1, 0, 390003, 390004, 390005, 3, 7, 8, 9}).String(); got !=
+		"sys:none:krb5:krb5i:krb5p:3:7:8:…" {
 		t.Error(got)
 	}
 }

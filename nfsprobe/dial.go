@@ -119,8 +119,8 @@ func (a *attempt) connect(ctx context.Context, port int, reserved bool) (*record
 }
 
 // connectFrom connects to one address. A privileged source port that is in use
-// costs no time: the other one is tried at once, then ports that the prober
-// keeps in their place. If none is left, an ordinary port is used.
+// costs no time: the prober's other one is tried at once. If that is in use too,
+// the prober changes to other ports. If none is left, an ordinary one is used.
 //
 // A connection ends with FIN, which a server cannot miss, but which keeps the
 // port in TIME_WAIT for a minute. With TCP timestamps that does not matter;

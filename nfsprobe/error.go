@@ -27,7 +27,7 @@ const (
 	BeginContext                // RPCSEC_GSS_INIT (RFC 2203 5.2); off unless configured
 	ExchangeID                  // EXCHANGE_ID (RFC 8881 18.35)
 	CreateSession               // CREATE_SESSION (RFC 8881 18.36)
-	Lookup                      // PUTROOTFH and LOOKUP of each name (RFC 7530 16.20, 16.13)
+	Lookup                      // PUTROOTFH and LOOKUP of each name (RFC 7530 16.22, 16.13)
 	Getattr                     // GETATTR: the object is a directory
 	Access                      // ACCESS is answered, whatever its bits
 	Marker                      // the marker file is read; off unless configured

@@ -138,10 +138,10 @@ func FuzzParseMnt(f *testing.F) {
 		if err == nil && (!granted || len(m.handle) < 1 || len(m.handle) > 64) {
 			t.Errorf("granted %v, handle of %d bytes", granted, len(m.handle))
 		}
-		if _, err := m.credential(authSys(0, 0)); err != nil && err != ErrKerberos {
+		if _, err := m.credential(0, authSys(0, 0)); err != nil && err != ErrKerberos {
 			t.Error(err)
 		}
-		flavorNames(m.flavors)
+		_ = m.flavors.String()
 	})
 }
 
@@ -192,8 +192,8 @@ func TestHostileCounts(t *testing.T) {
 	most := slices.Concat(xdr(0), opaque("h"), xdr(maxRecord/4),
 		[]byte(strings.Repeat("\x00\x05\xf3\x73", maxRecord/4)))
 	m, _, err := parseMnt(bytes.NewReader(most))
-	if _, cerr := m.credential(noCredential); err != nil || cerr != ErrKerberos ||
-		len(flavorNames(m.flavors)) > 100 {
+	if _, cerr := m.credential(0, noCredential); err != nil || cerr != ErrKerberos ||
+		len(m.flavors.String()) > 100 {
 		t.Errorf("%d flavors, %v, %v", len(m.flavors), err, cerr)
 	}
 }

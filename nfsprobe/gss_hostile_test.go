@@ -115,9 +115,11 @@ func TestNoContext(t *testing.T) {
 		answer nfstest.Answer
 		cause  error
 	}{
-		"refused":          {nfstest.Denied(rpcv2.AUTH_REJECTEDCRED), &RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_REJECTEDCRED"}},
-		"not known":        {nfstest.Accepted(rpcv2.PROG_UNAVAIL), &RPCError{Stat: "PROG_UNAVAIL"}},
-		"problem":          {nfstest.Denied(rpcv2.RPCSEC_GSS_CREDPROBLEM), &RPCError{Stat: "AUTH_ERROR", Auth: "RPCSEC_GSS_CREDPROBLEM"}},
+		"refused": {nfstest.Denied(rpcv2.AUTH_REJECTEDCRED),
+			&RPCError{Stat: "AUTH_ERROR", Auth: "AUTH_REJECTEDCRED"}},
+		"not known": {nfstest.Accepted(rpcv2.PROG_UNAVAIL), &RPCError{Stat: "PROG_UNAVAIL"}},
+		"problem": {nfstest.Denied(rpcv2.RPCSEC_GSS_CREDPROBLEM),
+			&RPCError{Stat: "AUTH_ERROR", Auth: "RPCSEC_GSS_CREDPROBLEM"}},
 		"closed":           {nfstest.Close, nil},
 		"to be continued":  {initialized(0, 1, 0, 0, 0), errAnyGSS},
 		"no window":        {initialized(0, 0, 0, 0, 0), &MalformedError{"a sequence window of 0"}},

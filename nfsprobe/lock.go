@@ -50,17 +50,11 @@ func (a *attempt) askProgram(
 	ctx context.Context, program, version uint32, cred rpcv2.OpaqueAuth,
 	ask func(*client) (string, error),
 ) (port int, said string, err error) {
-	conn, err := a.connect(ctx, cmp.Or(a.portMapper, portMapperPort), false)
-	if err != nil {
-		return 0, "", fmt.Errorf("port mapper: %w", err)
-	}
-	mapper := newClient(conn, noCredential)
-	port, err = mapper.queuePort(program, version, conn.remote.Addr().Is6())(ctx)
-	mapper.Close()
-	if err != nil {
+	if port, err = a.portOf(ctx, program, version); err != nil {
 		return 0, "", err
 	}
-	if conn, err = a.connect(ctx, port, !a.Unprivileged); err != nil {
+	conn, err := a.connect(ctx, port, !a.Unprivileged)
+	if err != nil {
 		return port, "", err
 	}
 	c := newClient(conn, cred)
@@ -69,6 +63,17 @@ func (a *attempt) askProgram(
 		said, err = ask(c)
 	}
 	return port, said, err
+}
+
+// portOf asks the port mapper for a program.
+func (a *attempt) portOf(ctx context.Context, program, version uint32) (int, error) {
+	conn, err := a.connect(ctx, cmp.Or(a.portMapper, portMapperPort), false)
+	if err != nil {
+		return 0, fmt.Errorf("port mapper: %w", err)
+	}
+	c := newClient(conn, noCredential)
+	defer c.Close()
+	return c.queuePort(program, version, conn.remote.Addr().Is6())(ctx)
 }
 
 // testLock asks whether the directory could be locked. Every answer shows that

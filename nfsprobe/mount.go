@@ -69,18 +69,13 @@ func parseMnt(results io.Reader) (m mounted, granted bool, err error) {
 }
 
 // credential chooses the credential of the NFS calls from the server's list, as
-// clients do (RFC 2623 2.7). The list is the reliable sign of an export that
-// requires Kerberos, since servers let GETATTR on its root pass without (RFC
-// 2623 2.3.2).
-func (a *attempt) credential(m mounted, sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
-	if a.service() != 0 {
-		return sys, m.flavors.lack(a.service())
-	}
-	return m.credential(sys)
-}
-
-func (m mounted) credential(sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
+// clients do (RFC 2623 2.7), if no service of RPCSEC_GSS is configured. The list
+// is the reliable sign of an export that requires Kerberos, since servers let
+// GETATTR on its root pass without (RFC 2623 2.3.2).
+func (m mounted) credential(service uint32, sys rpcv2.OpaqueAuth) (rpcv2.OpaqueAuth, error) {
 	switch {
+	case service != 0:
+		return sys, m.flavors.lack(service)
 	case len(m.flavors) == 0, slices.Contains(m.flavors, int32(rpcv2.AUTH_SYS)):
 		return sys, nil
 	case slices.Contains(m.flavors, int32(rpcv2.AUTH_NONE)):
@@ -104,9 +99,9 @@ func (a *attempt) mount(
 		}
 		learnt := fmt.Sprintf("file handle of %d bytes", len(m.handle))
 		if len(m.flavors) > 0 {
-			learnt += fmt.Sprintf(", flavors %s", flavorNames(m.flavors))
+			learnt += fmt.Sprintf(", flavors %s", m.flavors)
 		}
-		_, err = a.credential(m, c.cred)
+		_, err = m.credential(a.service(), c.cred)
 		return learnt, err
 	})
 	return m, granted, err
@@ -131,34 +126,4 @@ func (a *attempt) unmount(ctx context.Context, r *Report, c *client, before erro
 		}
 	}
 	return before
-}
-
-// flavorNames are the names of the first flavors of a list, pseudo-flavors
-// included (RFC 2623 2.2.2, RFC 5531 8.2).
-func flavorNames(flavors []int32) string {
-	const few = 8
-	text := ""
-	for i, f := range flavors[:min(len(flavors), few)] {
-		if i > 0 {
-			text += ":"
-		}
-		switch f {
-		case int32(rpcv2.AUTH_NONE):
-			text += "none"
-		case int32(rpcv2.AUTH_SYS):
-			text += "sys"
-		case 390003:
-			text += "krb5"
-		case 390004:
-			text += "krb5i"
-		case 390005:
-			text += "krb5p"
-		default:
-			text += fmt.Sprint(f)
-		}
-	}
-	if len(flavors) > few {
-		text += ":…"
-	}
-	return text
 }

@@ -98,7 +98,7 @@ func (a *attempt) export3(
 		return err
 	}
 	defer c.Close()
-	if c.cred, err = a.credential(m, c.cred); err != nil {
+	if c.cred, err = m.credential(a.service(), c.cred); err != nil {
 		return a.failed(ctx, r, Mount, err)
 	}
 	c.identify(r)

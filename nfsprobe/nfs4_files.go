@@ -181,7 +181,7 @@ func (f *file4) open(
 // confirm confirms the open, as a server of version 4.0 may demand from an
 // owner that it does not know (RFC 7530 16.18).
 func (f *file4) confirm(ctx context.Context) error {
-	results, err := f.next(ctx, func() nfsv4.NfsArgop4 {
+	results, err := f.next(ctx, &f.sequence, func() nfsv4.NfsArgop4 {
 		return &nfsv4.NfsArgop4_OP_OPEN_CONFIRM{
 			OpopenConfirm: nfsv4.OpenConfirm4args{OpenStateid: f.state, Seqid: f.sequence},
 		}
@@ -194,21 +194,24 @@ func (f *file4) confirm(ctx context.Context) error {
 	return nil
 }
 
-// next sends a request about the open. Its number goes on whatever the answer
-// is, except after errors that end the open (RFC 7530 9.1.7).
-func (f *file4) next(ctx context.Context, op func() nfsv4.NfsArgop4) ([]nfsv4.NfsResop4, error) {
+// next sends a request about the open or the lock, with the next number of its
+// sequence. The number goes on whatever the answer is, except after errors that
+// end the open (RFC 7530 9.1.7).
+func (f *file4) next(
+	ctx context.Context, sequence *nfsv4.Seqid4, op func() nfsv4.NfsArgop4,
+) ([]nfsv4.NfsResop4, error) {
 	return retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
 		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle), op()})
 		if len(results) > 0 || unusable(err) { // the server has looked at it
-			f.sequence++
+			*sequence++
 		}
 		return results, err
 	})
 }
 
 func (f *file4) write(ctx context.Context, data []byte) error {
-	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{Stateid: f.state,
-		Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
+	result, err := f.ask4(ctx, &nfsv4.NfsArgop4_OP_WRITE{Opwrite: nfsv4.Write4args{
+		Stateid: f.state, Stable: nfsv4.FILE_SYNC4, Data: data}}, f.handle)
 	if err != nil {
 		return err
 	}
@@ -248,7 +251,7 @@ func (f *file4) close(ctx context.Context) error {
 		return nil
 	}
 	f.opened = false
-	_, err := f.next(ctx, func() nfsv4.NfsArgop4 {
+	_, err := f.next(ctx, &f.sequence, func() nfsv4.NfsArgop4 {
 		return &nfsv4.NfsArgop4_OP_CLOSE{Opclose: nfsv4.Close4args{Seqid: f.sequence,
 			OpenStateid: f.state}}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/buildbarn/go-xdr/pkg/protocols/nfsv4"
 	"github.com/buildbarn/go-xdr/pkg/protocols/rpcv2"
@@ -140,13 +141,36 @@ func (c *client4) enter(ctx context.Context, dir nfsv4.NfsFh4, name string) obje
 		if !c.gss {
 			err = bare(err)
 		}
-		err = fmt.Errorf("%w (the server offers %s)", err, flavorNames(offered))
+		err = fmt.Errorf("%w (the server offers %s)", err, offered)
 	}
 	return object4{err: err}
 }
 
 // flavors are security flavors, those of Kerberos as pseudo-flavors.
 type flavors []int32
+
+// String is the names of the first few, such as "sys:krb5" (RFC 2623 2.2.2, RFC
+// 5531 8.2).
+func (f flavors) String() string {
+	const few = 8
+	var names []string
+	for _, one := range f[:min(len(f), few)] {
+		switch {
+		case one == int32(rpcv2.AUTH_NONE):
+			names = append(names, "none")
+		case one == int32(rpcv2.AUTH_SYS):
+			names = append(names, "sys")
+		case one > krb5Flavor && int(one-krb5Flavor) < len(securities):
+			names = append(names, securities[one-krb5Flavor])
+		default:
+			names = append(names, fmt.Sprint(one))
+		}
+	}
+	if len(f) > few {
+		names = append(names, "…")
+	}
+	return strings.Join(names, ":")
+}
 
 func (f flavors) gss() bool {
 	return slices.ContainsFunc(f, func(flavor int32) bool { return flavor > krb5Flavor })
@@ -158,7 +182,7 @@ func (f flavors) lack(service uint32) error {
 	if len(f) == 0 || slices.Contains(f, krb5Flavor+int32(service)) {
 		return nil
 	}
-	return &FlavorError{Wanted: securities[service], Offered: flavorNames(f)}
+	return &FlavorError{Wanted: securities[service], Offered: f.String()}
 }
 
 // offered asks which flavors the server takes for a name in a directory, or for

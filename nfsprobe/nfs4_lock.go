@@ -39,7 +39,7 @@ func (a *attempt) lockTest4(ctx context.Context, r *Report, f *file4) (learnt st
 // 7530 16.10, 16.12).
 func (f *file4) lock(ctx context.Context) error {
 	fill(f.locker[:])
-	results, err := f.next(ctx, func() nfsv4.NfsArgop4 {
+	results, err := f.next(ctx, &f.sequence, func() nfsv4.NfsArgop4 {
 		return &nfsv4.NfsArgop4_OP_LOCK{Oplock: nfsv4.Lock4args{
 			Locktype: nfsv4.READ_LT, Length: 1,
 			Locker: &nfsv4.Locker4_TRUE{OpenOwner: nfsv4.OpenToLockOwner4{
@@ -53,15 +53,10 @@ func (f *file4) lock(ctx context.Context) error {
 	state := results[1].(*nfsv4.NfsResop4_OP_LOCK).
 		Oplock.(*nfsv4.Lock4res_NFS4_OK).Resok4.LockStateid
 	sequence := nfsv4.Seqid4(1) // of the lock owner
-	_, err = retryBusy(ctx, func() ([]nfsv4.NfsResop4, error) {
-		results, err := f.once(ctx, []nfsv4.NfsArgop4{put4(f.handle),
-			&nfsv4.NfsArgop4_OP_LOCKU{Oplocku: nfsv4.Locku4args{
-				Locktype: nfsv4.READ_LT, Seqid: sequence, LockStateid: state, Length: 1,
-			}}})
-		if len(results) > 0 || unusable(err) { // the server has looked at it
-			sequence++
-		}
-		return results, err
+	_, err = f.next(ctx, &sequence, func() nfsv4.NfsArgop4 {
+		return &nfsv4.NfsArgop4_OP_LOCKU{Oplocku: nfsv4.Locku4args{
+			Locktype: nfsv4.READ_LT, Seqid: sequence, LockStateid: state, Length: 1,
+		}}
 	})
 	return nameOp("LOCKU", err)
 }

@@ -1,6 +1,7 @@
 package nfsprobe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"testing"
@@ -116,5 +117,37 @@ func TestAsLinuxAnswers4(t *testing.T) {
 			t.Errorf("%s: version %q, %v, warnings %q", name, r.Version, err, r.Warnings)
 		}
 		noState(t, h)
+	}
+}
+
+func TestAccess4(t *testing.T) {
+	for _, c := range []struct {
+		supported, granted uint32
+		want               string
+	}{
+		{63, 63, "may read, lookup, modify, extend, delete, execute"},
+		{31, 63, "may read, lookup, modify, extend, delete"},
+		{63, 2, "may lookup"},
+		{63, 0, "nothing allowed"},
+		{1<<32 - 1, 64, "nothing allowed"},
+	} {
+		f := object4{tail: []nfsv4.NfsResop4{nil, nil, access4(c.supported, c.granted)}}
+		if got, err := f.access(); got != c.want || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, c.want)
+		}
+	}
+}
+
+// Names are sent byte by byte as configured, UTF-8 or not.
+func TestLookupName4(t *testing.T) {
+	for _, name := range []string{"export", "\x93\xfa\x96{", "日本", "..", strings.Repeat("x", 255)} {
+		b := encode4(&nfsv4.Compound4args{Argarray: []nfsv4.NfsArgop4{newLookup4(name)}})[12:]
+		want := append([]byte{0, 0, 0, 15, 0, 0, 0, byte(len(name))}, name...)
+		for len(want)%4 != 0 {
+			want = append(want, 0)
+		}
+		if !bytes.Equal(b, want) {
+			t.Errorf("%q is % x", name, b)
+		}
 	}
 }

@@ -35,9 +35,9 @@ type Config struct {
 	// or "krb5p" (they are sealed). The port mapper and the mount service are
 	// asked with AUTH_SYS.
 	Security string
-	// Ticket gets a ticket for the server, or the one that is kept. It ends well
-	// before ctx does, whose deadline is the probe's: the KDC is not the file
-	// server. Only for Security by Kerberos.
+	// Ticket gets a ticket for the server, or returns a kept one. It must return
+	// well before the deadline of ctx, which is that of the whole probe: a slow
+	// KDC is not a dead file server. It is called only if Security is Kerberos.
 	Ticket func(ctx context.Context) (Login, error)
 
 	// Marker is the path of a file below the directory that exists only on the
@@ -58,8 +58,8 @@ type Config struct {
 	// monitor, through the port mapper, and tests a lock on the directory. In
 	// version 4 it locks the marker, or without one the write test's file, and
 	// unlocks it; it needs one of them. So it detects a lock manager that is
-	// gone while files still open. Another client's lock is as good as one's
-	// own.
+	// gone while files still open. If another client has the lock, the test has
+	// succeeded too.
 	LockTest bool
 
 	// TLS secures the connection to NFS (RFC 9289); nil: it is not secured.
@@ -115,8 +115,8 @@ func (p *Prober) Pinned() string {
 	return p.pinned
 }
 
-// Secure replaces Config.TLS for all later probes. It is for a watch that has
-// it, and whose files have changed.
+// Secure replaces Config.TLS for all later probes, after its files have changed.
+// The prober must have TLS already.
 func (p *Prober) Secure(c *tls.Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,8 +129,8 @@ func (p *Prober) Secure(c *tls.Config) {
 // failure.
 func (p *Prober) Probe(ctx context.Context) (Report, error) {
 	p.mu.Lock()
-	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup, sources: &p.ports,
-		only4: p.only4, wire: new(transcript), began: time.Now()}
+	a := attempt{Config: p.config, owner: p.owner, lastGood: p.lastGood, lookup: p.lookup,
+		sources: &p.ports, only4: p.only4, wire: new(transcript), began: time.Now()}
 	a.end, _ = ctx.Deadline()
 	if p.pinned != "" {
 		a.Version = p.pinned

@@ -58,8 +58,9 @@ func rootID(major, minor, fileid uint64) string {
 // Rung is one step that was begun.
 type Rung struct {
 	Step Step
-	// Took is how long the step took. Of calls that are sent together the first
-	// has the wait for its reply, and each other what its reply took longer.
+	// Took is how long the step took. If several calls are sent together, the
+	// first has the time until its reply, and each later one only the time that
+	// its reply came after the one before.
 	Took   time.Duration
 	Learnt string // in words; may be empty
 }

@@ -21,10 +21,10 @@ const (
 	SessionSetup               // MS-SMB2 3.2.4.2.3
 	TreeConnect                // MS-SMB2 3.2.4.2.4
 	ShareType                  // the share is a disk or a printer
-	Root                       // Config.Identity: MS-SMB2 3.2.4.3, 3.2.4.8, 3.2.4.5
+	Root                       // Config.Identity: MS-SMB2 3.2.4.3, 3.2.4.8, 3.2.4.10
 	Marker                     // Config.Marker is read: MS-SMB2 3.2.4.3, 3.2.4.6, 3.2.4.5
-	WriteTest                  // Config.WriteTest: also MS-SMB2 3.2.4.7, 3.2.4.9, 3.2.4.10
-	LockTest                   // Config.LockTest: also MS-SMB2 3.2.4.19, 3.2.4.20
+	WriteTest                  // Config.WriteTest: also MS-SMB2 3.2.4.7, 3.2.4.9, 3.2.4.16
+	LockTest                   // Config.LockTest: also MS-SMB2 3.2.4.19, 3.2.4.21
 	TreeDisconnect             // MS-SMB2 3.2.4.22
 	Logoff                     // MS-SMB2 3.2.4.23
 )
@@ -45,12 +45,12 @@ func (s Step) String() string {
 // there is about the file and the disk below the share.
 func (s Step) OpensFiles() bool { return s == Marker || s == WriteTest || s == LockTest }
 
-// Error is a failed probe: the first step that failed, and why. At Ticket it is
-// the error of Config.Tickets. Else Err is or wraps one of Status, *NetBIOSError,
+// Error is a failed probe: the first step that failed, and why. At Ticket Err is
+// the error of Config.Tickets. Else it is or wraps one of Status, *NetBIOSError,
 // *MalformedError, *RefusedError, ErrOtherLogin, *ShareTypeError, ErrSMB1Only,
-// ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or "write"; it
-// wraps the errno), context.Canceled, or context.DeadlineExceeded for every
-// kind of deadline.
+// ErrReadBack, *DFSError, *net.DNSError, *net.OpError (Op is "dial", "read" or
+// "write"; it wraps the errno), context.Canceled, or context.DeadlineExceeded
+// for every kind of deadline.
 type Error struct {
 	Step Step
 	Err  error

@@ -97,7 +97,7 @@ func (l *ladder) read(name string, b []byte) (int, error) {
 	}
 	n, err := f.Read(b)
 	if err == nil && n == 0 {
-		err = statusEndOfFile
+		err = smb2.StatusEndOfFile
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -161,10 +161,10 @@ func (l *ladder) writeTest() (learnt string, err error) {
 	return fmt.Sprintf("%d bytes written, flushed, read back, %s", testBytes, end), nil
 }
 
-// withTestFile creates the write test's file and calls do. It opens an existing
-// file only to delete it: the first one of a watch deletes all files of these
-// names. It returns what has become of the file. clean is set when surely none
-// of these names is left.
+// withTestFile creates the write test's file and calls do. The first write test
+// of a watch deletes all files of these names before; nothing else is done to a
+// file that exists. end says what became of the file. l.clean is set only if
+// certainly no file of these names is left.
 func (l *ladder) withTestFile(do func(f *smb2.File, name string) error) (end string, err error) {
 	names := l.testNames()
 	if l.sweep {
@@ -199,8 +199,8 @@ func (l *ladder) withTestFile(do func(f *smb2.File, name string) error) (end str
 // cause: it has the file open, is deleting it, or has just deleted this probe's
 // new file as one that was left behind.
 func contended(err error) bool {
-	return is(err, statusObjectCollision, statusSharingViolation, statusDeletePending,
-		statusObjectNotFound, ErrReadBack)
+	return is(err, smb2.StatusObjectCollision, smb2.StatusSharingViolation, smb2.StatusDeletePending,
+		smb2.StatusObjectNotFound, ErrReadBack)
 }
 
 func is(err error, causes ...error) bool {
@@ -254,8 +254,8 @@ func (l *ladder) discard(name string) (end string, err error) {
 	switch status {
 	case 0:
 		l.clean = true
-	case statusObjectNotFound, statusDeletePending: // somebody else removed it
-	case statusSharingViolation: // perhaps a virus scanner; the server is healthy
+	case smb2.StatusObjectNotFound, smb2.StatusDeletePending: // somebody else removed it
+	case smb2.StatusSharingViolation: // perhaps a virus scanner; the server is healthy
 		end = "not removed"
 		l.r.warn("the write test's file %s is in use and stays until the next probe", name)
 	default:
@@ -286,7 +286,7 @@ func (l *ladder) writeTo(f *smb2.File, name string) error {
 		return err
 	}
 	n, err := l.read(name, back)
-	if errors.Is(err, statusEndOfFile) {
+	if errors.Is(err, smb2.StatusEndOfFile) {
 		n, err = 0, nil
 	}
 	if err == nil && !bytes.Equal(back[:n], data) {
@@ -317,13 +317,12 @@ func (l *ladder) lockTest() (learnt string, err error) {
 }
 
 // lock locks and unlocks a byte. It is far behind the end of the file, so that
-// nobody's reads meet the lock, and another one each time, so that two probes
-// do not meet. A lock that is refused since somebody has it shows as well that
-// the server keeps its locks.
+// the lock stops nobody's reads, and another one each time, so that two probes
+// do not meet. If somebody else has that lock, the server keeps locks: good.
 func lock(f *smb2.File) (string, error) {
 	off := lockFrom + mathrand.N[uint64](lockFrom)
 	switch err := f.Lock(off, 1); {
-	case is(err, statusLockNotGranted, statusFileLockConflict):
+	case is(err, smb2.StatusLockNotGranted, smb2.StatusFileLockConflict):
 		return "somebody else has the lock", nil
 	case err != nil:
 		return "", err
@@ -357,7 +356,7 @@ func (p *Prober) CleanUp(ctx context.Context) error {
 // or is about to put its own there.
 func (l *ladder) removeKept() (string, error) {
 	err := l.tree.Remove(l.keptName())
-	if is(err, statusObjectNotFound, statusDeletePending, statusSharingViolation) {
+	if is(err, smb2.StatusObjectNotFound, smb2.StatusDeletePending, smb2.StatusSharingViolation) {
 		err = nil
 	}
 	return "file removed", err

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fsmon/smbprobe/smb2"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -44,7 +45,7 @@ func TestHostile(t *testing.T) {
 		{"session setup reset", does{script(rst, ok, nothing)}, SessionSetup, reset},
 		{"session setup refused", does{script(fin, ok, no)}, SessionSetup, refused},
 		{"session setup not continued", does{script(silent, ok,
-			smbtest.Status(uint32(statusMoreProcessing)))}, SessionSetup, &MalformedError{}},
+			smbtest.Status(uint32(smb2.StatusMoreProcessing)))}, SessionSetup, &MalformedError{}},
 		{"negotiate answered twice", does{script(silent, ok, ok)}, SessionSetup,
 			malformed("was due")},
 
@@ -94,9 +95,11 @@ func TestHostileDeadline(t *testing.T) {
 		"one byte at a time": slow,
 		"silent in the answer": smbtest.Script(smbtest.Silent,
 			smbtest.Cut(30, smbtest.NegotiateReply(0x0311))),
-		"endless keep-alives":     smbtest.Endless([]byte{0x85, 0, 0, 0}),
-		"endless oplock breaks":   smbtest.Endless(oplockBreak(nil)),
-		"endless interim answers": smbtest.Script(smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))), smbtest.Nothing),
+		"endless keep-alives":   smbtest.Endless([]byte{0x85, 0, 0, 0}),
+		"endless oplock breaks": smbtest.Endless(oplockBreak(nil)),
+		"endless interim answers": smbtest.Script(
+			smbtest.Endless(interim(smbtest.NegotiateReply(0x0311)(smbtest.Frame{}))),
+			smbtest.Nothing),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // with the others of this list only

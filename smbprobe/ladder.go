@@ -106,8 +106,8 @@ func (l *ladder) sessionSetup() (string, error) {
 	s, err := smb2.Session{}, error(nil)
 	if l.Tickets != nil {
 		mechanism, user = "Kerberos", l.login.User
+		defer l.login.Wipe()
 		s, err = l.conn.SessionSetup(l.login)
-		l.login.Wipe()
 	} else {
 		login := &ntlm.Client{}
 		if l.User != "" { // a password without a user would not be anonymous

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"fsmon/smbprobe/smb2"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -75,8 +76,8 @@ func TestLocksSpoilt(t *testing.T) {
 			n      int32
 			cause  error
 		}{
-			{uint32(statusLockNotGranted), 0, nil}, {uint32(statusFileLockConflict), 0, nil},
-			{uint32(statusLockNotGranted), 1, statusLockNotGranted},
+			{uint32(smb2.StatusLockNotGranted), 0, nil}, {uint32(smb2.StatusFileLockConflict), 0, nil},
+			{uint32(smb2.StatusLockNotGranted), 1, smb2.StatusLockNotGranted},
 			{notLocked, 1, Status(notLocked)}, {0xC0000002, 0, Status(0xC0000002)},
 		} {
 			addr := smbtest.Relay(t, s.Addr(), nth(c.n, smbtest.SetStatus(c.status)))

@@ -71,7 +71,7 @@ func before(more func(answer []byte) []byte) smbtest.Filter {
 func interim(answer []byte) []byte {
 	b := append(answer[:4+headerLen:4+headerLen], 9, 0, 0, 0, 0, 0, 0, 0, 0)
 	be.PutUint32(b, uint32(len(b)-4))
-	le.PutUint32(b[4+8:], uint32(statusPending))
+	le.PutUint32(b[4+8:], uint32(smb2.StatusPending))
 	return b
 }
 

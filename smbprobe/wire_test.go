@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"fsmon/smbprobe/smb2"
 	"fsmon/smbprobe/smbtest"
 )
 
@@ -179,7 +180,7 @@ func TestBlank(t *testing.T) {
 	_, setup := request(cmdSessionSetup, 1)
 	long := slices.Concat(be.AppendUint32(nil, 500), setup[:headerLen],
 		bytes.Repeat([]byte{0xaa}, 436))
-	answer := message(cmdSessionSetup, 1, statusOK, bytes.Repeat([]byte{0xaa}, 100))
+	answer := message(cmdSessionSetup, 1, smb2.StatusOK, bytes.Repeat([]byte{0xaa}, 100))
 	for _, c := range []struct {
 		name  string
 		frame []byte

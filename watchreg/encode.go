@@ -2,6 +2,7 @@ package watchreg
 
 import (
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -34,17 +35,14 @@ func (s *Status) appendJSON(b []byte) []byte {
 	o.number("failures", s.Failures)
 	o.text("last_error", s.LastError)
 	o.optional("class", s.Class)
-	for i, w := range s.Warnings {
-		if i == 0 {
-			o.key("warnings")
-			o.b = append(o.b, '[')
-		} else {
-			o.b = append(o.b, ',')
+	if len(s.Warnings) > 0 {
+		o.key("warnings")
+		before := byte('[')
+		for _, w := range s.Warnings {
+			o.b = appendString(append(o.b, before), w)
+			before = ','
 		}
-		o.b = appendString(o.b, w)
-		if i == len(s.Warnings)-1 {
-			o.b = append(o.b, ']')
-		}
+		o.b = append(o.b, ']')
 	}
 	o.optionalTime("paused_until", s.PausedUntil)
 	o.text("note", s.Note)
@@ -95,19 +93,10 @@ func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
+		short := strings.IndexRune("\"\\\b\f\n\r\t", r)
 		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\b':
-			b = append(b, `\b`...)
-		case r == '\f':
-			b = append(b, `\f`...)
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r == '\t':
-			b = append(b, `\t`...)
+		case short >= 0:
+			b = append(b, '\\', `"\bfnrt`[short])
 		case r < ' ' || r == '<' || r == '>' || r == '&':
 			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
 		case r == '\u2028' || r == '\u2029':

@@ -20,7 +20,7 @@ import (
 
 // The domain of every AD.
 const (
-	ADRealm   = "AD.LAB.TEST"
+	adRealm   = "AD.LAB.TEST"
 	ADAddress = "198.51.100.9" // of RFC 5737; it exists within the AD's network only
 	ADUser    = "watch"
 	ADPass    = "W4tch.pass"
@@ -77,17 +77,7 @@ for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$D" && exit; sleep 0.1; done`
 func NewAD(t testing.TB) *AD {
 	t.Helper()
 	a, err := startAD(t.Context())
-	switch {
-	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
-		t.Skip(err)
-	case err != nil:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.close(); err != nil {
-			t.Error(err)
-		}
-	})
+	endWith(t, a.close, err)
 	return a
 }
 
@@ -114,7 +104,7 @@ func (a *AD) start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.Command("/bin/sh", "-c", adScript)
-	cmd.Env = append(os.Environ(), "D="+a.dir, "ADDRESS="+ADAddress, "REALM="+ADRealm,
+	cmd.Env = append(os.Environ(), "D="+a.dir, "ADDRESS="+ADAddress, "REALM="+adRealm,
 		"NAME="+ADUser, "PASS="+ADPass)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNS |
 		syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWPID}

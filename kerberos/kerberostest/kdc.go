@@ -64,7 +64,15 @@ type KDC struct {
 // installed, the test is skipped, or fails if CI=true is in the environment.
 func New(t testing.TB, c Config) *KDC {
 	t.Helper()
-	k, err := Start(t.Context(), c)
+	k, err := start(t.Context(), c)
+	endWith(t, k.Close, err)
+	return k
+}
+
+// endWith ends what a test has started with the test. err is why it could not
+// be started.
+func endWith(t testing.TB, end func() error, err error) {
+	t.Helper()
 	switch {
 	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
 		t.Skip(err)
@@ -72,16 +80,15 @@ func New(t testing.TB, c Config) *KDC {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := k.Close(); err != nil {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 	})
-	return k
 }
 
-// Start starts a KDC and returns when it answers. The caller must Close it. If
+// start starts a KDC and returns when it answers. The caller must Close it. If
 // this process dies first, the KDC ends and its directory is removed.
-func Start(ctx context.Context, c Config) (*KDC, error) {
+func start(ctx context.Context, c Config) (*KDC, error) {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
 	}

@@ -75,7 +75,8 @@ LOG { Default_Log_Level = EVENT; }
 		}
 		fmt.Fprintf(&conf, `EXPORT {
 	Export_Id = %d; Path = %s; Pseudo = /%s; FSAL { Name = VFS; }
-	Squash = %s; SecType = %s; PrivilegedPort = %t; Attr_Expiration_Time = 0; Protocols = %s; Transports = TCP, UDP;
+	Squash = %s; SecType = %s; PrivilegedPort = %t; Attr_Expiration_Time = 0;
+	Protocols = %s; Transports = TCP, UDP;
 	%s
 }
 `, id, l.path(e.Name), e.Name, cmp.Or(e.Squash, "no_root_squash"),

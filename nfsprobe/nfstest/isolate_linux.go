@@ -75,7 +75,8 @@ func isolated() error {
 		return err
 	}
 	if outer := os.Getenv(outerEnv); outer == "" || outer == network {
-		return fmt.Errorf("this process has no network namespace of its own (only root may make one): %w", os.ErrPermission)
+		return fmt.Errorf("this process has no network namespace of its own (only root may "+
+			"make one): %w", os.ErrPermission)
 	}
 	return nil
 }

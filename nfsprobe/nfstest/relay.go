@@ -49,11 +49,7 @@ func Resetting(c net.Conn) {
 // t.Cleanup, listener included.
 func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), filter Filter) {
 	t.Helper()
-	var (
-		open connections
-		wg   sync.WaitGroup
-		one  sync.Mutex
-	)
+	var one sync.Mutex
 	filterOne := func(p *Passing) End {
 		if filter == nil {
 			return nil
@@ -62,6 +58,14 @@ func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), f
 		defer one.Unlock()
 		return filter(p)
 	}
+	proxy(t, listener, func(client net.Conn, n int) { relayOne(client, dial, n, filterOne) })
+}
+
+// proxy serves every connection to a listener, the n-th from 0, until t.Cleanup
+// closes all of them and the listener.
+func proxy(t testing.TB, listener net.Listener, serve func(client net.Conn, n int)) {
+	var open connections
+	var wg sync.WaitGroup
 	wg.Go(func() {
 		for n := 0; ; n++ {
 			client, err := listener.Accept()
@@ -71,7 +75,7 @@ func Relay(t testing.TB, listener net.Listener, dial func() (net.Conn, error), f
 			open.add(client)
 			wg.Go(func() {
 				defer open.close(client)
-				relayOne(client, dial, n, filterOne)
+				serve(client, n)
 			})
 		}
 	})

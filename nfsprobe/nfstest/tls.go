@@ -120,26 +120,7 @@ func TLSProxy(
 	t testing.TB, listener net.Listener, dial func() (net.Conn, error), behaviour TLS,
 ) {
 	t.Helper()
-	var open connections
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.add(client)
-			wg.Go(func() {
-				defer open.close(client)
-				behaviour.serve(client, dial)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		open.closeAll()
-		wg.Wait()
-	})
+	proxy(t, listener, func(client net.Conn, _ int) { behaviour.serve(client, dial) })
 }
 
 // serve serves one connection until one of its sides ends.

@@ -14,13 +14,12 @@ import (
 )
 
 var (
-	// ErrMalformed is a CHALLENGE that is none, or whose fields point outside
-	// of it.
+	// ErrMalformed: what came is no CHALLENGE, or its fields point outside it.
 	ErrMalformed = errors.New("malformed NTLM challenge")
-	// ErrName is a user, domain, workstation or service that cannot be sent: it
-	// is too long, or the server reads ASCII names alone and it has others.
+	// ErrName: a user, domain or workstation cannot be sent. It is too long, or
+	// the server reads only ASCII and it has other characters.
 	ErrName = errors.New("a name that this server's NTLM cannot carry")
-	// ErrOrder is an Accept without an Init.
+	// ErrOrder: Accept was called before Init.
 	ErrOrder = errors.New("an NTLM challenge before the login began")
 )
 
@@ -32,16 +31,12 @@ type Client struct {
 	// Workstation is the NetBIOS name of this machine, which accounts may be
 	// restricted to. It may be "".
 	Workstation string
-	// Service is what the client believes to speak to, such as "cifs/server",
-	// for servers that check it (MsvAvTargetName). "" sends none.
-	Service string
 
 	negotiate []byte
 	flags     uint32
 	target    Target
 	key       []byte // the exported session key
-	toServer  signer
-	toClient  signer
+	signer    signer
 
 	// Tests replace these.
 	random func([]byte)
@@ -97,7 +92,7 @@ func (c *Client) Accept(message []byte) ([]byte, error) {
 			when = filetime(c.clock())
 		}
 		key := ntowfv2(c.User, c.Password, c.Domain)
-		lm, nt, base = respond(key, ch.server, nonce, when, ch.reply(c.Service))
+		lm, nt, base = respond(key, ch.server, nonce, when, ch.reply())
 		clear(key)
 		if ch.target.Timestamp {
 			clear(lm) // 3.1.5.1.2: Z(24)
@@ -122,8 +117,7 @@ func (c *Client) Accept(message []byte) ([]byte, error) {
 	if c.User == "" {
 		return out, nil
 	}
-	c.toServer = newSigner(key, c.flags, "client-to-server")
-	c.toClient = newSigner(key, c.flags, "server-to-client")
+	c.signer = newSigner(key, c.flags)
 	return out, nil
 }
 
@@ -136,20 +130,14 @@ func (c *Client) Anonymous() bool { return c.User == "" }
 
 // MIC returns the 16 bytes of GSS_GetMIC over a message, the first that is
 // signed (MS-NLMP 3.4.4.2), for SPNEGO's mechListMIC. It is nil where smbclient
-// sends none: without a key, without NTLMSSP_NEGOTIATE_SIGN, and to a server
-// whose CHALLENGE had no timestamp, since old ones choke on it, and for an anonymous
-// login.
+// sends none: without a key, without NTLMSSP_NEGOTIATE_SIGN, for an anonymous
+// login, and to a server whose CHALLENGE had no timestamp, since old ones choke
+// on it.
 func (c *Client) MIC(message []byte) []byte {
 	if c.key == nil || c.Anonymous() || c.flags&flagSign == 0 || !c.target.Timestamp {
 		return nil
 	}
-	return c.toServer.sign(message)
-}
-
-// Verify reports whether mic is the server's GSS_GetMIC over a message, its
-// first. It is false without a key: ask only where MIC returned one.
-func (c *Client) Verify(message, mic []byte) bool {
-	return c.key != nil && !c.Anonymous() && hmac.Equal(mic, c.toClient.sign(message))
+	return c.signer.sign(message)
 }
 
 // Target returns what the last CHALLENGE that Accept could read named.
@@ -159,8 +147,8 @@ func (c *Client) Target() Target { return c.target }
 // the caller's own copy of the password stays.
 func (c *Client) Wipe() {
 	clear(c.key)
-	c.toServer.wipe()
-	c.toClient.wipe()
+	clear(c.signer.signing)
+	clear(c.signer.sealing)
 	c.key, c.Password, c.negotiate = nil, "", nil
 }
 
@@ -179,7 +167,7 @@ func (c *Client) clock() time.Time {
 	return time.Now()
 }
 
-// signer signs in one direction (MS-NLMP 3.4.4.2), always as message 0.
+// signer signs to the server (MS-NLMP 3.4.4.2), always as message 0.
 type signer struct {
 	signing, sealing []byte
 	exchanged        bool
@@ -187,7 +175,7 @@ type signer struct {
 
 // newSigner derives the keys (MS-NLMP 3.4.5.2, 3.4.5.3), always with extended
 // session security, as smbclient does.
-func newSigner(key []byte, flags uint32, way string) signer {
+func newSigner(key []byte, flags uint32) signer {
 	strength := 5
 	if flags&flag128 != 0 {
 		strength = 16
@@ -195,8 +183,9 @@ func newSigner(key []byte, flags uint32, way string) signer {
 		strength = 7
 	}
 	return signer{
-		signing:   digest(key, "session key to "+way+" signing key magic constant\x00"),
-		sealing:   digest(key[:strength], "session key to "+way+" sealing key magic constant\x00"),
+		signing: digest(key, "session key to client-to-server signing key magic constant\x00"),
+		sealing: digest(key[:strength],
+			"session key to client-to-server sealing key magic constant\x00"),
 		exchanged: flags&flagKeyExchange != 0,
 	}
 }
@@ -210,11 +199,6 @@ func (s *signer) sign(message []byte) []byte {
 	}
 	copy(mic[4:], sum)
 	return mic
-}
-
-func (s *signer) wipe() {
-	clear(s.signing)
-	clear(s.sealing)
 }
 
 func digest(key []byte, constant string) []byte {

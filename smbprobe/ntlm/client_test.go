@@ -95,7 +95,7 @@ func TestForms(t *testing.T) {
 		for _, anonymous := range []bool{false, true} {
 			t.Run(fmt.Sprint(f.name, ", anonymous ", anonymous), func(t *testing.T) {
 				c := &Client{User: who.user, Password: who.password, Domain: who.domain,
-					Workstation: "WATCH", Service: "cifs/nas"}
+					Workstation: "WATCH"}
 				expected := who
 				if anonymous {
 					c.User, expected = "", account{}
@@ -140,13 +140,12 @@ func check(t *testing.T, c *Client, who account, f form) {
 	if got := c.Target(); got.Name != f.title || got.Timestamp != timed {
 		t.Errorf("target %+v", got)
 	}
-	mics := [][]byte{c.MIC([]byte("mechs")), v.getMIC(t, "client-to-server", []byte("mechs"))}
-	theirs := v.getMIC(t, "server-to-client", []byte("mechs"))
+	mics := [][]byte{c.MIC([]byte("mechs")), v.getMIC(t, []byte("mechs"))}
 	if !bytes.Equal(c.SessionKey(), v.key) || len(v.key) != 16 {
 		t.Errorf("session key % x, the server has % x", c.SessionKey(), v.key)
 	}
 	if who.user == "" {
-		if mics[0] != nil || c.Verify([]byte("mechs"), theirs) {
+		if mics[0] != nil {
 			t.Error("an anonymous login signs")
 		}
 		return
@@ -157,10 +156,6 @@ func check(t *testing.T, c *Client, who account, f form) {
 	if !bytes.Equal(mics[0], mics[1]) {
 		t.Errorf("MIC % x, the server expects % x", mics[0], mics[1])
 	}
-	if message := []byte("mechs"); !c.Verify(message, theirs) || c.Verify(message[:4], theirs) ||
-		c.Verify(message, mics[1]) {
-		t.Error("the server's MIC was misjudged")
-	}
 	if bytes.Equal(v.lm, make([]byte, 24)) != timed ||
 		(v.pairs[6] != nil && v.pairs[6][0]&2 != 0) != timed {
 		t.Errorf("timestamp %v: LMv2 % x, MsvAvFlags % x", timed, v.lm, v.pairs[6])
@@ -169,8 +164,7 @@ func check(t *testing.T, c *Client, who account, f form) {
 		t.Errorf("time % x", v.nt[24:32])
 	}
 	if len(f.pairs) > 0 && f.flags&flagTargetInfo != 0 {
-		if string(v.pairs[9]) != string(wide("cifs/nas")) ||
-			!bytes.Equal(v.pairs[10], make([]byte, 16)) {
+		if v.pairs[9] != nil || !bytes.Equal(v.pairs[10], make([]byte, 16)) {
 			t.Errorf("AvPairs %v: % x", v.ids, v.pairs)
 		}
 	} else if len(v.ids) != 0 {
@@ -245,7 +239,6 @@ func TestNames(t *testing.T) {
 		"a user that is not ASCII": {User: "Ünïcödé"},
 		"a long user":              {User: strings.Repeat("u", 5000)},
 		"a long domain":            {User: "u", Domain: strings.Repeat("d", 5000)},
-		"a long service":           {User: "u", Service: strings.Repeat("s", 5000)},
 	} {
 		c.Init()
 		if _, err := c.Accept(oem.challenge()); !errors.Is(err, ErrName) || c.SessionKey() != nil {
@@ -313,7 +306,7 @@ func TestWipe(t *testing.T) {
 		if _, err := c.Accept(form{"", usual, 56, "", list(stamp, end)}.challenge()); err != nil {
 			t.Fatal(err)
 		}
-		key, sealing, signing := c.SessionKey(), c.toServer.sealing, c.toClient.signing
+		key, sealing, signing := c.SessionKey(), c.signer.sealing, c.signer.signing
 		keys[i] = bytes.Clone(key)
 		c.Wipe()
 		for _, b := range [][]byte{key, sealing, signing} {
@@ -321,7 +314,7 @@ func TestWipe(t *testing.T) {
 				t.Errorf("% x was left", b)
 			}
 		}
-		if c.SessionKey() != nil || c.MIC(nil) != nil || c.Verify(nil, nil) || c.Password != "" {
+		if c.SessionKey() != nil || c.MIC(nil) != nil || c.Password != "" {
 			t.Error("the login still has secrets")
 		}
 	}

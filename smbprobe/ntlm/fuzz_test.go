@@ -62,7 +62,7 @@ func FuzzAccept(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, challenge []byte) {
 		for _, user := range []string{"", "user"} {
-			c := Client{User: user, Password: "pass", Service: "cifs/host"}
+			c := Client{User: user, Password: "pass"}
 			first, _ := c.Init()
 			answer, err := c.Accept(challenge)
 			if err != nil {
@@ -83,7 +83,6 @@ func FuzzAccept(f *testing.F) {
 				}
 			}
 			c.MIC(challenge)
-			c.Verify(challenge, answer)
 			c.Wipe()
 		}
 	})

@@ -179,9 +179,9 @@ func (ch *challenge) readPairs(b []byte) error {
 }
 
 // reply returns the AvPairs of the NTLMv2 response (MS-NLMP 3.1.5.1.2): the
-// server's, MsvAvFlags 0x2 if it sent its time, channel bindings of zeros,
-// since SMB has no channel to bind to, and the name of the service.
-func (ch *challenge) reply(service string) []byte {
+// server's, MsvAvFlags 0x2 if it sent its time, and channel bindings of zeros,
+// since SMB has no channel to bind to. It names no service.
+func (ch *challenge) reply() []byte {
 	b := bytes.Clone(ch.pairs)
 	if ch.hasPairs {
 		flags := ch.avFlags
@@ -192,9 +192,6 @@ func (ch *challenge) reply(service string) []byte {
 			b = appendPair(b, avFlags, binary.LittleEndian.AppendUint32(nil, flags))
 		}
 		b = appendPair(b, avChannelBindings, make([]byte, 16))
-		if service != "" {
-			b = appendPair(b, avTargetName, unicodeBytes(service))
-		}
 	}
 	return appendPair(b, avEOL, nil)
 }
@@ -252,9 +249,6 @@ func (c *Client) names() (names [3][]byte, err error) {
 	if c.User == "" {
 		texts[0] = ""
 		c.flags |= flagAnonymous
-	}
-	if len(c.Service) > maxName {
-		return names, ErrName
 	}
 	for i, s := range texts {
 		names[i] = unicodeBytes(s)

@@ -147,14 +147,15 @@ func verify(t *testing.T, who account, negotiate, challenge, b []byte) (v verifi
 	return v
 }
 
-// getMIC is GSS_GetMIC of a server's or a client's first message.
-func (v verified) getMIC(t *testing.T, way string, message []byte) []byte {
-	signing := hash(v.key, []byte("session key to "+way+" signing key magic constant\x00"))
+// getMIC is GSS_GetMIC of the client's first message.
+func (v verified) getMIC(t *testing.T, message []byte) []byte {
+	const direction = "session key to client-to-server "
+	signing := hash(v.key, []byte(direction+"signing key magic constant\x00"))
 	weak := v.key[:5]
 	if v.flags&(1<<29) != 0 {
 		weak = v.key
 	}
-	sealing := hash(weak, []byte("session key to "+way+" sealing key magic constant\x00"))
+	sealing := hash(weak, []byte(direction+"sealing key magic constant\x00"))
 	sum := hmacMD5(signing, []byte{0, 0, 0, 0}, message)[:8]
 	if v.flags&(1<<30) != 0 {
 		sum = arc4(t, sealing, sum)

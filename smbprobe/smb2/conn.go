@@ -45,7 +45,8 @@ type Conn struct {
 // New returns a client on a new connection. The caller keeps the connection: it
 // sets its deadline and closes it.
 func New(conn net.Conn, trace Trace) *Conn {
-	return &Conn{conn: conn, trace: trace, out: make([]byte, 0, 512), in: make([]byte, prefixLen, 1024)}
+	return &Conn{conn: conn, trace: trace, out: make([]byte, 0, 512),
+		in: make([]byte, prefixLen, 1024)}
 }
 
 // Negotiated is what Negotiate returned.
@@ -58,7 +59,7 @@ func (c *Conn) request(command uint16, treeID uint32) []byte {
 	h := m[prefixLen:]
 	copy(h, "\xfeSMB")
 	le.PutUint16(h[4:], headerLen)
-	if c.server.Dialect > 0x0202 {
+	if c.server.Dialect > dialect202 {
 		le.PutUint16(h[6:], 1) // CreditCharge
 	}
 	le.PutUint16(h[12:], command)
@@ -205,9 +206,6 @@ func (c *Conn) open(m []byte) ([]byte, error) {
 	plain, err := c.sealer.open(m)
 	if err != nil {
 		return nil, malformed("%v", err)
-	}
-	if len(plain) < 4 {
-		return nil, malformed("encrypted frame with %d bytes in it", len(plain))
 	}
 	return plain, nil
 }

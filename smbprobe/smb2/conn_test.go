@@ -91,8 +91,9 @@ func TestFrames(t *testing.T) {
 		taken  int    // 0: all of it
 		want   string // of the malformed answer; "": none
 	}{
-		"one frame":   {stream: answer},
-		"the longest": {stream: message(cmdLogoff, 0, 0, append(logoffBody, make([]byte, maxFrame-headerLen-4)...))},
+		"one frame": {stream: answer},
+		"the longest": {stream: message(cmdLogoff, 0, 0,
+			append(logoffBody, make([]byte, maxFrame-headerLen-4)...))},
 		"one byte more": {stream: message(cmdLogoff, 0, 0, make([]byte, maxFrame-headerLen+1)), taken: 4,
 			want: "65537 bytes"},
 		"16 MB announced": {stream: append([]byte{0, 0xff, 0xff, 0xff}, make([]byte, 1<<20)...), taken: 4,

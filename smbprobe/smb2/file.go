@@ -105,7 +105,7 @@ func (f *File) Close() error {
 	return err
 }
 
-// Flush has the server write the file to its disk (MS-SMB2 3.2.4.10).
+// Flush has the server write the file to its disk (MS-SMB2 3.2.4.16).
 func (f *File) Flush() error {
 	_, err := f.tree.call(append(appendUint16s(f.tree.request(cmdFlush), 24, 0, 0, 0), f.id[:]...))
 	return err
@@ -156,4 +156,26 @@ func (f *File) Write(b []byte, off int64) (int, error) {
 		return 0, malformed("a write of %d bytes, where %d were due", n, len(b))
 	}
 	return int(n), nil
+}
+
+const (
+	lockExclusive = 0x2 // MS-SMB2 2.2.26.1
+	lockUnlock    = 0x4
+	lockAtOnce    = 0x10
+)
+
+// Lock locks a range of bytes for this file alone. It does not wait for a lock
+// of somebody else (MS-SMB2 3.2.4.19).
+func (f *File) Lock(off, length uint64) error { return f.lock(off, length, lockExclusive|lockAtOnce) }
+
+// Unlock ends a lock of the same range (MS-SMB2 3.2.4.21).
+func (f *File) Unlock(off, length uint64) error { return f.lock(off, length, lockUnlock) }
+
+func (f *File) lock(off, length uint64, flags uint32) error {
+	m := appendUint16s(f.tree.request(cmdLock), 48, 1, 0, 0)
+	m = append(m, f.id[:]...)
+	m = le.AppendUint64(le.AppendUint64(m, off), length)
+	m = le.AppendUint32(le.AppendUint32(m, flags), 0)
+	_, err := f.tree.call(m)
+	return err
 }

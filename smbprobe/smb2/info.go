@@ -30,7 +30,8 @@ func (t *Tree) Identity() (id Identity, err error) {
 	return id, err
 }
 
-// query asks for information of at least a size (MS-SMB2 3.2.4.8).
+// query asks for information of at least a size: about the file, or about its
+// file system (MS-SMB2 3.2.4.8, 3.2.4.10).
 func (f *File) query(kind, class byte, size int) ([]byte, error) {
 	const most = 1 << 10 // a volume has a name, too
 	m := f.tree.request(cmdQueryInfo)
@@ -50,26 +51,4 @@ func (f *File) query(kind, class byte, size int) ([]byte, error) {
 		err = malformed("query info answer with %d bytes, where %d were due", len(data), size)
 	}
 	return data, err
-}
-
-const (
-	lockExclusive = 0x2 // MS-SMB2 2.2.26.1
-	lockUnlock    = 0x4
-	lockAtOnce    = 0x10
-)
-
-// Lock locks a range of bytes for this file alone. It does not wait for a lock
-// of somebody else (MS-SMB2 3.2.4.19).
-func (f *File) Lock(off, length uint64) error { return f.lock(off, length, lockExclusive|lockAtOnce) }
-
-// Unlock ends a lock of the same range (MS-SMB2 3.2.4.20).
-func (f *File) Unlock(off, length uint64) error { return f.lock(off, length, lockUnlock) }
-
-func (f *File) lock(off, length uint64, flags uint32) error {
-	m := appendUint16s(f.tree.request(cmdLock), 48, 1, 0, 0)
-	m = append(m, f.id[:]...)
-	m = le.AppendUint64(le.AppendUint64(m, off), length)
-	m = le.AppendUint32(le.AppendUint32(m, flags), 0)
-	_, err := f.tree.call(m)
-	return err
 }

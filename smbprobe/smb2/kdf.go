@@ -27,11 +27,11 @@ func (k keys) wipe() {
 func deriveKeys(dialect, cipher uint16, sessionKey, preauth []byte) keys {
 	short := make([]byte, 16)
 	copy(short, sessionKey)
-	if dialect < 0x0300 {
+	if dialect < dialect300 {
 		return keys{signing: short}
 	}
 	defer clear(short)
-	if dialect < 0x0311 {
+	if dialect < dialect311 {
 		return keys{
 			signing: deriveKey(short, "SMB2AESCMAC\x00", []byte("SmbSign\x00"), 16),
 			encrypt: deriveKey(short, "SMB2AESCCM\x00", []byte("ServerIn \x00"), 16),

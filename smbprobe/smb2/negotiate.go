@@ -16,14 +16,6 @@ const (
 	dialect311 = 0x0311
 )
 
-var dialectNames = [...]struct {
-	dialect uint16
-	name    string
-}{
-	{dialect202, "2.0.2"}, {dialect210, "2.1"}, {dialect300, "3.0"}, {dialect302, "3.0.2"},
-	{dialect311, "3.1.1"},
-}
-
 // Dialects returns all dialects that a Conn speaks.
 func Dialects() []uint16 {
 	return []uint16{dialect202, dialect210, dialect300, dialect302, dialect311}
@@ -63,10 +55,17 @@ type Negotiated struct {
 
 // DialectName is "2.0.2" to "3.1.1", or empty before the negotiate answer.
 func (n Negotiated) DialectName() string {
-	for _, d := range dialectNames {
-		if d.dialect == n.Dialect {
-			return d.name
-		}
+	switch n.Dialect {
+	case dialect202:
+		return "2.0.2"
+	case dialect210:
+		return "2.1"
+	case dialect300:
+		return "3.0"
+	case dialect302:
+		return "3.0.2"
+	case dialect311:
+		return "3.1.1"
 	}
 	return ""
 }

@@ -25,7 +25,6 @@ const (
 	sealNonce = 20
 	sealSize  = 36
 	sealFlags = 42
-	sealBody  = 52 // where the message begins
 
 	sealEncrypted = 1 // Flags; EncryptionAlgorithm AES-128-CCM in 3.0 and 3.0.2
 )
@@ -34,8 +33,8 @@ const (
 type sealer struct {
 	encrypt, decrypt cipher.AEAD
 
-	next   [16]byte                   // nonce of the next message
-	header [sealBody - sealNonce]byte // what a message is authenticated with
+	next   [16]byte                       // nonce of the next message
+	header [transformLen - sealNonce]byte // what a message is authenticated with
 }
 
 // newSealer returns a sealer for a cipher and the keys of its size.
@@ -87,18 +86,18 @@ func (s *sealer) seal(dst []byte, sessionID uint64, m []byte) []byte {
 	copy(h, s.next[:])
 	binary.LittleEndian.PutUint32(h[sealSize-sealNonce:], uint32(len(m)))
 	binary.LittleEndian.PutUint32(h[sealFlags-2-sealNonce:], sealEncrypted<<16)
-	binary.LittleEndian.PutUint64(h[sealBody-8-sealNonce:], sessionID)
+	binary.LittleEndian.PutUint64(h[transformLen-8-sealNonce:], sessionID)
 
 	// The cipher puts the tag behind the message, SMB before it. So encrypt 16
 	// bytes too early, then move: this needs no memory beyond the frame.
 	start := len(dst)
-	dst = slices.Grow(dst, sealBody+len(m))
-	f := dst[start : start+sealBody+len(m)]
-	early := f[sealBody-16:]
+	dst = slices.Grow(dst, transformLen+len(m))
+	f := dst[start : start+transformLen+len(m)]
+	early := f[transformLen-16:]
 	s.encrypt.Seal(early[:0], h[:s.encrypt.NonceSize()], m, h)
 	var tag [16]byte
 	copy(tag[:], early[len(m):])
-	copy(f[sealBody:], early[:len(m)])
+	copy(f[transformLen:], early[:len(m)])
 	copy(f, "\xfdSMB")
 	copy(f[sealTag:], tag[:])
 	copy(f[sealNonce:], h)
@@ -108,10 +107,10 @@ func (s *sealer) seal(dst []byte, sessionID uint64, m []byte) []byte {
 // open decrypts f, one frame from its transform header on, and returns the
 // message in it, which lies in f's memory. In case of an error f is destroyed.
 func (s *sealer) open(f []byte) ([]byte, error) {
-	if len(f) < sealBody || string(f[:4]) != "\xfdSMB" {
+	if len(f) < transformLen || string(f[:4]) != "\xfdSMB" {
 		return nil, fmt.Errorf("no transform header in a frame of %d bytes", len(f))
 	}
-	n := len(f) - sealBody
+	n := len(f) - transformLen
 	if size := binary.LittleEndian.Uint32(f[sealSize:]); uint64(size) != uint64(n) {
 		return nil, fmt.Errorf("encrypted frame with %d bytes where its header says %d", n, size)
 	}
@@ -122,8 +121,8 @@ func (s *sealer) open(f []byte) ([]byte, error) {
 	h := s.header[:]
 	copy(h, f[sealNonce:])
 	tag := [16]byte(f[sealTag:])
-	early := f[sealBody-16:]
-	copy(early, f[sealBody:])
+	early := f[transformLen-16:]
+	copy(early, f[transformLen:])
 	copy(early[n:], tag[:])
 	m, err := s.decrypt.Open(early[:0], h[:s.decrypt.NonceSize()], early, h)
 	if err != nil {

@@ -176,7 +176,7 @@ func anonymous(login Initiator) bool {
 func (c *Conn) useKeys(key []byte) (err error) {
 	keys := deriveKeys(c.server.Dialect, c.server.cipher, key, c.preauth[:])
 	defer keys.wipe()
-	if c.signer, err = newSigner(c.server.Dialect, c.server.signing, keys.signing); err != nil {
+	if c.signer, err = newSigner(c.server.signing, keys.signing); err != nil {
 		return err
 	}
 	if c.server.cipher != 0 {

@@ -29,18 +29,8 @@ type signer struct {
 	out   [sha256.Size]byte
 }
 
-// newSigner returns a signer for a session with a key of 16 bytes. algorithm
-// counts in 3.1.1 alone; the dialects before it leave no choice.
-func newSigner(dialect, algorithm uint16, key []byte) (*signer, error) {
-	switch {
-	case dialect < 0x0300:
-		algorithm = signHMAC
-	case dialect < 0x0311:
-		algorithm = signCMAC
-	}
-	if len(key) != 16 {
-		return nil, fmt.Errorf("signing key of %d bytes, not 16", len(key))
-	}
+// newSigner returns a signer for a session with a key of 16 bytes.
+func newSigner(algorithm uint16, key []byte) (*signer, error) {
 	if algorithm == signHMAC {
 		return &signer{hmac: hmac.New(sha256.New, key)}, nil
 	}
@@ -62,9 +52,6 @@ func newSigner(dialect, algorithm uint16, key []byte) (*signer, error) {
 // header on. The signature in m counts as zero: sum clears it and puts it back,
 // so nobody else may use m in between.
 func (s *signer) sum(m []byte) (signature [16]byte) {
-	if len(m) < 64 { // no caller has such a message, and it has no signature
-		return signature
-	}
 	was := [16]byte(m[48:64])
 	clear(m[48:64])
 	switch {
@@ -75,14 +62,10 @@ func (s *signer) sum(m []byte) (signature [16]byte) {
 	case s.cmac != nil:
 		s.cmac.sum(s.out[:0], m)
 	default:
-		// MessageId, then one bit for "from the server" and one for CANCEL,
-		// which has the MessageId of the request that it cancels.
-		const flagResponse, cancel = 1, 12
+		// MessageId, then a bit for "from the server". (That for CANCEL is never
+		// due: a Conn sends none.)
 		copy(s.nonce[:8], m[24:32])
 		s.nonce[8] = m[16] & flagResponse
-		if binary.LittleEndian.Uint16(m[12:]) == cancel {
-			s.nonce[8] |= 2
-		}
 		s.gmac.Seal(s.out[:0], s.nonce[:], nil, m)
 	}
 	copy(m[48:64], was[:])

@@ -1,9 +1,6 @@
 package smb2
 
-import (
-	"strings"
-	"unicode/utf16"
-)
+import "unicode/utf16"
 
 // Share types (MS-SMB2 2.2.10).
 const (
@@ -57,33 +54,14 @@ func (t *Tree) call(frame []byte) (answer, error) { return t.conn.call(frame, t.
 
 // appendUTF16 appends a string as UTF-16LE, as all names are sent.
 func appendUTF16(m []byte, s string) []byte {
-	for _, r := range s {
-		if r1, r2 := utf16.EncodeRune(r); r1 != '\uFFFD' {
-			m = le.AppendUint16(le.AppendUint16(m, uint16(r1)), uint16(r2))
-		} else {
-			m = le.AppendUint16(m, uint16(r))
-		}
-	}
-	return m
+	return appendUint16s(m, utf16.Encode([]rune(s))...)
 }
 
 // decodeUTF16 reads a string of UTF-16LE up to its end or a zero.
 func decodeUTF16(b []byte) string {
-	var s strings.Builder
-	var high rune
-	for ; len(b) >= 2; b = b[2:] {
-		r := rune(le.Uint16(b))
-		switch {
-		case r == 0:
-			return s.String()
-		case high != 0:
-			s.WriteRune(utf16.DecodeRune(high, r))
-			high = 0
-		case utf16.IsSurrogate(r):
-			high = r
-		default:
-			s.WriteRune(r)
-		}
+	var units []uint16
+	for ; len(b) >= 2 && le.Uint16(b) != 0; b = b[2:] {
+		units = append(units, le.Uint16(b))
 	}
-	return s.String()
+	return string(utf16.Decode(units))
 }

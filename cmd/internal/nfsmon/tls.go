@@ -8,10 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sync"
-	"syscall"
 
 	"fsmon/cmd/internal/cli"
 	"fsmon/kerberos"
@@ -41,7 +38,7 @@ func (f *flags) tlsOptions() error {
 func (f tlsFiles) load(name string) (config *tls.Config, contents []byte, err error) {
 	config = &tls.Config{ServerName: name}
 	if f.ca != "" {
-		pem, err := readPEM(f.ca)
+		pem, _, err := kerberos.ReadFile(f.ca, maxPEM)
 		if err != nil {
 			return nil, nil, fmt.Errorf("--tls-ca: %w", err)
 		}
@@ -52,7 +49,7 @@ func (f tlsFiles) load(name string) (config *tls.Config, contents []byte, err er
 		contents = pem
 	}
 	if f.cert != "" {
-		cert, err := readPEM(f.cert)
+		cert, _, err := kerberos.ReadFile(f.cert, maxPEM)
 		if err != nil {
 			return nil, nil, fmt.Errorf("--tls-cert: %w", err)
 		}
@@ -68,28 +65,6 @@ func (f tlsFiles) load(name string) (config *tls.Config, contents []byte, err er
 		contents = bytes.Join([][]byte{contents, cert}, nil)
 	}
 	return config, contents, nil
-}
-
-// readPEM reads a file that anybody may know.
-func readPEM(path string) ([]byte, error) {
-	// A FIFO in its place must not block the watch.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err == nil && len(data) > maxPEM {
-		err = fmt.Errorf("%s is longer than %d bytes", path, maxPEM)
-	}
-	return data, err
 }
 
 // renewing probes again at once, within the same deadline, when TLS has failed
