@@ -3,7 +3,7 @@ package nfsprobe
 // The layers of this package, from the wire upwards:
 //
 //	dial.go    attempt.dial(ctx, r, step, port) → *client: a rung of its own
-//	secure.go  attempt.secure(ctx, r, *client): TLS on that, a rung of its own
+//	tls.go     attempt.secure(ctx, r, *client): TLS on that, a rung of its own
 //	rpc.go     client.call(ctx, prog, vers, proc, args) → results: no rung
 //	ladder.go  attempt.climb(ctx, r, step, func() (learnt string, err error))
 //	           runs a step as a rung and makes an error an *Error of it

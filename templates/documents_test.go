@@ -46,10 +46,12 @@ func TestDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "systemctl"), "#!/bin/sh\n")
-	samba := strings.NewReplacer("-s data", "-s share --port "+port, "192.0.2.10", host,
+	// root's would otherwise be in /var/log/fsmon
+	kept := " --evidence-dir " + dir + " --log-file " + dir + "/watch.log"
+	samba := strings.NewReplacer("-s data", "-s share --port "+port+kept, "192.0.2.10", host,
 		"/etc/fsmon/data.cred", credentials, "/etc/fsmon/fsmon.keytab", kdc.UserKeytab(t, "root"),
 		"-a files.example.com", "-a "+host+" --spn "+spn+" --kdc "+kdc.Addr)
-	nfs := strings.NewReplacer("/srv/export", l.Path("export"), "192.0.2.10", nfstest.Address)
+	nfs := strings.NewReplacer("-d /srv/export", "-d "+l.Path("export")+kept, "192.0.2.10", nfstest.Address)
 	path := "PATH=" + dir + ":" + build(t) + ":" + os.Getenv("PATH")
 
 	for _, document := range documents {

@@ -11,17 +11,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-const usage = `Ask many file servers, SMB and NFS, on behalf of Prometheus.
+const usage = `Probe many file servers, SMB and NFS, for Prometheus.
 
   fsmon_exporter [--config.file FILE] [OPTION...]
   fsmon_exporter --config.check | --help | --version
 
-Asking:
+Probing:
       --config.file FILE    modules and allowed targets (/etc/fsmon/exporter.yml); SIGHUP and
                             POST /-/reload read it again
       --config.check        say whether the configuration is accepted, and end
       --timeout-offset SECONDS
-                            so much sooner than Prometheus a probe gives up, 0 to 60 (0.5)
+                            a probe gives up this long before Prometheus does, 0 to 60 (0.5)
       --max-probes COUNT    probes at the same time, 1 to 10000 (200); of one target there is only
                             one at a time
       --allow-any-target    also ask targets that no entry of targets: allows, without credentials:

@@ -39,7 +39,7 @@ The resource:
       --local-recovery        ip: local recovery is enabled
       --volume LETTER         volume: drive letter
       --resource FILE         any of these and of those below from a file, .json or .toml, by the options'
-                              names; the command line goes first
+                              names; the command line overrides it
 
 What to do:
       --plan                  print the numbered steps with their commands, run nothing
@@ -66,7 +66,7 @@ A command is %%LKBIN%%\FILE.exe or the like and its arguments, split at blanks o
 variables such as $PEER are filled in after that.
 
 Exit codes: 0 success; 1 and 2 as the document's return values; 3 could not determine: a command could not be
-run, did not end or was not understood, and nothing was deleted, locked or switched over on its account; 64
+run, did not end or was not understood, and nothing was deleted, locked or switched over because of it; 64
 wrong usage; 69 the kit has no such action.
 `
 

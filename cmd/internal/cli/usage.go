@@ -33,9 +33,9 @@ Without an ID:
   -check                    probe once now and say what each step found and what to look at; takes the
                             options of a watch
       --json                one object in one line
-      --exit-style STYLE    nagios: exit codes 0, 2, 3 and one line for a monitoring system; ocf: those of
+      --exit-style STYLE    nagios: exit codes 0, 1, 2, 3 and one line for a monitoring system; ocf: those of
                             Pacemaker's agents
-  -list                     show all watches of this machine; --json
+  -list                     show your watches and root's; --json
       --watch SECONDS       again every 1 to 3600 seconds, until Ctrl-C
 
 Exit codes: 0 ended on request, healthy, or the verb did its work; 1 the server was judged failed, or the

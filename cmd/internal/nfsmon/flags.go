@@ -32,13 +32,13 @@ Watching:
       --unprivileged-port   never use a privileged source port, even when permitted
       --sec FLAVOR          how the NFS calls are protected: sys, or by Kerberos krb5, krb5i or krb5p, as in
                             /etc/exports (sys)
-      --keytab FILE         keytab of who logs in; mode 0600
-      --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; username= of the
+      --keytab FILE         keytab of the user who logs in; mode 0600
+      --principal NAME      user who logs in, NAME or NAME@REALM (the first of the keytab; username= of the
                             credentials)
       --ccache FILE         ticket cache that somebody else renews; mode 0600
-      --credentials FILE    username= and password= lines of who logs in, without a keytab; mode 0600
+      --credentials FILE    username= and password= lines of that user, without a keytab; mode 0600
       --spn nfs/HOST        the server's name in Kerberos (nfs/ and the name after -a)
-      --realm REALM         realm of who logs in (that of the principal, else krb5.conf's)
+      --realm REALM         realm of that user (that of the principal, else krb5.conf's)
       --kdc HOST[:PORT],... KDCs of that realm, up to 8 (krb5.conf's, else from DNS)
       --tls                 secure the connection to the NFS server with TLS, as clients with xprtsec=tls do
       --tls-ca FILE         certificates, in PEM, of the authorities that the server's may come from (those of

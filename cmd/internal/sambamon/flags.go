@@ -29,11 +29,11 @@ Watching:
       --credentials FILE    username=, password=, domain= lines, as for mount.cifs; mode 0600
       --kerberos            log in with a Kerberos ticket, not with NTLM: by a keytab, a ticket cache or the
                             password
-      --keytab FILE         keytab of who logs in; mode 0600
-      --principal NAME      who logs in, NAME or NAME@REALM (the first of the keytab; -u)
+      --keytab FILE         keytab of the user who logs in; mode 0600
+      --principal NAME      user who logs in, NAME or NAME@REALM (the first of the keytab; -u)
       --ccache FILE         ticket cache that somebody else renews; mode 0600
       --spn cifs/HOST       the server's name in Kerberos (cifs/ and the name after -a)
-      --realm REALM         realm of who logs in (that of the principal, else krb5.conf's)
+      --realm REALM         realm of that user (that of the principal, else krb5.conf's)
       --kdc HOST[:PORT],... KDCs of that realm, up to 8 (krb5.conf's, else from DNS)
       --marker FILE         also read this file of the share, which exists only on the disk that is to be
                             mounted there
