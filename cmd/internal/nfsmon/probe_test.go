@@ -19,7 +19,7 @@ func TestNotVersion3(t *testing.T) {
 		"4.2": "version 3 is not offered (system error (socket 5)), " +
 			"so version 4.2 is watched from now on",
 	} {
-		w := new(flags).forWatch(r, pinned)
+		w := new(flags).forWatch(&r, pinned)
 		if got := strings.Join(w.Warnings, "; "); got != want ||
 			strings.Contains(w.Note, "4.2") != (pinned != "") {
 			t.Errorf("pinned to %q: %q, note %q", pinned, got, w.Note)
