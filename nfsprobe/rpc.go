@@ -110,6 +110,7 @@ type pending struct {
 	again func() *pending                                               // queues the call once more
 }
 
+// newClient has buffers that are large enough for a probe that opens no file.
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
 	return &client{Conn: c, in: bufio.NewReaderSize(c, 512), cred: cred, xid: rand.Uint32(),
 		unsent: make([]byte, 0, 256), unbind: func() {}}
