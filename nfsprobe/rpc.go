@@ -110,9 +110,10 @@ type pending struct {
 	again func() *pending                                               // queues the call once more
 }
 
+// newClient has buffers that are large enough for a probe that opens no file.
 func newClient(c net.Conn, cred rpcv2.OpaqueAuth) *client {
-	return &client{Conn: c, in: bufio.NewReaderSize(c, 1<<10), cred: cred, xid: rand.Uint32(),
-		unbind: func() {}}
+	return &client{Conn: c, in: bufio.NewReaderSize(c, 512), cred: cred, xid: rand.Uint32(),
+		unsent: make([]byte, 0, 256), unbind: func() {}}
 }
 
 // call sends one call, and what is queued before it, and awaits its reply.
@@ -200,7 +201,7 @@ func (c *client) receive(ctx context.Context, p *pending) error {
 	}
 	if unsent := c.unsent; len(unsent) > 0 {
 		c.note(true, c.shown)
-		c.unsent, c.shown = nil, nil
+		c.unsent, c.shown = unsent[:0], nil
 		if _, err := c.Write(unsent); err != nil {
 			return whyEnded(ctx, netError("write", c, err))
 		}

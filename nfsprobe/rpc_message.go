@@ -22,7 +22,7 @@ func newCall(xid uint32, body rpcv2.CallBody) (*bytes.Buffer, error) {
 	if len(body.Cred.Body) > maxAuth {
 		return nil, fmt.Errorf("call: a credential of %d bytes", len(body.Cred.Body))
 	}
-	b := make([]byte, recordMark, 256)
+	b := make([]byte, recordMark, 112) // most calls need no more
 	for _, word := range [...]uint32{xid, uint32(rpcv2.CALL), body.Rpcvers, body.Prog, body.Vers,
 		body.Proc, uint32(body.Cred.Flavor), uint32(len(body.Cred.Body))} {
 		b = binary.BigEndian.AppendUint32(b, word)

@@ -32,7 +32,7 @@ func (t *transcript) note(from, to netip.AddrPort, data []byte) {
 		return
 	}
 	if t.segments == nil { // most probes need no more
-		t.segments, t.data = make([]Segment, 0, 24), make([]byte, 0, 2<<10)
+		t.segments, t.data = make([]Segment, 0, 16), make([]byte, 0, 2<<10)
 	}
 	t.data = append(t.data, data...) // a larger copy leaves earlier segments where they are
 	t.segments = append(t.segments, Segment{At: time.Now(), From: from, To: to,

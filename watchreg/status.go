@@ -121,7 +121,7 @@ func decodeStatus(data []byte) (*Status, error) {
 
 // encodeStatus shortens the texts of a status that is too long for a reader.
 func encodeStatus(s Status) ([]byte, error) {
-	data := s.appendJSON(nil)
+	data := s.appendJSON(make([]byte, 0, 1<<10)) // one block, and not six that grow
 	if len(data) >= maxStatus {
 		s.Warnings = nil
 		for _, text := range []*string{&s.Target, &s.Address, &s.LastError, &s.Note} {

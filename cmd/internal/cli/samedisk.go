@@ -36,24 +36,29 @@ func (d *sameDisk) on(e watch.Event) {
 func (d *sameDisk) probe(probe watch.Probe) watch.Probe {
 	return func(ctx context.Context) (watch.Report, error) {
 		r, err := probe(ctx)
-		if err != nil || r.RootID == "" {
-			return r, err
+		if err == nil && r.RootID != "" {
+			err = d.compare(&r)
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		switch was, known := d.roots[r.RootForm]; {
-		case !known:
-			if d.roots == nil {
-				d.roots = map[string]string{}
-			}
-			d.roots[r.RootForm] = r.RootID
-		case was == r.RootID:
-		case d.must:
-			return r, &DiskError{was, r.RootID}
-		default:
-			r.Warnings = append(slices.Clip(r.Warnings), fmt.Sprintf("another file system is "+
-				"behind this directory than at the start (%s, at the start %s)", r.RootID, was))
-		}
-		return r, nil
+		return r, err
 	}
+}
+
+// compare looks at the report of a probe that succeeded.
+func (d *sameDisk) compare(r *watch.Report) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch was, known := d.roots[r.RootForm]; {
+	case !known:
+		if d.roots == nil {
+			d.roots = map[string]string{}
+		}
+		d.roots[r.RootForm] = r.RootID
+	case was == r.RootID:
+	case d.must:
+		return &DiskError{was, r.RootID}
+	default:
+		r.Warnings = append(slices.Clip(r.Warnings), fmt.Sprintf("another file system is "+
+			"behind this directory than at the start (%s, at the start %s)", r.RootID, was))
+	}
+	return nil
 }

@@ -185,8 +185,11 @@ func (f *flags) target(policy cli.Policy) (cli.Target, error) {
 		where = "[" + address + "]"
 	}
 	f.verdict, _ = policy.Verdict()
-	// One probe leaves 35 kB, with Kerberos up to 230 kB.
-	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, FreeEvery: 1,
+	freeEvery := 4
+	if tickets != nil || f.tls {
+		freeEvery = 1 // with Kerberos a probe leaves up to 230 kB
+	}
+	return cli.Target{Name: f.dir, Where: where + ":" + f.dir, FreeEvery: freeEvery,
 		GraceLimit: time.Duration(f.graceLimit) * time.Second, SameDisk: f.sameDisk,
 		Probe: at(address, tickets), Notes: notes, User: f.user,
 		At: func(address string) cli.Probe {

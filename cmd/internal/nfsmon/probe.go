@@ -15,7 +15,10 @@ import (
 func (f *flags) probe(nfs *nfsprobe.Prober) cli.Probe {
 	return func(ctx context.Context) (cli.Report, error) {
 		report, err := nfs.Probe(ctx)
-		return f.forWatch(report, nfs.Pinned()), err
+		if err == nil {
+			report.Wire = nil // nobody wants it, and memory counts
+		}
+		return f.forWatch(&report, nfs.Pinned()), err
 	}
 }
 
@@ -27,7 +30,7 @@ const usualGrace = 90 * time.Second
 // does not allow.
 func (f *flags) opens() bool { return f.writeTest || f.lockTest }
 
-func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
+func (f *flags) forWatch(r *nfsprobe.Report, pinned string) cli.Report {
 	w := cli.Report{Target: r.Address, Warnings: r.Warnings, Grace: r.Grace,
 		RootForm: r.Version[:min(1, len(r.Version))], RootID: r.RootID}
 	if r.Version != "" {
@@ -52,6 +55,7 @@ func (f *flags) forWatch(r nfsprobe.Report, pinned string) cli.Report {
 			"while a restarted server of version 4 is in grace for %s: larger -c, -i or -r leave "+
 			"it that time", f.verdict, usualGrace))
 	}
+	w.Rungs = make([]cli.Rung, 0, 12) // most probes need no more
 	for _, rung := range r.Rungs {
 		learnt := rung.Learnt
 		if rung.Step == nfsprobe.Connect && learnt != "" && r.Identity != "" {

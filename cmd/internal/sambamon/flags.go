@@ -125,8 +125,12 @@ func (f *flags) target(cli.Policy) (cli.Target, error) {
 		return p
 	}
 	p := at(address, tickets)
+	freeEvery := 4
+	if tickets != nil {
+		freeEvery = 2
+	}
 	return cli.Target{
-		FreeEvery: 2,
+		FreeEvery: freeEvery,
 		Name:      f.share,
 		Where:     "//" + net.JoinHostPort(address, strconv.Itoa(f.port)) + "/" + f.share,
 		Probe:     p.Probe,

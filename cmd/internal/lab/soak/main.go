@@ -65,8 +65,8 @@ var soaks = []struct {
 		var m crowd
 		f.IntVar(&m.watches, "watches", 1000,
 			"watches, 10 % of Samba, 45 % each of NFS 3 and 4.1; 2 to 2000")
-		f.DurationVar(&m.duration, "duration", 90*time.Second,
-			"how long they are measured, at most an hour")
+		f.DurationVar(&m.duration, "duration", 2*time.Minute,
+			"how long they are measured, at most an hour; memory goes back after every fourth probe")
 		f.IntVar(&m.interval, "interval", 30, "-i of the watches")
 		return func(ctx context.Context) error { return withCommands(ctx, m.run) }
 	}},
