@@ -121,9 +121,10 @@ func Main() bool {
 // is its cause. The child goes on with its work then, even after the end of
 // this process.
 //
-// Where no program may be started at all, or there is no /proc, this process
-// does the work. Where just now none can be, it is not done: often a disk that
-// hangs has left so many processes behind.
+// Where no program may be started at all, there is no /proc, or this process has
+// no descriptors to spare, it does the work itself. Where the machine has no
+// room for a process just now, nobody does it: often a disk that hangs has left
+// so many behind.
 func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answer, error) {
 	replies, here := make(chan reply[Answer], 1), !Enabled
 	go func() {
@@ -133,7 +134,8 @@ func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answ
 		}
 		switch {
 		case err == nil:
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
+			errors.Is(err, unix.EMFILE):
 			e.do(request, func(answer Answer, err error) {
 				replies <- reply[Answer]{Answer: answer, err: err}
 			})
