@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,6 +33,8 @@ type Claim struct {
 	id       string
 	dir      string
 	lock     *flock.Flock
+	dev, ino int64 // of the lock
+	make     func(Change) error
 	control  *os.File // the FIFO
 	controls chan Control
 	done     chan struct{} // closed by Release
@@ -66,11 +69,11 @@ func (r *Registry) Claim(id string) (*Claim, error) {
 		return nil, fmt.Errorf("claim %q: %w", id, err)
 	}
 	c := &Claim{
-		id: id, dir: dir, lock: lock,
+		id: id, dir: dir, lock: lock, make: Change.Make,
 		controls: make(chan Control), done: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := c.begin(); err != nil {
-		_ = removeEntry(dir) // the error that matters is the first one
+		_ = removeEntry(dir, always) // the error that matters is the first one
 		_ = lock.Unlock()
 		return nil, fmt.Errorf("claim %q: %w", id, err)
 	}
@@ -81,8 +84,14 @@ func (r *Registry) Claim(id string) (*Claim, error) {
 // begin removes a predecessor's files and makes a new FIFO, since the old one
 // may hold lines that were meant for the predecessor.
 func (c *Claim) begin() error {
+	info, err := c.lock.Stat()
+	if err != nil {
+		return err
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	c.dev, c.ino = int64(st.Dev), int64(st.Ino)
 	c.Leftover, _ = readStatus(c.dir) // an unreadable one is as good as none
-	if err := removeFiles(c.dir); err != nil {
+	if err := removeFiles(c.dir, false, always); err != nil {
 		return err
 	}
 	path := filepath.Join(c.dir, controlName)
@@ -111,10 +120,7 @@ func (c *Claim) Release() error {
 		return c.err
 	}
 	c.released = true
-	err := c.stillOurs()
-	if err == nil {
-		err = removeEntry(c.dir)
-	}
+	err := c.make(c.change(nil, false))
 	// The FIFO is closed last: without a reader, WaitGone takes all the rest
 	// for done.
 	err = errors.Join(err, c.lock.Unlock())
@@ -127,13 +133,8 @@ func (c *Claim) Release() error {
 	return c.err
 }
 
-// stillOurs returns an error unless our lock file is still the one at its path.
-func (c *Claim) stillOurs() error {
-	same, err := sameAsPath(c.lock)
-	if err == nil && !same {
-		err = errors.New("its lock file was removed or replaced while the watch was running")
-	}
-	return err
+func (c *Claim) change(status []byte, touch bool) Change {
+	return Change{Dir: c.dir, PID: os.Getpid(), Dev: c.dev, Ino: c.ino, Status: status, Touch: touch}
 }
 
 var errBusy = errors.New("the lock is held for the moment")
@@ -262,20 +263,33 @@ func flockError(err error) error {
 	return err
 }
 
-// removeFiles removes everything of an identifier but the lock, which its
-// caller holds.
-func removeFiles(dir string) error {
-	return errors.Join(
-		removeKind(filepath.Join(dir, controlName), os.ModeNamedPipe),
-		removeKind(filepath.Join(dir, statusName), 0),
-		removeKind(filepath.Join(dir, statusTemp), 0),
-	)
+// files are what a watch makes in its directory. The lock goes last: an
+// identifier exists while its lock file does.
+var files = []struct {
+	name string
+	kind os.FileMode
+}{{controlName, os.ModeNamedPipe}, {statusName, 0}, {statusTemp, 0}, {lockName, 0}}
+
+// removeFiles removes everything of an identifier whose lock its caller holds,
+// but for the lock unless asked to. It stops at an error of may, which is called
+// before each file.
+func removeFiles(dir string, withLock bool, may func() error) (err error) {
+	for _, file := range files {
+		if refused := may(); refused != nil {
+			return errors.Join(err, refused)
+		}
+		if file.name != lockName || withLock {
+			err = errors.Join(err, removeKind(filepath.Join(dir, file.name), file.kind))
+		}
+	}
+	return err
 }
 
-// removeEntry removes an identifier whose lock its caller holds. The lock file
-// goes last: an identifier exists while its lock file does.
-func removeEntry(dir string) error {
-	err := errors.Join(removeFiles(dir), removeKind(filepath.Join(dir, lockName), 0))
+func always() error { return nil }
+
+// removeEntry is removeFiles with the lock and the directory.
+func removeEntry(dir string, may func() error) error {
+	err := removeFiles(dir, true, may)
 	// By now a successor may have made its own lock in the directory. Then it
 	// is not empty, and not ours.
 	rmdir := unix.Rmdir(dir)

@@ -87,7 +87,7 @@ func (r *Registry) Delete(id string) error {
 	if err != nil {
 		return fmt.Errorf("delete %q: %w", id, err)
 	}
-	if err := errors.Join(removeEntry(dir), lock.Unlock()); err != nil {
+	if err := errors.Join(removeEntry(dir, always), lock.Unlock()); err != nil {
 		return fmt.Errorf("delete %q: %w", id, err)
 	}
 	return nil

@@ -18,6 +18,10 @@ const (
 	statusFormat = 1
 	maxStatus    = 64 << 10 // bytes
 	maxText      = 1 << 10  // bytes of one text in a status that would be too large
+
+	// touchEvery is how often the other files get the time of now: cleaners of
+	// temporary files remove what nobody has touched for days.
+	touchEvery = time.Hour
 )
 
 // State says what a watch is doing.
@@ -188,44 +192,17 @@ func (c *Claim) writeStatus(s Status) error {
 	if c.released {
 		return os.ErrClosed
 	}
-	if err := c.stillOurs(); err != nil {
-		return err
-	}
 	s.Format, s.ID, s.PID = statusFormat, c.id, os.Getpid()
 	data, err := encodeStatus(s)
 	if err != nil {
 		return err
 	}
-	temp, path := filepath.Join(c.dir, statusTemp), filepath.Join(c.dir, statusName)
-	err = writeNew(temp, data)
-	if errors.Is(err, fs.ErrExist) {
-		if err = removeKind(temp, 0); err == nil {
-			err = writeNew(temp, data)
-		}
+	touch := time.Since(c.touched) >= touchEvery
+	err = c.make(c.change(data, touch))
+	if err == nil && touch {
+		c.touched = time.Now()
 	}
-	if err != nil {
-		return err
-	}
-	// os.Rename asks for the target's kind before.
-	if err := unix.Rename(temp, path); err != nil {
-		_ = removeKind(temp, 0) // if this fails too, the next write removes it
-		return &os.LinkError{Op: "rename", Old: temp, New: path, Err: err}
-	}
-	c.touch()
-	return nil
-}
-
-// touch gives the other files the time of now, once an hour: cleaners of
-// temporary files remove what nobody has touched for days. If it fails, nothing
-// is lost today.
-func (c *Claim) touch() {
-	now := time.Now()
-	if now.Sub(c.touched) < time.Hour {
-		return
-	}
-	c.touched = now
-	_ = os.Chtimes(filepath.Join(c.dir, lockName), now, now)
-	_ = os.Chtimes(filepath.Join(c.dir, controlName), now, now)
+	return err
 }
 
 // writeNew makes a file of mode 0644, whatever the umask. It does not sync: a

@@ -143,7 +143,7 @@ read -r x <&4
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {
-		err := s.call(ctx, Alert{Number: 1}, "text")
+		err := viewCall{Path: s.path, Timeout: time.Minute}.run(ctx)
 		// If the stub has not opened it, this lets the Open below go on.
 		if w, err := os.OpenFile(alive, os.O_RDWR, 0); err == nil {
 			w.Close()

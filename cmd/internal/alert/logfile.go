@@ -23,7 +23,8 @@ const (
 )
 
 type logFile struct {
-	path, ident string
+	path  string // empty: stderr
+	ident string
 }
 
 // LogFile writes alerts to the file at path in the form of Stderr, each line
@@ -46,7 +47,12 @@ func LogFile(path, ident string) Sink {
 	return &logFile{path: path, ident: ident}
 }
 
-func (l *logFile) Name() string { return "log file " + l.path }
+func (l *logFile) Name() string {
+	if l.path == "" {
+		return stderrName
+	}
+	return "log file " + l.path
+}
 
 func (l *logFile) Close() error { return nil }
 
@@ -66,15 +72,22 @@ func (l *logFile) DeliverAll(alerts []Alert) (n int, err error) {
 
 // logLines are to be appended to a log file.
 type logLines struct {
-	Path   string
+	Path   string     // as in logFile
 	Alerts [][]string // the lines of each alert
 }
 
 // The answer is how many alerts were written.
 var appendErrand = errand.Handle("log", func(l logLines, reply func(int, error)) {
+	write := logPath(l.Path).write
+	if l.Path == "" {
+		write = func(line string) error {
+			_, err := os.Stderr.WriteString(line)
+			return err
+		}
+	}
 	for n, alert := range l.Alerts {
 		for _, line := range alert {
-			if err := logPath(l.Path).write(line + "\n"); err != nil {
+			if err := write(line + "\n"); err != nil {
 				reply(n, err)
 				return
 			}

@@ -61,12 +61,9 @@ func NewAlerts(sinks ...Sink) *Alerts {
 			closing: make(chan struct{}),
 			done:    make(chan struct{}),
 		}
-		switch s.(type) {
-		case *stderrSink, *journalSink:
-			if a.first == nil {
-				a.first = o
-				continue
-			}
+		if (o.name == stderrName || o.name == journalName) && a.first == nil {
+			a.first = o
+			continue
 		}
 		a.others = append(a.others, o)
 	}

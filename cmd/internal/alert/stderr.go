@@ -1,6 +1,13 @@
 package alert
 
-import "io"
+import (
+	"io"
+	"os"
+
+	"fsmon/cmd/internal/errand"
+)
+
+const stderrName = "stderr"
 
 type stderrSink struct {
 	w     io.Writer
@@ -12,11 +19,17 @@ type stderrSink struct {
 // module name). Alerts also says here, once, that another sink has begun to
 // fail. Close leaves w open. If nobody reads w any more, Deliver fails in a
 // process that catches SIGPIPE; otherwise that signal ends the process.
+//
+// If w is this process's stderr and that leads to a file, an errand writes: its
+// disk may hang.
 func Stderr(w io.Writer, ident string) Sink {
+	if w == os.Stderr && errand.HasStderr {
+		return &logFile{ident: ident}
+	}
 	return &stderrSink{w: w, ident: ident}
 }
 
-func (s *stderrSink) Name() string { return "stderr" }
+func (s *stderrSink) Name() string { return stderrName }
 
 func (s *stderrSink) Deliver(a Alert) error {
 	for _, line := range lines(logHead(s.ident, a), a) {

@@ -16,6 +16,7 @@ import (
 const (
 	journalSocket = "/run/systemd/journal/socket"
 	syslogSocket  = "/dev/log"
+	journalName   = "journal"
 
 	// datagramTimeout is how long one line waits for a log daemon that does not
 	// read.
@@ -150,7 +151,7 @@ func newJournal(socket, ident string, fields map[string]string) Sink {
 		fields: fields}
 }
 
-func (j *journalSink) Name() string { return "journal" }
+func (j *journalSink) Name() string { return journalName }
 
 func (j *journalSink) Deliver(a Alert) error {
 	fields := maps.Clone(j.fields)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,6 +26,9 @@ func (s Service) claim(id string) (claim *watchreg.Claim, watches int, err error
 	registry, err := watchreg.Open(watchreg.DefaultDir())
 	if err == nil {
 		if claim, err = registry.Claim(id); err == nil {
+			if !claim.InMemory() {
+				claim.Through(changed)
+			}
 			return claim, registry.Count(), nil
 		}
 	}
@@ -97,6 +102,14 @@ func release(free func() error, end time.Time, busy func() bool) bool {
 	return false
 }
 
+var changeErrand = errand.Handle("registry",
+	func(c watchreg.Change, reply func(struct{}, error)) { reply(struct{}{}, c.Make()) })
+
+func changed(c watchreg.Change) error {
+	_, err := changeErrand.Run(context.Background(), c)
+	return err
+}
+
 // leftover is what a watch could not give back in time.
 type leftover struct {
 	Registry, ID string
@@ -130,20 +143,31 @@ func (l leftover) clear() error {
 }
 
 // threadsBusy reports whether a thread of this process, other than the one that
-// asks, runs or waits for a processor (proc_pid_stat(5)).
+// asks, or an errand of it runs or waits for a processor (proc_pid_stat(5)).
 func threadsBusy() bool {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	own := strconv.Itoa(unix.Gettid())
 	threads, _ := os.ReadDir("/proc/self/task")
 	for _, t := range threads {
-		stat, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/stat")
-		name := bytes.LastIndexByte(stat, ')') // it may hold anything
-		if t.Name() != own && name >= 0 && bytes.HasPrefix(stat[name:], []byte(") R")) {
+		task := "/proc/self/task/" + t.Name()
+		children, _ := os.ReadFile(task + "/children")
+		for _, child := range strings.Fields(string(children)) {
+			if busy("/proc/" + child) {
+				return true
+			}
+		}
+		if t.Name() != own && busy(task) {
 			return true
 		}
 	}
 	return false
+}
+
+func busy(task string) bool {
+	stat, _ := os.ReadFile(task + "/stat")
+	name := bytes.LastIndexByte(stat, ')') // it may hold anything
+	return name >= 0 && bytes.HasPrefix(stat[name:], []byte(") R"))
 }
 
 // callOf and errnoOf are the function name and error number of message 42.

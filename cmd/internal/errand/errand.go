@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -38,6 +39,11 @@ var (
 // Enabled is true if this program calls Main, so that it can be its own errand.
 // If it is false, this process does all work. Only tests change it.
 var Enabled bool
+
+// HasStderr is true if the stderr of this process is a file, whose disk may
+// hang, and errands have the same. With any other stderr theirs is /dev/null: an
+// errand that lingers must not keep a pipe open.
+var HasStderr bool
 
 // Errand is one kind of work for a child process. Request and Answer are made
 // of strings, numbers, bools, times, addresses, and slices and structs of them.
@@ -95,6 +101,8 @@ func isErrand() bool { return len(os.Args) == 1 && os.Args[0] == processName }
 func Main() bool {
 	if !isErrand() {
 		Enabled = true
+		info, err := os.Stderr.Stat()
+		HasStderr = err == nil && info.Mode().IsRegular()
 		return false
 	}
 	signal.Ignore(unix.SIGPIPE) // the watch may not have waited
@@ -112,13 +120,27 @@ func Main() bool {
 // Run has the work done and waits for the answer. If ctx ends before, the error
 // is its cause. The child goes on with its work then, even after the end of
 // this process.
+//
+// Where no program may be started at all, there is no /proc, or this process has
+// no descriptors to spare, it does the work itself. Where the machine has no
+// room for a process just now, nobody does it: often a disk that hangs has left
+// so many behind.
 func (e Errand[Request, Answer]) Run(ctx context.Context, request Request) (Answer, error) {
 	replies, here := make(chan reply[Answer], 1), !Enabled
 	go func() {
-		if here || e.send(request, replies) != nil {
+		err := fs.ErrPermission
+		if !here {
+			err = e.send(request, replies)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
+			errors.Is(err, unix.EMFILE):
 			e.do(request, func(answer Answer, err error) {
 				replies <- reply[Answer]{Answer: answer, err: err}
 			})
+		default:
+			replies <- reply[Answer]{err: fmt.Errorf("no process could be started for it: %w", err)}
 		}
 	}()
 	select {
@@ -157,6 +179,9 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout = theirs, answer
+	if HasStderr {
+		cmd.Stderr = os.Stderr
+	}
 	// An interrupt from the terminal is for the watch, not for the child.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	err = cmd.Start()

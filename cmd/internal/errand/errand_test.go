@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -112,6 +113,26 @@ func TestErrandThatCannotBe(t *testing.T) {
 	unknown := Errand[order, receipt]{name: "unknown"}
 	if _, err := unknown.Run(t.Context(), order{}); !errors.Is(err, io.EOF) {
 		t.Error(err)
+	}
+}
+
+// When no process can be started just now, this one does not do the work, since
+// its disk may hang.
+func TestErrandWithoutRoom(t *testing.T) {
+	enable(t)
+	t.Cleanup(func() { program = thisProgram })
+	dir := t.TempDir()
+	program = filepath.Join(dir, "no program") // ENOEXEC is as good as EAGAIN
+	if err := os.WriteFile(program, []byte("no format"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "file")
+	_, err := write.Run(t.Context(), order{Path: path})
+	if err == nil || !strings.HasPrefix(err.Error(), "no process could be started for it: ") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it was written nevertheless")
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -25,6 +27,8 @@ type Fuse struct {
 	hangs   bool
 	touched chan struct{}
 	program []byte
+	mirror  *mirror // what Dir shows instead
+	device  *os.File
 }
 
 // ProgramName is the name of the program in Fuse.Dir.
@@ -43,20 +47,7 @@ func NewFuse(t *testing.T, program string) *Fuse {
 			t.Fatal(err)
 		}
 	}
-	const flags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NONBLOCK
-	dev, err := unix.Open("/dev/fuse", flags, 0)
-	if errors.Is(err, fs.ErrNotExist) { // a sparse /dev, not a kernel without it
-		node := filepath.Join(t.TempDir(), "fuse")
-		if err = unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))); err == nil {
-			dev, err = unix.Open(node, flags, 0)
-		}
-	}
-	if err != nil || os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("a FUSE needs root and the kernel's: %v", err)
-		}
-		t.Skipf("a FUSE needs root and the kernel's: %v", err)
-	}
+	dev := openFuse(t, unix.O_NONBLOCK)
 	fsys, err := unix.Fsopen("fuse", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +81,26 @@ func NewFuse(t *testing.T, program string) *Fuse {
 	return f
 }
 
+// openFuse opens the kernel's FUSE for the descriptor of one mount.
+func openFuse(t *testing.T, flags int) int {
+	t.Helper()
+	flags |= unix.O_RDWR | unix.O_CLOEXEC
+	dev, err := unix.Open("/dev/fuse", flags, 0)
+	if errors.Is(err, fs.ErrNotExist) { // a sparse /dev, not a kernel without it
+		node := filepath.Join(t.TempDir(), "fuse")
+		if err = unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))); err == nil {
+			dev, err = unix.Open(node, flags, 0)
+		}
+	}
+	if err != nil || os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("a FUSE needs root and the kernel's: %v", err)
+		}
+		t.Skipf("a FUSE needs root and the kernel's: %v", err)
+	}
+	return dev
+}
+
 // Hang ends all answers.
 func (f *Fuse) Hang() {
 	f.mu.Lock()
@@ -117,26 +128,33 @@ func (f *Fuse) serve(device *os.File) {
 		if err != nil {
 			return
 		}
-		op := native.Uint32(request[4:])
 		f.mu.Lock()
-		hangs := f.hangs
+		f.take(device, request[:n])
 		f.mu.Unlock()
-		switch {
-		case op == fuseForget || op == fuseBatchForget: // not answered
-		case op != fuseInit && hangs:
-			select {
-			case <-f.touched:
-			default:
-				close(f.touched)
-			}
-		default:
-			body, errno := f.answer(op, native.Uint64(request[16:]), request[inHeader:n])
-			reply := make([]byte, outHeader, outHeader+len(body))
-			native.PutUint32(reply, uint32(outHeader+len(body)))
-			native.PutUint32(reply[4:], uint32(-int32(errno)))
-			copy(reply[8:16], request[8:16]) // unique
-			device.Write(append(reply, body...))
+	}
+}
+
+// take answers a request, unless the disk hangs. f.mu is held.
+func (f *Fuse) take(device io.Writer, request []byte) {
+	op := native.Uint32(request[4:])
+	switch {
+	case op == fuseForget || op == fuseBatchForget: // not answered
+	case op != fuseInit && f.hangs:
+		if f.mirror != nil {
+			f.mirror.held = append(f.mirror.held, slices.Clone(request))
 		}
+		select {
+		case <-f.touched:
+		default:
+			close(f.touched)
+		}
+	default:
+		body, errno := f.answer(op, native.Uint64(request[16:]), request[inHeader:])
+		reply := make([]byte, outHeader, outHeader+len(body))
+		native.PutUint32(reply, uint32(outHeader+len(body)))
+		native.PutUint32(reply[4:], uint32(-int32(errno)))
+		copy(reply[8:16], request[8:16]) // unique
+		device.Write(append(reply, body...))
 	}
 }
 
@@ -149,6 +167,11 @@ func (f *Fuse) answer(op uint32, node uint64, in []byte) (body []byte, errno uni
 		native.PutUint32(body[8:], 128<<10) // max_readahead
 		native.PutUint32(body[20:], 4096)   // max_write
 		return body, 0
+	}
+	if f.mirror != nil {
+		return f.mirror.answer(op, node, in)
+	}
+	switch op {
 	case fuseLookup:
 		if f.program == nil || string(in) != ProgramName+"\x00" {
 			return nil, unix.ENOENT
