@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"reflect"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -95,6 +96,7 @@ func isErrand() bool { return len(os.Args) == 1 && os.Args[0] == processName }
 func Main() bool {
 	if !isErrand() {
 		Enabled = true
+		keepDescriptors()
 		return false
 	}
 	signal.Ignore(unix.SIGPIPE) // the watch may not have waited
@@ -107,6 +109,17 @@ func Main() bool {
 		}
 	}
 	return true
+}
+
+// keepDescriptors keeps what this process was started with from its children.
+// Its parent may read a pipe until nobody holds it, and an errand may hang.
+func keepDescriptors() {
+	all, _ := os.ReadDir("/proc/self/fd") // an error: no errand can be started
+	for _, entry := range all {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > unix.Stderr {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // Run has the work done and waits for the answer. If ctx ends before, the error

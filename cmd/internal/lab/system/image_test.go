@@ -18,10 +18,13 @@ import (
 // releases are the Debian releases that are booted, and what has to be in them.
 var releases = []string{"bookworm", "trixie"}
 
-const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm"
+const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm," +
+	"pacemaker,pacemaker-cli-utils,corosync,resource-agents,keepalived," +
+	"prometheus,prometheus-node-exporter,prometheus-alertmanager"
 
 // files are the packages in shared.
-var files = []string{"fsmon.deb", "fsmon.rpm", "fsmon-exporter.deb", "fsmon-exporter.rpm"}
+var files = []string{"fsmon.deb", "fsmon.rpm", "fsmon-exporter.deb", "fsmon-exporter.rpm",
+	"fsmon-templates.deb"}
 
 var (
 	images = map[string]string{} // by release, what is booted

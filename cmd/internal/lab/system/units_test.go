@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A unit is active from the first success on, says how it is doing, keeps its
@@ -83,34 +82,6 @@ func TestStop(t *testing.T) {
 				m.stopped(unit)
 			}
 		}
-	})
-}
-
-// The log's disk is frozen, and so is the server: the unit has failed, and
-// OnFailure= has fired, as soon as the watch has ended, while its errand still
-// waits for the disk.
-func TestErrandDelaysNothing(t *testing.T) {
-	const unit = "clp_sambamon@data"
-	onEach(t, install+fired+env("data", quick), func(m *machine) {
-		m.do("mkdir /disk/log && mount --bind /disk/log /var/log/fsmon && systemctl start " + unit)
-		thaw := m.freeze("/disk")
-		m.do("systemctl kill -s STOP smbd")
-		m.holds("test -e /run/fired-" + unit)
-		m.do("ps -eo state,comm,cgroup:200 | grep '^D fsmon-errand .*" + unit + "'")
-		if got := m.property(unit, "Result"); got != "exit-code" {
-			m.Errorf("the result is %s", got)
-		}
-		took := m.stamp(unit, "InactiveEnterTimestampMonotonic") -
-			m.stamp(unit, "ExecMainExitTimestampMonotonic")
-		m.Logf("the unit failed %v after the end of the watch", took)
-		if took > 5*time.Second { // systemd's timeout is 20 s
-			m.Errorf("the unit failed %v after the end of the watch", took)
-		}
-		// The next start does not wait for it, either.
-		m.do("systemctl kill -s CONT smbd; systemctl start " + unit)
-		m.do("systemctl stop " + unit)
-		thaw()
-		m.holds("! ps -eo comm | grep '^fsmon-errand'")
 	})
 }
 
