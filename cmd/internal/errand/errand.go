@@ -122,6 +122,12 @@ func keepDescriptors() {
 	}
 }
 
+// StderrIsFile is true if stderr is a regular file. An errand has it then, too.
+func StderrIsFile() bool {
+	info, err := os.Stderr.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
 // Run has the work done and waits for the answer. If ctx ends before, the error
 // is its cause. The child goes on with its work then, even after the end of
 // this process.
@@ -170,6 +176,9 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout = theirs, answer
+	if StderrIsFile() { // nobody reads it until the errand ends
+		cmd.Stderr = os.Stderr
+	}
 	// An interrupt from the terminal is for the watch, not for the child.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	err = cmd.Start()

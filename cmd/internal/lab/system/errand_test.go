@@ -169,3 +169,22 @@ func delaysNoPacemaker(m *machine) {
 	thaw()
 	m.holds("! ps -eo comm | grep '^fsmon-errand'")
 }
+
+// The watch's own stderr is a file on the frozen disk. It ends all the same.
+func TestStderrOnFrozenDisk(t *testing.T) {
+	const run = `mkdir /disk/script
+systemd-run --quiet --unit=script sh -c \
+	'clp_sambamon data -s data -i 1 -c 1 -r 2 >/disk/script/log 2>&1; echo $? >/run/code'
+`
+	onEach(t, install, func(m *machine) {
+		m.do(run)
+		m.holds("clp_sambamon data -disp | grep healthy")
+		thaw := m.freeze("/disk")
+		m.do("systemctl kill -s STOP smbd")
+		m.holds("grep -x 1 /run/code")
+		m.stuck()
+		thaw()
+		m.holds("! ps -eo comm | grep '^fsmon-errand'")
+		m.says("cat /disk/script/log", "INFO 2 The clp_sambamon is going to watch")
+	})
+}
