@@ -21,25 +21,28 @@ func (m *machine) stuck() {
 // OnFailure= has fired, as soon as the watch has ended, while its errand still
 // waits for the disk.
 func TestErrandDelaysNothing(t *testing.T) {
-	const unit = "clp_sambamon@data"
-	onEach(t, install+fired+env("data", quick), func(m *machine) {
-		m.do(logOnDisk + "systemctl start " + unit)
+	both := units["clp_sambamon"] + " " + units["clp_nfsmon"]
+	onEach(t, install+fired+quickEnv, func(m *machine) {
+		m.do(logOnDisk + "systemctl start " + both)
 		thaw := m.freeze("/disk")
-		m.do("systemctl kill -s STOP smbd")
-		m.holds("test -e /run/fired-" + unit)
-		m.do("ps -eo state,comm,cgroup:200 | grep '^D fsmon-errand .*" + unit + "'")
-		if got := m.property(unit, "Result"); got != "exit-code" {
-			m.Errorf("the result is %s", got)
-		}
-		took := m.stamp(unit, "InactiveEnterTimestampMonotonic") -
-			m.stamp(unit, "ExecMainExitTimestampMonotonic")
-		m.Logf("the unit failed %v after the end of the watch", took)
-		if took > 5*time.Second { // systemd's timeout is 20 s
-			m.Errorf("the unit failed %v after the end of the watch", took)
+		m.do("systemctl kill -s STOP smbd nfs-ganesha")
+		for _, unit := range units {
+			m.holds("test -e /run/fired-" + unit)
+			m.do("ps -eo state,comm,cgroup:200 | grep '^D fsmon-errand .*" + unit + "'")
+			m.holds("journalctl -u " + unit + " | grep '(fsmon-errand) remains running'")
+			if got := m.property(unit, "Result"); got != "exit-code" {
+				m.Errorf("the result of %s is %s", unit, got)
+			}
+			took := m.stamp(unit, "InactiveEnterTimestampMonotonic") -
+				m.stamp(unit, "ExecMainExitTimestampMonotonic")
+			m.Logf("%s failed %v after the end of the watch", unit, took)
+			if took > 5*time.Second { // systemd's timeout is 20 s
+				m.Errorf("%s failed %v after the end of the watch", unit, took)
+			}
 		}
 		// The next start does not wait for it, either.
-		m.do("systemctl kill -s CONT smbd; systemctl start " + unit)
-		m.do("systemctl stop " + unit)
+		m.do("systemctl kill -s CONT smbd nfs-ganesha; systemctl start " + both)
+		m.do("systemctl stop " + both)
 		thaw()
 		m.holds("! ps -eo comm | grep '^fsmon-errand'")
 	})

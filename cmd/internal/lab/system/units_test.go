@@ -57,6 +57,9 @@ func TestStop(t *testing.T) {
 			{"a hung server", "systemctl kill -s STOP smbd nfs-ganesha; sleep 2", // a probe hangs
 				stop, "systemctl kill -s CONT smbd nfs-ganesha"},
 			{"a removed package", "dpkg -r fsmon", stop, install},
+			// Any other package may have systemd read its units again.
+			{"a removed package, and no unit", "dpkg -r fsmon; systemctl daemon-reload", stop,
+				install},
 			{"a purged package", "dpkg -r fsmon; dpkg -P fsmon", stop,
 				"rm -rf /etc/fsmon /run/fsmon /var/log/fsmon\n" + install + bothEnv},
 			{"a lost environment file", "rm /etc/fsmon/*.env", stop, bothEnv},
@@ -93,20 +96,27 @@ func TestEvidence(t *testing.T) {
 	if lines == nil {
 		t.Fatal("fsmon(7) has no drop-in for stacks")
 	}
-	onEach(t, install+env("data", quick), func(m *machine) {
+	onEach(t, install+quickEnv, func(m *machine) {
+		both := units["clp_sambamon"] + " " + units["clp_nfsmon"]
 		judge := func(server string) {
 			m.Helper()
-			m.do("rm -rf /var/log/fsmon/evidence; systemctl start clp_sambamon@data")
-			m.do("systemctl kill -s STOP smbd")
-			m.holds("systemctl is-failed clp_sambamon@data")
-			m.do("systemctl kill -s CONT smbd")
-			m.says("cat /var/log/fsmon/evidence/data/*/server.txt", server)
-			m.do("cd /var/log/fsmon/evidence/data/*; " +
-				"! grep ' / / ro' mounts.txt && grep ' / / rw' mounts.txt")
+			m.do("rm -rf /var/log/fsmon/evidence; systemctl start " + both)
+			m.do("systemctl kill -s STOP smbd nfs-ganesha")
+			for _, unit := range units {
+				m.holds("systemctl is-failed " + unit)
+			}
+			m.do("systemctl kill -s CONT smbd nfs-ganesha")
+			for _, unit := range units {
+				_, id, _ := strings.Cut(unit, "@")
+				m.says("cat /var/log/fsmon/evidence/"+id+"/*/server.txt", server)
+				m.do("cd /var/log/fsmon/evidence/" + id + "/*; " +
+					"! grep ' / / ro' mounts.txt && grep ' / / rw' mounts.txt")
+			}
 		}
 		judge("Kernel stacks cannot be read here (permission denied): that takes CAP_SYS_ADMIN, " +
 			"which the systemd units leave out.")
-		m.do(dropIn("clp_sambamon@", lines[1]+"\n"+lines[2]) + "systemctl daemon-reload")
+		m.do(dropIn("clp_sambamon@", lines[1]+"\n"+lines[2]) +
+			dropIn("clp_nfsmon@", lines[1]+"\n"+lines[2]) + "systemctl daemon-reload")
 		judge("do_signal_stop")
 	})
 }
