@@ -112,7 +112,8 @@ cat >/etc/fsmon/monitor <<'X'
 // stopped on this node before it is started on another.
 func cib(watch string) string {
 	return `cd /var/lib/pacemaker/cib; cat >cib.xml <<'X'
-<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.8" epoch="1" num_updates="0" admin_epoch="0">
+<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.8"
+ epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config><cluster_property_set id="options">
 <nvpair id="stonith" name="stonith-enabled" value="false"/>
 <nvpair id="deadtime" name="dc-deadtime" value="2s"/>
@@ -158,8 +159,8 @@ func delaysNoPacemaker(m *machine) {
 	m.holds("crm_mon -1 --inactive | grep 'other.*Stopped'")
 	m.stuck()
 	m.Log(m.do("crm_mon -1 --inactive"))
-	failed := m.do("crm_mon -1 | sed '1,/^Failed/d'")
-	if !strings.Contains(strings.ToLower(failed), "not running") || strings.Contains(failed, "stop") {
+	failed := strings.ToLower(m.do("crm_mon -1 | sed '1,/^Failed/d'"))
+	if !strings.Contains(failed, "not running") || strings.Contains(failed, "stop") {
 		m.Errorf("failed actions: %s", failed)
 	}
 	m.Log("the verdict:", m.do(verdict))

@@ -20,8 +20,8 @@ import (
 // releases are the Debian releases that are booted, and what has to be in them.
 var releases = []string{"bookworm", "trixie"}
 
-const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm," +
-	"pacemaker,pacemaker-cli-utils,corosync,resource-agents," +
+const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2," +
+	"rpm,pacemaker,pacemaker-cli-utils,corosync,resource-agents," +
 	"prometheus,prometheus-node-exporter,prometheus-alertmanager"
 
 // files are the packages in shared.

@@ -20,7 +20,8 @@ sed -i 's/_interval: .*/_interval: 5s/; s/^rule_files:/&\n  - fsmon.rules.yml/' 
 echo 'ARGS=--cluster.listen-address=' >/etc/default/prometheus-alertmanager
 `
 	onEach(t, before, func(m *machine) {
-		m.do("systemctl start clp_sambamon@data prometheus-node-exporter prometheus-alertmanager prometheus")
+		m.do("systemctl start prometheus-node-exporter prometheus-alertmanager prometheus " +
+			"clp_sambamon@data")
 		m.holds(ask + "fsmon_up | grep '=> 1 '")
 		m.holds(told + " | grep -c id= | grep -x 0")
 		m.do("systemctl kill -s STOP smbd")
