@@ -3,6 +3,7 @@
 package system
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,17 @@ func TestErrandDelaysNothing(t *testing.T) {
 
 // verdict is the script that prints when a watch gave its verdict, in seconds of
 // Unix.
-const verdict = "journalctl -o short-unix | sed -n 's/ .*will terminate.*//p' | tail -n 1"
+const verdict = "journalctl -o short-unix | sed -n 's/ .*will terminate.*//p'"
+
+// number is what a script prints.
+func (m *machine) number(script string) float64 {
+	m.Helper()
+	n, err := strconv.ParseFloat(m.do(script), 64)
+	if err != nil {
+		m.Fatalf("%s: %v", script, err)
+	}
+	return n
+}
 
 // Nor does an errand delay whoever else looks after a watch: the EXEC resource
 // that waits for its script, PID monitors of the script, of its process group and
@@ -94,9 +105,9 @@ cat >/etc/fsmon/monitor <<'X'
 		}
 		m.stuck()
 		m.says("cat /run/exec/said", "\nEXIT")
-		m.Log("the verdict:", m.do(verdict))
 		for _, who := range notices {
-			m.Log(who, "noticed:", m.do("cat /run/exec/"+who))
+			m.Logf("%s: noticed %.1f s after the verdict", who,
+				m.number("cat /run/exec/"+who)-m.number(verdict))
 		}
 		// The group's deactivation does not wait, either.
 		m.says("CLP_EVENT=START CLP_DISK=SUCCESS CLP_SERVER=HOME sh /etc/fsmon/stop.sh",
@@ -163,8 +174,13 @@ func delaysNoPacemaker(m *machine) {
 	if !strings.Contains(failed, "not running") || strings.Contains(failed, "stop") {
 		m.Errorf("failed actions: %s", failed)
 	}
-	m.Log("the verdict:", m.do(verdict))
 	m.Log(m.do("journalctl -o short-unix | grep 'Result of .* for ' | tail -n 4"))
+	took := m.number("journalctl -o short-unix -t pacemaker-controld | "+
+		"sed -n 's/ .*Result of monitor .*[Nn]ot running.*//p'") - m.number(verdict)
+	m.Logf("Pacemaker noticed %.1f s after the verdict", took)
+	if took > 30 { // systemd's timeout is 20 s, and comes twice
+		m.Errorf("Pacemaker noticed %.1f s after the verdict", took)
+	}
 	// A start, and the end of the cluster on this node, do not wait, either.
 	m.do("systemctl kill -s CONT smbd; crm_resource --cleanup")
 	m.holds("crm_mon -1 | grep 'watch.*Started'")
