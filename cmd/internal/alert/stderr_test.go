@@ -2,11 +2,15 @@ package alert
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"fsmon/cmd/internal/errand"
 )
 
 func TestStderr(t *testing.T) {
@@ -48,5 +52,33 @@ func TestStderr(t *testing.T) {
 	r.Close()
 	if err := s.Deliver(Alert{Text: "x"}); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("with the reader gone: %v, want EPIPE", err)
+	}
+}
+
+// Of a stderr that is a file an errand takes care. It writes to the same end of
+// it as this process does.
+func TestStderrIsAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stderr")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	defer func(was *os.File) { os.Stderr = was }(os.Stderr)
+	os.Stderr = f
+	errand.Enabled, errand.HasStderr = true, true
+	t.Cleanup(func() { errand.Enabled, errand.HasStderr = false, false })
+	s := Stderr(os.Stderr, "sambamon")
+	if _, ok := s.(*logFile); !ok {
+		t.Error("this process writes to it itself")
+	}
+	f.WriteString("before\n")
+	if err := s.Deliver(Alert{Number: 1, Text: "x"}); err != nil {
+		t.Error(err)
+	}
+	f.WriteString("after\n")
+	if b, err := os.ReadFile(path); !bytes.HasPrefix(b, []byte("before\n")) ||
+		!bytes.HasSuffix(b, []byte(" sambamon INFO 1 x\nafter\n")) {
+		t.Errorf("%q, %v", b, err)
 	}
 }

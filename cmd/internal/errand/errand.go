@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"reflect"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -103,6 +104,7 @@ func Main() bool {
 		Enabled = true
 		info, err := os.Stderr.Stat()
 		HasStderr = err == nil && info.Mode().IsRegular()
+		keepDescriptors()
 		return false
 	}
 	signal.Ignore(unix.SIGPIPE) // the watch may not have waited
@@ -115,6 +117,17 @@ func Main() bool {
 		}
 	}
 	return true
+}
+
+// keepDescriptors keeps what this process was started with from its children.
+// Its parent may read a pipe until nobody holds it, and an errand may hang.
+func keepDescriptors() {
+	all, _ := os.ReadDir("/proc/self/fd") // an error: no errand can be started
+	for _, entry := range all {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > unix.Stderr {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // Run has the work done and waits for the answer. If ctx ends before, the error

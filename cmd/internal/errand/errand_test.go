@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The errands of these tests are this test program, started once more.
@@ -90,6 +92,22 @@ func TestHungErrand(t *testing.T) {
 	cancel(cause)
 	if _, err := hung.Run(ctx, order{}); !errors.Is(err, cause) {
 		t.Error(err)
+	}
+}
+
+// An errand that hangs does not hold what the watch was started with.
+func TestDescriptorsStay(t *testing.T) {
+	fd, err := unix.Dup(0) // without FD_CLOEXEC
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	keepDescriptors()
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); flags != unix.FD_CLOEXEC {
+		t.Errorf("descriptor %d has the flags %#x: %v", fd, flags, err)
+	}
+	if flags, err := unix.FcntlInt(2, unix.F_GETFD, 0); flags != 0 {
+		t.Errorf("stderr has the flags %#x: %v", flags, err)
 	}
 }
 

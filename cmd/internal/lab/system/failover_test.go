@@ -14,12 +14,14 @@ func TestFailover(t *testing.T) {
 	const start = "systemctl start clp_sambamon@"
 	cases := []struct{ id, how, result string }{
 		{"wrong", "! " + start + "wrong", "exit-code 2"},
+		{"missing", "rm /etc/fsmon/missing.env; ! " + start + "missing", "exit-code 2"},
 		{"inuse", `clp_sambamon inuse -s data -c 10000 >/dev/null 2>&1 &
 until clp_sambamon inuse -disp; do :; done
 ! systemctl start clp_sambamon@inuse; clp_sambamon inuse -stop`, "exit-code 3"},
 		{"killed", start + "killed && systemctl kill -s KILL clp_sambamon@killed", "signal 9"},
-		{"starved", start + "starved && systemctl kill -s ABRT clp_sambamon@starved",
-			"exit-code 2"},
+		// It no longer tells the watchdog that it is alive.
+		{"silent", start + "silent && (systemctl kill -s STOP clp_sambamon@silent || true)",
+			"watchdog 2"},
 		{"norun", "mv /usr/sbin/clp_sambamon /tmp/c; ! " + start + "norun; " +
 			"mv /tmp/c /usr/sbin/clp_sambamon", "exit-code 203"},
 		// systemd thaws a unit's own cgroup before it stops the unit.
@@ -31,7 +33,9 @@ systemctl stop clp_sambamon@stuck; rmdir $in || true`, "timeout 9"},
 		{"judged", start + "judged && systemctl kill -s STOP smbd", "exit-code 1"},
 		{"dead", "! " + start + "dead", "exit-code 1"},
 	}
-	before := install + dropIn("clp_sambamon@", "[Unit]\nOnFailure=fsmon-failover@%N.service") +
+	const onFailure = "[Unit]\nOnFailure=fsmon-failover@%N.service"
+	before := install + dropIn("clp_sambamon@", onFailure) +
+		dropIn("clp_sambamon@silent", onFailure+"\n[Service]\nWatchdogSec=2") +
 		`printf '#!/bin/sh\necho "$1" >>/run/failover\n' >/etc/fsmon/failover
 chmod +x /etc/fsmon/failover
 `

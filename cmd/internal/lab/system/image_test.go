@@ -12,16 +12,21 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"fsmon/cmd/internal/lab/proc"
 )
 
 // releases are the Debian releases that are booted, and what has to be in them.
 var releases = []string{"bookworm", "trixie"}
 
-const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2,rpm"
+const packages = "systemd-sysv,dbus,samba,nfs-ganesha,nfs-ganesha-vfs,rpcbind,procps,iproute2," +
+	"rpm,pacemaker,pacemaker-cli-utils,corosync,resource-agents," +
+	"prometheus,prometheus-node-exporter,prometheus-alertmanager"
 
 // files are the packages in shared.
-var files = []string{"fsmon.deb", "fsmon.rpm", "fsmon-exporter.deb", "fsmon-exporter.rpm"}
+var files = []string{"fsmon.deb", "fsmon.rpm", "fsmon-exporter.deb", "fsmon-exporter.rpm",
+	"fsmon-templates.deb"}
 
 var (
 	images = map[string]string{} // by release, what is booted
@@ -61,31 +66,47 @@ func run(m *testing.M) (code int, err error) {
 			return 0, err
 		}
 	}
+	cache, err := imageCache()
+	if err != nil {
+		return 0, err
+	}
 	for _, release := range releases {
-		if images[release], err = image(release); err != nil {
+		if images[release], err = image(cache, release); err != nil {
 			return 0, err
 		}
 	}
 	return m.Run(), nil
 }
 
-// image returns the tree of a release with the servers. It is made once, below
-// $FSMON_SYSTEM_IMAGES or else the user's cache, and takes a minute.
-func image(release string) (string, error) {
-	cache := os.Getenv("FSMON_SYSTEM_IMAGES")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
+// imageCache is where the trees are: $FSMON_SYSTEM_IMAGES, or else below the
+// user's cache. It is this process's alone until that ends: another may want
+// other packages in them.
+func imageCache() (cache string, err error) {
+	if cache = os.Getenv("FSMON_SYSTEM_IMAGES"); cache == "" {
+		if cache, err = os.UserCacheDir(); err != nil {
 			return "", err
 		}
-		cache = filepath.Join(user, "fsmon-system")
+		cache = filepath.Join(cache, "fsmon-system")
 	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	fd, err := unix.Open(cache, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	return cache, unix.Flock(fd, unix.LOCK_EX)
+}
+
+// image returns the tree of a release with the servers. It is made once, and
+// takes a minute.
+func image(cache, release string) (string, error) {
 	dir := filepath.Join(cache, release)
 	// What it was made of stands in it: if that has changed, it is made anew.
 	if b, err := os.ReadFile(dir + "/.made-of"); err == nil && string(b) == packages {
 		return dir, nil
 	}
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(cache, 0o755)); err != nil {
+	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
 	begun, err := os.MkdirTemp(cache, "begun-")

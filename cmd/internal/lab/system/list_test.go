@@ -15,8 +15,9 @@ func TestAnotherUser(t *testing.T) {
 			_, id, _ := strings.Cut(unit, "@")
 			m.do("systemctl start " + unit)
 			m.says(alice+command+" -list", id+" ")
-			m.says(alice+command+" -list", "root")
+			m.says(alice+command+" -list", "Watches of root (/run/fsmon):")
 			m.says(alice+command+" "+id+" -disp", "healthy")
+			m.says(alice+command+" "+id+" -disp", "/run/fsmon, of root")
 			m.do("! " + alice + command + " " + id + " -stop 1")
 			m.do("systemctl is-active " + unit)
 		}
@@ -26,9 +27,7 @@ func TestAnotherUser(t *testing.T) {
 // The machine's disk freezes, and with it the servers. Both watches end with a
 // verdict, and -list never says that they crashed.
 func TestRootDiskFreezes(t *testing.T) {
-	before := install + env("data", quick) +
-		env("export", strings.Replace(quick, "SHARE=data", "DIRECTORY=/disk/export", 1))
-	onEach(t, before, func(m *machine) {
+	onEach(t, install+quickEnv, func(m *machine) {
 		m.do("systemctl start " + units["clp_sambamon"] + " " + units["clp_nfsmon"])
 		thaw := m.freeze("/rootdisk")
 		m.do("systemctl kill -s STOP smbd nfs-ganesha")

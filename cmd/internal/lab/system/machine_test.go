@@ -209,13 +209,15 @@ const install = "dpkg -i /shared/fsmon.deb >/dev/null\n"
 const quick = "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1 -c 1 -r 2"
 
 // units are an instance of each unit, by its command. They watch what prepare.sh
-// has made when the script bothEnv has been run.
+// has made when the script bothEnv or quickEnv has been run.
 var (
 	units = map[string]string{
 		"clp_sambamon": "clp_sambamon@data", "clp_nfsmon": "clp_nfsmon@export",
 	}
 	bothEnv = env("data", "SHARE=data\nOPTIONS=-a 127.0.0.1 -i 1") +
 		env("export", "DIRECTORY=/disk/export\nOPTIONS=-a 127.0.0.1 -i 1")
+	quickEnv = env("data", quick) +
+		env("export", strings.Replace(quick, "SHARE=data", "DIRECTORY=/disk/export", 1))
 )
 
 // dropIn is the script that adds lines to a unit.

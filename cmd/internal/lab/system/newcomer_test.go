@@ -19,6 +19,14 @@ func TestReadme(t *testing.T) {
 	if len(shown) != 4 {
 		t.Fatalf("the README shows %q", shown)
 	}
+	manual := regexp.MustCompile(`\n    (SHARE=.*)\n    (OPTIONS=.*)\n\n    systemctl enable`).
+		FindStringSubmatch(document(t, "cmd/fsmon.7.md"))
+	keepalived := document(t, "templates/keepalived/keepalived.conf")
+	script := regexp.MustCompile(` script "(.*)"`).FindStringSubmatch(keepalived)
+	option := regexp.MustCompile(`--credentials [^ ,]+`).FindString(keepalived)
+	if manual == nil || script == nil || option == "" {
+		t.Fatalf("fsmon(7) shows %q, keepalived.conf %q and %q", manual, script, option)
+	}
 	here := strings.NewReplacer("192.0.2.10", "127.0.0.1", "…", "secret", "=watch", "=alice",
 		"=data", "=private", "-s data", "-s private")
 	onEach(t, install, func(m *machine) {
@@ -27,6 +35,9 @@ func TestReadme(t *testing.T) {
 		}
 		m.do("systemctl is-enabled clp_sambamon@data && systemctl is-active clp_sambamon@data")
 		m.says("clp_sambamon data -disp", "private")
+		// The manual has the same in the unit's file, keepalived.conf the same user.
+		m.says("cat /etc/fsmon/data.env", here.Replace(manual[1]+"\n"+manual[2]))
+		m.do(here.Replace(script[1]) + " " + option)
 
 		m.do("mkdir -p " + nodeExporter)
 		m.do(env("metrics", "SHARE=data\nOPTIONS=--metrics-file "+nodeExporter+"/fsmon.prom"))
@@ -54,6 +65,9 @@ func TestNewcomer(t *testing.T) {
 		env("log", share+"--log-file /srv/private/watch.log") +
 		env("evidence", share+"--evidence-dir /srv/private")
 	onEach(t, before, func(m *machine) {
+		// No watch has made it yet.
+		m.says("stat -c '%a %U %F' /run/fsmon", "755 root directory")
+		m.says("clp_sambamon -list", "no watches")
 		for unit, want := range map[string]string{
 			"clp_sambamon@nothing": "-s: missing or empty (the name of a share, 1 to 255 bytes); " +
 				"the unit reads SHARE= or DIRECTORY=, and OPTIONS=, from /etc/fsmon/nothing.env",

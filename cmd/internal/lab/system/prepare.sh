@@ -32,6 +32,8 @@ NFSV4 { Grace_Period = 5; Lease_Lifetime = 10; }
 NFS_KRB5 { Active_krb5 = false; }
 EXPORT { Export_Id = 1; Path = /disk/export; Pseudo = /export; Access_Type = RW; Squash = no_root_squash; SecType = sys; Protocols = 3,4; Transports = TCP; FSAL { Name = VFS; } }
 X
+# The tests start them.
+systemctl --quiet disable corosync pacemaker prometheus prometheus-alertmanager prometheus-node-exporter
 # They wait for a network, and nothing here is meant for them.
 systemctl --quiet mask nmbd winbind samba-ad-dc run-rpc_pipefs.mount
 echo 'd /disk/export 0777' >/usr/lib/tmpfiles.d/export.conf

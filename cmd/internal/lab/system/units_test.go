@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A unit is active from the first success on, says how it is doing, keeps its
@@ -58,6 +57,9 @@ func TestStop(t *testing.T) {
 			{"a hung server", "systemctl kill -s STOP smbd nfs-ganesha; sleep 2", // a probe hangs
 				stop, "systemctl kill -s CONT smbd nfs-ganesha"},
 			{"a removed package", "dpkg -r fsmon", stop, install},
+			// Any other package may have systemd read its units again.
+			{"a removed package, and no unit", "dpkg -r fsmon; systemctl daemon-reload", stop,
+				install},
 			{"a purged package", "dpkg -r fsmon; dpkg -P fsmon", stop,
 				"rm -rf /etc/fsmon /run/fsmon /var/log/fsmon\n" + install + bothEnv},
 			{"a lost environment file", "rm /etc/fsmon/*.env", stop, bothEnv},
@@ -86,34 +88,6 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// The log's disk is frozen, and so is the server: the unit has failed, and
-// OnFailure= has fired, as soon as the watch has ended, while its errand still
-// waits for the disk.
-func TestErrandDelaysNothing(t *testing.T) {
-	const unit = "clp_sambamon@data"
-	onEach(t, install+fired+env("data", quick), func(m *machine) {
-		m.do("mkdir /disk/log && mount --bind /disk/log /var/log/fsmon && systemctl start " + unit)
-		thaw := m.freeze("/disk")
-		m.do("systemctl kill -s STOP smbd")
-		m.holds("test -e /run/fired-" + unit)
-		m.do("ps -eo state,comm,cgroup:200 | grep '^D fsmon-errand .*" + unit + "'")
-		if got := m.property(unit, "Result"); got != "exit-code" {
-			m.Errorf("the result is %s", got)
-		}
-		took := m.stamp(unit, "InactiveEnterTimestampMonotonic") -
-			m.stamp(unit, "ExecMainExitTimestampMonotonic")
-		m.Logf("the unit failed %v after the end of the watch", took)
-		if took > 5*time.Second { // systemd's timeout is 20 s
-			m.Errorf("the unit failed %v after the end of the watch", took)
-		}
-		// The next start does not wait for it, either.
-		m.do("systemctl kill -s CONT smbd; systemctl start " + unit)
-		m.do("systemctl stop " + unit)
-		thaw()
-		m.holds("! ps -eo comm | grep '^fsmon-errand'")
-	})
-}
-
 // The evidence shows the machine, not the sandbox, and says what the sandbox
 // hides. With the drop-in that fsmon(7) names it has the kernel's stacks.
 func TestEvidence(t *testing.T) {
@@ -122,20 +96,27 @@ func TestEvidence(t *testing.T) {
 	if lines == nil {
 		t.Fatal("fsmon(7) has no drop-in for stacks")
 	}
-	onEach(t, install+env("data", quick), func(m *machine) {
+	onEach(t, install+quickEnv, func(m *machine) {
+		both := units["clp_sambamon"] + " " + units["clp_nfsmon"]
 		judge := func(server string) {
 			m.Helper()
-			m.do("rm -rf /var/log/fsmon/evidence; systemctl start clp_sambamon@data")
-			m.do("systemctl kill -s STOP smbd")
-			m.holds("systemctl is-failed clp_sambamon@data")
-			m.do("systemctl kill -s CONT smbd")
-			m.says("cat /var/log/fsmon/evidence/data/*/server.txt", server)
-			m.do("cd /var/log/fsmon/evidence/data/*; " +
-				"! grep ' / / ro' mounts.txt && grep ' / / rw' mounts.txt")
+			m.do("rm -rf /var/log/fsmon/evidence; systemctl start " + both)
+			m.do("systemctl kill -s STOP smbd nfs-ganesha")
+			for _, unit := range units {
+				m.holds("systemctl is-failed " + unit)
+			}
+			m.do("systemctl kill -s CONT smbd nfs-ganesha")
+			for _, unit := range units {
+				_, id, _ := strings.Cut(unit, "@")
+				m.says("cat /var/log/fsmon/evidence/"+id+"/*/server.txt", server)
+				m.do("cd /var/log/fsmon/evidence/" + id + "/*; " +
+					"! grep ' / / ro' mounts.txt && grep ' / / rw' mounts.txt")
+			}
 		}
 		judge("Kernel stacks cannot be read here (permission denied): that takes CAP_SYS_ADMIN, " +
 			"which the systemd units leave out.")
-		m.do(dropIn("clp_sambamon@", lines[1]+"\n"+lines[2]) + "systemctl daemon-reload")
+		m.do(dropIn("clp_sambamon@", lines[1]+"\n"+lines[2]) +
+			dropIn("clp_nfsmon@", lines[1]+"\n"+lines[2]) + "systemctl daemon-reload")
 		judge("do_signal_stop")
 	})
 }
