@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"reflect"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -104,7 +105,6 @@ func Main() bool {
 		Enabled = true
 		info, err := os.Stderr.Stat()
 		HasStderr = err == nil && info.Mode().IsRegular()
-		keepDescriptors()
 		return false
 	}
 	signal.Ignore(unix.SIGPIPE) // the watch may not have waited
@@ -119,8 +119,9 @@ func Main() bool {
 	return true
 }
 
-// keepDescriptors keeps what this process was started with from its children.
-// Its parent may read a pipe until nobody holds it, and an errand may hang.
+// keepDescriptors keeps what this process was started with from its errands.
+// Its parent may read a pipe until nobody holds it, and an errand may hang. A
+// start that replaces this process keeps them: --credentials may be /dev/fd/3.
 func keepDescriptors() {
 	all, _ := os.ReadDir("/proc/self/fd") // an error: no errand can be started
 	for _, entry := range all {
@@ -129,6 +130,8 @@ func keepDescriptors() {
 		}
 	}
 }
+
+var keepDescriptorsOnce = sync.OnceFunc(keepDescriptors)
 
 // Run has the work done and waits for the answer. If ctx ends before, the error
 // is its cause. The child goes on with its work then, even after the end of
@@ -197,6 +200,7 @@ func (e Errand[Request, Answer]) send(request Request, replies chan<- reply[Answ
 	}
 	// An interrupt from the terminal is for the watch, not for the child.
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	keepDescriptorsOnce()
 	err = cmd.Start()
 	theirs.Close()
 	answer.Close()
