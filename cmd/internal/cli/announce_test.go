@@ -8,13 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/watch"
 )
 
 var errBroken = errors.New("negotiate: broken")
 
 func announcer() Service {
-	e := func(n int, text string) Message { return entry(n, Info, text) }
+	e := func(n int, text string) Message { return entry(n, alert.Info, text) }
 	return Service{Catalogue: Catalogue{
 		Started: e(1, "started"), Watching: e(2, "watching [%s]"), Stopping: e(3, "stopping [%s]"),
 		Terminate: e(6, "terminate"), Paused: e(7, "paused"), Continued: e(8, "continued"),

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fsmon/cmd/internal/alert"
 	"fsmon/cmd/internal/watch"
 )
 
@@ -31,13 +32,13 @@ func sampleService() Service {
 	return Service{
 		Command: "clp_test",
 		Catalogue: Catalogue{
-			Terminate: Message{Number: 6, Severity: Error, Text: "The end."},
-			Invalid:   Message{Number: 11, Severity: Error, Text: "Invalid."},
-			Missing:   Message{Number: 12, Severity: Error, Text: "Missing."},
-			NoID:      Message{Number: 13, Severity: Error, Text: "No ID."},
+			Terminate: Message{Number: 6, Severity: alert.Error, Text: "The end."},
+			Invalid:   Message{Number: 11, Severity: alert.Error, Text: "Invalid."},
+			Missing:   Message{Number: 12, Severity: alert.Error, Text: "Missing."},
+			NoID:      Message{Number: 13, Severity: alert.Error, Text: "No ID."},
 		},
 		Diagnose: func(err error) Diagnosis {
-			broken := Alert{Number: 62, Severity: Error, Text: "[share] is broken."}
+			broken := Alert{Number: 62, Severity: alert.Error, Text: "[share] is broken."}
 			d := Diagnosis{Alerts: []Alert{broken}}
 			if errors.Is(err, errSample) {
 				d.Step, d.Name, d.Code = "session setup", "STATUS_X", "0xC0000001, Win32 31"

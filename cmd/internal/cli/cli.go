@@ -61,13 +61,6 @@ const (
 	Local   = watch.Local
 )
 
-// The severities of messages.
-const (
-	Info    = alert.Info
-	Warning = alert.Warning
-	Error   = alert.Error
-)
-
 // Target is what a watch probes.
 type Target struct {
 	Name  string // as the messages name it: the share, the directory
