@@ -175,6 +175,8 @@ func (m *machine) freeze(disk string) (thaw func()) {
 	// outlive it.
 	cmd := exec.Command("nsenter", "--target="+m.init, "--mount", "/bin/sh", "-c",
 		`fsfreeze -f "$0" && echo frozen && { read -r _; fsfreeze -u "$0"; }`, disk)
+	// It must outlive this process, too, to thaw.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
