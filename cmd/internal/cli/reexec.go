@@ -16,8 +16,8 @@ import (
 // all), where the kernel always gives huge pages its first touch of memory takes
 // 2 MB at a time, and threads that exist keep their timers. The runtime looks
 // after a running probe every 20 µs, which with exact timers is a fifth of a
-// watch's CPU. Process ID, arguments and descriptors stay. It takes 1.3 ms of CPU. If
-// it fails, the watch is merely larger.
+// watch's CPU. Process ID, arguments and descriptors stay. It takes 1.3 ms of
+// CPU. If it fails, the watch is merely larger.
 func restartSmall() {
 	const once = "GOMAXPROCS"
 	if os.Getenv(once) == "1" {
