@@ -41,7 +41,7 @@ type Entry struct {
 }
 
 // Dropped tells how many messages a sink did not get, and which sink it is.
-var Dropped = Entry{107, Warning, "%d messages could not be delivered to %s."}
+var Dropped = Entry{107, Warning, "%d message(s) could not be delivered to %s."}
 
 // Alert returns the message with args in place of the verbs.
 func (e Entry) Alert(args ...any) Alert {

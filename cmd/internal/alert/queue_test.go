@@ -43,7 +43,7 @@ func TestBatches(t *testing.T) {
 		a.mu.Unlock()
 		a.Close(time.Second)
 		same(t, "got", s.texts(), []string{"1 x", "2 x", "3 x", "4 x", "5 " + long, "6 x", "7 x", "8 x",
-			"107 2 messages could not be delivered to log."})
+			"107 2 message(s) could not be delivered to log."})
 		if want := []int{1, 4, 1, 1, 3}; !slices.Equal(s.batches, want) {
 			t.Errorf("batches %v, want %v", s.batches, want)
 		}
@@ -122,7 +122,7 @@ func TestHungSink(t *testing.T) {
 			told = append(told, fmt.Sprintf("INFO 900 message %d", i))
 			if i == 1+queueLen {
 				told = slices.Insert(told, len(told)-1,
-					"WARN 107 1 messages could not be delivered to hung.",
+					"WARN 107 1 message(s) could not be delivered to hung.",
 					"WARN 107 ... it hangs or is too slow, 64 messages are waiting for it")
 			}
 		}
@@ -138,7 +138,7 @@ func TestHungSink(t *testing.T) {
 
 		close(hung.hold)
 		a.Close(time.Second)
-		want := append([]string{all[0], "107 10 messages could not be delivered to hung."},
+		want := append([]string{all[0], "107 10 message(s) could not be delivered to hung."},
 			all[1:1+queueLen]...)
 		same(t, "the sink that hung", hung.texts(), want)
 		if d := time.Since(start); d != 0 {
@@ -169,11 +169,11 @@ func TestFailingSink(t *testing.T) {
 		a.Close(time.Second)
 
 		same(t, "the sink", disk.texts(), []string{
-			"107 3 messages could not be delivered to log file.", "900 message 3",
-			"107 3 messages could not be delivered to log file.", "900 message 13",
-			"107 1 messages could not be delivered to log file.",
+			"107 3 message(s) could not be delivered to log file.", "900 message 3",
+			"107 3 message(s) could not be delivered to log file.", "900 message 13",
+			"107 1 message(s) could not be delivered to log file.",
 		})
-		named, cause := "WARN 107 1 messages could not be delivered to log file.",
+		named, cause := "WARN 107 1 message(s) could not be delivered to log file.",
 			"WARN 107 ... no space left on device"
 		same(t, "stderr", said(), []string{
 			"INFO 900 message 0", named, cause,
@@ -203,7 +203,7 @@ func TestStderrFails(t *testing.T) {
 		same(t, "the other sink", well.texts(),
 			[]string{"900 message 0", "900 message 1", "900 message 2"})
 		// Lost are messages 0 and 1, and the one that the bad sink fails.
-		same(t, "stderr", said(), []string{"WARN 107 3 messages could not be delivered to stderr.",
+		same(t, "stderr", said(), []string{"WARN 107 3 message(s) could not be delivered to stderr.",
 			"INFO 900 message 2"})
 	})
 }
@@ -223,7 +223,7 @@ func TestFailureDuringClose(t *testing.T) {
 		time.AfterFunc(100*time.Millisecond, func() { close(slow.hold) })
 		a.Close(500 * time.Millisecond)
 		same(t, "stderr", said(), []string{
-			"INFO 900 message 1", "WARN 107 1 messages could not be delivered to slow.",
+			"INFO 900 message 1", "WARN 107 1 message(s) could not be delivered to slow.",
 			"WARN 107 ... disk full",
 		})
 	})
