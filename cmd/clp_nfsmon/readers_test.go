@@ -10,7 +10,8 @@ import (
 )
 
 // Another user sees root's watches without being told where they are, beside
-// own ones, and whose is whose, and learns why no verb of its own controls one. -list of root shows root's alone, as before.
+// own ones, and whose is whose, and learns why no verb of its own controls one.
+// -list of root shows root's alone, as before.
 func TestAnotherUserSeesRootsWatches(t *testing.T) {
 	t.Parallel()
 	const script = `set -e
@@ -21,13 +22,10 @@ chown 65534 /run/own
 nobody() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups env XDG_RUNTIME_DIR=/run/own "$0" "$@"
 }
-ends() { for pid in $pids; do kill $pid || :; wait $pid || :; done; }
-trap ends EXIT
 say() { echo "== $*"; }
 say nothing; nobody -list
 "$0" roots -d /e -a 127.0.0.99 -n 9 --nfs-version 4 -c 1000 --log-file /dev/null --no-evidence \
 	>/dev/null 2>&1 &
-pids=$!
 until [ -e /run/fsmon/roots/status ]; do sleep 0.05; done
 say one; nobody -list
 say one disp; nobody roots -disp
@@ -36,15 +34,16 @@ say one disp json; nobody roots -disp --json
 say unknown; nobody other -disp 2>&1 || echo "code $?"
 say stranger; nobody roots -pause 2>&1 || echo "code $?"
 say explicit; FSMON_REGISTRY=/run/own/fsmon nobody -list
-nobody mine -d /e -a 127.0.0.99 -n 9 --nfs-version 4 -c 1000 >/dev/null 2>&1 & pids="$pids $!"
+nobody mine -d /e -a 127.0.0.99 -n 9 --nfs-version 4 -c 1000 >/dev/null 2>&1 &
 until [ -e /run/own/fsmon/mine/status ]; do sleep 0.05; done
 say two; nobody -list
 say two disp; nobody mine -disp
 say two json; nobody -list --json
 say root; "$0" -list
 `
-	cmd := exec.Command("unshare", "--mount", "--", "/bin/sh", "-c", script,
-		cmdtest.Program("clp_nfsmon"))
+	// The watches end with the shell, which is their process 1.
+	cmd := exec.Command("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child",
+		"--", "/bin/sh", "-c", script, cmdtest.Program("clp_nfsmon"))
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	out, err := cmd.CombinedOutput()
 	must(t, err)
