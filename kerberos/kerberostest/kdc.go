@@ -288,17 +288,20 @@ func (k *KDC) Start(ctx context.Context) error {
 	}
 	// The shell ends the KDC when its standard input ends, however this process
 	// ends, and removes the directory unless it is told "keep".
-	cmd := exec.Command("/bin/sh", "-c", `"$2" -n -r "$3" >>"$1/output" 2>&1 &
+	// Of a killed process the library for another clock leaves two files.
+	var clock, skew string
+	if k.config.Skew != 0 {
+		clock, skew = faketime(), fmt.Sprintf("%+ds", int(k.config.Skew.Seconds()))
+	}
+	cmd := exec.Command("/bin/sh", "-c",
+		`LD_PRELOAD=$4 FAKETIME=$5 "$2" -n -r "$3" >>"$1/output" 2>&1 &
 echo $!
 read -r word
 kill -s KILL $! 2>/dev/null
 wait
-[ "$word" = keep ] || rm -rf -- "$1"`, "sh", k.Dir, path, k.config.Realm)
+rm -f "/dev/shm/faketime_shm_$!" "/dev/shm/sem.faketime_sem_$!"
+[ "$word" = keep ] || rm -rf -- "$1"`, "sh", k.Dir, path, k.config.Realm, clock, skew)
 	cmd.Env, cmd.Dir = k.Env(), "/"
-	if k.config.Skew != 0 {
-		cmd.Env = append(cmd.Env, "LD_PRELOAD="+faketime(),
-			fmt.Sprintf("FAKETIME=%+ds", int(k.config.Skew.Seconds())))
-	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
