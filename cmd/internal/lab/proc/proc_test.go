@@ -133,7 +133,7 @@ func TestKilledMaker(t *testing.T) {
 			continue
 		}
 		cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$")
-		cmd.Env = append(os.Environ(), "PROC_CHILD=1")
+		cmd.Env = append(os.Environ(), "PROC_CHILD=1", "TMPDIR="+t.TempDir())
 		p, err := Start(cmd)
 		if err != nil {
 			t.Fatal(err)
