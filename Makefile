@@ -84,7 +84,7 @@ man: ## render the manual pages in dist/man; man -l dist/man/fsmon.7 shows one
 	.packages/manuals dist/man
 
 lint: shellcheck ## gofmt, go vet, staticcheck, shellcheck, also for Windows
-	@unformatted=$$(gofmt -l .ci cmd kerberos kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l .ci cmd kitrunner nfsprobe smbprobe templates watchreg); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	go vet -tags system,kernel ./...
 	go tool staticcheck -tags system,kernel ./...
 	GOOS=windows go vet $(PORTABLE)

@@ -23,12 +23,13 @@ var rooms = map[string]string{
 	"cmd/fsmon_exporter": "cmd/internal/cli cmd/internal/sambamon cmd/internal/nfsmon " +
 		"cmd/internal/observe cmd/internal/watch watchreg",
 
-	"cmd/internal/sambamon": "cmd/internal/cli smbprobe kerberos",
-	"cmd/internal/nfsmon":   "cmd/internal/cli nfsprobe kerberos",
+	"cmd/internal/sambamon": "cmd/internal/cli smbprobe cmd/internal/kerberos",
+	"cmd/internal/nfsmon":   "cmd/internal/cli nfsprobe cmd/internal/kerberos",
 
 	"cmd/internal/argv": "",
 	"cmd/internal/cli": "cmd/internal/argv cmd/internal/watch cmd/internal/alert " +
-		"cmd/internal/observe cmd/internal/evidence cmd/internal/errand watchreg kerberos",
+		"cmd/internal/observe cmd/internal/evidence cmd/internal/errand cmd/internal/kerberos " +
+		"watchreg",
 	"cmd/internal/watch": "",
 	"cmd/internal/alert": "cmd/internal/errand watchreg/trust",
 	// alert only for its printable lines.
@@ -36,15 +37,14 @@ var rooms = map[string]string{
 		"watchreg watchreg/trust",
 	"cmd/internal/evidence": "cmd/internal/watch cmd/internal/errand cmd/internal/alert " +
 		"watchreg watchreg/trust",
-	"cmd/internal/errand": "",
+	"cmd/internal/errand":   "",
+	"cmd/internal/kerberos": "",
 
 	"smbprobe":         "smbprobe/smb2 smbprobe/ntlm",
 	"smbprobe/smb2":    "smbprobe/spnego",
 	"smbprobe/ntlm":    "",
 	"smbprobe/spnego":  "",
-	"smbprobe/...":     "smbprobe smbprobe/...", // a hostile server, for tests
-	"kerberos":         "",
-	"kerberos/...":     "kerberos", // a KDC, for tests
+	"smbprobe/...":     "smbprobe smbprobe/...", // a hostile server and a KDC, for tests
 	"nfsprobe":         "",
 	"nfsprobe/...":     "nfsprobe nfsprobe/...",
 	"watchreg":         "watchreg/trust",

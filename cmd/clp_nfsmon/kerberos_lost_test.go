@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 // A real server drops the security context between two calls of a probe, on a

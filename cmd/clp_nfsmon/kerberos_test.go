@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 // realm is a network with Ganesha, whose exports want Kerberos, and a KDC.

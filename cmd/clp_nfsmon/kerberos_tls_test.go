@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 // hardened is a realm whose file server is behind TLS.

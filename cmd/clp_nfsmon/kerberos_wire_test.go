@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 // What a real server sends is spoilt on its way, or does not come.

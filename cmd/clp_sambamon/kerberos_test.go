@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/kerberos/kerberostest"
+	"fsmon/smbprobe/kerberostest"
 	"fsmon/smbprobe/smbtest"
 	"fsmon/watchreg"
 )

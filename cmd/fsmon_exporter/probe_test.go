@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/cli"
-	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/kerberostest"
 	"fsmon/smbprobe/smbtest"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"fsmon/kerberos"
+	"fsmon/cmd/internal/kerberos"
 )
 
 // Login is who a probe logs in as. An empty User logs in anonymously. Password2

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"fsmon/kerberos"
+	"fsmon/cmd/internal/kerberos"
 )
 
 // Kerberos is the options of a login by Kerberos, the same in all commands. Its

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"fsmon/cmd/internal/cli"
-	"fsmon/kerberos"
+	"fsmon/cmd/internal/kerberos"
 	"fsmon/nfsprobe"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"fsmon/cmd/internal/cli"
-	"fsmon/kerberos"
+	"fsmon/cmd/internal/kerberos"
 	"fsmon/nfsprobe"
 )
 

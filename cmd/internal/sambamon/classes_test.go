@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"fsmon/cmd/internal/kerberos"
 	"fsmon/cmd/internal/lab/cmdtest"
-	"fsmon/kerberos"
 	"fsmon/smbprobe"
 )
 

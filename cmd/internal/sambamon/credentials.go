@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"fsmon/cmd/internal/cli"
-	"fsmon/kerberos"
+	"fsmon/cmd/internal/kerberos"
 	"fsmon/smbprobe"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"fsmon/cmd/internal/lab/cmdtest"
 	"fsmon/cmd/internal/lab/proc"
-	"fsmon/kerberos/kerberostest"
 	"fsmon/nfsprobe/nfstest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 func TestMain(m *testing.M) {

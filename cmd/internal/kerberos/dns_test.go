@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"fsmon/kerberos/kerberostest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 func isDot(r rune) bool { return r == '.' }

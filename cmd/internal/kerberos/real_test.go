@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"fsmon/kerberos/kerberostest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 const spn = "cifs/files.lab.test"

@@ -13,7 +13,7 @@ import (
 
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 
-	"fsmon/kerberos/kerberostest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 // hostile is a KDC that answers every request with these bytes.

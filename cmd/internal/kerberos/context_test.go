@@ -10,7 +10,7 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/gssapi"
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
 
-	"fsmon/kerberos/kerberostest"
+	"fsmon/smbprobe/kerberostest"
 )
 
 // converse logs in at an acceptor and exchanges messages with it, which gokrb5's
