@@ -19,7 +19,7 @@ func TestReadme(t *testing.T) {
 	if len(shown) != 4 {
 		t.Fatalf("the README shows %q", shown)
 	}
-	manual := regexp.MustCompile(`\n    (SHARE=.*)\n    (OPTIONS=.*)\n\n    systemctl enable`).
+	manual := regexp.MustCompile(`\n    (SHARE=.*)\n    (OPTIONS=.*)\n\n.*\n\n    systemctl enable`).
 		FindStringSubmatch(document(t, "cmd/fsmon.7.md"))
 	keepalived := document(t, "templates/keepalived/keepalived.conf")
 	script := regexp.MustCompile(` script "(.*)"`).FindStringSubmatch(keepalived)
