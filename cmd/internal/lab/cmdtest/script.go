@@ -169,6 +169,13 @@ var storyCommands = map[string]Command{
 			s.T.Errorf("%+v, %v", e.Status, err)
 		}
 	},
+	// Waits until it is in this state.
+	"becomes ID STATE": func(s *Story, args []string) {
+		Eventually(s.T, args[1], func() bool {
+			e, err := s.lab(args[0]).Entry()
+			return err == nil && e.Status != nil && string(e.Status.State) == args[1]
+		})
+	},
 	// Nothing is left in the registry.
 	"gone ID": func(s *Story, args []string) { s.lab(args[0]).Gone() },
 	// What a dead watch left in the registry is still there.
