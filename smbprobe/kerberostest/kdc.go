@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package kerberostest starts private KDCs (MIT Kerberos) for tests: on
 // loopback, with a configuration and a database in a directory of their own.
 package kerberostest
